@@ -1,0 +1,1 @@
+//! The Block Storage API over HTTP: routes, shapes, microversions, faults.

@@ -1,0 +1,20 @@
+//! What a kind of site can and cannot do.
+
+use serde::{Deserialize, Serialize};
+
+/// What a kind of site can do. The control plane asks this, never which kind it is.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// The protocol in `connection_info`, for example `nbd`.
+    pub storage_protocol: String,
+    /// Volumes take room only for what was written.
+    pub thin_provisioning: bool,
+    /// Several servers may attach one volume.
+    pub multiattach: bool,
+    /// An image can grow while it is exported.
+    pub online_extend: bool,
+    /// A peer is configured, so images can be mirrored.
+    pub mirroring: bool,
+    /// The images of a group can be snapshotted and promoted at one position.
+    pub consistent_groups: bool,
+}

@@ -1,0 +1,106 @@
+//! What a site can do: the one trait that every kind of site satisfies.
+//!
+//! What it is for: the control plane drives sites through [`Backend`] and never asks which kind one
+//! is. What it promises: every call is idempotent, because an activity may run a step twice: making
+//! what is already there as asked succeeds, removing what is not there succeeds. What it leans on:
+//! `vocabulary` alone.
+
+mod capability;
+mod fault;
+mod types;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use firebrick_vocabulary::{
+    Bytes, ImageId, ImageName, Position, SnapshotName, StoreId,
+};
+
+pub use capability::Capabilities;
+pub use fault::{Fault, FaultKind};
+pub use types::{
+    Access, ExportAddress, ExportInfo, ExportKey, ImageInfo, ImageStatus, MirrorStatus, NewImage,
+    Origin, PeerStatus, PromoteMode, PromoteOutcome, Reason, SiteStatus, SnapshotInfo, SpaceStats,
+};
+
+/// A site, whatever keeps its images.
+pub type SharedBackend = Arc<dyn Backend>;
+
+/// What a site can do. See the crate's promise: every call may be repeated.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// The name of the site in the configuration, for example `site-a`.
+    fn name(&self) -> &str;
+
+    /// What this site can and cannot do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Who the site is and how it is: the cheapest call, also used to see whether it lives.
+    async fn status(&self) -> Result<SiteStatus, Fault>;
+
+    /// The room in the pool of volumes.
+    async fn space(&self) -> Result<SpaceStats, Fault>;
+
+    /// Makes an image; the same id with the same name and size again is no error.
+    async fn create_image(&self, image: NewImage) -> Result<ImageInfo, Fault>;
+    /// One image; `NotFound` where there is none.
+    async fn image(&self, image: ImageId) -> Result<ImageInfo, Fault>;
+    /// All images.
+    async fn images(&self) -> Result<Vec<ImageInfo>, Fault>;
+    /// Gives the image another name.
+    async fn rename_image(&self, image: ImageId, name: ImageName) -> Result<(), Fault>;
+    /// Makes the image larger (or, where it is as large already, does nothing). Never smaller.
+    async fn extend_image(&self, image: ImageId, size: Bytes) -> Result<(), Fault>;
+    /// Removes the image; `Busy` where it has snapshots or is exported.
+    async fn remove_image(&self, image: ImageId) -> Result<(), Fault>;
+
+    /// Takes a snapshot; the same name again is no error and takes no second one.
+    async fn create_snapshot(
+        &self,
+        image: ImageId,
+        name: SnapshotName,
+    ) -> Result<SnapshotInfo, Fault>;
+    /// The snapshots of an image, oldest first.
+    async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault>;
+    /// Removes a snapshot.
+    async fn remove_snapshot(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault>;
+    /// Returns the image to a snapshot of its own. `Busy` where it is exported writable.
+    async fn roll_back(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault>;
+
+    /// Exports the image under `key`; the export lives until [`Self::unexport`] and survives a restart
+    /// of the site. Several keys may export one image.
+    async fn export(
+        &self,
+        image: ImageId,
+        key: ExportKey,
+        access: Access,
+    ) -> Result<ExportAddress, Fault>;
+    /// Ends the export of `key` and its connections where no other key holds them.
+    async fn unexport(&self, image: ImageId, key: ExportKey) -> Result<(), Fault>;
+    /// All exports.
+    async fn exports(&self) -> Result<Vec<ExportInfo>, Fault>;
+
+    /// Mirrors the image to the peer from here on, or ends that (the peer's copy is removed).
+    async fn set_mirroring(&self, image: ImageId, enabled: bool) -> Result<(), Fault>;
+    /// How the mirroring of each image goes, as this site sees it.
+    async fn mirror_status(&self) -> Result<MirrorStatus, Fault>;
+    /// Makes the images secondary at one position and returns it; guests' writes are refused from
+    /// then on. Images that are secondary already are no error.
+    async fn demote(&self, images: &[ImageId]) -> Result<Position, Fault>;
+    /// Waits until this site holds everything of store `of` up to `position`; `TimedOut` otherwise.
+    async fn wait_applied(
+        &self,
+        of: StoreId,
+        position: Position,
+        within: Duration,
+    ) -> Result<(), Fault>;
+    /// Makes the images primary at one position. The outcome says for each image what became of it;
+    /// images that are primary already are no error. A planned promotion refuses images whose former
+    /// primary's demotion has not arrived.
+    async fn promote(
+        &self,
+        images: &[ImageId],
+        mode: PromoteMode,
+    ) -> Result<Vec<PromoteOutcome>, Fault>;
+}

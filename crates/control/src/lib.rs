@@ -1,0 +1,1 @@
+//! What happens to a volume: activities, driver semantics, replication.

@@ -1,0 +1,1 @@
+//! What the control plane remembers: tables, compare-and-set, leases.

@@ -1,0 +1,66 @@
+//! A folder of files, as the log and the engine see it.
+//!
+//! Names are relative to the folder and use `/` for folders within it. What a disk promises is what
+//! POSIX promises and no more: data is durable once [`DiskFile::sync`] has returned, a new, renamed
+//! or removed name once [`Disk::sync_dir`] of its folder has; until then any subset of it may be
+//! lost in a crash, a write may be torn at 512 bytes, and the order of unsynced writes means nothing.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+/// How much room the folder's file system has, in bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DiskSpace {
+    /// Size of the file system.
+    pub total: u64,
+    /// What can still be written to it.
+    pub free: u64,
+}
+
+/// Keeps other processes out of the folder while it lives.
+pub trait DiskLock: Send + Sync {}
+
+/// A folder of files.
+pub trait Disk: Send + Sync + 'static {
+    /// Makes a new, empty file; fails with `AlreadyExists` where there is one.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading and writing; fails with `NotFound` where there is none.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>>;
+    /// Removes a file.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Gives a file another name, replacing what has it.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// The names of the files in the folder `dir` (`""` for the top one), sorted, without folders.
+    fn list(&self, dir: &str) -> io::Result<Vec<String>>;
+    /// Makes the folder `dir` and what is above it; no error where it exists.
+    fn create_dir(&self, dir: &str) -> io::Result<()>;
+    /// Makes the names in `dir` durable.
+    fn sync_dir(&self, dir: &str) -> io::Result<()>;
+    /// Locks the folder against other processes; fails with `WouldBlock` where another holds it.
+    fn lock(&self, name: &str) -> io::Result<Box<dyn DiskLock>>;
+    /// The room on the file system.
+    fn space(&self) -> io::Result<DiskSpace>;
+}
+
+/// One open file. Offsets and lengths are in bytes.
+pub trait DiskFile: Send + Sync {
+    /// Fills `buffer` from `offset`; `UnexpectedEof` where the file ends before.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// As [`Self::read_at`], but only if that needs no wait for the disk: `false` where it would
+    /// (then `buffer` holds nothing of use).
+    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool>;
+    /// Writes all of `parts`, one behind the other, from `offset` on.
+    fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
+    /// Makes everything written before durable (`fdatasync`).
+    fn sync(&self) -> io::Result<()>;
+    /// Reserves room up to `len`; the file is that long afterwards and reads as zeroes there.
+    fn allocate(&self, len: u64) -> io::Result<()>;
+    /// Cuts the file to `len`, or extends it with zeroes.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+    /// The length of the file.
+    fn len(&self) -> io::Result<u64>;
+    /// Whether the file has no bytes.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+}

@@ -1,0 +1,14 @@
+//! Time, disk and chance enter the data plane here and nowhere else.
+//!
+//! What it is for: so that whole stores run inside one test process with injected faults,
+//! reproducible from a seed, the log and the engine see only these traits. What it promises: the
+//! real ones ([`RealDisk`], [`SystemClock`]) add nothing but the system call; the faulty ones live
+//! in `simulate`. What it leans on: rustix, for system calls without `unsafe`.
+
+mod clock;
+mod disk;
+mod real_disk;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use disk::{Disk, DiskFile, DiskLock, DiskSpace};
+pub use real_disk::RealDisk;

@@ -1,0 +1,75 @@
+//! What an export serves: a block device.
+
+use firebrick_vocabulary::{ByteRange, Bytes};
+
+/// Why the device did not do what a client asked; each is one NBD error.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum DeviceError {
+    /// The image is not primary here, or the export is read-only: `NBD_EPERM`.
+    #[error("not writable here")]
+    NotWritable,
+    /// The store is full: `NBD_ENOSPC`.
+    #[error("no space left in the store")]
+    NoSpace,
+    /// The range lies beyond the end of the image: `NBD_EINVAL` (reads, trims) or `NBD_ENOSPC`
+    /// (writes), as the protocol document asks.
+    #[error("beyond the end of the image")]
+    OutOfRange,
+    /// A disk error, or a block that fails its checksum: `NBD_EIO`.
+    #[error("input/output error")]
+    Io,
+    /// The image was removed, or the store is closing: the session ends without an answer, so that
+    /// the client may reconnect.
+    #[error("the device is gone")]
+    Gone,
+}
+
+/// What a range of the device holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ExtentState {
+    /// Data in the log.
+    Data,
+    /// Nothing: reads as zeroes and takes no room (`NBD_STATE_HOLE | NBD_STATE_ZERO`).
+    Hole,
+}
+
+/// A range of the device in one state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Extent {
+    /// How many bytes, counted from the end of the extent before.
+    pub len: u64,
+    /// What they hold.
+    pub state: ExtentState,
+}
+
+/// One write of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceWrite<'a> {
+    /// First byte.
+    pub offset: u64,
+    /// What to write.
+    pub data: &'a [u8],
+}
+
+/// A block device behind an export. All calls may block unless they say otherwise, any number may run
+/// at once, and each is atomic against the others for each block of 4 KiB.
+pub trait Device: Send + Sync + 'static {
+    /// The size now.
+    fn size(&self) -> Bytes;
+    /// Whether writes can succeed now.
+    fn is_writable(&self) -> bool;
+    /// Fills `buffer` from `offset`.
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
+    /// As [`Self::read`], but only where that needs no wait for the disk; `false` where it would.
+    fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, DeviceError>;
+    /// Performs the writes in their order as one unit of the log; durable only after a flush.
+    fn write(&self, writes: &[DeviceWrite<'_>]) -> Result<(), DeviceError>;
+    /// Frees the range: it reads as zeroes afterwards.
+    fn discard(&self, range: ByteRange) -> Result<(), DeviceError>;
+    /// Makes the range read as zeroes; takes no room.
+    fn write_zeroes(&self, range: ByteRange) -> Result<(), DeviceError>;
+    /// Returns once everything acknowledged before the call is durable.
+    fn flush(&self) -> Result<(), DeviceError>;
+    /// What `range` holds, from its start on; at most `most` extents, neighbours differ.
+    fn extents(&self, range: ByteRange, most: usize) -> Result<Vec<Extent>, DeviceError>;
+}

@@ -1,0 +1,11 @@
+//! What guests talk to: block devices exported by NBD.
+//!
+//! What it is for: speak the NBD protocol on Unix and TCP sockets for any number of clients. What it
+//! promises: no answer for a write before the device took it, none for a flush or FUA before it is
+//! durable; bounded memory and time per client; a server that stops drops its connections and never
+//! answers "shutting down", so that clients reconnect. What it leans on: the [`Device`] trait, which
+//! the engine's images satisfy.
+
+mod device;
+
+pub use device::{Device, DeviceError, DeviceWrite, Extent, ExtentState};

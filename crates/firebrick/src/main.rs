@@ -1,0 +1,3 @@
+//! The binary: wires, decides nothing.
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! The log is the volume: one totally ordered, append-only sequence of records per store.
+//!
+//! What it is for: everything that changes an image is a record here, and nothing else is a source
+//! of truth. What it promises: [`Log::append`] gives records consecutive sequences; after a crash at
+//! any instant the log is a prefix of what was appended that holds everything before the last
+//! completed [`Log::flush`] (INV-1); every frame and every block carries a CRC-32C (INV-4); a failed
+//! sync poisons the log for good. What it leans on: `edge` for the disk, and nothing above.
+
+mod record;
+
+pub use record::{
+    Applied, Change, FallBack, ImageOrigin, Location, Promotion, RollbackTarget, Checksum,
+};

@@ -1,0 +1,210 @@
+//! What a record says.
+
+use firebrick_vocabulary::{
+    Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
+};
+use serde::{Deserialize, Serialize};
+
+/// The CRC-32C (Castagnoli) of one block.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Checksum(pub u32);
+
+impl Checksum {
+    /// The checksum of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(crc32c::crc32c(bytes))
+    }
+}
+
+/// Where a block lies in the log.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Location {
+    /// The number of the segment.
+    pub segment: u32,
+    /// The block's first byte within the segment file, in units of 512 bytes.
+    pub unit: u32,
+}
+
+impl Location {
+    /// The first byte within the segment file.
+    pub const fn offset(self) -> u64 {
+        self.unit as u64 * 512
+    }
+
+    /// The place `blocks` blocks further on in the same segment.
+    #[must_use]
+    pub const fn plus_blocks(self, blocks: u32) -> Self {
+        Self { segment: self.segment, unit: self.unit + blocks * 8 }
+    }
+}
+
+/// Up to which record of a peer's log a frame brings this store: written into the frame itself, so
+/// that what was applied and how far it reaches are one atomic fact.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The store that was read.
+    pub peer: StoreId,
+    /// Its last record that this store holds once the frame is there.
+    pub sequence: Sequence,
+}
+
+/// From where a clone starts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ImageOrigin {
+    /// The image.
+    pub image: ImageId,
+    /// The snapshot of it; `None` for its newest state at the record's own position.
+    pub snapshot: Option<SnapshotId>,
+}
+
+/// To where a rollback goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RollbackTarget {
+    /// A snapshot of the same image.
+    Snapshot(SnapshotId),
+    /// A position in this store's own log.
+    Sequence(Sequence),
+}
+
+/// One image becomes primary.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// The image.
+    pub image: ImageId,
+    /// The epoch that starts.
+    pub epoch: Epoch,
+    /// Where it follows on: the last record of the former primary's log that the image holds here.
+    /// `None` where the image never followed anyone.
+    pub origin: Option<Applied>,
+    /// Whether the former primary was not asked.
+    pub forced: bool,
+}
+
+/// One image of a former primary returns to the common position.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct FallBack {
+    /// The image.
+    pub image: ImageId,
+    /// The last own record that the new primary has; what came after is undone.
+    pub to: Sequence,
+    /// Under which snapshot what came after is kept.
+    pub keep_id: SnapshotId,
+    /// The name of that snapshot.
+    pub keep_name: SnapshotName,
+    /// The epoch of the new primary.
+    pub epoch: Epoch,
+}
+
+/// A record that carries no block data. It is stored as JSON, so that old readers can name what they
+/// do not know and `journal inspect` can print it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// An image begins to exist.
+    Create {
+        /// Its id.
+        image: ImageId,
+        /// Its name.
+        name: ImageName,
+        /// Its size.
+        size: Bytes,
+        /// Where a clone starts.
+        origin: Option<ImageOrigin>,
+        /// Whether it is mirrored from the first record on.
+        mirrored: bool,
+        /// Its role here.
+        role: Role,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Whether it is complete; `Copying` where it is made to receive a first copy.
+        sync: SyncState,
+    },
+    /// An image ends, with its snapshots.
+    Remove {
+        /// Which.
+        image: ImageId,
+    },
+    /// An image gets another name.
+    Rename {
+        /// Which.
+        image: ImageId,
+        /// The new name.
+        name: ImageName,
+    },
+    /// An image gets another size; blocks beyond it are dropped.
+    Resize {
+        /// Which.
+        image: ImageId,
+        /// The new size.
+        size: Bytes,
+    },
+    /// A snapshot: a name for this position of an image.
+    SnapshotCreate {
+        /// Of which image.
+        image: ImageId,
+        /// Its id.
+        snapshot: SnapshotId,
+        /// Its name.
+        name: SnapshotName,
+    },
+    /// A snapshot ends.
+    SnapshotRemove {
+        /// Of which image.
+        image: ImageId,
+        /// Which.
+        snapshot: SnapshotId,
+    },
+    /// An image returns to an earlier state of its own.
+    Rollback {
+        /// Which.
+        image: ImageId,
+        /// To where.
+        to: RollbackTarget,
+    },
+    /// A key of the image's metadata is set, or removed with `None`.
+    Metadata {
+        /// Of which image.
+        image: ImageId,
+        /// The key.
+        key: String,
+        /// The value.
+        value: Option<String>,
+    },
+    /// The image is mirrored from here on, or no longer.
+    Mirroring {
+        /// Which.
+        image: ImageId,
+        /// Whether.
+        enabled: bool,
+    },
+    /// Images become primary here, all at this position.
+    Promote {
+        /// Which, and how.
+        images: Vec<Promotion>,
+    },
+    /// Images become secondary here, all at this position.
+    Demote {
+        /// Which.
+        images: Vec<ImageId>,
+    },
+    /// Images of a former primary return to the common position and become secondary.
+    FallBack {
+        /// Which, and how.
+        images: Vec<FallBack>,
+    },
+    /// How far the first copy of a secondary image has come. A local record: a mirror skips it.
+    Sync {
+        /// Which.
+        image: ImageId,
+        /// How far.
+        state: SyncState,
+    },
+    /// The image follows a new primary's epoch. A local record: a mirror skips it.
+    Follow {
+        /// Which.
+        image: ImageId,
+        /// The primary's epoch.
+        epoch: Epoch,
+    },
+}

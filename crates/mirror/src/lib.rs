@@ -1,0 +1,1 @@
+//! A reader of another site's log, and the switch between sites.

@@ -1,0 +1,25 @@
+//! One word for one thing: the types that every other room shares.
+//!
+//! What it is for: ids, positions, sizes, roles and names that would otherwise be integers and
+//! strings. What it promises: no I/O, no clock, no logic beyond parsing, printing and ordering.
+//! What it leans on: nothing of this project.
+
+mod bytes;
+mod host;
+mod image;
+mod lag;
+mod position;
+mod role;
+mod volume;
+
+pub use bytes::{BLOCK_SIZE, ByteRange, Bytes, GIB, Gibibytes, KIB, MIB};
+pub use host::{HostName, HostNameError};
+pub use image::{
+    ImageId, ImageName, ImageNameError, ImageSpec, PoolName, SnapshotId, SnapshotName, StoreId,
+};
+pub use lag::Lag;
+pub use position::{Epoch, Position, Sequence};
+pub use role::{Role, SyncState};
+pub use volume::{
+    ActivityId, AttachmentId, ProjectId, ServiceId, SnapshotUuid, TypeId, UserId, VolumeId,
+};

@@ -1,0 +1,1 @@
+//! Stories with the real binary and real clients.

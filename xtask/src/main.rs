@@ -1,0 +1,3 @@
+//! The one door to tests, tidy checks and benchmarks.
+
+fn main() {}
