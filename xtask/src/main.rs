@@ -1,3 +1,57 @@
-//! The one door to tests, tidy checks and benchmarks.
+//! The one door: `cargo xtask test`, `cargo xtask tidy`.
+//!
+//! CI runs `cargo xtask test` and nothing else, so whatever a test needs is installed here.
 
-fn main() {}
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command speaks on its terminal"
+)]
+
+mod command;
+mod prepare;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tests and checks of Firebrick")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Installs what the tests need and runs them: all, or one ring.
+    Test {
+        /// Which ring of tests.
+        #[arg(value_enum, default_value_t = test::Ring::All)]
+        ring: test::Ring,
+        /// Only tests whose name contains this.
+        #[arg(long)]
+        filter: Option<String>,
+    },
+    /// Checks the rules of the house that no compiler checks.
+    Tidy,
+    /// Installs what the end-to-end tests need, and nothing else.
+    Prepare,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Args::parse().task {
+        Task::Test { ring, filter } => test::run(ring, filter.as_deref()),
+        Task::Tidy => tidy::run(),
+        Task::Prepare => prepare::prepare().map(|_| ()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What the end-to-end tests need: Debian packages and the stock clients in a virtual environment.
+
+use std::path::{Path, PathBuf};
+
+use crate::command::{Error, command, root, run, target};
+
+/// Programs and the Debian packages that bring them.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("fio", "fio"),
+    ("nbdkit", "nbdkit"),
+    ("nbdinfo", "libnbd-bin"),
+    ("nbdcopy", "libnbd-bin"),
+    ("qemu-img", "qemu-utils"),
+    ("qemu-io", "qemu-utils"),
+    ("mke2fs", "e2fsprogs"),
+    ("e2fsck", "e2fsprogs"),
+];
+
+/// Installs what is missing and returns the virtual environment of the stock clients.
+pub(crate) fn prepare() -> Result<PathBuf, Error> {
+    packages()?;
+    clients()
+}
+
+fn packages() -> Result<(), Error> {
+    let mut missing: Vec<&str> = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !is_installed(program))
+        .map(|&(_, package)| package)
+        .collect();
+    missing.dedup();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    run(command("apt-get").args(["update", "-qq"]))?;
+    run(command("apt-get")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(&missing))
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
+        .any(|dir| dir.join(program).is_file())
+}
+
+/// The virtual environment with the stock clients; made anew where the list of versions changed.
+fn clients() -> Result<PathBuf, Error> {
+    let venv = target().join("venv");
+    let wanted_at = root().join("tests/clients.txt");
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })
+    };
+    let wanted = read(&wanted_at)?;
+    let installed = venv.join("installed.txt");
+    if read(&installed).is_ok_and(|text| text == wanted) {
+        return Ok(venv);
+    }
+    run(command("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&venv))?;
+    run(command(venv.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(&wanted_at))?;
+    std::fs::write(&installed, wanted).map_err(|source| Error::Read {
+        path: installed.clone(),
+        source,
+    })?;
+    Ok(venv)
+}

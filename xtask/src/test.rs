@@ -1,0 +1,137 @@
+//! All tests, in the order in which a mistake is cheapest to find.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use clap::ValueEnum;
+
+use crate::command::{Error, command, run as run_command, show, target};
+use crate::{prepare, tidy};
+
+/// Which tests to run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Ring {
+    /// Format, lints, tidy, and every test.
+    All,
+    /// Format, lints, tidy, and the tests beside the code.
+    Unit,
+    /// The tests that start the real binary and real clients.
+    E2e,
+}
+
+/// What a test runner counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+}
+
+/// Runs the ring and closes with the counts of the test runner.
+pub(crate) fn run(ring: Ring, filter: Option<&str>) -> Result<(), Error> {
+    if ring != Ring::E2e {
+        run_checks()?;
+    }
+    let mut counts = Counts::default();
+    if ring != Ring::E2e {
+        count(
+            &mut counts,
+            cargo_test(filter, |cargo| {
+                cargo.args(["--workspace", "--exclude", "firebrick_tests"])
+            }),
+        )?;
+    }
+    if ring != Ring::Unit {
+        let venv = prepare::prepare()?;
+        run_command(command("cargo").args(["build", "--locked", "--package", "firebrick"]))?;
+        count(
+            &mut counts,
+            cargo_test(filter, |cargo| {
+                cargo
+                    .env("FIREBRICK_BIN", target().join("debug/firebrick"))
+                    .env("FIREBRICK_CLIENTS", venv.join("bin"))
+                    .args(["--package", "firebrick_tests"])
+            }),
+        )?;
+    }
+    println!("\n{} passed, {} failed", counts.passed, counts.failed);
+    match (counts.failed, counts.passed) {
+        (0, 0) => Err(Error::Found("no test ran".to_owned())),
+        (0, _) => Ok(()),
+        (failed, _) => Err(Error::Found(format!("{failed} tests failed"))),
+    }
+}
+
+fn run_checks() -> Result<(), Error> {
+    run_command(command("cargo").args(["fmt", "--all", "--check"]))?;
+    tidy::run()?;
+    run_command(command("cargo").args([
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+fn cargo_test(filter: Option<&str>, which: impl FnOnce(&mut Command) -> &mut Command) -> Command {
+    let mut cargo = command("cargo");
+    cargo.args(["test", "--locked", "--no-fail-fast"]);
+    which(&mut cargo);
+    if let Some(filter) = filter {
+        cargo.args(["--", filter]);
+    }
+    cargo
+}
+
+/// Runs a test command, shows what it prints, and adds what it counted.
+fn count(counts: &mut Counts, mut cargo: Command) -> Result<(), Error> {
+    let shown = show(&cargo);
+    println!("$ {shown}");
+    let start = |source| Error::Start {
+        program: shown.clone(),
+        source,
+    };
+    let mut child = cargo.stdout(Stdio::piped()).spawn().map_err(start)?;
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line.map_err(start)?;
+            println!("{line}");
+            if let Some((passed, failed)) = parse_result(&line) {
+                counts.passed += passed;
+                counts.failed += failed;
+            }
+        }
+    }
+    let status = child.wait().map_err(start)?;
+    // A build error or a crashed test binary fails without a count.
+    if !status.success() && counts.failed == 0 {
+        return Err(Error::Failed(shown));
+    }
+    Ok(())
+}
+
+/// The counts in a closing line of the test runner.
+fn parse_result(line: &str) -> Option<(u64, u64)> {
+    let rest = line.strip_prefix("test result: ")?;
+    let number_before = |word: &str| {
+        let end = rest.find(word)?;
+        rest[..end].trim_end().rsplit(' ').next()?.parse().ok()
+    };
+    Some((number_before(" passed")?, number_before(" failed")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_counted() {
+        let line =
+            "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; finished in 1s";
+        assert_eq!(parse_result(line), Some((12, 3)));
+        assert_eq!(parse_result("running 3 tests"), None);
+    }
+}
