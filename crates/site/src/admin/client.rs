@@ -1,0 +1,261 @@
+//! The control plane's end: a [`Backend`] that asks a site over its socket.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use firebrick_backend::{
+    Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
+    ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, SiteStatus, SnapshotInfo,
+    SpaceStats,
+};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Position, SnapshotName, StoreId};
+use parking_lot::Mutex;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::frame::{receive, send};
+use super::protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
+use crate::conf::SiteConf;
+
+/// Idle connections that are kept.
+const IDLE_MAX: usize = 8;
+/// How long connecting and greeting may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// A site, seen from another process on the machine. Never waits for a site that does not answer:
+/// each call ends with [`FaultKind::Unreachable`] or [`FaultKind::TimedOut`] at last, and the next
+/// call tries again.
+#[derive(Debug)]
+pub struct SiteClient {
+    name: String,
+    socket: PathBuf,
+    mirroring: bool,
+    idle: Mutex<Vec<UnixStream>>,
+}
+
+impl SiteClient {
+    /// The client of the site that `conf` describes. Connects with the first call.
+    pub fn new(conf: &SiteConf) -> Self {
+        Self {
+            name: conf.name.clone(),
+            socket: conf.admin.clone(),
+            mirroring: !conf.peers.is_empty(),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// The site's admin socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    async fn connect(&self) -> io::Result<UnixStream> {
+        let mut stream = UnixStream::connect(&self.socket).await?;
+        let hello = Hello { version: PROTOCOL_VERSION, name: "client".to_owned() };
+        send(&mut stream, &hello).await?;
+        let theirs: Hello =
+            receive(&mut stream).await?.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        if theirs.version == PROTOCOL_VERSION {
+            return Ok(stream);
+        }
+        let why = format!("it speaks version {}, not {PROTOCOL_VERSION}", theirs.version);
+        Err(io::Error::new(io::ErrorKind::Unsupported, why))
+    }
+
+    async fn greet(&self, doing: &str) -> Result<UnixStream, Fault> {
+        let unreachable =
+            |why: String| Fault::new(FaultKind::Unreachable, doing, self.silence(&why));
+        match timeout(CONNECT_WITHIN, self.connect()).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => Err(unreachable(error.to_string())),
+            Err(_) => Err(unreachable("it does not greet back".to_owned())),
+        }
+    }
+
+    fn silence(&self, why: &str) -> String {
+        format!("site {} does not answer on {}: {why}", self.name, self.socket.display())
+    }
+
+    /// Makes one call. A kept connection may have died with the site's last process, so a call on
+    /// one is repeated once on a new connection; every call may be repeated.
+    async fn call(&self, request: Request) -> Result<Reply, Fault> {
+        let doing = format!("ask {}: {}", self.name, name_of(&request));
+        let patience = request.patience();
+        let kept = self.idle.lock().pop();
+        if let Some(stream) = kept
+            && let Ok(answer) = self.exchange(stream, &request, patience, &doing).await
+        {
+            return answer;
+        }
+        let stream = self.greet(&doing).await?;
+        match self.exchange(stream, &request, patience, &doing).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let why = self.silence(&error.to_string());
+                Err(Fault::new(FaultKind::Unreachable, doing, why))
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        mut stream: UnixStream,
+        request: &Request,
+        patience: Duration,
+        doing: &str,
+    ) -> io::Result<Answer> {
+        let exchange = async {
+            send(&mut stream, request).await?;
+            receive::<Answer>(&mut stream)
+                .await?
+                .ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))
+        };
+        let Ok(answer) = timeout(patience, exchange).await else {
+            let why = format!("no answer within {} s", patience.as_secs());
+            return Ok(Err(Fault::new(FaultKind::TimedOut, doing, why)));
+        };
+        let answer = answer?;
+        let mut idle = self.idle.lock();
+        if idle.len() < IDLE_MAX {
+            idle.push(stream);
+        }
+        Ok(answer)
+    }
+
+    fn confused(&self, reply: &Reply) -> Fault {
+        let doing = format!("ask {}", self.name);
+        Fault::new(FaultKind::Internal, doing, format!("an answer to another question: {reply:?}"))
+    }
+}
+
+/// The method's name, as it stands on the wire.
+fn name_of(request: &Request) -> String {
+    let value = serde_json::to_value(request).unwrap_or_default();
+    value.get("call").and_then(|call| call.as_str()).unwrap_or("call").to_owned()
+}
+
+macro_rules! ask {
+    ($self:ident, $request:expr, $variant:path) => {
+        match $self.call($request).await? {
+            $variant(value) => Ok(value),
+            other => Err($self.confused(&other)),
+        }
+    };
+    ($self:ident, $request:expr) => {
+        match $self.call($request).await? {
+            Reply::Done => Ok(()),
+            other => Err($self.confused(&other)),
+        }
+    };
+}
+
+#[async_trait]
+impl Backend for SiteClient {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        crate::capabilities(self.mirroring)
+    }
+
+    async fn status(&self) -> Result<SiteStatus, Fault> {
+        ask!(self, Request::Status, Reply::Status)
+    }
+
+    async fn space(&self) -> Result<SpaceStats, Fault> {
+        ask!(self, Request::Space, Reply::Space)
+    }
+
+    async fn create_image(&self, image: NewImage) -> Result<ImageInfo, Fault> {
+        ask!(self, Request::CreateImage { image }, Reply::Image)
+    }
+
+    async fn image(&self, image: ImageId) -> Result<ImageInfo, Fault> {
+        ask!(self, Request::Image { image }, Reply::Image)
+    }
+
+    async fn images(&self) -> Result<Vec<ImageInfo>, Fault> {
+        ask!(self, Request::Images, Reply::Images)
+    }
+
+    async fn rename_image(&self, image: ImageId, name: ImageName) -> Result<(), Fault> {
+        ask!(self, Request::RenameImage { image, name })
+    }
+
+    async fn extend_image(&self, image: ImageId, size: Bytes) -> Result<(), Fault> {
+        ask!(self, Request::ExtendImage { image, size })
+    }
+
+    async fn remove_image(&self, image: ImageId) -> Result<(), Fault> {
+        ask!(self, Request::RemoveImage { image })
+    }
+
+    async fn create_snapshot(
+        &self,
+        image: ImageId,
+        name: SnapshotName,
+    ) -> Result<SnapshotInfo, Fault> {
+        ask!(self, Request::CreateSnapshot { image, name }, Reply::Snapshot)
+    }
+
+    async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault> {
+        ask!(self, Request::Snapshots { image }, Reply::Snapshots)
+    }
+
+    async fn remove_snapshot(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault> {
+        ask!(self, Request::RemoveSnapshot { image, name })
+    }
+
+    async fn roll_back(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault> {
+        ask!(self, Request::RollBack { image, name })
+    }
+
+    async fn export(
+        &self,
+        image: ImageId,
+        key: ExportKey,
+        access: Access,
+    ) -> Result<ExportAddress, Fault> {
+        ask!(self, Request::Export { image, key, access }, Reply::Address)
+    }
+
+    async fn unexport(&self, image: ImageId, key: ExportKey) -> Result<(), Fault> {
+        ask!(self, Request::Unexport { image, key })
+    }
+
+    async fn exports(&self) -> Result<Vec<ExportInfo>, Fault> {
+        ask!(self, Request::Exports, Reply::Exports)
+    }
+
+    async fn set_mirroring(&self, image: ImageId, enabled: bool) -> Result<(), Fault> {
+        ask!(self, Request::SetMirroring { image, enabled })
+    }
+
+    async fn mirror_status(&self) -> Result<MirrorStatus, Fault> {
+        ask!(self, Request::MirrorStatus, Reply::Mirror)
+    }
+
+    async fn demote(&self, images: &[ImageId]) -> Result<Position, Fault> {
+        ask!(self, Request::Demote { images: images.to_vec() }, Reply::Position)
+    }
+
+    async fn wait_applied(
+        &self,
+        of: StoreId,
+        position: Position,
+        within: Duration,
+    ) -> Result<(), Fault> {
+        ask!(self, Request::WaitApplied { of, position, within })
+    }
+
+    async fn promote(
+        &self,
+        images: &[ImageId],
+        mode: PromoteMode,
+    ) -> Result<Vec<PromoteOutcome>, Fault> {
+        ask!(self, Request::Promote { images: images.to_vec(), mode }, Reply::Outcomes)
+    }
+}

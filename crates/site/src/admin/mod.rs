@@ -1,0 +1,15 @@
+//! The admin protocol: how the control plane and tools drive a site over its Unix socket.
+//!
+//! The socket belongs to the site's user alone (mode 0600); that is the authentication. A message is
+//! a length of four bytes, the highest first, and that many bytes of JSON. The client speaks first
+//! with [`Hello`], the site answers with its own; from then on each [`Request`] is answered by one
+//! [`Answer`], in order. A client that wants two calls at once opens two connections.
+
+mod client;
+mod frame;
+mod protocol;
+mod server;
+
+pub use client::SiteClient;
+pub use protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
+pub(crate) use server::serve_connection;

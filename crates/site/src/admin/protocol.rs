@@ -1,0 +1,97 @@
+//! What goes over the wire.
+
+use std::time::Duration;
+
+use firebrick_backend::{
+    Access, ExportAddress, ExportInfo, ExportKey, Fault, ImageInfo, MirrorStatus, NewImage,
+    PromoteMode, PromoteOutcome, SiteStatus, SnapshotInfo, SpaceStats,
+};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Position, SnapshotName, StoreId};
+use serde::{Deserialize, Serialize};
+
+/// The version spoken here. A site answers another one with its own and ends the connection.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The first message in each direction.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The version of the protocol.
+    pub version: u32,
+    /// Who speaks, for logs: the site's name in its answer.
+    pub name: String,
+}
+
+/// A call of [`firebrick_backend::Backend`], or one that only tools make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "call")]
+#[allow(missing_docs, reason = "each is the method of the trait by that name, with its arguments")]
+pub enum Request {
+    Status,
+    Space,
+    CreateImage { image: NewImage },
+    Image { image: ImageId },
+    Images,
+    RenameImage { image: ImageId, name: ImageName },
+    ExtendImage { image: ImageId, size: Bytes },
+    RemoveImage { image: ImageId },
+    CreateSnapshot { image: ImageId, name: SnapshotName },
+    Snapshots { image: ImageId },
+    RemoveSnapshot { image: ImageId, name: SnapshotName },
+    RollBack { image: ImageId, name: SnapshotName },
+    Export { image: ImageId, key: ExportKey, access: Access },
+    Unexport { image: ImageId, key: ExportKey },
+    Exports,
+    SetMirroring { image: ImageId, enabled: bool },
+    MirrorStatus,
+    Demote { images: Vec<ImageId> },
+    WaitApplied { of: StoreId, position: Position, within: Duration },
+    Promote { images: Vec<ImageId>, mode: PromoteMode },
+}
+
+impl Request {
+    /// How long a site may take for it before the client gives up.
+    pub fn patience(&self) -> Duration {
+        match self {
+            Self::Status | Self::Space | Self::MirrorStatus => Duration::from_secs(5),
+            Self::WaitApplied { within, .. } => within.saturating_add(Duration::from_secs(5)),
+            Self::Image { .. } | Self::Images | Self::Snapshots { .. } | Self::Exports => {
+                Duration::from_secs(15)
+            }
+            Self::CreateImage { .. }
+            | Self::RenameImage { .. }
+            | Self::ExtendImage { .. }
+            | Self::RemoveImage { .. }
+            | Self::CreateSnapshot { .. }
+            | Self::RemoveSnapshot { .. }
+            | Self::Export { .. }
+            | Self::Unexport { .. }
+            | Self::SetMirroring { .. } => Duration::from_secs(30),
+            // These may read the log from an older checkpoint.
+            Self::RollBack { .. } | Self::Demote { .. } | Self::Promote { .. } => {
+                Duration::from_secs(120)
+            }
+        }
+    }
+}
+
+/// What a site answers.
+pub type Answer = Result<Reply, Fault>;
+
+/// What a successful call yields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "each carries what the method of the trait returns")]
+pub enum Reply {
+    Done,
+    Status(SiteStatus),
+    Space(SpaceStats),
+    Image(ImageInfo),
+    Images(Vec<ImageInfo>),
+    Snapshot(SnapshotInfo),
+    Snapshots(Vec<SnapshotInfo>),
+    Address(ExportAddress),
+    Exports(Vec<ExportInfo>),
+    Mirror(MirrorStatus),
+    Position(Position),
+    Outcomes(Vec<PromoteOutcome>),
+}

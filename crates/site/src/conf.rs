@@ -1,0 +1,200 @@
+//! `site.conf`: what a site must know.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use firebrick_config::{ConfigError, ConfigFile, Section, Unknown};
+use firebrick_vocabulary::{Bytes, GIB, KIB, MIB};
+
+/// The longest path that the address of a Unix socket holds, in bytes.
+pub const SOCKET_PATH_MAX: usize = 107;
+
+/// Over which socket guests are told to reach an export.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ExportVia {
+    /// `nbd+unix:///NAME?socket=PATH`: for guests on this machine.
+    Unix,
+    /// `nbd://ADDRESS:PORT/NAME`.
+    Tcp,
+}
+
+/// Another site that mirrors with this one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PeerConf {
+    /// Its name, from the section's: `[peer site-b]`.
+    pub name: String,
+    /// Where its mirror listens, for example `127.0.0.1:10909`.
+    pub address: String,
+    /// The SHA-256 of its certificate in hexadecimal; nobody else is taken for it.
+    pub fingerprint: String,
+}
+
+/// The configuration of a site. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct SiteConf {
+    /// The name of the site, for example `site-a`.
+    pub name: String,
+    /// The folder of the store and of the site's identity.
+    pub dir: PathBuf,
+    /// The Unix socket of the admin protocol.
+    pub admin: PathBuf,
+    /// The Unix socket of the exports.
+    pub nbd_socket: PathBuf,
+    /// Where exports listen by TCP; loopback unless there is TLS, so loopback. `None`: nowhere.
+    pub nbd_listen: Option<SocketAddr>,
+    /// Which of both addresses guests are told.
+    pub export_address: ExportVia,
+    /// Where peers reach the log. `None`: no peer can read it.
+    pub mirror_listen: Option<SocketAddr>,
+    /// The size at which the log begins a new segment.
+    pub segment_size: Bytes,
+    /// How much the log grows between two checkpoints.
+    pub checkpoint_every: Bytes,
+    /// How long mirrored images that were primary wait for their peer's word after a start.
+    pub fence_grace: Duration,
+    /// The other sites.
+    pub peers: Vec<PeerConf>,
+}
+
+impl SiteConf {
+    /// Reads the file at `path`; what it has and nobody knows comes along for a warning. Relative
+    /// paths in it start at its folder.
+    pub fn read(path: &Path) -> Result<(Self, Vec<Unknown>), ConfigError> {
+        let file = ConfigFile::read(path)?;
+        let conf = Self::from_file(&file)?;
+        Ok((conf, file.unknown()))
+    }
+
+    /// Understands `file`.
+    pub fn from_file(file: &ConfigFile) -> Result<Self, ConfigError> {
+        let section = file.require("site")?;
+        let base = file.path().parent().unwrap_or(Path::new(""));
+        let conf = Self {
+            name: site_name(section)?,
+            dir: base.join(section.require("dir")?),
+            admin: socket(section, base, "admin")?,
+            nbd_socket: socket(section, base, "nbd_socket")?,
+            nbd_listen: nbd_listen(section)?,
+            export_address: export_address(section)?,
+            mirror_listen: section.value("mirror_listen", ADDRESS)?,
+            segment_size: size(section, "segment_size", 64 * MIB, MIB, GIB)?,
+            checkpoint_every: size(section, "checkpoint_every", 256 * MIB, MIB, 1024 * GIB)?,
+            fence_grace: seconds(section, "fence_grace", 3.0)?,
+            peers: peers(file)?,
+        };
+        if conf.export_address == ExportVia::Tcp && conf.nbd_listen.is_none() {
+            return Err(section.refuse("export_address", "tcp needs nbd_listen or nbd_port"));
+        }
+        Ok(conf)
+    }
+}
+
+const ADDRESS: &str = "an address and port such as 127.0.0.1:10809";
+
+fn site_name(section: &Section) -> Result<String, ConfigError> {
+    let name = section.require("name")?;
+    let fits = name.len() <= 64
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if fits {
+        Ok(name)
+    } else {
+        Err(section.refuse("name", "at most 64 letters, digits, dashes, dots and underscores"))
+    }
+}
+
+fn socket(section: &Section, base: &Path, option: &str) -> Result<PathBuf, ConfigError> {
+    let text = section.require(option)?;
+    let path = base.join(text.strip_prefix("unix://").unwrap_or(&text));
+    let len = path.as_os_str().len();
+    if len > SOCKET_PATH_MAX {
+        let reason = format!("the path has {len} bytes; a Unix socket allows {SOCKET_PATH_MAX}");
+        return Err(section.refuse(option, reason));
+    }
+    Ok(path)
+}
+
+fn nbd_listen(section: &Section) -> Result<Option<SocketAddr>, ConfigError> {
+    let port: Option<u16> = section.value("nbd_port", "a port number")?;
+    let listen: Option<SocketAddr> = section.value("nbd_listen", ADDRESS)?;
+    let listen = match (listen, port) {
+        (Some(_), Some(_)) => {
+            return Err(section.refuse("nbd_port", "nbd_listen names the port already"));
+        }
+        (Some(listen), None) => Some(listen),
+        (None, port) => port.map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
+    };
+    match listen {
+        Some(listen) if !listen.ip().is_loopback() => Err(section.refuse(
+            "nbd_listen",
+            format!("{} is not a loopback address; exports have neither TLS nor passwords", listen.ip()),
+        )),
+        listen => Ok(listen),
+    }
+}
+
+fn export_address(section: &Section) -> Result<ExportVia, ConfigError> {
+    match section.text("export_address")?.as_deref() {
+        None | Some("unix") => Ok(ExportVia::Unix),
+        Some("tcp") => Ok(ExportVia::Tcp),
+        Some(other) => {
+            Err(section.refuse("export_address", format!("{other:?} is neither unix nor tcp")))
+        }
+    }
+}
+
+/// A size in bytes, perhaps with a unit: `67108864`, `64MiB`, `64M`.
+fn size(
+    section: &Section,
+    option: &str,
+    default: u64,
+    least: u64,
+    most: u64,
+) -> Result<Bytes, ConfigError> {
+    let Some(text) = section.text(option)? else { return Ok(Bytes(default)) };
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text[digits.len()..].trim() {
+        "" | "B" => Some(1),
+        "K" | "KiB" => Some(KIB),
+        "M" | "MiB" => Some(MIB),
+        "G" | "GiB" => Some(GIB),
+        _ => None,
+    };
+    let size = digits.parse::<u64>().ok().zip(unit).and_then(|(n, unit)| n.checked_mul(unit));
+    match size {
+        Some(size) if (least..=most).contains(&size) => Ok(Bytes(size)),
+        Some(_) => Err(section.refuse(
+            option,
+            format!("{text} is not between {} and {}", Bytes(least), Bytes(most)),
+        )),
+        None => Err(section.refuse(option, format!("{text:?} is not a size such as 64MiB"))),
+    }
+}
+
+fn seconds(section: &Section, option: &str, default: f64) -> Result<Duration, ConfigError> {
+    let value: f64 = section.value_or(option, "a number of seconds", default)?;
+    if (0.0..=3600.0).contains(&value) {
+        Ok(Duration::from_secs_f64(value))
+    } else {
+        Err(section.refuse(option, format!("{value} is not between 0 and 3600 seconds")))
+    }
+}
+
+fn peers(file: &ConfigFile) -> Result<Vec<PeerConf>, ConfigError> {
+    let mut peers = Vec::new();
+    for section in file.sections_with_prefix("peer ") {
+        let name = section.name().trim_start_matches("peer ").trim().to_owned();
+        let fingerprint = section.require("fingerprint")?.to_ascii_lowercase();
+        if fingerprint.len() != 64 || !fingerprint.chars().all(|c| c.is_ascii_hexdigit()) {
+            return Err(section.refuse(
+                "fingerprint",
+                "must be the 64 hexadecimal digits that `firebrick site fingerprint` prints",
+            ));
+        }
+        peers.push(PeerConf { name, address: section.require("address")?, fingerprint });
+    }
+    Ok(peers)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! What `site.conf` may say, by example.
+
+use super::*;
+
+const GOOD: &str = "[site]\nname = site-a\ndir = store\nadmin = unix:///run/a.admin\nnbd_socket = a.nbd\nnbd_port = 10809\nmirror_listen = 127.0.0.1:0\nsegment_size = 16MiB\n[peer site-b]\naddress = 127.0.0.1:10909\nfingerprint = FP\n";
+
+fn conf(text: &str) -> Result<SiteConf, String> {
+    let text = text.replace("FP", &"ab".repeat(32));
+    let file = ConfigFile::parse(Path::new("/srv/site.conf"), &text).unwrap();
+    SiteConf::from_file(&file).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_whole_file_is_understood() {
+    let conf = conf(GOOD).unwrap();
+    assert_eq!(conf.name, "site-a");
+    assert_eq!(conf.dir, Path::new("/srv/store"));
+    assert_eq!(conf.admin, Path::new("/run/a.admin"));
+    assert_eq!(conf.nbd_socket, Path::new("/srv/a.nbd"));
+    assert_eq!(conf.nbd_listen.unwrap().port(), 10809);
+    assert_eq!(conf.segment_size, Bytes(16 * MIB));
+    assert_eq!(conf.peers.len(), 1);
+    assert_eq!(conf.peers[0].name, "site-b");
+}
+
+#[test]
+fn wrong_values_name_line_option_and_reason() {
+    let cases = [
+        ("nbd_port = 10809", "nbd_port = x", "/srv/site.conf:6: [site] nbd_port: \"x\" is not a port number"),
+        (
+            "nbd_port = 10809",
+            "nbd_listen = 0.0.0.0:1",
+            "/srv/site.conf:6: [site] nbd_listen: 0.0.0.0 is not a loopback address; exports have neither TLS nor passwords",
+        ),
+        (
+            "segment_size = 16MiB",
+            "segment_size = 16 bricks",
+            "/srv/site.conf:8: [site] segment_size: \"16 bricks\" is not a size such as 64MiB",
+        ),
+        (
+            "segment_size = 16MiB",
+            "segment_size = 1",
+            "/srv/site.conf:8: [site] segment_size: 1 is not between 1 MiB and 1 GiB",
+        ),
+        (
+            "fingerprint = FP",
+            "fingerprint = 12",
+            "/srv/site.conf:11: [peer site-b] fingerprint: must be the 64 hexadecimal digits that `firebrick site fingerprint` prints",
+        ),
+        ("name = site-a", "", "/srv/site.conf:1: [site] name: is missing"),
+        (
+            "nbd_port = 10809",
+            "export_address = smoke",
+            "/srv/site.conf:6: [site] export_address: \"smoke\" is neither unix nor tcp",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        assert_eq!(conf(&GOOD.replace(from, to)).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn a_socket_path_that_no_socket_can_have_is_refused() {
+    let text = GOOD.replace("a.nbd", &"x".repeat(120));
+    assert!(conf(&text).unwrap_err().contains("a Unix socket allows 107"));
+}
