@@ -1,1 +1,30 @@
 //! Stories with the real binary and real clients.
+//!
+//! What it is for: start `firebrick dev` in a folder of its own on free ports, drive it as a user
+//! would, kill what a story kills, and end everything that it started. What it leans on: the binary
+//! named by `FIREBRICK_BIN` (else the one beside the test), the stock clients in `FIREBRICK_CLIENTS`
+//! (else `target/venv/bin`), and the programs that `cargo xtask prepare` installs. What is missing
+//! fails the test and says what to run.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails"
+)]
+
+mod api;
+mod clients;
+mod dev;
+mod nbd;
+mod tools;
+mod wait;
+
+pub use api::{Answer, Api};
+pub use clients::Clients;
+pub use dev::{Dev, Site, binary};
+pub use nbd::{Nbd, NbdError};
+pub use tools::{Ran, run, tool};
+pub use wait::{until, until_some};

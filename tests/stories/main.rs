@@ -1,0 +1,18 @@
+//! Stories: the real binary, real clients, real crashes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::too_many_lines,
+    reason = "a test that cannot go on fails"
+)]
+
+mod bad_input;
+mod clients;
+mod control_plane_killed;
+mod dev;
+mod disaster;
+mod scenario;
+mod torture;
+mod volumes;
