@@ -6,8 +6,14 @@
 //! completed [`Log::flush`] (INV-1); every frame and every block carries a CRC-32C (INV-4); a failed
 //! sync poisons the log for good. What it leans on: `edge` for the disk, and nothing above.
 
+mod entry;
+mod error;
+mod log;
 mod record;
 
+pub use entry::{Appended, BatchData, Entry, Frame, FrameRecord, LogOptions};
+pub use error::{Error, ErrorKind};
+pub use log::{Log, Reader, Recovery};
 pub use record::{
-    Applied, Change, FallBack, ImageOrigin, Location, Promotion, RollbackTarget, Checksum,
+    Applied, Change, Checksum, FallBack, ImageOrigin, Location, Promotion, RollbackTarget,
 };
