@@ -1,0 +1,146 @@
+//! What `cinder.conf` says about the control plane, as the binary read it.
+
+use std::time::Duration;
+
+use firebrick_backend::SharedBackend;
+use firebrick_vocabulary::HostName;
+
+/// The one pool of a backend on the embedded engine.
+pub const POOL: &str = "volumes";
+
+/// The settings of the control plane. Option names are Cinder's.
+#[derive(Clone)]
+pub struct ControlOptions {
+    /// `host`: the name of this node in hosts like `node1@blocks`.
+    pub node: String,
+    /// `enabled_backends`, in their order.
+    pub backends: Vec<BackendOptions>,
+    /// `storage_availability_zone`; Cinder's default is `nova`.
+    pub availability_zone: String,
+    /// `default_volume_type`; Cinder's default is `__DEFAULT__`. It is created at start.
+    pub default_volume_type: String,
+    /// `quota_*`.
+    pub quotas: Quotas,
+    /// `report_interval`: how often a backend is looked at and its service row refreshed.
+    pub report_interval: Duration,
+    /// `service_down_time`: without a refresh for so long, a service counts as down.
+    pub service_down_time: Duration,
+    /// How activities are run.
+    pub runner: RunnerOptions,
+    /// How long failovers wait.
+    pub failover: FailoverOptions,
+}
+
+/// One backend: a section of the configuration.
+#[derive(Clone)]
+pub struct BackendOptions {
+    /// The section's name, the part behind `@` in hosts.
+    pub name: String,
+    /// `volume_backend_name`, what extra specs ask for.
+    pub volume_backend_name: String,
+    /// The site that serves while nothing has failed over.
+    pub primary: SharedBackend,
+    /// `replication_device` lines: the backend id and its site.
+    pub targets: Vec<(String, SharedBackend)>,
+    /// `reserved_percentage` of the pool that is never given to volumes, 0 to 100.
+    pub reserved_percentage: u8,
+    /// `max_over_subscription_ratio`; Cinder's default is 20.
+    pub max_over_subscription_ratio: f64,
+}
+
+impl BackendOptions {
+    /// The service of this backend on `node`: `node@name`.
+    pub fn host(&self, node: &str) -> HostName {
+        HostName::service(node, &self.name)
+    }
+}
+
+/// Absolute limits of each project; -1 is no limit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Quotas {
+    /// `quota_volumes`, Cinder's default is 10.
+    pub volumes: i64,
+    /// `quota_snapshots`, Cinder's default is 10.
+    pub snapshots: i64,
+    /// `quota_gigabytes` of volumes and snapshots together, Cinder's default is 1000.
+    pub gigabytes: i64,
+    /// `per_volume_size_limit`, Cinder's default is -1.
+    pub per_volume_gigabytes: i64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self { volumes: 10, snapshots: 10, gigabytes: 1000, per_volume_gigabytes: -1 }
+    }
+}
+
+/// How activities are run.
+#[derive(Clone, Copy, Debug)]
+pub struct RunnerOptions {
+    /// Activities that run at once on this node.
+    pub workers: usize,
+    /// How long an activity belongs to its worker without a sign of life.
+    pub lease: Duration,
+    /// How often idle workers look for work that nobody told them about.
+    pub poll: Duration,
+    /// How long a request waits for an activity whose result it returns (attach paths).
+    pub wait: Duration,
+    /// How long one call to a site may take before the step counts as failed.
+    pub call: Duration,
+    /// How often a step that failed for a reason that may pass is tried again.
+    pub attempts: u32,
+    /// The pause before the second try; it doubles up to a minute.
+    pub backoff: Duration,
+}
+
+impl Default for RunnerOptions {
+    fn default() -> Self {
+        Self {
+            workers: 8,
+            lease: Duration::from_secs(30),
+            poll: Duration::from_secs(2),
+            wait: Duration::from_secs(20),
+            call: Duration::from_secs(10),
+            attempts: 5,
+            backoff: Duration::from_millis(200),
+        }
+    }
+}
+
+/// How long failovers wait.
+#[derive(Clone, Copy, Debug)]
+pub struct FailoverOptions {
+    /// How long the old site has to answer before it counts as lost.
+    pub probe: Duration,
+    /// How long the target of a planned failover may take to catch up.
+    pub catch_up: Duration,
+    /// How long the primary may take to catch up before a failback.
+    pub resync: Duration,
+}
+
+impl Default for FailoverOptions {
+    fn default() -> Self {
+        Self {
+            probe: Duration::from_secs(2),
+            catch_up: Duration::from_secs(60),
+            resync: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl ControlOptions {
+    /// Cinder's defaults for a node with these backends.
+    pub fn new(node: impl Into<String>, backends: Vec<BackendOptions>) -> Self {
+        Self {
+            node: node.into(),
+            backends,
+            availability_zone: "nova".to_owned(),
+            default_volume_type: "__DEFAULT__".to_owned(),
+            quotas: Quotas::default(),
+            report_interval: Duration::from_secs(10),
+            service_down_time: Duration::from_secs(60),
+            runner: RunnerOptions::default(),
+            failover: FailoverOptions::default(),
+        }
+    }
+}

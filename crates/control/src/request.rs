@@ -1,0 +1,234 @@
+//! What the API asks for, checked for shape already: who asks, and with which values.
+
+use std::collections::BTreeMap;
+
+use firebrick_vocabulary::{AttachmentId, ProjectId, SnapshotUuid, UserId, VolumeId};
+use serde_json::{Map, Value};
+
+/// Keys and values that a user or an operator set.
+pub type Metadata = BTreeMap<String, String>;
+
+/// A JSON object, as connectors are.
+pub type Object = Map<String, Value>;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The project for which they ask.
+    pub project: ProjectId,
+    /// The user.
+    pub user: UserId,
+    /// Whether the request sees and may change what belongs to other projects.
+    pub is_admin: bool,
+    /// `x-openstack-request-id`.
+    pub request_id: String,
+}
+
+/// `POST /volumes`.
+#[derive(Clone, Debug, Default)]
+pub struct CreateVolume {
+    /// `size` in GiB; without it, that of the source.
+    pub size: Option<u32>,
+    /// `name`.
+    pub name: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `volume_type`: an id or a name; the default type without.
+    pub volume_type: Option<String>,
+    /// `availability_zone`.
+    pub availability_zone: Option<String>,
+    /// `metadata`.
+    pub metadata: Metadata,
+    /// `snapshot_id`.
+    pub snapshot: Option<SnapshotUuid>,
+    /// `source_volid`.
+    pub source: Option<VolumeId>,
+    /// `OS-SCH-HNT:scheduler_hints` `same_host`.
+    pub same_host: Vec<VolumeId>,
+    /// `OS-SCH-HNT:scheduler_hints` `different_host`.
+    pub different_host: Vec<VolumeId>,
+}
+
+/// `PUT /volumes/{id}` and `PUT /snapshots/{id}`: what is `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Rename {
+    /// `name`; `Some(None)` takes the name away.
+    pub name: Option<Option<String>>,
+    /// `description`.
+    pub description: Option<Option<String>>,
+    /// `metadata`, replacing all (volumes only).
+    pub metadata: Option<Metadata>,
+}
+
+/// How metadata is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MetadataWrite {
+    /// `POST` and `PUT …/{key}`: other keys stay.
+    Merge,
+    /// `PUT`: other keys go.
+    Replace,
+}
+
+/// `DELETE /volumes/{id}`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct DeleteVolume {
+    /// Its snapshots go with it.
+    pub cascade: bool,
+    /// Whatever its status is (`force`, or `os-force_delete`).
+    pub force: bool,
+}
+
+/// `os-reset_status` of a volume, with the texts as they came; `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct ResetStatus {
+    /// `status`.
+    pub status: Option<String>,
+    /// `attach_status`.
+    pub attach_status: Option<String>,
+    /// `migration_status`; `none` clears it.
+    pub migration_status: Option<String>,
+}
+
+/// `POST /snapshots`.
+#[derive(Clone, Debug)]
+pub struct CreateSnapshot {
+    /// `volume_id`.
+    pub volume: VolumeId,
+    /// `name`.
+    pub name: Option<String>,
+    /// `description`.
+    pub description: Option<String>,
+    /// `metadata`.
+    pub metadata: Metadata,
+    /// Whether an attached volume is taken too: `force`, or any request from 3.66 on.
+    pub in_use: bool,
+}
+
+/// `POST /attachments`.
+#[derive(Clone, Debug)]
+pub struct CreateAttachment {
+    /// `volume_uuid`.
+    pub volume: VolumeId,
+    /// `instance_uuid`.
+    pub instance: Option<String>,
+    /// `connector`; without it the attachment is only reserved.
+    pub connector: Option<Object>,
+    /// `mode`, from 3.54.
+    pub mode: Option<AttachMode>,
+}
+
+/// What an attachment allows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AttachMode {
+    /// `rw`.
+    ReadWrite,
+    /// `ro`.
+    ReadOnly,
+}
+
+impl AttachMode {
+    /// The mode in the API's letters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadWrite => "rw",
+            Self::ReadOnly => "ro",
+        }
+    }
+}
+
+/// `os-attach`.
+#[derive(Clone, Debug)]
+pub struct LegacyAttach {
+    /// `instance_uuid`.
+    pub instance: Option<String>,
+    /// `host_name`.
+    pub host: Option<String>,
+    /// `mountpoint`.
+    pub mountpoint: Option<String>,
+    /// `mode`; `rw` without.
+    pub mode: Option<AttachMode>,
+}
+
+/// `os-force_detach`.
+#[derive(Clone, Debug, Default)]
+pub struct ForceDetach {
+    /// `attachment_id`.
+    pub attachment: Option<AttachmentId>,
+    /// `connector`.
+    pub connector: Option<Object>,
+}
+
+/// `connection_info`: how a host reaches a volume.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectionInfo {
+    /// `driver_volume_type`, for example `nbd`.
+    pub driver_volume_type: String,
+    /// `data`: `uri`, `export`, `access_mode`, `volume_id`, `encrypted`, …
+    pub data: Object,
+}
+
+impl ConnectionInfo {
+    /// Both as one JSON object, in the form of `os-initialize_connection`.
+    pub fn to_json(&self) -> Value {
+        serde_json::json!({ "driver_volume_type": self.driver_volume_type, "data": self.data })
+    }
+}
+
+/// `POST /types`.
+#[derive(Clone, Debug)]
+pub struct CreateType {
+    /// `name`.
+    pub name: String,
+    /// `description`.
+    pub description: Option<String>,
+    /// `os-volume-type-access:is_public`.
+    pub is_public: bool,
+    /// `extra_specs`.
+    pub extra_specs: Metadata,
+}
+
+/// `PUT /types/{id}`: what is `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct UpdateType {
+    /// `name`.
+    pub name: Option<String>,
+    /// `description`; `Some(None)` takes it away.
+    pub description: Option<Option<String>>,
+    /// `is_public`.
+    pub is_public: Option<bool>,
+}
+
+/// A project's limits and what it has: `GET /limits`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// `maxTotalVolumes`, -1 for none.
+    pub volumes: i64,
+    /// `maxTotalSnapshots`.
+    pub snapshots: i64,
+    /// `maxTotalVolumeGigabytes`.
+    pub gigabytes: i64,
+    /// `totalVolumesUsed`.
+    pub volumes_used: i64,
+    /// `totalSnapshotsUsed`.
+    pub snapshots_used: i64,
+    /// `totalGigabytesUsed`, volumes and snapshots.
+    pub gigabytes_used: i64,
+}
+
+/// One availability zone: `GET /os-availability-zone`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Zone {
+    /// `zoneName`.
+    pub name: String,
+    /// `zoneState.available`: an enabled service in it is up.
+    pub available: bool,
+}
+
+/// One pool: `GET /scheduler-stats/get_pools`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pool {
+    /// `name`: `host@backend#pool`.
+    pub name: String,
+    /// `capabilities`, shown with `detail`.
+    pub capabilities: Object,
+}
