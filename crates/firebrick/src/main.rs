@@ -1,3 +1,26 @@
-//! The binary: wires, decides nothing.
+//! `firebrick`: block storage for open clouds that survives the loss of a site.
+//!
+//! What it is for: the one binary: command line, configuration, wiring. What it promises: it decides
+//! nothing; exit status 0 is success, 1 a failure, 2 a wrong command line or configuration; standard
+//! output carries results, standard error the log. What it leans on: every other room.
 
-fn main() {}
+mod cli;
+mod config;
+mod exit;
+mod journal;
+mod printer;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::args::Cli::parse();
+    match cli::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            printer::Printer::new().failure(&failure.to_string());
+            failure.code()
+        }
+    }
+}

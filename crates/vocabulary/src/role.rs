@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Sequence;
+
 /// The role of an image at one site.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -33,6 +35,9 @@ pub enum SyncState {
     Copying {
         /// Every block below this one has been copied.
         next_block: u64,
+        /// The record of the primary's log at which the newest state is being copied;
+        /// [`Sequence::ZERO`] as long as its snapshots are.
+        at: Sequence,
     },
 }
 

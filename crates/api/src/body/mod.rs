@@ -1,0 +1,68 @@
+//! Request bodies: JSON in, checked fields out, and errors that name the field and the rule as
+//! Cinder's schemas do.
+
+mod fields;
+mod python;
+#[cfg(test)]
+mod tests;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header;
+use serde_json::Value;
+
+use crate::fault::Fault;
+
+pub(crate) use fields::{Fields, Keys, Name};
+pub(crate) use python::repr;
+
+/// The most bytes a request may have, as Cinder's `osapi_max_request_body_size`.
+pub(crate) const MAX_BODY: usize = 114_688;
+
+/// The JSON body of a request.
+pub(crate) struct Body(Value);
+
+impl Body {
+    /// The object below the body's only key `key`.
+    pub(crate) fn only(&self, key: &'static str) -> Result<Fields<'_>, Fault> {
+        let root = self.root()?;
+        root.require(&[key])?;
+        root.only(&[key])?;
+        root.object(key)
+    }
+
+    /// The body itself as an object.
+    pub(crate) fn root(&self) -> Result<Fields<'_>, Fault> {
+        Fields::root(&self.0)
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Fault> {
+        let json = request.headers().get(header::CONTENT_TYPE).is_none_or(|value| {
+            let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+            let kind = kind.trim().to_ascii_lowercase();
+            kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+        });
+        if !json {
+            return Err(Fault::bad_request("Unsupported Content-Type"));
+        }
+        let bytes = bytes(request).await?;
+        if bytes.is_empty() {
+            return Err(Fault::malformed());
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(|_| Fault::bad_request("Malformed request body"))
+    }
+}
+
+/// The whole body, refused where it is too long, by its announced length before a byte is read.
+async fn bytes(request: Request) -> Result<Bytes, Fault> {
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    if announced.is_some_and(|n| n > MAX_BODY as u64) {
+        return Err(Fault::too_long());
+    }
+    axum::body::to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| Fault::too_long())
+}

@@ -1,0 +1,84 @@
+//! What a handler knows about its request beside the body: who, which version, which query.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use firebrick_control::Context;
+use serde_json::Value;
+
+use crate::fault::Fault;
+use crate::links::Links;
+use crate::microversion::Microversion;
+use crate::query::Query;
+
+/// One request, behind the door.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Who asks.
+    pub(crate) context: Context,
+    /// At which version.
+    pub(crate) version: Microversion,
+    /// What links begin with.
+    pub(crate) links: Links,
+    /// The query of the address.
+    pub(crate) query: Query,
+    /// The most items of a page.
+    pub(crate) max_limit: u32,
+    /// The request's headers.
+    pub(crate) headers: HeaderMap,
+}
+
+impl Call {
+    /// Refuses the request where its version is older than `version`: there is no such route then.
+    pub(crate) fn since(&self, version: Microversion) -> Result<(), Fault> {
+        if self.version < version { Err(Fault::no_route()) } else { Ok(()) }
+    }
+
+    /// Whether the request's version is `version` or newer.
+    pub(crate) fn at(&self, version: Microversion) -> bool {
+        self.version >= version
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Call {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Fault::internal)
+    }
+}
+
+/// The last part of an address as it stands there, decoded.
+pub(crate) struct Named<T>(pub(crate) T);
+
+impl<S, T> FromRequestParts<S> for Named<T>
+where
+    S: Send + Sync,
+    T: serde::de::DeserializeOwned + Send,
+{
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(path)| Self(path))
+            .map_err(|_| Fault::no_route())
+    }
+}
+
+/// `200` with a body.
+pub(crate) fn ok(body: Value) -> Result<Response, Fault> {
+    Ok(axum::Json(body).into_response())
+}
+
+/// `202` with a body.
+pub(crate) fn accepted(body: Value) -> Result<Response, Fault> {
+    Ok((StatusCode::ACCEPTED, axum::Json(body)).into_response())
+}
+
+/// A status without a body.
+pub(crate) fn empty(status: StatusCode) -> Result<Response, Fault> {
+    Ok(status.into_response())
+}
+

@@ -1,0 +1,210 @@
+//! The command line as types.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::printer::Format;
+
+/// Block storage for open clouds that survives the loss of a site.
+#[derive(Debug, Parser)]
+#[command(name = "firebrick", version, about, max_term_width = 100, after_help = "\
+Exit status: 0 success, 1 failure, 2 wrong command line or configuration.
+The environment variable FIREBRICK_LOG sets what is logged to standard error, for example
+`info,firebrick_mirror=debug`.
+
+Examples:
+  firebrick dev                              everything on this machine, to try out
+  firebrick demo                             watch a volume survive the loss of its site
+  firebrick site --conf /etc/firebrick/site-a.conf
+  firebrick serve --conf /etc/cinder/cinder.conf")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the control plane: API, scheduler and volume worker
+    Serve(ServeArgs),
+    /// Run a site: the store, its mirror and its exports
+    Site(SiteArgs),
+    /// Run a control plane and two sites on this machine
+    Dev(DevArgs),
+    /// Play the loss of a site on the terminal
+    Demo(DemoArgs),
+    /// Print the completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// `firebrick serve`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  firebrick serve --conf /etc/cinder/cinder.conf
+  firebrick serve --conf cinder.conf --roles api,scheduler")]
+pub(crate) struct ServeArgs {
+    /// The configuration, in the format of cinder.conf
+    #[arg(long, value_name = "FILE", env = "FIREBRICK_CONF")]
+    pub(crate) conf: PathBuf,
+    /// What this process does
+    #[arg(long, value_name = "ROLE,…", value_delimiter = ',', default_value = "api,scheduler,volume")]
+    pub(crate) roles: Vec<RoleName>,
+    /// Check the configuration and end
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// End when standard input does
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
+}
+
+/// A part of the control plane.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum RoleName {
+    /// Answers HTTP requests.
+    Api,
+    /// Decides where a volume goes.
+    Scheduler,
+    /// Does what is to be done at the sites.
+    Volume,
+}
+
+/// `firebrick site`
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, after_help = "\
+Examples:
+  firebrick site --conf /etc/firebrick/site-a.conf
+  firebrick site fingerprint --conf /etc/firebrick/site-a.conf
+
+A minimal site.conf:
+  [site]
+  name = site-a
+  dir = /var/lib/firebrick/site-a
+  admin = /run/firebrick/site-a.admin
+  nbd_socket = /run/firebrick/site-a.nbd
+  mirror_listen = 192.0.2.1:10909
+  [peer site-b]
+  address = 192.0.2.2:10909
+  fingerprint = (what `firebrick site fingerprint` prints there)")]
+pub(crate) struct SiteArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<SiteCommand>,
+    /// The site's configuration
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) conf: Option<PathBuf>,
+    /// End when standard input does
+    #[arg(long, hide = true)]
+    pub(crate) supervised: bool,
+}
+
+/// What else can be asked about a site.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiteCommand {
+    /// Print the fingerprint by which peers know the site; its identity is made where it has none
+    Fingerprint {
+        /// The site's configuration
+        #[arg(long, value_name = "FILE")]
+        conf: PathBuf,
+    },
+}
+
+/// `firebrick dev`
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, after_help = "\
+Examples:
+  firebrick dev
+  firebrick dev --dir /tmp/fb --listen 127.0.0.1:9776 --nbd-port 20809
+  firebrick dev site kill site-a             lose a site, as kill -9 does
+  firebrick dev site start site-a            bring it back
+  firebrick dev site status --format json")]
+pub(crate) struct DevArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<DevCommand>,
+    /// The folder that keeps everything
+    #[arg(long, value_name = "DIR", default_value = "./firebrick-data")]
+    pub(crate) dir: PathBuf,
+    /// Where the API listens [default: as the last time, or 127.0.0.1:8776]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The first of the sites' NBD ports, 0 for any [default: as the last time, or 10809]
+    #[arg(long, value_name = "N")]
+    pub(crate) nbd_port: Option<u16>,
+}
+
+/// What can be asked of a running `firebrick dev`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DevCommand {
+    /// Start, stop or kill one of the sites
+    #[command(subcommand)]
+    Site(DevSiteCommand),
+}
+
+/// What can be done to a site of `dev`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DevSiteCommand {
+    /// Start a site that is down
+    Start(DevSiteArgs),
+    /// Stop a site cleanly
+    Stop(DevSiteArgs),
+    /// End a site as a power cut does (SIGKILL)
+    Kill(DevSiteArgs),
+    /// Say how a site is, or how all are
+    Status(DevStatusArgs),
+}
+
+/// Which site.
+#[derive(Args, Debug)]
+pub(crate) struct DevSiteArgs {
+    /// The site: site-a or site-b
+    pub(crate) name: String,
+    /// The folder of the `dev`
+    #[arg(long, value_name = "DIR", default_value = "./firebrick-data")]
+    pub(crate) dir: PathBuf,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Which sites.
+#[derive(Args, Debug)]
+pub(crate) struct DevStatusArgs {
+    /// The site; all without
+    pub(crate) name: Option<String>,
+    /// The folder of the `dev`
+    #[arg(long, value_name = "DIR", default_value = "./firebrick-data")]
+    pub(crate) dir: PathBuf,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// `firebrick demo`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Runs a private `firebrick dev` on free ports in a temporary folder, and ends with status 0 only if
+every byte that the other site had confirmed was there, in the order in which it was written.
+
+Examples:
+  firebrick demo
+  firebrick demo --seconds 20 --keep")]
+pub(crate) struct DemoArgs {
+    /// How long to write before the site is lost
+    #[arg(long, value_name = "S", default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) seconds: u64,
+    /// Keep the folder afterwards
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// `firebrick completions`
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+#[cfg(test)]
+mod tests;
