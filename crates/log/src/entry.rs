@@ -14,7 +14,9 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { segment_bytes: 64 * MIB }
+        Self {
+            segment_bytes: 64 * MIB,
+        }
     }
 }
 

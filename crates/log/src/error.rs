@@ -54,7 +54,11 @@ pub struct Error {
 
 impl Error {
     pub(crate) const fn new(kind: ErrorKind, doing: &'static str) -> Self {
-        Self { kind, doing, source: None }
+        Self {
+            kind,
+            doing,
+            source: None,
+        }
     }
 
     /// An error of the system, sorted into its kind.
@@ -63,7 +67,11 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
             _ => ErrorKind::Io,
         };
-        Self { kind, doing, source: Some(source) }
+        Self {
+            kind,
+            doing,
+            source: Some(source),
+        }
     }
 
     pub(crate) fn damaged(
@@ -72,7 +80,14 @@ impl Error {
         offset: u64,
         why: impl Into<String>,
     ) -> Self {
-        Self::new(ErrorKind::Damaged { segment, offset, why: why.into() }, doing)
+        Self::new(
+            ErrorKind::Damaged {
+                segment,
+                offset,
+                why: why.into(),
+            },
+            doing,
+        )
     }
 
     fn reason(&self) -> String {
@@ -91,10 +106,16 @@ impl Error {
             ErrorKind::NewerVersion { found } => {
                 format!("the store has format {found}, made by a newer release than this one")
             }
-            ErrorKind::Damaged { segment: 0, why, .. } => {
+            ErrorKind::Damaged {
+                segment: 0, why, ..
+            } => {
                 format!("the superblock is damaged: {why}")
             }
-            ErrorKind::Damaged { segment, offset, why } => {
+            ErrorKind::Damaged {
+                segment,
+                offset,
+                why,
+            } => {
                 format!("segment {segment} is damaged at offset {offset}: {why}")
             }
             ErrorKind::Invalid(why) => (*why).to_owned(),

@@ -8,12 +8,18 @@
 
 mod entry;
 mod error;
+mod flush;
+mod frame;
 mod log;
+mod reader;
 mod record;
+mod recovery;
+mod segment;
+mod superblock;
 
 pub use entry::{Appended, BatchData, Entry, Frame, FrameRecord, LogOptions};
 pub use error::{Error, ErrorKind};
-pub use log::{Log, Reader, Recovery};
-pub use record::{
-    Applied, Change, Checksum, FallBack, ImageOrigin, Location, Promotion, RollbackTarget,
-};
+pub use log::Log;
+pub use reader::Reader;
+pub use record::{Applied, Change, Checksum, FallBack, ImageOrigin, Location, Promotion};
+pub use recovery::{Recovery, Tail};

@@ -1,143 +1,334 @@
-//! An open log.
+//! An open log: append, flush, read.
 
+use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_edge::{Clock, Disk};
-use firebrick_vocabulary::{Position, Sequence, StoreId};
+use firebrick_edge::{Clock, Disk, DiskLock};
+use firebrick_vocabulary::{BLOCK_SIZE, Epoch, Position, Sequence, StoreId};
+use parking_lot::{Condvar, Mutex, RwLock};
 
-use crate::entry::{Appended, Entry, Frame, LogOptions};
-use crate::error::Error;
-use crate::record::{Applied, Location};
+use crate::entry::{Appended, Entry, LogOptions};
+use crate::error::{Error, ErrorKind};
+use crate::flush::{Flusher, Unsynced};
+use crate::frame::{self, Heading};
+use crate::reader::Reader;
+use crate::record::{Applied, Checksum, Location};
+use crate::recovery::Recovery;
+use crate::segment::{ALIGNMENT, FOLDER, HEADER_LEN, Segment, SegmentHeader};
+use crate::superblock::Superblock;
 
 /// An open log. All methods may be called from any thread.
-pub struct Log {}
+pub struct Log {
+    pub(crate) shared: Arc<Shared>,
+}
 
-/// A store that has been found and locked, whose tail has not been read yet.
-pub struct Recovery {}
+/// What the log and its readers share.
+pub(crate) struct Shared {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: StoreId,
+    pub(crate) options: LogOptions,
+    pub(crate) segments: RwLock<Vec<Arc<Segment>>>,
+    pub(crate) writer: Mutex<Writer>,
+    pub(crate) head: Mutex<Position>,
+    pub(crate) grown: Condvar,
+    pub(crate) flusher: Flusher,
+}
 
-/// Reads frames in order, as they are appended.
-pub struct Reader {}
+/// The end of the log.
+pub(crate) struct Writer {
+    pub(crate) segment: Arc<Segment>,
+    /// Where the next frame begins in it.
+    pub(crate) offset: u64,
+    pub(crate) next: Sequence,
+    pub(crate) epoch: Epoch,
+    pub(crate) chain: Checksum,
+    /// Older segments with frames that have not been synced.
+    pub(crate) unsynced: Vec<Arc<Segment>>,
+    pub(crate) bytes: u64,
+    /// Reused for the head of each frame.
+    pub(crate) head: Vec<u8>,
+    /// Keeps other processes out; `None` once the log is closed.
+    pub(crate) lock: Option<Box<dyn DiskLock>>,
+}
 
 impl Log {
     /// Makes an empty store in the folder: superblock, folders and first segment, all durable.
-    /// Refuses with [`ErrorKind::Exists`](crate::ErrorKind::Exists) where there is one.
+    /// Refuses with [`ErrorKind::Exists`] where there is one.
     pub fn create(disk: &Arc<dyn Disk>, store: StoreId, options: LogOptions) -> Result<(), Error> {
-        todo!()
+        const DOING: &str = "make the store";
+        let fits = options.segment_bytes >= 1 << 20 && options.segment_bytes % ALIGNMENT == 0;
+        if !fits {
+            let why = "a segment has at least 1 MiB, in multiples of 512 bytes";
+            return Err(Error::new(ErrorKind::Invalid(why), DOING));
+        }
+        if Superblock::exists(disk)? {
+            return Err(Error::new(ErrorKind::Exists, DOING));
+        }
+        let io = |error| Error::io(DOING, error);
+        disk.create_dir(FOLDER).map_err(io)?;
+        // What an attempt without a superblock left behind was never a store.
+        for number in Segment::numbers(disk)? {
+            disk.remove(&Segment::path(number)).map_err(io)?;
+        }
+        disk.sync_dir("").map_err(io)?;
+        let header = SegmentHeader {
+            store,
+            number: 1,
+            first: Sequence(1),
+            chain: Checksum(0),
+            durable: Sequence::ZERO,
+            epoch: Epoch::FIRST,
+        };
+        Segment::create(disk, &header, options.segment_bytes)?;
+        // Last, as its presence says that all the rest is there.
+        Superblock { store, options }.write(disk)
     }
 
     /// Finds and locks the store; what it holds is read by [`Recovery::replay`].
     pub fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Recovery, Error> {
-        todo!()
+        Recovery::begin(disk, clock)
     }
 
     /// The id of the store.
     pub fn store(&self) -> StoreId {
-        todo!()
+        self.shared.store
     }
 
     /// Appends one frame: its records get consecutive sequences, and after a crash all of them are
     /// there or none. Not durable before a later [`Self::flush`]. Where the file system is full
-    /// ([`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace)) nothing was appended.
+    /// ([`ErrorKind::NoSpace`]) nothing was appended.
     pub fn append(
         &self,
         entries: &[Entry<'_>],
         applied: Option<Applied>,
     ) -> Result<Appended, Error> {
-        todo!()
+        let shared = &*self.shared;
+        let mut writer = shared.writer.lock();
+        shared.may_append(&writer)?;
+        let time = shared.clock.now();
+        let mut head = std::mem::take(&mut writer.head);
+        let appended = shared.append_frame(&mut writer, entries, applied, time, &mut head);
+        writer.head = head;
+        let appended = appended?;
+        // Under the writer's lock, so that heads are published in their order.
+        *shared.head.lock() = appended.position;
+        drop(writer);
+        shared.grown.notify_all();
+        Ok(appended)
     }
 
     /// The sequence that the first record of the next frame gets. Certain only while the caller
     /// keeps others from appending.
     pub fn next_sequence(&self) -> Sequence {
-        todo!()
+        self.shared.writer.lock().next
     }
 
     /// The last appended record.
     pub fn head(&self) -> Position {
-        todo!()
+        *self.shared.head.lock()
     }
 
     /// The last record that is durable.
     pub fn durable(&self) -> Position {
-        todo!()
+        self.shared.flusher.durable()
     }
 
     /// Frames appended from here on carry the next epoch of the store.
     pub fn raise_epoch(&self) {
-        todo!()
+        let mut writer = self.shared.writer.lock();
+        writer.epoch = writer.epoch.next();
     }
 
     /// Makes everything durable that was appended before the call, and says up to where. Calls that
     /// come together share one sync.
     pub fn flush(&self) -> Result<Position, Error> {
-        todo!()
+        let shared = &*self.shared;
+        let target = self.head();
+        shared.flusher.flush(target, || shared.take_unsynced())
     }
 
     /// Reads the whole blocks of `buffer` from `at` on; they must lie in one record's data.
     /// The checksums are the caller's to check.
     pub fn read(&self, at: Location, buffer: &mut [u8]) -> Result<(), Error> {
-        todo!()
+        let segment = self.shared.segment(at, buffer.len())?;
+        let read = segment.file.read_at(buffer, at.offset());
+        read.map_err(|error| Error::io("read the log", error))
     }
 
     /// As [`Self::read`], but only if that needs no wait for the disk; `false` where it would.
     pub fn read_cached(&self, at: Location, buffer: &mut [u8]) -> Result<bool, Error> {
-        todo!()
+        let segment = self.shared.segment(at, buffer.len())?;
+        let read = segment.file.read_cached_at(buffer, at.offset());
+        read.map_err(|error| Error::io("read the log", error))
     }
 
     /// A reader whose first frame is the one that holds record `from` (perhaps in its middle).
     pub fn reader(&self, from: Sequence) -> Result<Reader, Error> {
-        todo!()
+        Reader::begin(Arc::clone(&self.shared), from)
     }
 
     /// Waits until the head is beyond `sequence`, at most `timeout`; whether it is.
     pub fn wait_beyond(&self, sequence: Sequence, timeout: Duration) -> bool {
-        todo!()
+        let mut head = self.shared.head.lock();
+        if head.sequence <= sequence {
+            let behind = |head: &mut Position| head.sequence <= sequence;
+            self.shared.grown.wait_while_for(&mut head, behind, timeout);
+        }
+        head.sequence > sequence
     }
 
     /// The bytes of all frames appended since the log was opened.
     pub fn bytes_appended(&self) -> u64 {
-        todo!()
+        self.shared.writer.lock().bytes
     }
 
     /// The number of segment files.
     pub fn segment_count(&self) -> usize {
-        todo!()
+        self.shared.segments.read().len()
     }
 
     /// The bytes that the segment files take.
     pub fn segment_bytes(&self) -> u64 {
-        todo!()
+        self.shared
+            .segments
+            .read()
+            .iter()
+            .map(|segment| segment.len)
+            .sum()
     }
 
     /// Flushes, then lets others open the store; every later append fails.
     pub fn close(&self) -> Result<(), Error> {
-        todo!()
+        let flushed = self.flush();
+        self.shared.writer.lock().lock = None;
+        flushed.map(drop)
     }
 }
 
-impl Recovery {
-    /// The id of the store.
-    pub fn store(&self) -> StoreId {
-        todo!()
+impl Shared {
+    fn may_append(&self, writer: &Writer) -> Result<(), Error> {
+        const DOING: &str = "append to the log";
+        if writer.lock.is_none() {
+            return Err(Error::new(ErrorKind::Closed, DOING));
+        }
+        if self.flusher.is_poisoned() {
+            return Err(Error::new(ErrorKind::Poisoned, DOING));
+        }
+        Ok(())
     }
 
-    /// Visits every frame from the one that holds record `from` on (`from - 1` is what the newest
-    /// checkpoint holds, and must have been durable), each verified whole, then makes the log ready
-    /// for appending: what lies behind the last whole frame is gone for good, and what was visited
-    /// is durable.
-    pub fn replay<E: From<Error>>(
-        self,
-        from: Sequence,
-        visit: &mut dyn FnMut(&Frame) -> Result<(), E>,
-    ) -> Result<Log, E> {
-        todo!()
+    fn append_frame(
+        &self,
+        writer: &mut Writer,
+        entries: &[Entry<'_>],
+        applied: Option<Applied>,
+        time: firebrick_edge::Timestamp,
+        head: &mut Vec<u8>,
+    ) -> Result<Appended, Error> {
+        let heading = Heading {
+            store: self.store,
+            epoch: writer.epoch,
+            first: writer.next,
+            chain: writer.chain,
+            time,
+            applied,
+            durable: self.flusher.durable().sequence,
+        };
+        let encoded = frame::encode(&heading, entries, head)?;
+        if writer.offset + encoded.frame_len > writer.segment.len {
+            self.begin_segment(writer, encoded.frame_len)?;
+        }
+        let mut parts = vec![IoSlice::new(head)];
+        let mut locations = Vec::new();
+        let mut at = writer.offset + head.len() as u64;
+        for entry in entries {
+            if let Entry::Data(batch) = entry {
+                let unit = (at / ALIGNMENT) as u32;
+                locations.push(Location {
+                    segment: writer.segment.number,
+                    unit,
+                });
+                parts.extend(batch.data.iter().map(|slice| IoSlice::new(slice)));
+                at += batch.checksums.len() as u64 * BLOCK_SIZE;
+            }
+        }
+        if let Err(error) = writer.segment.file.write_at(&parts, writer.offset) {
+            let error = Error::io("append to the log", error);
+            // A full file system leaves a frame that is not whole, which the next one overwrites.
+            // After anything else nobody knows what is there.
+            if error.kind != ErrorKind::NoSpace {
+                self.flusher.poison();
+            }
+            return Err(error);
+        }
+        let first = writer.next;
+        writer.offset += encoded.frame_len;
+        writer.next = first.plus(entries.len() as u64);
+        writer.chain = encoded.checksum;
+        writer.bytes += encoded.frame_len;
+        let sequence = Sequence(writer.next.0 - 1);
+        let position = Position {
+            epoch: writer.epoch,
+            sequence,
+        };
+        Ok(Appended {
+            first,
+            position,
+            time,
+            locations,
+        })
     }
-}
 
-impl Reader {
-    /// The next frame, without its data; `None` at the head (ask again later).
-    pub fn next(&mut self) -> Result<Option<Frame>, Error> {
-        todo!()
+    fn begin_segment(&self, writer: &mut Writer, frame_len: u64) -> Result<(), Error> {
+        let header = SegmentHeader {
+            store: self.store,
+            number: writer.segment.number + 1,
+            first: writer.next,
+            chain: writer.chain,
+            durable: self.flusher.durable().sequence,
+            epoch: writer.epoch,
+        };
+        let len = self.options.segment_bytes.max(HEADER_LEN + frame_len);
+        let segment = Arc::new(Segment::create(&self.disk, &header, len)?);
+        self.segments.write().push(Arc::clone(&segment));
+        let former = std::mem::replace(&mut writer.segment, segment);
+        writer.unsynced.push(former);
+        writer.offset = HEADER_LEN;
+        Ok(())
+    }
+
+    /// What a flush must sync. A segment leaves the list here: if its sync fails, the log is
+    /// poisoned and nobody asks again.
+    fn take_unsynced(&self) -> Unsynced {
+        let mut writer = self.writer.lock();
+        let older = std::mem::take(&mut writer.unsynced);
+        let files = older
+            .iter()
+            .chain([&writer.segment])
+            .map(|s| Arc::clone(&s.file))
+            .collect();
+        // Published under the writer's lock: nothing behind it has been written.
+        Unsynced {
+            head: *self.head.lock(),
+            files,
+        }
+    }
+
+    fn segment(&self, at: Location, len: usize) -> Result<Arc<Segment>, Error> {
+        let segments = self.segments.read();
+        let first = segments.first().map_or(0, |segment| segment.number);
+        let found = at
+            .segment
+            .checked_sub(first)
+            .and_then(|i| segments.get(i as usize));
+        match found {
+            Some(segment) if at.offset() + len as u64 <= segment.len => Ok(Arc::clone(segment)),
+            Some(_) | None => {
+                let why = "no such place";
+                Err(Error::damaged("read the log", at.segment, at.offset(), why))
+            }
+        }
     }
 }

@@ -34,7 +34,10 @@ impl Location {
     /// The place `blocks` blocks further on in the same segment.
     #[must_use]
     pub const fn plus_blocks(self, blocks: u32) -> Self {
-        Self { segment: self.segment, unit: self.unit + blocks * 8 }
+        Self {
+            segment: self.segment,
+            unit: self.unit + blocks * 8,
+        }
     }
 }
 
@@ -55,16 +58,6 @@ pub struct ImageOrigin {
     pub image: ImageId,
     /// The snapshot of it; `None` for its newest state at the record's own position.
     pub snapshot: Option<SnapshotId>,
-}
-
-/// To where a rollback goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RollbackTarget {
-    /// A snapshot of the same image.
-    Snapshot(SnapshotId),
-    /// A position in this store's own log.
-    Sequence(Sequence),
 }
 
 /// One image becomes primary.
@@ -94,6 +87,8 @@ pub struct FallBack {
     pub keep_name: SnapshotName,
     /// The epoch of the new primary.
     pub epoch: Epoch,
+    /// The store of the new primary, which the image follows from here on.
+    pub peer: StoreId,
 }
 
 /// A record that carries no block data. It is stored as JSON, so that old readers can name what they
@@ -159,8 +154,8 @@ pub enum Change {
     Rollback {
         /// Which.
         image: ImageId,
-        /// To where.
-        to: RollbackTarget,
+        /// The snapshot whose state it takes.
+        snapshot: SnapshotId,
     },
     /// A key of the image's metadata is set, or removed with `None`.
     Metadata {
@@ -206,5 +201,10 @@ pub enum Change {
         image: ImageId,
         /// The primary's epoch.
         epoch: Epoch,
+        /// The primary's store.
+        peer: StoreId,
     },
+    /// Nothing but how far a peer's log is held, which the frame says. A local record: a mirror skips
+    /// it.
+    Progress,
 }
