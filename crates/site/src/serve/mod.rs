@@ -1,1 +1,122 @@
-//! The process of a site.
+//! The process of a site: engine, mirror and exports, driven over the admin socket.
+//!
+//! A start goes: store, mirror, admin socket, and then, once it is known that no peer has taken over
+//! (or the grace time is over), the exports. So a guest never reads through an export what this site
+//! is about to give up, and tools can watch a site that still waits.
+
+mod admin_socket;
+mod background;
+mod device;
+mod error;
+mod exports;
+mod fault;
+mod local;
+mod open;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use firebrick_engine::Store;
+use firebrick_mirror::{Identity, Mirror};
+use firebrick_vocabulary::StoreId;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::conf::SiteConf;
+use exports::{ExportPlan, Exports};
+use local::LocalSite;
+
+pub use error::{Error, ErrorKind};
+
+/// A running site.
+pub struct SiteServer {
+    store: Arc<Store>,
+    mirror: Arc<Mirror>,
+    exports: Arc<Exports>,
+    tasks: TaskTracker,
+    ending: DropGuard,
+    socket: admin_socket::SocketFile,
+}
+
+impl SiteServer {
+    /// Starts the site that `conf` describes; makes its store and identity where there are none.
+    /// Returns once the admin socket answers. The exports come when the peer has been heard or the
+    /// grace time is over; where nothing needs to be waited for, they are there already.
+    pub async fn start(conf: SiteConf) -> Result<Self, Error> {
+        let (store, identity) = open::open(&conf).await?;
+        let fenced = open::fence(&conf, &store);
+        let mirror = Arc::new(open::start_mirror(&conf, &store, identity).await?);
+        let exports = Arc::new(Exports::new(Arc::clone(&store), ExportPlan::of(&conf)));
+        let ending = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let (opened, gate) = watch::channel(false);
+
+        let site = LocalSite::new(&conf, &store, &mirror, &exports, gate);
+        let (listener, socket) = admin_socket::bind(&conf.admin).await?;
+        tasks.spawn(admin_socket::accept(listener, Arc::new(site), ending.clone()));
+        tasks.spawn(background::checkpoints(Arc::clone(&store), ending.clone()));
+        let opener = background::Opener {
+            store: Arc::clone(&store),
+            mirror: Arc::clone(&mirror),
+            exports: Arc::clone(&exports),
+            opened,
+        };
+        if fenced {
+            tasks.spawn(opener.open_after(conf.fence_grace, ending.clone()));
+        } else if let Err(error) = opener.open().await {
+            ending.cancel();
+            mirror.stop().await;
+            return Err(error);
+        }
+        tasks.spawn(background::withdraw(Arc::clone(&exports), ending.clone()));
+        tracing::info!(site = conf.name, store = %store.id(), fenced, "the site is up");
+        Ok(Self { store, mirror, exports, tasks, ending: ending.drop_guard(), socket })
+    }
+
+    /// The id of the site's store.
+    pub fn store(&self) -> StoreId {
+        self.store.id()
+    }
+
+    /// Where peers reach the log; `None` where `mirror_listen` is not set.
+    pub fn mirror_address(&self) -> Option<SocketAddr> {
+        self.mirror.listen_address()
+    }
+
+    /// Ends the site in order: no more calls, no more exports, no more mirroring, and then a last
+    /// checkpoint, so that the next start has little to read.
+    pub async fn stop(self) {
+        self.ending.disarm().cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.socket.remove();
+        let exports = self.exports;
+        drop(tokio::task::spawn_blocking(move || exports.close()).await);
+        self.mirror.stop().await;
+        let store = self.store;
+        match tokio::task::spawn_blocking(move || store.close()).await {
+            Ok(Ok(())) => tracing::info!("the store is closed"),
+            Ok(Err(error)) => tracing::error!(%error, "the store was not closed in order"),
+            Err(error) => tracing::error!(%error, "the store was not closed in order"),
+        }
+    }
+}
+
+/// The fingerprint by which peers know the site that `conf` describes; makes its identity where there
+/// is none. The site need not run.
+pub fn fingerprint(conf: &SiteConf) -> Result<String, Error> {
+    fingerprint_in(&conf.dir)
+}
+
+/// As [`fingerprint`], for the folder of a site whose configuration is not written yet: two sites
+/// that are to know each other need both fingerprints first.
+pub fn fingerprint_in(dir: &Path) -> Result<String, Error> {
+    Ok(identity(dir)?.fingerprint().to_string())
+}
+
+fn identity(dir: &Path) -> Result<Identity, Error> {
+    std::fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
+    Identity::load_or_create(dir).map_err(|error| Error::mirror("read the identity", error))
+}

@@ -1,0 +1,95 @@
+//! What goes on without being asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firebrick_engine::Store;
+use firebrick_mirror::Mirror;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::error::Error;
+use super::exports::Exports;
+
+/// How often it is looked whether a checkpoint is due.
+const CHECKPOINT_POLL: Duration = Duration::from_secs(1);
+/// How soon an image that lost its role through the mirror loses its exports. Writes are refused by
+/// the engine from the first instant, so this is only about connections.
+const WITHDRAW_POLL: Duration = Duration::from_millis(150);
+/// The pause before a listener that could not be opened is tried again.
+const REOPEN: Duration = Duration::from_secs(1);
+
+/// Opens the exports once the fence is lifted.
+pub(super) struct Opener {
+    pub(super) store: Arc<Store>,
+    pub(super) mirror: Arc<Mirror>,
+    pub(super) exports: Arc<Exports>,
+    pub(super) opened: watch::Sender<bool>,
+}
+
+impl Opener {
+    /// Lifts the fence when the peer's word is here or `grace` is over, and opens the exports.
+    pub(super) async fn open_after(self, grace: Duration, ending: CancellationToken) {
+        let waiting = async {
+            tokio::select! {
+                biased;
+                () = self.mirror.wait_caught_up() => {
+                    tracing::info!("the peer has been heard; the fence is lifted");
+                }
+                () = tokio::time::sleep(grace) => {
+                    tracing::warn!("the peer was not heard within the grace time; the fence is lifted");
+                }
+            }
+            self.store.set_fenced(false);
+            while let Err(error) = self.open().await {
+                tracing::error!(%error, "the exports are not there; trying again");
+                tokio::time::sleep(REOPEN).await;
+            }
+        };
+        ending.run_until_cancelled(waiting).await;
+    }
+
+    /// Opens the exports now, and lets through the calls that wait for them.
+    pub(super) async fn open(&self) -> Result<(), Error> {
+        let exports = Arc::clone(&self.exports);
+        tokio::task::spawn_blocking(move || exports.open()).await.map_err(Error::task)??;
+        self.opened.send_replace(true);
+        Ok(())
+    }
+}
+
+/// Takes checkpoints when they are due.
+pub(super) async fn checkpoints(store: Arc<Store>, ending: CancellationToken) {
+    let each = every(CHECKPOINT_POLL, ending, async || {
+        if !store.checkpoint_due() {
+            return;
+        }
+        let store = Arc::clone(&store);
+        match tokio::task::spawn_blocking(move || store.checkpoint()).await {
+            Ok(Ok(position)) => tracing::info!(%position, "a checkpoint was taken"),
+            Ok(Err(error)) => tracing::error!(%error, "a checkpoint failed"),
+            Err(error) => tracing::error!(%error, "a checkpoint failed"),
+        }
+    });
+    each.await;
+}
+
+/// Ends the exports of images that are primary elsewhere now.
+pub(super) async fn withdraw(exports: Arc<Exports>, ending: CancellationToken) {
+    let each = every(WITHDRAW_POLL, ending, async || {
+        let exports = Arc::clone(&exports);
+        if let Err(error) = tokio::task::spawn_blocking(move || exports.withdraw_lost()).await {
+            tracing::error!(%error, "exports were not looked at");
+        }
+    });
+    each.await;
+}
+
+async fn every(period: Duration, ending: CancellationToken, mut work: impl AsyncFnMut()) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while ending.run_until_cancelled(ticks.tick()).await.is_some() {
+        work().await;
+    }
+}

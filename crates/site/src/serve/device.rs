@@ -1,0 +1,85 @@
+//! An image as the device behind an export.
+
+use std::sync::Arc;
+
+use firebrick_engine::{Error, ErrorKind, Image, Write};
+use firebrick_export::{Device, DeviceError, DeviceWrite, Extent, ExtentState};
+use firebrick_vocabulary::{ByteRange, Bytes};
+
+/// An image of the engine, seen by a guest.
+pub(super) struct ImageDevice(pub(super) Arc<Image>);
+
+impl ImageDevice {
+    /// What the guest is told; what it cannot be told goes to the journal.
+    fn refuse(&self, doing: &'static str, error: &Error) -> DeviceError {
+        match &error.kind {
+            ErrorKind::NotPrimary | ErrorKind::Fenced => DeviceError::NotWritable,
+            ErrorKind::NoSpace => DeviceError::NoSpace,
+            ErrorKind::OutOfRange => DeviceError::OutOfRange,
+            ErrorKind::NotFound | ErrorKind::Closed => DeviceError::Gone,
+            ErrorKind::Exists
+            | ErrorKind::Busy
+            | ErrorKind::Inconsistent
+            | ErrorKind::Invalid
+            | ErrorKind::Poisoned
+            | ErrorKind::Damaged
+            | ErrorKind::Locked
+            | ErrorKind::Io => {
+                tracing::error!(image = %self.0.id(), doing, %error, "a guest's request failed");
+                DeviceError::Io
+            }
+        }
+    }
+}
+
+impl Device for ImageDevice {
+    fn size(&self) -> Bytes {
+        self.0.size()
+    }
+
+    fn is_writable(&self) -> bool {
+        self.0.is_writable()
+    }
+
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        self.0.read(offset, buffer).map_err(|error| self.refuse("read", &error))
+    }
+
+    fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, DeviceError> {
+        self.0.read_cached(offset, buffer).map_err(|error| self.refuse("read", &error))
+    }
+
+    fn write(&self, writes: &[DeviceWrite<'_>]) -> Result<(), DeviceError> {
+        let writes: Vec<_> =
+            writes.iter().map(|write| Write { offset: write.offset, data: write.data }).collect();
+        self.0.write(&writes).map_err(|error| self.refuse("write", &error))
+    }
+
+    fn discard(&self, range: ByteRange) -> Result<(), DeviceError> {
+        self.0.discard(range.offset, range.len).map_err(|error| self.refuse("discard", &error))
+    }
+
+    fn write_zeroes(&self, range: ByteRange) -> Result<(), DeviceError> {
+        let done = self.0.write_zeroes(range.offset, range.len);
+        done.map_err(|error| self.refuse("write zeroes", &error))
+    }
+
+    fn flush(&self) -> Result<(), DeviceError> {
+        self.0.flush().map_err(|error| self.refuse("flush", &error))
+    }
+
+    fn extents(&self, range: ByteRange, most: usize) -> Result<Vec<Extent>, DeviceError> {
+        let found = self.0.extents(range.offset, range.len);
+        let found = found.map_err(|error| self.refuse("map", &error))?;
+        let mut extents: Vec<Extent> = Vec::new();
+        for extent in found {
+            let state = if extent.data { ExtentState::Data } else { ExtentState::Hole };
+            match extents.last_mut() {
+                Some(last) if last.state == state => last.len += extent.len,
+                _ if extents.len() == most => break,
+                _ => extents.push(Extent { len: extent.len, state }),
+            }
+        }
+        Ok(extents)
+    }
+}

@@ -1,0 +1,273 @@
+//! Which images guests can reach, and who holds each export.
+//!
+//! The holders are kept in the image's metadata, so that they survive a restart and go with the
+//! image. What is published follows from them: an image that has a holder that writes is published
+//! under its name, one that has a holder that reads under its name and `.ro`. Everything that changes
+//! either happens under one lock, so that an image is never removed or rolled back under a guest.
+
+mod address;
+mod holders;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use firebrick_backend::{
+    Access, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
+};
+use firebrick_engine::{ImageInfo, Store};
+use firebrick_export::ExportServer;
+use firebrick_vocabulary::{ImageId, ImageName, Position, Role, SnapshotName};
+use parking_lot::Mutex;
+
+use super::device::ImageDevice;
+use super::error::{Error, ErrorKind};
+use super::fault::fault;
+use holders::{HOLDERS_KEY, Holders};
+
+pub(super) use address::ExportPlan;
+
+/// The exports of a site. All calls may block.
+pub(super) struct Exports {
+    store: Arc<Store>,
+    plan: ExportPlan,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// `None` before the exports are open and after they were closed.
+    server: Option<ExportServer>,
+    /// What the server publishes: the name of each export with its image.
+    published: BTreeMap<String, ImageId>,
+}
+
+impl Exports {
+    /// The exports of `store`; nothing is reachable before [`Self::open`].
+    pub(super) fn new(store: Arc<Store>, plan: ExportPlan) -> Self {
+        Self { store, plan, state: Mutex::default() }
+    }
+
+    /// Opens the listeners and publishes what has holders.
+    pub(super) fn open(&self) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        if state.server.is_some() {
+            return Ok(());
+        }
+        let server = ExportServer::start(self.plan.options())
+            .map_err(|error| Error::new(ErrorKind::InUse, "open the exports", error))?;
+        state.server = Some(server);
+        for image in self.store.images() {
+            let info = image.info();
+            if !info.metadata.contains_key(HOLDERS_KEY) {
+                continue;
+            }
+            if info.role == Role::Secondary {
+                self.end(&mut state, info.id);
+            } else if let Err(error) = self.publish(&mut state, &info, &Holders::of(&info)) {
+                tracing::error!(%error, image = %info.name, "an export did not come back");
+            }
+        }
+        tracing::info!(exports = state.published.len(), "the exports are open");
+        Ok(())
+    }
+
+    /// Drops all connections and closes the listeners. The holders stay for the next start.
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        state.published.clear();
+        if let Some(server) = state.server.take() {
+            server.stop();
+        }
+    }
+
+    /// Adds a holder, or changes what it may do.
+    pub(super) fn export(
+        &self,
+        image: ImageId,
+        key: ExportKey,
+        access: Access,
+    ) -> Result<ExportAddress, Fault> {
+        let doing = format!("export image {image}");
+        let mut state = self.state.lock();
+        let info = self.info(image)?;
+        if info.role == Role::Secondary {
+            let why = "it is a secondary here; guests reach it where it is primary";
+            return Err(Fault::new(FaultKind::NotPrimary, doing, why));
+        }
+        let mut holders = Holders::of(&info);
+        if holders.insert(key, access, &doing)? {
+            // Published first: a name that is taken must not come back with each start.
+            self.publish(&mut state, &info, &holders)?;
+            self.remember(image, &holders)?;
+        } else {
+            self.publish(&mut state, &info, &holders)?;
+        }
+        Ok(self.plan.address(state.server.as_ref(), &info.name, access))
+    }
+
+    /// Removes a holder; `NotFound` where there is no such image.
+    pub(super) fn unexport(&self, image: ImageId, key: &ExportKey) -> Result<(), Fault> {
+        let mut state = self.state.lock();
+        let info = self.info(image)?;
+        let mut holders = Holders::of(&info);
+        if holders.remove(key) {
+            self.remember(image, &holders)?;
+        }
+        self.publish(&mut state, &info, &holders)
+    }
+
+    /// Every holder of every image.
+    pub(super) fn list(&self) -> Vec<ExportInfo> {
+        let state = self.state.lock();
+        let mut exports = Vec::new();
+        for image in self.store.images() {
+            let info = image.info();
+            for (key, access) in Holders::of(&info) {
+                let address = self.plan.address(state.server.as_ref(), &info.name, access);
+                let clients = state.server.as_ref().map_or(0, |server| server.clients(&address.export));
+                exports.push(ExportInfo { image: info.id, key, access, address, clients });
+            }
+        }
+        exports
+    }
+
+    /// Renames an image; `Busy` while it is exported, because guests come back by its name.
+    pub(super) fn rename_image(&self, image: ImageId, name: ImageName) -> Result<(), Fault> {
+        let _state = self.state.lock();
+        let info = self.info(image)?;
+        if info.name == name {
+            return Ok(());
+        }
+        refuse_exported(&info, "rename", &Holders::of(&info))?;
+        self.store.rename_image(image, name).map_err(|error| fault(&error))?;
+        self.flush()
+    }
+
+    /// Removes an image; `Busy` while it is exported.
+    pub(super) fn remove_image(&self, image: ImageId) -> Result<(), Fault> {
+        let _state = self.state.lock();
+        let info = self.info(image)?;
+        refuse_exported(&info, "remove", &Holders::of(&info))?;
+        self.store.remove_image(image).map_err(|error| fault(&error))?;
+        self.flush()
+    }
+
+    /// Returns an image to a snapshot; `Busy` while somebody may write to it.
+    pub(super) fn roll_back(&self, image: ImageId, name: &SnapshotName) -> Result<(), Fault> {
+        let _state = self.state.lock();
+        let info = self.info(image)?;
+        refuse_exported(&info, "roll back", &Holders::of(&info).writing())?;
+        self.store.roll_back(image, name).map_err(|error| fault(&error))?;
+        self.flush()
+    }
+
+    /// Demotes images and ends their exports: their holders are exported anew where the images are
+    /// promoted.
+    pub(super) fn demote(&self, images: &[ImageId]) -> Result<Position, Fault> {
+        let mut state = self.state.lock();
+        let position = self.store.demote(images).map_err(|error| fault(&error))?;
+        for image in images {
+            self.end(&mut state, *image);
+        }
+        Ok(position)
+    }
+
+    /// Ends the exports of published images that are primary elsewhere by now, or gone.
+    pub(super) fn withdraw_lost(&self) {
+        let mut state = self.state.lock();
+        let images: BTreeSet<ImageId> = state.published.values().copied().collect();
+        for id in images {
+            let lost = self.store.image(id).map_or(true, |image| {
+                !image.is_writable() && image.info().role == Role::Secondary
+            });
+            if lost {
+                tracing::warn!(image = %id, "the image is not primary here any more; its exports end");
+                self.end(&mut state, id);
+            }
+        }
+    }
+
+    fn info(&self, image: ImageId) -> Result<ImageInfo, Fault> {
+        self.store.image(image).map(|image| image.info()).map_err(|error| fault(&error))
+    }
+
+    /// Makes what the server publishes of an image what its holders need. Does nothing while the
+    /// exports are not open.
+    fn publish(
+        &self,
+        state: &mut State,
+        info: &ImageInfo,
+        holders: &Holders,
+    ) -> Result<(), Fault> {
+        let State { server: Some(server), published } = state else { return Ok(()) };
+        let wanted: BTreeMap<String, Access> = holders
+            .accesses()
+            .map(|access| (address::export_name(&info.name, access), access))
+            .collect();
+        published.retain(|name, image| {
+            let stays = *image != info.id || wanted.contains_key(name);
+            if !stays {
+                server.remove(name);
+            }
+            stays
+        });
+        for (name, access) in wanted {
+            match published.get(&name) {
+                Some(image) if *image == info.id => {}
+                Some(image) => {
+                    let why = format!("image {image} is exported as {name}");
+                    return Err(Fault::new(FaultKind::Exists, format!("export {name}"), why));
+                }
+                None => {
+                    let image = self.store.image(info.id).map_err(|error| fault(&error))?;
+                    server.add(&name, Arc::new(ImageDevice(image)), access == Access::ReadOnly);
+                    published.insert(name, info.id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends all exports of an image and forgets their holders.
+    fn end(&self, state: &mut State, image: ImageId) {
+        let State { server, published } = state;
+        published.retain(|name, of| {
+            if *of != image {
+                return true;
+            }
+            if let Some(server) = server {
+                server.remove(name);
+            }
+            false
+        });
+        // An image that is gone took its holders with it.
+        let Ok(info) = self.info(image) else { return };
+        if !info.metadata.contains_key(HOLDERS_KEY) {
+            return;
+        }
+        if let Err(error) = self.remember(image, &Holders::default()) {
+            tracing::error!(%error, %image, "the holders of an export were not forgotten");
+        }
+    }
+
+    fn remember(&self, image: ImageId, holders: &Holders) -> Result<(), Fault> {
+        let text = holders.to_metadata();
+        let set = self.store.set_metadata(image, HOLDERS_KEY, text.as_deref());
+        set.map_err(|error| fault(&error))?;
+        self.flush()
+    }
+
+    fn flush(&self) -> Result<(), Fault> {
+        self.store.flush().map(|_| ()).map_err(|error| fault(&error))
+    }
+}
+
+fn refuse_exported(info: &ImageInfo, verb: &str, holders: &Holders) -> Result<(), Fault> {
+    match holders.first() {
+        None => Ok(()),
+        Some(key) => {
+            let why = format!("it is exported for {}", key.0);
+            Err(Fault::new(FaultKind::Busy, format!("{verb} {}", info.name), why))
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Where exports listen, and what guests are told.
+
+use std::net::SocketAddr;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use firebrick_backend::{Access, ExportAddress};
+use firebrick_export::{ExportServer, ExportServerOptions};
+use firebrick_vocabulary::{ImageName, MIB};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
+
+use crate::conf::{ExportVia, SiteConf};
+
+/// Clients at one time.
+const CONNECTIONS_MAX: usize = 1024;
+/// What the data of all requests in flight may take, in bytes.
+const REQUEST_MEMORY_MAX: u64 = 256 * MIB;
+/// What may stand in a URI as it is.
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// Where the exports of a site are.
+pub(in crate::serve) struct ExportPlan {
+    unix: PathBuf,
+    tcp: Option<SocketAddr>,
+    via: ExportVia,
+}
+
+impl ExportPlan {
+    /// What the configuration says.
+    pub(in crate::serve) fn of(conf: &SiteConf) -> Self {
+        Self { unix: conf.nbd_socket.clone(), tcp: conf.nbd_listen, via: conf.export_address }
+    }
+
+    pub(super) fn options(&self) -> ExportServerOptions {
+        let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
+        ExportServerOptions {
+            unix: self.unix.clone(),
+            tcp: self.tcp,
+            workers: cores.clamp(2, 16),
+            max_connections: CONNECTIONS_MAX,
+            max_request_memory: REQUEST_MEMORY_MAX,
+        }
+    }
+
+    /// How a guest reaches the export of `image` that allows `access`.
+    pub(super) fn address(
+        &self,
+        server: Option<&ExportServer>,
+        image: &ImageName,
+        access: Access,
+    ) -> ExportAddress {
+        let export = export_name(image, access);
+        let listening = server.and_then(ExportServer::tcp_address).or(self.tcp);
+        let uri = match (self.via, listening) {
+            (ExportVia::Tcp, Some(tcp)) => tcp_uri(tcp, &export),
+            (ExportVia::Tcp, None) | (ExportVia::Unix, _) => self.unix_uri(&export),
+        };
+        ExportAddress { protocol: "nbd".to_owned(), uri, export }
+    }
+
+    fn unix_uri(&self, export: &str) -> String {
+        let name = utf8_percent_encode(export, ESCAPED);
+        let socket = percent_encode(self.unix.as_os_str().as_encoded_bytes(), ESCAPED);
+        format!("nbd+unix:///{name}?socket={socket}")
+    }
+}
+
+fn tcp_uri(listening: SocketAddr, export: &str) -> String {
+    format!("nbd://{listening}/{}", utf8_percent_encode(export, ESCAPED))
+}
+
+/// The name of the export of `image` that allows `access`.
+pub(super) fn export_name(image: &ImageName, access: Access) -> String {
+    match access {
+        Access::ReadWrite => image.as_str().to_owned(),
+        Access::ReadOnly => format!("{image}.ro"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_uris() {
+        let mut plan = ExportPlan {
+            unix: PathBuf::from("/run/fire brick/a.nbd"),
+            tcp: Some(SocketAddr::from(([127, 0, 0, 1], 10809))),
+            via: ExportVia::Unix,
+        };
+        let image = ImageName::new("volume-1 ?").unwrap();
+        let address = plan.address(None, &image, Access::ReadWrite);
+        assert_eq!(address.uri, "nbd+unix:///volume-1%20%3F?socket=/run/fire%20brick/a.nbd");
+        assert_eq!(address.export, "volume-1 ?");
+        plan.via = ExportVia::Tcp;
+        let address = plan.address(None, &image, Access::ReadOnly);
+        assert_eq!(address.uri, "nbd://127.0.0.1:10809/volume-1%20%3F.ro");
+    }
+}

@@ -1,0 +1,338 @@
+//! The site as a [`Backend`]: what the admin socket serves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use firebrick_backend::{
+    Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
+    ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus, PromoteMode, PromoteOutcome,
+    SiteStatus, SnapshotInfo, SpaceStats,
+};
+use firebrick_engine::{Error, Store};
+use firebrick_mirror::{Mirror, PeerState};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Position, SnapshotName, StoreId};
+use tokio::sync::watch;
+
+use super::exports::Exports;
+use super::fault::{blocking, fault, gone_is_fine, reason};
+use crate::conf::SiteConf;
+
+/// How long a call waits for the fence: less than the client's patience.
+const FENCE_PATIENCE: Duration = Duration::from_secs(20);
+/// The longest that one call waits for the mirror.
+const APPLIED_PATIENCE_MAX: Duration = Duration::from_secs(3600);
+
+/// The embedded engine as a site.
+pub(super) struct LocalSite {
+    name: String,
+    mirroring: bool,
+    store: Arc<Store>,
+    mirror: Arc<Mirror>,
+    exports: Arc<Exports>,
+    /// Whether the exports are open, which they are once the fence is lifted.
+    gate: watch::Receiver<bool>,
+}
+
+impl LocalSite {
+    pub(super) fn new(
+        conf: &SiteConf,
+        store: &Arc<Store>,
+        mirror: &Arc<Mirror>,
+        exports: &Arc<Exports>,
+        gate: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            name: conf.name.clone(),
+            mirroring: !conf.peers.is_empty(),
+            store: Arc::clone(store),
+            mirror: Arc::clone(mirror),
+            exports: Arc::clone(exports),
+            gate,
+        }
+    }
+
+    /// Reads from the store.
+    async fn read<T, F>(&self, work: F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, Error> + Send + 'static,
+    {
+        let store = Arc::clone(&self.store);
+        blocking(move || work(&store).map_err(|error| fault(&error))).await
+    }
+
+    /// Changes the store; what it answers is durable.
+    async fn change<T, F>(&self, work: F) -> Result<T, Fault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Store) -> Result<T, Error> + Send + 'static,
+    {
+        self.read(|store| {
+            let done = work(store)?;
+            store.flush()?;
+            Ok(done)
+        })
+        .await
+    }
+
+    /// Waits until mirrored images are known to be primary here (or not).
+    async fn unfenced(&self, doing: &str) -> Result<(), Fault> {
+        let mut gate = self.gate.clone();
+        match tokio::time::timeout(FENCE_PATIENCE, gate.wait_for(|open| *open)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => {
+                Err(Fault::new(FaultKind::Unreachable, doing, "the site is about to stop"))
+            }
+            Err(_) => {
+                let why = "the site still waits for its peer's word";
+                Err(Fault::new(FaultKind::TimedOut, doing, why))
+            }
+        }
+    }
+
+    fn needs_peer(&self, doing: &str) -> Result<(), Fault> {
+        if self.mirroring {
+            return Ok(());
+        }
+        Err(Fault::new(FaultKind::Unsupported, doing, "the site has no peer in its configuration"))
+    }
+
+    fn peers(&self) -> Vec<PeerStatus> {
+        self.mirror.peers().into_iter().map(peer_status).collect()
+    }
+}
+
+fn peer_status(peer: PeerState) -> PeerStatus {
+    PeerStatus {
+        name: peer.name,
+        store: peer.store,
+        reading: peer.reading,
+        following: peer.following,
+        confirmed: peer.confirmed,
+        // Within a peer's log the sequence says all; its epoch is the peer's business.
+        applied: Position { epoch: Position::ZERO.epoch, sequence: peer.applied },
+        lag: peer.lag,
+        received: peer.received,
+    }
+}
+
+fn image_info(info: firebrick_engine::ImageInfo) -> ImageInfo {
+    ImageInfo {
+        id: info.id,
+        name: info.name,
+        size: info.size,
+        used: info.used,
+        role: info.role,
+        epoch: info.epoch,
+        mirrored: info.mirrored,
+        sync: info.sync,
+    }
+}
+
+fn snapshot_info(info: firebrick_engine::SnapshotInfo) -> SnapshotInfo {
+    SnapshotInfo { id: info.id, name: info.name, size: info.size }
+}
+
+fn new_image(image: NewImage) -> firebrick_engine::NewImage {
+    let origin = image.origin.map(|origin| firebrick_engine::NewOrigin {
+        image: origin.image,
+        snapshot: origin.snapshot,
+    });
+    firebrick_engine::NewImage {
+        id: image.id,
+        name: image.name,
+        size: image.size,
+        origin,
+        mirrored: image.mirrored,
+    }
+}
+
+#[async_trait]
+impl Backend for LocalSite {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        crate::capabilities(self.mirroring)
+    }
+
+    async fn status(&self) -> Result<SiteStatus, Fault> {
+        Ok(SiteStatus {
+            name: self.name.clone(),
+            store: self.store.id(),
+            head: self.store.head(),
+            durable: self.store.durable(),
+            peers: self.peers(),
+        })
+    }
+
+    async fn space(&self) -> Result<SpaceStats, Fault> {
+        let space = self.read(Store::space).await?;
+        Ok(SpaceStats {
+            total: space.total,
+            free: space.free,
+            provisioned: space.provisioned,
+            used: space.used,
+        })
+    }
+
+    async fn create_image(&self, image: NewImage) -> Result<ImageInfo, Fault> {
+        if image.mirrored {
+            self.needs_peer("create a mirrored image")?;
+        }
+        self.change(|store| Ok(image_info(store.create_image(new_image(image))?.info()))).await
+    }
+
+    async fn image(&self, image: ImageId) -> Result<ImageInfo, Fault> {
+        self.read(move |store| Ok(image_info(store.image(image)?.info()))).await
+    }
+
+    async fn images(&self) -> Result<Vec<ImageInfo>, Fault> {
+        self.read(|store| {
+            Ok(store.images().into_iter().map(|image| image_info(image.info())).collect())
+        })
+        .await
+    }
+
+    async fn rename_image(&self, image: ImageId, name: ImageName) -> Result<(), Fault> {
+        self.unfenced("rename an image").await?;
+        let exports = Arc::clone(&self.exports);
+        blocking(move || exports.rename_image(image, name)).await
+    }
+
+    async fn extend_image(&self, image: ImageId, size: Bytes) -> Result<(), Fault> {
+        self.unfenced("extend an image").await?;
+        let now = self.image(image).await?;
+        if now.size == size {
+            return Ok(());
+        }
+        if now.size > size {
+            let why = format!("it has {} already, and images never shrink to {size}", now.size);
+            return Err(Fault::new(FaultKind::Invalid, format!("extend {}", now.name), why));
+        }
+        self.change(move |store| store.resize_image(image, size)).await
+    }
+
+    async fn remove_image(&self, image: ImageId) -> Result<(), Fault> {
+        self.unfenced("remove an image").await?;
+        let exports = Arc::clone(&self.exports);
+        gone_is_fine(blocking(move || exports.remove_image(image)).await)
+    }
+
+    async fn create_snapshot(
+        &self,
+        image: ImageId,
+        name: SnapshotName,
+    ) -> Result<SnapshotInfo, Fault> {
+        self.unfenced("create a snapshot").await?;
+        self.change(move |store| store.create_snapshot(image, name).map(snapshot_info)).await
+    }
+
+    async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault> {
+        self.read(move |store| {
+            Ok(store.snapshots(image)?.into_iter().map(snapshot_info).collect())
+        })
+        .await
+    }
+
+    async fn remove_snapshot(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault> {
+        self.unfenced("remove a snapshot").await?;
+        gone_is_fine(self.change(move |store| store.remove_snapshot(image, &name)).await)
+    }
+
+    async fn roll_back(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault> {
+        self.unfenced("roll an image back").await?;
+        let exports = Arc::clone(&self.exports);
+        blocking(move || exports.roll_back(image, &name)).await
+    }
+
+    async fn export(
+        &self,
+        image: ImageId,
+        key: ExportKey,
+        access: Access,
+    ) -> Result<ExportAddress, Fault> {
+        self.unfenced("export an image").await?;
+        let exports = Arc::clone(&self.exports);
+        blocking(move || exports.export(image, key, access)).await
+    }
+
+    async fn unexport(&self, image: ImageId, key: ExportKey) -> Result<(), Fault> {
+        let exports = Arc::clone(&self.exports);
+        gone_is_fine(blocking(move || exports.unexport(image, &key)).await)
+    }
+
+    async fn exports(&self) -> Result<Vec<ExportInfo>, Fault> {
+        let exports = Arc::clone(&self.exports);
+        blocking(move || Ok(exports.list())).await
+    }
+
+    async fn set_mirroring(&self, image: ImageId, enabled: bool) -> Result<(), Fault> {
+        if enabled {
+            self.needs_peer("mirror an image")?;
+        }
+        self.unfenced("change the mirroring of an image").await?;
+        self.change(move |store| store.set_mirroring(image, enabled)).await?;
+        tracing::info!(%image, enabled, "the mirroring of an image changed");
+        Ok(())
+    }
+
+    async fn mirror_status(&self) -> Result<MirrorStatus, Fault> {
+        let infos = self.store.images().into_iter().map(|image| image.info());
+        let images = infos.filter(|info| info.mirrored).map(|info| ImageStatus {
+            id: info.id,
+            name: info.name,
+            role: info.role,
+            epoch: info.epoch,
+            sync: info.sync,
+            peer_consistent: self.mirror.peer_consistent(info.id),
+        });
+        Ok(MirrorStatus { peers: self.peers(), images: images.collect() })
+    }
+
+    async fn demote(&self, images: &[ImageId]) -> Result<Position, Fault> {
+        let (exports, ids) = (Arc::clone(&self.exports), images.to_vec());
+        let position = blocking(move || exports.demote(&ids)).await?;
+        tracing::info!(images = images.len(), %position, "images were demoted");
+        Ok(position)
+    }
+
+    async fn wait_applied(
+        &self,
+        of: StoreId,
+        position: Position,
+        within: Duration,
+    ) -> Result<(), Fault> {
+        let within = within.min(APPLIED_PATIENCE_MAX);
+        if of == self.store.id() || self.mirror.wait_applied(of, position.sequence, within).await {
+            return Ok(());
+        }
+        let held = self.store.applied(of);
+        let why = format!("only {held} is here after {:.1} s", within.as_secs_f64());
+        let doing = format!("wait for {} of store {of}", position.sequence);
+        Err(Fault::new(FaultKind::TimedOut, doing, why))
+    }
+
+    async fn promote(
+        &self,
+        images: &[ImageId],
+        mode: PromoteMode,
+    ) -> Result<Vec<PromoteOutcome>, Fault> {
+        let forced = match mode {
+            PromoteMode::Planned => false,
+            PromoteMode::Forced => true,
+        };
+        let ids = images.to_vec();
+        let results = self.change(move |store| store.promote(&ids, forced)).await?;
+        let refused = results.iter().filter(|(_, result)| result.is_err()).count();
+        let promoted = results.len() - refused;
+        tracing::info!(promoted, refused, forced, "images were promoted");
+        let outcome = |(image, result): (ImageId, Result<_, _>)| PromoteOutcome {
+            image,
+            result: result.map_err(|refusal| reason(&refusal)),
+        };
+        Ok(results.into_iter().map(outcome).collect())
+    }
+}

@@ -1,0 +1,126 @@
+//! What a start does before anybody is answered.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use firebrick_edge::{Clock, Disk, RealDisk, SystemClock};
+use firebrick_engine::{ErrorKind, Store, StoreOptions};
+use firebrick_mirror::{Identity, Mirror, MirrorOptions, PeerOptions};
+use firebrick_vocabulary::{Role, StoreId};
+
+use super::error::Error;
+use crate::conf::SiteConf;
+
+/// How often a peer is told the head, and how soon its silence is noticed.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+/// How long after a broken connection the next attempt begins.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Opens the store of the site, or makes it, and reads who the site is.
+pub(super) async fn open(conf: &SiteConf) -> Result<(Arc<Store>, Identity), Error> {
+    let dir = conf.dir.clone();
+    let options = StoreOptions {
+        segment_bytes: conf.segment_size.get(),
+        checkpoint_bytes: conf.checkpoint_every.get(),
+    };
+    let opening = tokio::task::spawn_blocking(move || {
+        let identity = super::identity(&dir)?;
+        let store = open_store(&dir.join("store"), options)?;
+        report_divergence(&store);
+        Ok((store, identity))
+    });
+    opening.await.map_err(Error::task)?
+}
+
+fn open_store(folder: &Path, options: StoreOptions) -> Result<Arc<Store>, Error> {
+    std::fs::create_dir_all(folder).map_err(|error| Error::io("make", folder, error))?;
+    let disk = RealDisk::new(folder).map_err(|error| Error::io("open", folder, error))?;
+    let disk: Arc<dyn Disk> = Arc::new(disk);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let failed = |error| Error::store(folder, error);
+    match Store::open(Arc::clone(&disk), Arc::clone(&clock), options.clone()) {
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            refuse_remains(folder)?;
+            let id = StoreId::random();
+            Store::create(&disk, id, &options).map_err(failed)?;
+            tracing::info!(store = %id, folder = %folder.display(), "made a new store");
+            Store::open(disk, clock, options).map_err(failed)
+        }
+        opened => opened.map_err(failed),
+    }
+}
+
+/// A folder with segments but without a superblock is a damaged store, not a place for a new one.
+fn refuse_remains(folder: &Path) -> Result<(), Error> {
+    let segments = folder.join("segments");
+    let remains = std::fs::read_dir(&segments).is_ok_and(|mut entries| entries.next().is_some());
+    if remains {
+        let why = io::Error::new(
+            io::ErrorKind::InvalidData,
+            "there are segments, but no superblock; nothing is made in their place",
+        );
+        return Err(Error::io("read", &segments, why));
+    }
+    Ok(())
+}
+
+/// Says at each start what an operator has to look at and remove some day.
+fn report_divergence(store: &Store) {
+    for image in store.images() {
+        let info = image.info();
+        for snapshot in store.snapshots(info.id).unwrap_or_default() {
+            if snapshot.divergent {
+                tracing::warn!(
+                    image = %info.name,
+                    snapshot = %snapshot.name,
+                    "a divergent snapshot keeps what this site had written and another did not take over"
+                );
+            }
+        }
+    }
+}
+
+/// Fences the mirrored images that were primary here, where a peer may have taken them over since.
+/// Returns whether there are any.
+pub(super) fn fence(conf: &SiteConf, store: &Store) -> bool {
+    if conf.peers.is_empty() {
+        return false;
+    }
+    let infos = store.images().into_iter().map(|image| image.info());
+    let waiting = infos.filter(|info| info.mirrored && info.role == Role::Primary).count();
+    if waiting == 0 {
+        return false;
+    }
+    store.set_fenced(true);
+    tracing::info!(
+        images = waiting,
+        grace_seconds = conf.fence_grace.as_secs_f64(),
+        "mirrored images take no write before the peer has been heard or the grace time is over"
+    );
+    true
+}
+
+/// Starts to serve the log to the peers and to read theirs.
+pub(super) async fn start_mirror(
+    conf: &SiteConf,
+    store: &Arc<Store>,
+    identity: Identity,
+) -> Result<Mirror, Error> {
+    let peers = conf.peers.iter().map(|peer| PeerOptions {
+        name: peer.name.clone(),
+        address: peer.address.clone(),
+        fingerprint: peer.fingerprint.clone(),
+    });
+    let options = MirrorOptions {
+        name: conf.name.clone(),
+        listen: conf.mirror_listen,
+        peers: peers.collect(),
+        heartbeat: HEARTBEAT,
+        retry: RETRY,
+    };
+    Mirror::start(Arc::clone(store), identity, options)
+        .await
+        .map_err(|error| Error::mirror("start the mirror", error))
+}
