@@ -9,6 +9,7 @@
 
 pub mod admin;
 pub mod conf;
+#[path = "serve_interface.rs"]
 pub mod serve;
 
 use firebrick_backend::Capabilities;
