@@ -58,7 +58,8 @@ impl Log {
     /// Refuses with [`ErrorKind::Exists`] where there is one.
     pub fn create(disk: &Arc<dyn Disk>, store: StoreId, options: LogOptions) -> Result<(), Error> {
         const DOING: &str = "make the store";
-        let fits = options.segment_bytes >= 1 << 20 && options.segment_bytes % ALIGNMENT == 0;
+        let fits =
+            options.segment_bytes >= 1 << 20 && options.segment_bytes.is_multiple_of(ALIGNMENT);
         if !fits {
             let why = "a segment has at least 1 MiB, in multiples of 512 bytes";
             return Err(Error::new(ErrorKind::Invalid(why), DOING));

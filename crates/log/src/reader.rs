@@ -55,7 +55,7 @@ impl Reader {
     }
 
     /// The next frame, without its data; `None` at the head (ask again later).
-    pub fn next(&mut self) -> Result<Option<Frame>, Error> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, Error> {
         let Some(header) = self.peek()? else {
             return Ok(None);
         };

@@ -164,7 +164,7 @@ impl Recovery {
 
     /// Makes the log ready for appending: what lies behind the last whole frame is gone for good,
     /// and what was visited is durable.
-    pub fn finish(self, tail: Tail) -> Result<Log, Error> {
+    pub fn finish(self, tail: &Tail) -> Result<Log, Error> {
         let io = |error| Error::io(DOING, error);
         // The newest first, each durably, so that a crash in between never leaves a hole.
         let behind = self.segments[tail.segment + 1..]
