@@ -95,11 +95,16 @@ const ADDRESS: &str = "an address and port such as 127.0.0.1:10809";
 fn site_name(section: &Section) -> Result<String, ConfigError> {
     let name = section.require("name")?;
     let fits = name.len() <= 64
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if fits {
         Ok(name)
     } else {
-        Err(section.refuse("name", "at most 64 letters, digits, dashes, dots and underscores"))
+        Err(section.refuse(
+            "name",
+            "at most 64 letters, digits, dashes, dots and underscores",
+        ))
     }
 }
 
@@ -127,7 +132,10 @@ fn nbd_listen(section: &Section) -> Result<Option<SocketAddr>, ConfigError> {
     match listen {
         Some(listen) if !listen.ip().is_loopback() => Err(section.refuse(
             "nbd_listen",
-            format!("{} is not a loopback address; exports have neither TLS nor passwords", listen.ip()),
+            format!(
+                "{} is not a loopback address; exports have neither TLS nor passwords",
+                listen.ip()
+            ),
         )),
         listen => Ok(listen),
     }
@@ -137,9 +145,10 @@ fn export_address(section: &Section) -> Result<ExportVia, ConfigError> {
     match section.text("export_address")?.as_deref() {
         None | Some("unix") => Ok(ExportVia::Unix),
         Some("tcp") => Ok(ExportVia::Tcp),
-        Some(other) => {
-            Err(section.refuse("export_address", format!("{other:?} is neither unix nor tcp")))
-        }
+        Some(other) => Err(section.refuse(
+            "export_address",
+            format!("{other:?} is neither unix nor tcp"),
+        )),
     }
 }
 
@@ -151,7 +160,9 @@ fn size(
     least: u64,
     most: u64,
 ) -> Result<Bytes, ConfigError> {
-    let Some(text) = section.text(option)? else { return Ok(Bytes(default)) };
+    let Some(text) = section.text(option)? else {
+        return Ok(Bytes(default));
+    };
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = match text[digits.len()..].trim() {
         "" | "B" => Some(1),
@@ -160,7 +171,11 @@ fn size(
         "G" | "GiB" => Some(GIB),
         _ => None,
     };
-    let size = digits.parse::<u64>().ok().zip(unit).and_then(|(n, unit)| n.checked_mul(unit));
+    let size = digits
+        .parse::<u64>()
+        .ok()
+        .zip(unit)
+        .and_then(|(n, unit)| n.checked_mul(unit));
     match size {
         Some(size) if (least..=most).contains(&size) => Ok(Bytes(size)),
         Some(_) => Err(section.refuse(
@@ -191,7 +206,11 @@ fn peers(file: &ConfigFile) -> Result<Vec<PeerConf>, ConfigError> {
                 "must be the 64 hexadecimal digits that `firebrick site fingerprint` prints",
             ));
         }
-        peers.push(PeerConf { name, address: section.require("address")?, fingerprint });
+        peers.push(PeerConf {
+            name,
+            address: section.require("address")?,
+            fingerprint,
+        });
     }
     Ok(peers)
 }

@@ -53,14 +53,21 @@ impl SiteClient {
 
     async fn connect(&self) -> io::Result<UnixStream> {
         let mut stream = UnixStream::connect(&self.socket).await?;
-        let hello = Hello { version: PROTOCOL_VERSION, name: "client".to_owned() };
+        let hello = Hello {
+            version: PROTOCOL_VERSION,
+            name: "client".to_owned(),
+        };
         send(&mut stream, &hello).await?;
-        let theirs: Hello =
-            receive(&mut stream).await?.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        let theirs: Hello = receive(&mut stream)
+            .await?
+            .ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
         if theirs.version == PROTOCOL_VERSION {
             return Ok(stream);
         }
-        let why = format!("it speaks version {}, not {PROTOCOL_VERSION}", theirs.version);
+        let why = format!(
+            "it speaks version {}, not {PROTOCOL_VERSION}",
+            theirs.version
+        );
         Err(io::Error::new(io::ErrorKind::Unsupported, why))
     }
 
@@ -75,7 +82,11 @@ impl SiteClient {
     }
 
     fn silence(&self, why: &str) -> String {
-        format!("site {} does not answer on {}: {why}", self.name, self.socket.display())
+        format!(
+            "site {} does not answer on {}: {why}",
+            self.name,
+            self.socket.display()
+        )
     }
 
     /// Makes one call. A kept connection may have died with the site's last process, so a call on
@@ -126,14 +137,22 @@ impl SiteClient {
 
     fn confused(&self, reply: &Reply) -> Fault {
         let doing = format!("ask {}", self.name);
-        Fault::new(FaultKind::Internal, doing, format!("an answer to another question: {reply:?}"))
+        Fault::new(
+            FaultKind::Internal,
+            doing,
+            format!("an answer to another question: {reply:?}"),
+        )
     }
 }
 
 /// The method's name, as it stands on the wire.
 fn name_of(request: &Request) -> String {
     let value = serde_json::to_value(request).unwrap_or_default();
-    value.get("call").and_then(|call| call.as_str()).unwrap_or("call").to_owned()
+    value
+        .get("call")
+        .and_then(|call| call.as_str())
+        .unwrap_or("call")
+        .to_owned()
 }
 
 macro_rules! ask {
@@ -198,7 +217,11 @@ impl Backend for SiteClient {
         image: ImageId,
         name: SnapshotName,
     ) -> Result<SnapshotInfo, Fault> {
-        ask!(self, Request::CreateSnapshot { image, name }, Reply::Snapshot)
+        ask!(
+            self,
+            Request::CreateSnapshot { image, name },
+            Reply::Snapshot
+        )
     }
 
     async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault> {
@@ -239,7 +262,13 @@ impl Backend for SiteClient {
     }
 
     async fn demote(&self, images: &[ImageId]) -> Result<Position, Fault> {
-        ask!(self, Request::Demote { images: images.to_vec() }, Reply::Position)
+        ask!(
+            self,
+            Request::Demote {
+                images: images.to_vec()
+            },
+            Reply::Position
+        )
     }
 
     async fn wait_applied(
@@ -248,7 +277,14 @@ impl Backend for SiteClient {
         position: Position,
         within: Duration,
     ) -> Result<(), Fault> {
-        ask!(self, Request::WaitApplied { of, position, within })
+        ask!(
+            self,
+            Request::WaitApplied {
+                of,
+                position,
+                within
+            }
+        )
     }
 
     async fn promote(
@@ -256,6 +292,13 @@ impl Backend for SiteClient {
         images: &[ImageId],
         mode: PromoteMode,
     ) -> Result<Vec<PromoteOutcome>, Fault> {
-        ask!(self, Request::Promote { images: images.to_vec(), mode }, Reply::Outcomes)
+        ask!(
+            self,
+            Request::Promote {
+                images: images.to_vec(),
+                mode
+            },
+            Reply::Outcomes
+        )
     }
 }

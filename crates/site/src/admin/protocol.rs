@@ -24,28 +24,73 @@ pub struct Hello {
 /// A call of [`firebrick_backend::Backend`], or one that only tools make.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "call")]
-#[allow(missing_docs, reason = "each is the method of the trait by that name, with its arguments")]
+#[allow(
+    missing_docs,
+    reason = "each is the method of the trait by that name, with its arguments"
+)]
 pub enum Request {
     Status,
     Space,
-    CreateImage { image: NewImage },
-    Image { image: ImageId },
+    CreateImage {
+        image: NewImage,
+    },
+    Image {
+        image: ImageId,
+    },
     Images,
-    RenameImage { image: ImageId, name: ImageName },
-    ExtendImage { image: ImageId, size: Bytes },
-    RemoveImage { image: ImageId },
-    CreateSnapshot { image: ImageId, name: SnapshotName },
-    Snapshots { image: ImageId },
-    RemoveSnapshot { image: ImageId, name: SnapshotName },
-    RollBack { image: ImageId, name: SnapshotName },
-    Export { image: ImageId, key: ExportKey, access: Access },
-    Unexport { image: ImageId, key: ExportKey },
+    RenameImage {
+        image: ImageId,
+        name: ImageName,
+    },
+    ExtendImage {
+        image: ImageId,
+        size: Bytes,
+    },
+    RemoveImage {
+        image: ImageId,
+    },
+    CreateSnapshot {
+        image: ImageId,
+        name: SnapshotName,
+    },
+    Snapshots {
+        image: ImageId,
+    },
+    RemoveSnapshot {
+        image: ImageId,
+        name: SnapshotName,
+    },
+    RollBack {
+        image: ImageId,
+        name: SnapshotName,
+    },
+    Export {
+        image: ImageId,
+        key: ExportKey,
+        access: Access,
+    },
+    Unexport {
+        image: ImageId,
+        key: ExportKey,
+    },
     Exports,
-    SetMirroring { image: ImageId, enabled: bool },
+    SetMirroring {
+        image: ImageId,
+        enabled: bool,
+    },
     MirrorStatus,
-    Demote { images: Vec<ImageId> },
-    WaitApplied { of: StoreId, position: Position, within: Duration },
-    Promote { images: Vec<ImageId>, mode: PromoteMode },
+    Demote {
+        images: Vec<ImageId>,
+    },
+    WaitApplied {
+        of: StoreId,
+        position: Position,
+        within: Duration,
+    },
+    Promote {
+        images: Vec<ImageId>,
+        mode: PromoteMode,
+    },
 }
 
 impl Request {
@@ -80,7 +125,10 @@ pub type Answer = Result<Reply, Fault>;
 /// What a successful call yields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "each carries what the method of the trait returns")]
+#[allow(
+    missing_docs,
+    reason = "each carries what the method of the trait returns"
+)]
 pub enum Reply {
     Done,
     Status(SiteStatus),

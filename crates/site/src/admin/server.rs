@@ -14,8 +14,13 @@ pub(crate) async fn serve_connection<B: Backend + ?Sized>(
     mut stream: UnixStream,
     site: Arc<B>,
 ) -> io::Result<()> {
-    let Some(hello) = receive::<Hello>(&mut stream).await? else { return Ok(()) };
-    let ours = Hello { version: PROTOCOL_VERSION, name: site.name().to_owned() };
+    let Some(hello) = receive::<Hello>(&mut stream).await? else {
+        return Ok(());
+    };
+    let ours = Hello {
+        version: PROTOCOL_VERSION,
+        name: site.name().to_owned(),
+    };
     send(&mut stream, &ours).await?;
     if hello.version != PROTOCOL_VERSION {
         return Ok(());
@@ -51,12 +56,12 @@ async fn answer<B: Backend + ?Sized>(site: &B, request: Request) -> Answer {
         Request::SetMirroring { image, enabled } => done(site.set_mirroring(image, enabled).await),
         Request::MirrorStatus => site.mirror_status().await.map(Reply::Mirror),
         Request::Demote { images } => site.demote(&images).await.map(Reply::Position),
-        Request::WaitApplied { of, position, within } => {
-            done(site.wait_applied(of, position, within).await)
-        }
-        Request::Promote { images, mode } => {
-            site.promote(&images, mode).await.map(Reply::Outcomes)
-        }
+        Request::WaitApplied {
+            of,
+            position,
+            within,
+        } => done(site.wait_applied(of, position, within).await),
+        Request::Promote { images, mode } => site.promote(&images, mode).await.map(Reply::Outcomes),
     }
 }
 

@@ -26,7 +26,11 @@ fn a_whole_file_is_understood() {
 #[test]
 fn wrong_values_name_line_option_and_reason() {
     let cases = [
-        ("nbd_port = 10809", "nbd_port = x", "/srv/site.conf:6: [site] nbd_port: \"x\" is not a port number"),
+        (
+            "nbd_port = 10809",
+            "nbd_port = x",
+            "/srv/site.conf:6: [site] nbd_port: \"x\" is not a port number",
+        ),
         (
             "nbd_port = 10809",
             "nbd_listen = 0.0.0.0:1",
@@ -47,7 +51,11 @@ fn wrong_values_name_line_option_and_reason() {
             "fingerprint = 12",
             "/srv/site.conf:11: [peer site-b] fingerprint: must be the 64 hexadecimal digits that `firebrick site fingerprint` prints",
         ),
-        ("name = site-a", "", "/srv/site.conf:1: [site] name: is missing"),
+        (
+            "name = site-a",
+            "",
+            "/srv/site.conf:1: [site] name: is missing",
+        ),
         (
             "nbd_port = 10809",
             "export_address = smoke",
@@ -62,5 +70,9 @@ fn wrong_values_name_line_option_and_reason() {
 #[test]
 fn a_socket_path_that_no_socket_can_have_is_refused() {
     let text = GOOD.replace("a.nbd", &"x".repeat(120));
-    assert!(conf(&text).unwrap_err().contains("a Unix socket allows 107"));
+    assert!(
+        conf(&text)
+            .unwrap_err()
+            .contains("a Unix socket allows 107")
+    );
 }

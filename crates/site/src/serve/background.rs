@@ -61,35 +61,36 @@ impl Opener {
 
 /// Takes checkpoints when they are due.
 pub(super) async fn checkpoints(store: Arc<Store>, ending: CancellationToken) {
-    let each = every(CHECKPOINT_POLL, ending, async || {
+    let checkpoint = move || {
         if !store.checkpoint_due() {
             return;
         }
-        let store = Arc::clone(&store);
-        match tokio::task::spawn_blocking(move || store.checkpoint()).await {
-            Ok(Ok(position)) => tracing::info!(%position, "a checkpoint was taken"),
-            Ok(Err(error)) => tracing::error!(%error, "a checkpoint failed"),
+        match store.checkpoint() {
+            Ok(position) => tracing::info!(%position, "a checkpoint was taken"),
             Err(error) => tracing::error!(%error, "a checkpoint failed"),
         }
-    });
-    each.await;
+    };
+    every(CHECKPOINT_POLL, ending, checkpoint).await;
 }
 
 /// Ends the exports of images that are primary elsewhere now.
 pub(super) async fn withdraw(exports: Arc<Exports>, ending: CancellationToken) {
-    let each = every(WITHDRAW_POLL, ending, async || {
-        let exports = Arc::clone(&exports);
-        if let Err(error) = tokio::task::spawn_blocking(move || exports.withdraw_lost()).await {
-            tracing::error!(%error, "exports were not looked at");
-        }
-    });
-    each.await;
+    every(WITHDRAW_POLL, ending, move || exports.withdraw_lost()).await;
 }
 
-async fn every(period: Duration, ending: CancellationToken, mut work: impl AsyncFnMut()) {
+/// Does `work` on a thread of its own, again and again until `ending`.
+async fn every(
+    period: Duration,
+    ending: CancellationToken,
+    work: impl Fn() + Send + Sync + 'static,
+) {
+    let work = Arc::new(work);
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while ending.run_until_cancelled(ticks.tick()).await.is_some() {
-        work().await;
+        let work = Arc::clone(&work);
+        if let Err(error) = tokio::task::spawn_blocking(move || work()).await {
+            tracing::error!(%error, "work in the background failed");
+        }
     }
 }

@@ -12,7 +12,7 @@ pub(super) struct ImageDevice(pub(super) Arc<Image>);
 impl ImageDevice {
     /// What the guest is told; what it cannot be told goes to the journal.
     fn refuse(&self, doing: &'static str, error: &Error) -> DeviceError {
-        match &error.kind {
+        match error.kind {
             ErrorKind::NotPrimary | ErrorKind::Fenced => DeviceError::NotWritable,
             ErrorKind::NoSpace => DeviceError::NoSpace,
             ErrorKind::OutOfRange => DeviceError::OutOfRange,
@@ -74,10 +74,14 @@ impl Device for ImageDevice {
         let mut extents: Vec<Extent> = Vec::new();
         for extent in found {
             let state = if extent.data { ExtentState::Data } else { ExtentState::Hole };
-            match extents.last_mut() {
-                Some(last) if last.state == state => last.len += extent.len,
-                _ if extents.len() == most => break,
-                _ => extents.push(Extent { len: extent.len, state }),
+            if let Some(last) = extents.last_mut()
+                && last.state == state
+            {
+                last.len += extent.len;
+            } else if extents.len() < most {
+                extents.push(Extent { len: extent.len, state });
+            } else {
+                break;
             }
         }
         Ok(extents)

@@ -5,10 +5,10 @@ use firebrick_engine::{Error, ErrorKind, Refusal};
 
 /// The fault that the control plane is told for an error of the engine.
 pub(super) fn fault(error: &Error) -> Fault {
-    Fault::new(fault_kind(&error.kind), &error.doing, &error.why)
+    Fault::new(fault_kind(error.kind), error.doing, &error.why)
 }
 
-fn fault_kind(kind: &ErrorKind) -> FaultKind {
+const fn fault_kind(kind: ErrorKind) -> FaultKind {
     match kind {
         ErrorKind::NotFound => FaultKind::NotFound,
         ErrorKind::Exists => FaultKind::Exists,
@@ -26,7 +26,7 @@ fn fault_kind(kind: &ErrorKind) -> FaultKind {
 }
 
 /// Why one image was not promoted, in the words of the trait.
-pub(super) const fn reason(refusal: &Refusal) -> Reason {
+pub(super) const fn reason(refusal: Refusal) -> Reason {
     match refusal {
         Refusal::NotFound => Reason::NotFound,
         Refusal::Inconsistent => Reason::Inconsistent,

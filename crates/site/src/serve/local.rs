@@ -331,7 +331,7 @@ impl Backend for LocalSite {
         tracing::info!(promoted, refused, forced, "images were promoted");
         let outcome = |(image, result): (ImageId, Result<_, _>)| PromoteOutcome {
             image,
-            result: result.map_err(|refusal| reason(&refusal)),
+            result: result.map_err(reason),
         };
         Ok(results.into_iter().map(outcome).collect())
     }

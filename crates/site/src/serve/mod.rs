@@ -113,7 +113,7 @@ pub fn fingerprint(conf: &SiteConf) -> Result<String, Error> {
 /// As [`fingerprint`], for the folder of a site whose configuration is not written yet: two sites
 /// that are to know each other need both fingerprints first.
 pub fn fingerprint_in(dir: &Path) -> Result<String, Error> {
-    Ok(identity(dir)?.fingerprint().to_string())
+    Ok(identity(dir)?.fingerprint())
 }
 
 fn identity(dir: &Path) -> Result<Identity, Error> {

@@ -1,0 +1,249 @@
+//! What every kind of site has to do, as the trait promises it; run here over the admin socket.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod support;
+
+use firebrick_backend::{
+    Access, Backend, ExportKey, FaultKind, NewImage, Origin, PromoteMode, Reason,
+};
+use firebrick_vocabulary::{Bytes, Epoch, ImageId, MIB, Role};
+use support::{Pair, Site, conf, image_name, new_image, snapshot, until};
+use tempfile::TempDir;
+
+/// Holds for every backend: calls may be repeated, and faults have the kind that the trait names.
+async fn contract(site: &dyn Backend) {
+    images(site).await;
+    snapshots_and_clones(site).await;
+    exports(site).await;
+    missing_things(site).await;
+    assert_eq!(site.images().await.unwrap(), []);
+    assert_eq!(site.exports().await.unwrap(), []);
+    let status = site.status().await.unwrap();
+    assert_eq!(status.name, site.name());
+    assert!(status.durable.sequence <= status.head.sequence);
+}
+
+async fn images(site: &dyn Backend) {
+    let new = new_image(8 * MIB, false);
+    let id = new.id;
+    let made = site.create_image(new.clone()).await.unwrap();
+    assert_eq!(
+        (made.id, made.size, made.used),
+        (id, Bytes(8 * MIB), Bytes::ZERO)
+    );
+    assert_eq!((made.role, made.mirrored), (Role::Primary, false));
+    assert_eq!(site.create_image(new.clone()).await.unwrap(), made);
+    assert_eq!(site.image(id).await.unwrap(), made);
+    assert_eq!(site.images().await.unwrap(), std::slice::from_ref(&made));
+    assert_eq!(site.space().await.unwrap().provisioned, Bytes(8 * MIB));
+
+    let taken = NewImage {
+        id: ImageId::random(),
+        ..new
+    };
+    assert_eq!(kind(site.create_image(taken).await), FaultKind::Exists);
+
+    for _ in 0..2 {
+        site.extend_image(id, Bytes(12 * MIB)).await.unwrap();
+        site.rename_image(id, image_name(ImageId::random()))
+            .await
+            .unwrap();
+    }
+    assert_eq!(site.image(id).await.unwrap().size, Bytes(12 * MIB));
+    assert_eq!(
+        kind(site.extend_image(id, Bytes(MIB)).await),
+        FaultKind::Invalid
+    );
+    for _ in 0..2 {
+        site.remove_image(id).await.unwrap();
+    }
+}
+
+async fn snapshots_and_clones(site: &dyn Backend) {
+    let new = new_image(4 * MIB, false);
+    let id = new.id;
+    site.create_image(new).await.unwrap();
+    let taken = site.create_snapshot(id, snapshot("one")).await.unwrap();
+    assert_eq!(
+        site.create_snapshot(id, snapshot("one")).await.unwrap(),
+        taken
+    );
+    site.create_snapshot(id, snapshot("two")).await.unwrap();
+    let names: Vec<_> = site
+        .snapshots(id)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|s| s.name)
+        .collect();
+    assert_eq!(names, [snapshot("one"), snapshot("two")]);
+
+    let origin = Origin {
+        image: id,
+        snapshot: Some(snapshot("one")),
+    };
+    let clone = NewImage {
+        origin: Some(origin),
+        ..new_image(6 * MIB, false)
+    };
+    for _ in 0..2 {
+        assert_eq!(
+            site.create_image(clone.clone()).await.unwrap().size,
+            Bytes(6 * MIB)
+        );
+    }
+    site.roll_back(id, snapshot("two")).await.unwrap();
+    assert_eq!(
+        kind(site.roll_back(id, snapshot("none")).await),
+        FaultKind::NotFound
+    );
+
+    assert_eq!(kind(site.remove_image(id).await), FaultKind::Busy);
+    for name in ["one", "two", "two"] {
+        site.remove_snapshot(id, snapshot(name)).await.unwrap();
+    }
+    site.remove_image(id).await.unwrap();
+    site.remove_image(clone.id).await.unwrap();
+}
+
+async fn exports(site: &dyn Backend) {
+    let new = new_image(4 * MIB, false);
+    let id = new.id;
+    site.create_image(new).await.unwrap();
+    site.create_snapshot(id, snapshot("before")).await.unwrap();
+    let (one, two) = (ExportKey("one".into()), ExportKey("two".into()));
+    let address = site
+        .export(id, one.clone(), Access::ReadWrite)
+        .await
+        .unwrap();
+    assert_eq!(address.protocol, site.capabilities().storage_protocol);
+    assert_eq!(
+        site.export(id, one.clone(), Access::ReadWrite)
+            .await
+            .unwrap(),
+        address
+    );
+    site.export(id, two.clone(), Access::ReadOnly)
+        .await
+        .unwrap();
+    let held: Vec<_> = site
+        .exports()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|e| (e.key, e.access))
+        .collect();
+    assert_eq!(
+        held,
+        [
+            (one.clone(), Access::ReadWrite),
+            (two.clone(), Access::ReadOnly)
+        ]
+    );
+
+    assert_eq!(
+        kind(site.roll_back(id, snapshot("before")).await),
+        FaultKind::Busy
+    );
+    for _ in 0..2 {
+        site.unexport(id, one.clone()).await.unwrap();
+    }
+    site.roll_back(id, snapshot("before")).await.unwrap();
+    site.remove_snapshot(id, snapshot("before")).await.unwrap();
+    assert_eq!(kind(site.remove_image(id).await), FaultKind::Busy);
+    site.unexport(id, two).await.unwrap();
+    site.remove_image(id).await.unwrap();
+}
+
+async fn missing_things(site: &dyn Backend) {
+    let none = ImageId::random();
+    let key = ExportKey("none".into());
+    assert_eq!(kind(site.image(none).await), FaultKind::NotFound);
+    assert_eq!(kind(site.snapshots(none).await), FaultKind::NotFound);
+    assert_eq!(
+        kind(site.create_snapshot(none, snapshot("s")).await),
+        FaultKind::NotFound
+    );
+    assert_eq!(
+        kind(site.extend_image(none, Bytes(MIB)).await),
+        FaultKind::NotFound
+    );
+    assert_eq!(
+        kind(site.rename_image(none, image_name(none)).await),
+        FaultKind::NotFound
+    );
+    let exported = site.export(none, key.clone(), Access::ReadWrite).await;
+    assert_eq!(kind(exported), FaultKind::NotFound);
+    site.unexport(none, key).await.unwrap();
+    site.remove_image(none).await.unwrap();
+    site.remove_snapshot(none, snapshot("s")).await.unwrap();
+    let outcomes = site.promote(&[none], PromoteMode::Forced).await.unwrap();
+    assert_eq!(outcomes.len(), 1);
+    assert_eq!(outcomes[0].result, Err(Reason::NotFound));
+}
+
+/// Holds for every pair of backends that mirror: `one` is where the image is made.
+async fn mirrored_contract(one: &dyn Backend, other: &dyn Backend) {
+    let new = new_image(4 * MIB, true);
+    let id = new.id;
+    one.create_image(new.clone()).await.unwrap();
+    one.create_image(new).await.unwrap();
+    until("the copy is complete", async || {
+        other
+            .image(id)
+            .await
+            .is_ok_and(|image| image.sync.is_consistent())
+    })
+    .await;
+    assert_eq!(other.image(id).await.unwrap().role, Role::Secondary);
+    let exported = other
+        .export(id, ExportKey("k".into()), Access::ReadOnly)
+        .await;
+    assert_eq!(kind(exported), FaultKind::NotPrimary);
+
+    let early = other.promote(&[id], PromoteMode::Planned).await.unwrap();
+    assert_eq!(early[0].result, Err(Reason::NotDemoted));
+    let store = one.status().await.unwrap().store;
+    let position = one.demote(&[id]).await.unwrap();
+    one.demote(&[id]).await.unwrap();
+    other
+        .wait_applied(store, position, support::PATIENCE)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let outcomes = other.promote(&[id], PromoteMode::Planned).await.unwrap();
+        assert_eq!(outcomes[0].result, Ok(Epoch(2)));
+    }
+    assert_eq!(other.image(id).await.unwrap().role, Role::Primary);
+
+    for _ in 0..2 {
+        other.set_mirroring(id, false).await.unwrap();
+    }
+    until("the peer's copy is removed", async || {
+        one.image(id)
+            .await
+            .is_err_and(|fault| fault.kind == FaultKind::NotFound)
+    })
+    .await;
+    other.remove_image(id).await.unwrap();
+}
+
+fn kind<T: std::fmt::Debug>(result: Result<T, firebrick_backend::Fault>) -> FaultKind {
+    result.unwrap_err().kind
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_engine_keeps_the_contract() {
+    let dir = TempDir::new().unwrap();
+    let mut site = Site::start(conf(dir.path(), "a")).await;
+    contract(&site.client).await;
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_embedded_engines_keep_the_contract() {
+    let pair = Pair::start().await;
+    mirrored_contract(&pair.a.client, &pair.b.client).await;
+    pair.stop().await;
+}
