@@ -26,12 +26,11 @@ const PROBE_WITHIN: Duration = Duration::from_secs(1);
 /// The pause after a failed accept, for example without file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The file of a bound socket.
+/// The file of a bound socket, which goes with this; a next start replaces one that stays.
 pub(super) struct SocketFile(PathBuf);
 
-impl SocketFile {
-    /// Removes the file; a next start replaces one that stays.
-    pub(super) fn remove(self) {
+impl Drop for SocketFile {
+    fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.0) {
             tracing::debug!(%error, socket = %self.0.display(), "the socket was not removed");
         }

@@ -46,17 +46,21 @@ impl SiteServer {
     /// grace time is over; where nothing needs to be waited for, they are there already.
     pub async fn start(conf: SiteConf) -> Result<Self, Error> {
         let (store, identity) = open::open(&conf).await?;
-        let fenced = open::fence(&conf, &store);
-        let mirror = Arc::new(open::start_mirror(&conf, &store, identity).await?);
-        let exports = Arc::new(Exports::new(Arc::clone(&store), ExportPlan::of(&conf)));
+        let started = Self::run(&conf, Arc::clone(&store), identity).await;
+        if started.is_err() {
+            close(store).await;
+        }
+        started
+    }
+
+    async fn run(conf: &SiteConf, store: Arc<Store>, identity: Identity) -> Result<Self, Error> {
+        let (listener, socket) = admin_socket::bind(&conf.admin).await?;
+        let fenced = open::fence(conf, &store);
+        let mirror = Arc::new(open::start_mirror(conf, &store, identity).await?);
+        let exports = Arc::new(Exports::new(Arc::clone(&store), ExportPlan::of(conf)));
         let ending = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (opened, gate) = watch::channel(false);
-
-        let site = LocalSite::new(&conf, &store, &mirror, &exports, gate);
-        let (listener, socket) = admin_socket::bind(&conf.admin).await?;
-        tasks.spawn(admin_socket::accept(listener, Arc::new(site), ending.clone()));
-        tasks.spawn(background::checkpoints(Arc::clone(&store), ending.clone()));
         let opener = background::Opener {
             store: Arc::clone(&store),
             mirror: Arc::clone(&mirror),
@@ -66,13 +70,16 @@ impl SiteServer {
         if fenced {
             tasks.spawn(opener.open_after(conf.fence_grace, ending.clone()));
         } else if let Err(error) = opener.open().await {
-            ending.cancel();
             mirror.stop().await;
             return Err(error);
         }
+        let site = Arc::new(LocalSite::new(conf, &store, &mirror, &exports, gate));
+        tasks.spawn(admin_socket::accept(listener, site, ending.clone()));
+        tasks.spawn(background::checkpoints(Arc::clone(&store), ending.clone()));
         tasks.spawn(background::withdraw(Arc::clone(&exports), ending.clone()));
         tracing::info!(site = conf.name, store = %store.id(), fenced, "the site is up");
-        Ok(Self { store, mirror, exports, tasks, ending: ending.drop_guard(), socket })
+        let ending = ending.drop_guard();
+        Ok(Self { store, mirror, exports, tasks, ending, socket })
     }
 
     /// The id of the site's store.
@@ -91,16 +98,20 @@ impl SiteServer {
         self.ending.disarm().cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        self.socket.remove();
+        // Before the store is free for the next process, which makes a socket of its own.
+        drop(self.socket);
         let exports = self.exports;
         drop(tokio::task::spawn_blocking(move || exports.close()).await);
         self.mirror.stop().await;
-        let store = self.store;
-        match tokio::task::spawn_blocking(move || store.close()).await {
-            Ok(Ok(())) => tracing::info!("the store is closed"),
-            Ok(Err(error)) => tracing::error!(%error, "the store was not closed in order"),
-            Err(error) => tracing::error!(%error, "the store was not closed in order"),
-        }
+        close(self.store).await;
+    }
+}
+
+async fn close(store: Arc<Store>) {
+    match tokio::task::spawn_blocking(move || store.close()).await {
+        Ok(Ok(())) => tracing::info!("the store is closed"),
+        Ok(Err(error)) => tracing::error!(%error, "the store was not closed in order"),
+        Err(error) => tracing::error!(%error, "the store was not closed in order"),
     }
 }
 
