@@ -1,1 +1,38 @@
 //! Images, snapshots and clones over the log.
+//!
+//! What it is for: [`Store`] turns images into records and records into images; [`Image`] is a block
+//! device. What it promises: every change is one record, applied by the same code when it is made,
+//! recovered or mirrored; a block is never returned that fails its checksum (INV-4); an image that is
+//! not primary here takes no write (INV-3); snapshots, clones and rollbacks copy nothing. What it
+//! leans on: `log` for durability and order, `edge` for the disk.
+
+mod admission;
+mod apply;
+mod checkpoint;
+mod commit;
+mod copy;
+mod error;
+mod follow;
+mod image;
+mod images;
+mod io;
+mod map;
+mod past;
+mod peer;
+mod snapshots;
+mod state;
+mod store;
+mod switch;
+mod write;
+
+pub use copy::{CopyImage, CopySource, SnapshotSource};
+pub use error::{Error, ErrorKind};
+pub use follow::Followed;
+pub use image::{Extent, Image, ImageInfo};
+pub use images::{NewImage, NewOrigin};
+pub use map::{Changed, Entry, MapView};
+pub use peer::PeerRecord;
+pub use snapshots::SnapshotInfo;
+pub use store::{Space, Store, StoreOptions};
+pub use switch::{Promoted, Refusal};
+pub use write::Write;

@@ -204,7 +204,4 @@ pub enum Change {
         /// The primary's store.
         peer: StoreId,
     },
-    /// Nothing but how far a peer's log is held, which the frame says. A local record: a mirror skips
-    /// it.
-    Progress,
 }

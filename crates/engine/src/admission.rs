@@ -1,0 +1,450 @@
+//! What of a peer's batch becomes part of the own log.
+
+use std::collections::BTreeMap;
+
+use firebrick_log::{BatchData, Change, Checksum, Entry, FallBack, ImageOrigin, Promotion};
+use firebrick_vocabulary::{
+    BLOCK_SIZE, Epoch, ImageId, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
+};
+use tracing::warn;
+
+use crate::copy::CopyImage;
+use crate::error::{Error, ErrorKind};
+use crate::peer::{PeerRecord, Stream};
+use crate::state::{LOCAL_KEY, State};
+
+const DOING: &str = "apply a peer's records";
+
+/// What is known of an image while a batch is looked through, ahead of its application.
+#[derive(Clone, Debug)]
+struct Known {
+    exists: bool,
+    follows: bool,
+    copying: bool,
+    epoch: Epoch,
+    /// `None` where the batch made it uncertain.
+    blocks: Option<u64>,
+    last_own: Sequence,
+    snapshots: Vec<SnapshotId>,
+}
+
+/// A record that will be part of the own log.
+pub(crate) enum Admitted<'a> {
+    Data {
+        image: ImageId,
+        block: u64,
+        data: [&'a [u8]; 1],
+        checksums: &'a [Checksum],
+    },
+    Discard {
+        image: ImageId,
+        block: u64,
+        blocks: u64,
+    },
+    Change(Change),
+}
+
+/// Looks through a batch.
+pub(crate) struct Admission<'s, 'a> {
+    state: &'s State,
+    own: StoreId,
+    peer: StoreId,
+    stream: Stream,
+    /// The sequence that the first admitted record will get.
+    next: Sequence,
+    known: BTreeMap<ImageId, Known>,
+    described: BTreeMap<ImageId, &'a CopyImage>,
+    admitted: Vec<Admitted<'a>>,
+}
+
+impl Admitted<'_> {
+    pub(crate) fn entry(&self) -> Entry<'_> {
+        match self {
+            Self::Data {
+                image,
+                block,
+                data,
+                checksums,
+            } => Entry::Data(BatchData {
+                image: *image,
+                block: *block,
+                data,
+                checksums,
+            }),
+            Self::Discard {
+                image,
+                block,
+                blocks,
+            } => Entry::Discard {
+                image: *image,
+                block: *block,
+                blocks: *blocks,
+            },
+            Self::Change(change) => Entry::Change(change),
+        }
+    }
+
+    pub(crate) fn fall_back(&self) -> Option<&Vec<FallBack>> {
+        match self {
+            Self::Change(Change::FallBack { images }) => Some(images),
+            Self::Change(_) | Self::Data { .. } | Self::Discard { .. } => None,
+        }
+    }
+}
+
+impl<'s, 'a> Admission<'s, 'a> {
+    pub(crate) fn new(
+        own: (StoreId, Sequence),
+        state: &'s State,
+        peer: StoreId,
+        stream: Stream,
+    ) -> Self {
+        Self {
+            state,
+            own: own.0,
+            peer,
+            stream,
+            next: own.1,
+            known: BTreeMap::new(),
+            described: BTreeMap::new(),
+            admitted: Vec::new(),
+        }
+    }
+
+    /// What of the records is taken over, in their order.
+    pub(crate) fn run(mut self, records: &'a [PeerRecord<'a>]) -> Result<Vec<Admitted<'a>>, Error> {
+        for record in records {
+            match record {
+                PeerRecord::Data {
+                    image,
+                    block,
+                    data,
+                    checksums,
+                } => {
+                    let blocks = checksums.len() as u64;
+                    if data.len() as u64 != blocks * BLOCK_SIZE || blocks == 0 {
+                        return Err(refuse("data that are not whole blocks"));
+                    }
+                    if self.admits(*image, *block, blocks)? {
+                        let data = [*data];
+                        let (image, block) = (*image, *block);
+                        self.admitted.push(Admitted::Data {
+                            image,
+                            block,
+                            data,
+                            checksums,
+                        });
+                    }
+                }
+                PeerRecord::Discard {
+                    image,
+                    block,
+                    blocks,
+                } => {
+                    if self.admits(*image, *block, *blocks)? {
+                        let (image, block, blocks) = (*image, *block, *blocks);
+                        self.admitted.push(Admitted::Discard {
+                            image,
+                            block,
+                            blocks,
+                        });
+                    }
+                }
+                PeerRecord::Describe(image) => {
+                    self.described.insert(image.image, image);
+                }
+                PeerRecord::Change(change) => self.change(change),
+            }
+        }
+        Ok(self.admitted)
+    }
+
+    fn known(&mut self, image: ImageId) -> &mut Known {
+        let (state, peer) = (self.state, self.peer);
+        self.known
+            .entry(image)
+            .or_insert_with(|| Known::of(state, peer, image))
+    }
+
+    /// Whether changes of the image in this stream are taken over.
+    fn accepts(&mut self, image: ImageId) -> bool {
+        let stream = self.stream;
+        let known = self.known(image);
+        let wanted = match stream {
+            Stream::Main => !known.copying,
+            Stream::Copy(only) => known.copying && image == only,
+        };
+        known.exists && known.follows && wanted
+    }
+
+    fn admits(&mut self, image: ImageId, block: u64, blocks: u64) -> Result<bool, Error> {
+        if !self.accepts(image) {
+            return Ok(false);
+        }
+        let end = block
+            .checked_add(blocks)
+            .ok_or_else(|| refuse("blocks beyond all numbers"))?;
+        let fits = self.known(image).blocks.is_none_or(|size| end <= size);
+        match self.stream {
+            _ if fits => Ok(true),
+            Stream::Main => Err(refuse("blocks beyond the end of their image")),
+            // The copy began at a later size; what lies beyond it comes again, or is gone.
+            Stream::Copy(_) => Ok(false),
+        }
+    }
+
+    fn push(&mut self, change: Change) {
+        self.admitted.push(Admitted::Change(change));
+    }
+
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Create { .. } => self.create(change),
+            Change::Promote { images } => self.promote(images),
+            Change::Demote { images } => {
+                let images: Vec<ImageId> = images
+                    .iter()
+                    .copied()
+                    .filter(|image| self.accepts(*image))
+                    .collect();
+                if !images.is_empty() {
+                    self.push(Change::Demote { images });
+                }
+            }
+            Change::Mirroring {
+                image,
+                enabled: true,
+            } => {
+                if !self.known(*image).exists {
+                    self.begin(*image, None);
+                }
+            }
+            Change::Mirroring {
+                image,
+                enabled: false,
+            }
+            | Change::Remove { image } => {
+                if self.accepts(*image) || self.known(*image).is_orphan() {
+                    self.known(*image).exists = false;
+                    self.push(Change::Remove { image: *image });
+                }
+            }
+            Change::Metadata { key, .. } if key.starts_with(LOCAL_KEY) => {}
+            Change::Rename { image, .. }
+            | Change::Resize { image, .. }
+            | Change::SnapshotCreate { image, .. }
+            | Change::SnapshotRemove { image, .. }
+            | Change::Rollback { image, .. }
+            | Change::Metadata { image, .. } => {
+                if self.accepts(*image) {
+                    self.known(*image).learn(change);
+                    self.push(change.clone());
+                }
+            }
+            // What the peer does as a follower of somebody else.
+            Change::FallBack { .. } | Change::Sync { .. } | Change::Follow { .. } => {}
+        }
+    }
+
+    fn create(&mut self, change: &Change) {
+        let Change::Create {
+            image,
+            name,
+            size,
+            origin,
+            epoch,
+            ..
+        } = change
+        else {
+            return;
+        };
+        if self.known(*image).exists || self.stream != Stream::Main {
+            return;
+        }
+        let whole = origin.is_none_or(|origin| self.has_origin(&origin));
+        let sync = if whole {
+            SyncState::Consistent
+        } else {
+            SyncState::Copying {
+                next_block: 0,
+                at: Sequence::ZERO,
+            }
+        };
+        let created = Change::Create {
+            image: *image,
+            name: name.clone(),
+            size: *size,
+            origin: origin.filter(|_| whole),
+            mirrored: true,
+            role: Role::Secondary,
+            epoch: *epoch,
+            sync,
+        };
+        let blocks = Some(size.0.div_ceil(BLOCK_SIZE));
+        let fresh = Known {
+            exists: true,
+            follows: true,
+            copying: !whole,
+            epoch: *epoch,
+            blocks,
+            ..Known::NOTHING
+        };
+        self.known.insert(*image, fresh);
+        self.push(created);
+    }
+
+    /// Whether a clone can start here as it did there.
+    fn has_origin(&mut self, origin: &ImageOrigin) -> bool {
+        let known = self.known(origin.image);
+        let usable = known.exists && !known.copying;
+        match origin.snapshot {
+            Some(snapshot) => usable && known.snapshots.contains(&snapshot),
+            None => usable && known.follows,
+        }
+    }
+
+    /// Begins an image that existed at the peer before it was mirrored, or that is lost here.
+    fn begin(&mut self, image: ImageId, epoch: Option<Epoch>) {
+        let Some(described) = self.described.get(&image).copied() else {
+            warn!(%image, "the peer mirrors an image that is neither here nor described");
+            return;
+        };
+        let sync = SyncState::Copying {
+            next_block: 0,
+            at: Sequence::ZERO,
+        };
+        let epoch = epoch.unwrap_or(described.epoch);
+        let blocks = Some(described.size.0.div_ceil(BLOCK_SIZE));
+        let fresh = Known {
+            exists: true,
+            follows: true,
+            copying: true,
+            epoch,
+            blocks,
+            ..Known::NOTHING
+        };
+        self.known.insert(image, fresh);
+        self.push(described.create(epoch, sync));
+    }
+
+    fn promote(&mut self, promotions: &[Promotion]) {
+        let mut fallen = Vec::new();
+        for promotion in promotions {
+            let image = promotion.image;
+            let (own, peer) = (self.own, self.peer);
+            let known = self.known(image);
+            if !known.exists {
+                self.begin(image, Some(promotion.epoch));
+                continue;
+            }
+            if promotion.epoch <= known.epoch {
+                continue;
+            }
+            let common = promotion.origin.filter(|origin| origin.peer == own);
+            let follows = known.follows;
+            let last_own = known.last_own;
+            match common {
+                _ if follows => self.push(Change::Follow {
+                    image,
+                    epoch: promotion.epoch,
+                    peer,
+                }),
+                Some(origin) if last_own <= origin.sequence => {
+                    self.push(Change::Follow {
+                        image,
+                        epoch: promotion.epoch,
+                        peer,
+                    });
+                }
+                Some(origin) => fallen.push(self.fall_back(promotion, origin.sequence)),
+                None => {
+                    warn!(%image, "the peer promoted an image that it never had from here; it stays as it is");
+                    continue;
+                }
+            }
+            let known = self.known(image);
+            known.follows = true;
+            known.epoch = promotion.epoch;
+            known.blocks = None;
+        }
+        if !fallen.is_empty() {
+            self.push(Change::FallBack { images: fallen });
+        }
+    }
+
+    fn fall_back(&mut self, promotion: &Promotion, to: Sequence) -> FallBack {
+        let epoch = self.known(promotion.image).epoch;
+        let keep_id = SnapshotId(self.next.0 + self.admitted.len() as u64);
+        let name = format!("divergent-epoch-{epoch}-from-{to}-at-{keep_id}");
+        FallBack {
+            image: promotion.image,
+            to,
+            keep_id,
+            // Letters, digits and dashes, far below the limit.
+            keep_name: SnapshotName::new(name).unwrap_or_else(|_| unreachable!()),
+            epoch: promotion.epoch,
+            peer: self.peer,
+        }
+    }
+}
+
+impl Known {
+    const NOTHING: Self = Self {
+        exists: false,
+        follows: false,
+        copying: false,
+        epoch: Epoch(0),
+        blocks: Some(0),
+        last_own: Sequence::ZERO,
+        snapshots: Vec::new(),
+    };
+
+    fn of(state: &State, peer: StoreId, image: ImageId) -> Self {
+        let Some(cell) = state.cell(image) else {
+            return Self::NOTHING;
+        };
+        let image = cell.read();
+        let meta = &image.meta;
+        Self {
+            exists: true,
+            follows: meta.role == Role::Secondary && meta.upstream == Some(peer),
+            copying: !meta.sync.is_consistent(),
+            epoch: meta.epoch,
+            blocks: Some(image.blocks()),
+            last_own: meta.last_own,
+            snapshots: image
+                .snapshots
+                .iter()
+                .map(|snapshot| snapshot.meta.id)
+                .collect(),
+        }
+    }
+
+    /// An incomplete copy whose primary is gone is of no use to anybody.
+    const fn is_orphan(&self) -> bool {
+        self.exists && self.follows && self.copying
+    }
+
+    fn learn(&mut self, change: &Change) {
+        match change {
+            Change::Resize { size, .. } => self.blocks = Some(size.0.div_ceil(BLOCK_SIZE)),
+            Change::Rollback { .. } => self.blocks = None,
+            Change::SnapshotCreate { snapshot, .. } => self.snapshots.push(*snapshot),
+            Change::SnapshotRemove { snapshot, .. } => self.snapshots.retain(|id| id != snapshot),
+            Change::Create { .. }
+            | Change::Remove { .. }
+            | Change::Rename { .. }
+            | Change::Metadata { .. }
+            | Change::Mirroring { .. }
+            | Change::Promote { .. }
+            | Change::Demote { .. }
+            | Change::FallBack { .. }
+            | Change::Sync { .. }
+            | Change::Follow { .. } => {}
+        }
+    }
+}
+
+fn refuse(why: &str) -> Error {
+    Error::new(ErrorKind::Invalid, DOING, format!("the peer sent {why}"))
+}

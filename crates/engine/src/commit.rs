@@ -1,0 +1,105 @@
+//! The commit lock: the order in which a store changes.
+//!
+//! Whoever changes anything holds the lock on [`State`] while they check, append the record and
+//! apply it, so that the order of the log is the order in which checks were true.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use firebrick_edge::Disk;
+use firebrick_log::{Appended, Applied, Change, Entry, Log};
+use firebrick_vocabulary::{Position, Role, Sequence};
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::apply::{self, NoPast, Past, Stamp};
+use crate::error::{Error, ErrorKind};
+use crate::state::{ImageMeta, State};
+use crate::store::StoreOptions;
+
+/// What a store and the handles of its images share.
+pub(crate) struct Core {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) log: Log,
+    pub(crate) options: StoreOptions,
+    pub(crate) fenced: AtomicBool,
+    pub(crate) state: Mutex<State>,
+    /// From which record on somebody may ask for older states, by who they are.
+    pub(crate) keep: Mutex<BTreeMap<String, Sequence>>,
+    /// Held while a checkpoint is written; the log's byte count at the last one.
+    pub(crate) checkpoint: Mutex<u64>,
+}
+
+impl Core {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Appends own changes as one frame and applies them.
+    pub(crate) fn commit(&self, state: &mut State, changes: &[Change]) -> Result<Position, Error> {
+        self.commit_as(state, changes, None, &mut NoPast)
+    }
+
+    /// Appends changes as one frame, perhaps in a peer's name, and applies them.
+    pub(crate) fn commit_as(
+        &self,
+        state: &mut State,
+        changes: &[Change],
+        applied: Option<Applied>,
+        past: &mut dyn Past,
+    ) -> Result<Position, Error> {
+        let entries: Vec<Entry<'_>> = changes.iter().map(Entry::Change).collect();
+        let appended = self.log.append(&entries, applied)?;
+        Self::applied(state, &entries, &appended, applied, past)
+    }
+
+    /// Applies what has just been appended.
+    pub(crate) fn applied(
+        state: &mut State,
+        entries: &[Entry<'_>],
+        appended: &Appended,
+        applied: Option<Applied>,
+        past: &mut dyn Past,
+    ) -> Result<Position, Error> {
+        let peer = applied.map(|applied| applied.peer);
+        let mut locations = appended.locations.iter();
+        for (i, entry) in entries.iter().enumerate() {
+            let stamp = Stamp {
+                sequence: appended.first.plus(i as u64),
+                peer,
+            };
+            match entry {
+                Entry::Data(batch) => {
+                    if let Some(at) = locations.next() {
+                        apply::data(state, stamp, batch.image, batch.block, *at, batch.checksums);
+                    }
+                }
+                Entry::Discard {
+                    image,
+                    block,
+                    blocks,
+                } => {
+                    apply::discard(state, stamp, *image, *block, *blocks);
+                }
+                Entry::Change(change) => apply::change(state, stamp, change, past)?,
+            }
+        }
+        if let Some(applied) = applied {
+            apply::cursor(state, applied);
+        }
+        Ok(appended.position)
+    }
+
+    /// Refuses a change by a guest or an operator where the image is not primary here (INV-3).
+    pub(crate) fn may_change(&self, meta: &ImageMeta, doing: &'static str) -> Result<(), Error> {
+        if meta.role != Role::Primary {
+            let why = format!("{} is not primary here", meta.name);
+            return Err(Error::new(ErrorKind::NotPrimary, doing, why));
+        }
+        if meta.mirrored && self.fenced.load(Ordering::Acquire) {
+            let why = format!("{} waits for the word of its peer", meta.name);
+            return Err(Error::new(ErrorKind::Fenced, doing, why));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! The first copy of an image that existed before it was mirrored.
+
+use std::collections::BTreeMap;
+
+use firebrick_log::{Applied, Change};
+use firebrick_vocabulary::{
+    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
+    StoreId, SyncState,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::apply::{NoPast, found};
+use crate::error::{Error, ErrorKind};
+use crate::map::MapView;
+use crate::peer::{PeerRecord, Stream};
+use crate::state::{ImageMeta, LOCAL_KEY, Snapshot};
+use crate::store::Store;
+
+const DOING: &str = "copy an image";
+
+/// What an image is, for a peer that does not have it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CopyImage {
+    /// Its id.
+    pub image: ImageId,
+    /// Its name.
+    pub name: ImageName,
+    /// Its size.
+    pub size: Bytes,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Its metadata, without what concerns the one store alone.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// An image at one position, to be copied from.
+pub struct CopySource {
+    /// The newest record that belongs to it; durable.
+    pub position: Sequence,
+    /// The image.
+    pub image: CopyImage,
+    /// Its snapshots, oldest first.
+    pub snapshots: Vec<SnapshotSource>,
+    /// Its newest state.
+    pub head: MapView,
+}
+
+/// A snapshot to be copied from.
+pub struct SnapshotSource {
+    /// Its id.
+    pub id: SnapshotId,
+    /// Its name.
+    pub name: SnapshotName,
+    /// The size of the image then.
+    pub size: Bytes,
+    /// Its blocks.
+    pub map: MapView,
+}
+
+impl SnapshotSource {
+    fn of(snapshot: &Snapshot) -> Self {
+        let meta = snapshot.meta.clone();
+        let map = MapView {
+            map: snapshot.map.clone(),
+            blocks: meta.size.0.div_ceil(BLOCK_SIZE),
+        };
+        Self {
+            id: meta.id,
+            name: meta.name,
+            size: meta.size,
+            map,
+        }
+    }
+}
+
+impl CopyImage {
+    fn of(meta: &ImageMeta) -> Self {
+        let shared = meta
+            .metadata
+            .iter()
+            .filter(|(key, _)| !key.starts_with(LOCAL_KEY));
+        Self {
+            image: meta.id,
+            name: meta.name.clone(),
+            size: meta.size,
+            epoch: meta.epoch,
+            metadata: shared
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn create(&self, epoch: Epoch, sync: SyncState) -> Change {
+        Change::Create {
+            image: self.image,
+            name: self.name.clone(),
+            size: self.size,
+            origin: None,
+            mirrored: true,
+            role: Role::Secondary,
+            epoch,
+            sync,
+        }
+    }
+}
+
+impl Store {
+    /// What the image is, for a peer that does not have it.
+    pub fn describe(&self, image: ImageId) -> Result<CopyImage, Error> {
+        let state = self.core.lock();
+        found(&state, DOING, image).map(|cell| CopyImage::of(&cell.read().meta))
+    }
+
+    /// The image at this moment, with everything up to it durable. It costs nothing, and nothing
+    /// that is written later changes it.
+    pub fn copy_source(&self, image: ImageId) -> Result<CopySource, Error> {
+        let source = {
+            let state = self.core.lock();
+            // Under the lock nobody appends, so map and position belong together.
+            let position = self.core.log.head().sequence;
+            let image = found(&state, DOING, image)?.read();
+            let snapshots = image
+                .snapshots
+                .iter()
+                .filter(|snapshot| !snapshot.meta.divergent);
+            CopySource {
+                position,
+                image: CopyImage::of(&image.meta),
+                snapshots: snapshots.map(SnapshotSource::of).collect(),
+                head: image.view(),
+            }
+        };
+        // What a crash could take back must not reach the peer.
+        self.flush()?;
+        Ok(source)
+    }
+
+    /// Begins a copy: the image that waits for it becomes empty, with the size and name given.
+    pub fn copy_begin(&self, peer: StoreId, image: &CopyImage) -> Result<(), Error> {
+        let mut state = self.core.lock();
+        let meta = found(&state, DOING, image.image)?.read().meta.clone();
+        refuse_foreign(&meta, peer)?;
+        let sync = SyncState::Copying {
+            next_block: 0,
+            at: Sequence::ZERO,
+        };
+        let mut changes = vec![
+            Change::Remove { image: image.image },
+            image.create(image.epoch, sync),
+        ];
+        changes.extend(image.metadata.iter().map(|(key, value)| Change::Metadata {
+            image: image.image,
+            key: key.clone(),
+            value: Some(value.clone()),
+        }));
+        let applied = Applied {
+            peer,
+            sequence: state.applied(peer),
+        };
+        self.core
+            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
+            .map(drop)
+    }
+
+    /// Takes over a part of a copy, and how far it has come with it, as one frame.
+    pub fn copy_apply(
+        &self,
+        peer: StoreId,
+        image: ImageId,
+        records: &[PeerRecord<'_>],
+        progress: Option<SyncState>,
+    ) -> Result<(), Error> {
+        let progress = progress.map(|state| Change::Sync { image, state });
+        self.follow(peer, Sequence::ZERO, records, Stream::Copy(image), progress)
+            .map(drop)
+    }
+
+    /// Ends a copy: the image is what the peer's log says up to the cursor, and follows from there.
+    pub fn copy_end(&self, peer: StoreId, image: ImageId, epoch: Epoch) -> Result<(), Error> {
+        let mut state = self.core.lock();
+        let meta = found(&state, DOING, image)?.read().meta.clone();
+        refuse_foreign(&meta, peer)?;
+        let mut changes = vec![Change::Sync {
+            image,
+            state: SyncState::Consistent,
+        }];
+        if epoch > meta.epoch {
+            changes.insert(0, Change::Follow { image, epoch, peer });
+        }
+        let applied = Applied {
+            peer,
+            sequence: state.applied(peer),
+        };
+        self.core
+            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
+            .map(drop)
+    }
+}
+
+fn refuse_foreign(meta: &ImageMeta, peer: StoreId) -> Result<(), Error> {
+    if meta.upstream == Some(peer) && !meta.sync.is_consistent() {
+        return Ok(());
+    }
+    let why = format!("{} does not wait for a copy from that peer", meta.name);
+    Err(Error::new(ErrorKind::Invalid, DOING, why))
+}

@@ -1,0 +1,99 @@
+//! What can go wrong with a store.
+
+use firebrick_vocabulary::ImageId;
+
+/// What kind of thing went wrong; callers decide by this.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ErrorKind {
+    /// There is no such store, image or snapshot (any more).
+    NotFound,
+    /// There is one already, and not as asked.
+    Exists,
+    /// It has snapshots.
+    Busy,
+    /// The image is not primary here.
+    NotPrimary,
+    /// The store has just started and does not know yet whether the image is still primary here.
+    Fenced,
+    /// The image is the incomplete first copy of its primary.
+    Inconsistent,
+    /// Beyond the end of the image.
+    OutOfRange,
+    /// The request breaks a rule.
+    Invalid,
+    /// The file system is full; nothing was changed.
+    NoSpace,
+    /// A write or sync failed before: nothing is acknowledged until a restart.
+    Poisoned,
+    /// What was read is not what was written.
+    Damaged,
+    /// The store is closed.
+    Closed,
+    /// Another process has the store open.
+    Locked,
+    /// The system refused.
+    Io,
+}
+
+/// Why something could not be done with a store.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}: {why}")]
+pub struct Error {
+    /// What kind of thing went wrong.
+    pub kind: ErrorKind,
+    /// What was being done.
+    pub doing: &'static str,
+    /// The reason, in words for an operator.
+    pub why: String,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, doing: &'static str, why: impl Into<String>) -> Self {
+        Self {
+            kind,
+            doing,
+            why: why.into(),
+        }
+    }
+
+    pub(crate) fn no_image(doing: &'static str, image: ImageId) -> Self {
+        Self::new(
+            ErrorKind::NotFound,
+            doing,
+            format!("there is no image {image}"),
+        )
+    }
+
+    pub(crate) fn io(doing: &'static str, error: &std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                ErrorKind::NoSpace
+            }
+            _ => ErrorKind::Io,
+        };
+        Self::new(kind, doing, error.to_string())
+    }
+}
+
+impl From<firebrick_log::Error> for Error {
+    fn from(error: firebrick_log::Error) -> Self {
+        use firebrick_log::ErrorKind as Log;
+        let kind = match &error.kind {
+            Log::NoSpace => ErrorKind::NoSpace,
+            Log::Poisoned => ErrorKind::Poisoned,
+            Log::Closed => ErrorKind::Closed,
+            Log::Locked => ErrorKind::Locked,
+            Log::NotFound => ErrorKind::NotFound,
+            Log::Exists => ErrorKind::Exists,
+            Log::Foreign | Log::NewerVersion { .. } | Log::Invalid(_) => ErrorKind::Invalid,
+            Log::Damaged { .. } => ErrorKind::Damaged,
+            Log::Io => ErrorKind::Io,
+        };
+        let doing = error.doing;
+        let text = error.to_string();
+        let why = text
+            .strip_prefix(doing)
+            .and_then(|rest| rest.strip_prefix(": "));
+        Self::new(kind, doing, why.unwrap_or(&text))
+    }
+}

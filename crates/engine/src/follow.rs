@@ -1,0 +1,137 @@
+//! Following a peer: what of its log becomes part of this one, and how a former primary returns.
+//!
+//! Records are taken over in their order, and only for images that follow that peer. A promotion at
+//! the peer is where an image of a former primary turns: what it wrote itself behind the common
+//! position is kept under a snapshot, and it follows from there on. As the peer's log says all of
+//! this in one order, no negotiation is needed that could miss something in between (INV-2, INV-5).
+
+use firebrick_log::{Applied, Change, Entry};
+use firebrick_vocabulary::{ImageId, Position, Sequence, StoreId};
+use tracing::warn;
+
+use crate::admission::{Admission, Admitted};
+use crate::apply::{KnownPast, Past};
+use crate::commit::Core;
+use crate::error::Error;
+use crate::past::LogPast;
+use crate::peer::{PeerRecord, Stream};
+use crate::state::State;
+use crate::store::Store;
+
+/// What has been applied.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Followed {
+    /// The images that follow this peer and whose first copy is not complete.
+    pub needs_copy: Vec<ImageId>,
+    /// The newest record of the own log now.
+    pub position: Position,
+}
+
+impl Store {
+    /// Takes over a batch of a peer's log: everything up to its record `upto`, as one frame.
+    /// Records about images that do not follow this peer are passed over.
+    pub fn apply(
+        &self,
+        peer: StoreId,
+        upto: Sequence,
+        records: &[PeerRecord<'_>],
+    ) -> Result<Followed, Error> {
+        let position = self.follow(peer, upto, records, Stream::Main, None)?;
+        Ok(Followed {
+            needs_copy: self.copying(peer),
+            position,
+        })
+    }
+
+    pub(crate) fn follow(
+        &self,
+        peer: StoreId,
+        upto: Sequence,
+        records: &[PeerRecord<'_>],
+        stream: Stream,
+        extra: Option<Change>,
+    ) -> Result<Position, Error> {
+        let mut past = KnownPast(Vec::new());
+        loop {
+            let mut state = self.core.lock();
+            let admission = Admission::new(self.own(), &state, peer, stream);
+            let admitted = admission.run(records)?;
+            let missing = missing_past(&admitted, &past);
+            if missing.is_empty() {
+                let upto = upto.max(state.applied(peer));
+                return self.take_over(
+                    &mut state,
+                    Applied {
+                        peer,
+                        sequence: upto,
+                    },
+                    admitted,
+                    extra,
+                    past,
+                );
+            }
+            // Reading the past takes long; guests of other images must not wait for it.
+            drop(state);
+            for (image, sequence) in missing {
+                let then =
+                    LogPast::new(&self.core.disk, &self.core.log).image_at(image, sequence)?;
+                past.0.push((image, sequence, then));
+            }
+        }
+    }
+
+    fn take_over(
+        &self,
+        state: &mut State,
+        applied: Applied,
+        mut admitted: Vec<Admitted<'_>>,
+        extra: Option<Change>,
+        mut past: KnownPast,
+    ) -> Result<Position, Error> {
+        admitted.extend(extra.map(Admitted::Change));
+        if admitted.is_empty() {
+            // Nothing of it concerns this store. The cursor alone is no record: two stores that
+            // told each other how far they have read would never come to rest.
+            crate::apply::cursor(state, applied);
+            return Ok(self.core.log.head());
+        }
+        let entries: Vec<Entry<'_>> = admitted.iter().map(Admitted::entry).collect();
+        let appended = self.core.log.append(&entries, Some(applied))?;
+        let position = Core::applied(state, &entries, &appended, Some(applied), &mut past)?;
+        for step in admitted.iter().filter_map(Admitted::fall_back).flatten() {
+            warn!(
+                image = %step.image, snapshot = %step.keep_name, common = %step.to,
+                "a former primary returned: divergent writes behind the common position are kept under a snapshot"
+            );
+        }
+        Ok(position)
+    }
+
+    fn own(&self) -> (StoreId, Sequence) {
+        (self.id(), self.core.log.next_sequence())
+    }
+
+    /// The images that follow `peer` and whose first copy is not complete.
+    pub fn copying(&self, peer: StoreId) -> Vec<ImageId> {
+        let state = self.core.lock();
+        let copying = state.images.iter().filter(|(_, cell)| {
+            let meta = &cell.read().meta;
+            meta.upstream == Some(peer) && !meta.sync.is_consistent()
+        });
+        copying.map(|(id, _)| *id).collect()
+    }
+
+    /// Up to which record of the peer's log everything is held here.
+    pub fn applied(&self, peer: StoreId) -> Sequence {
+        self.core.lock().applied(peer)
+    }
+}
+
+/// The earlier states that the admitted changes need and `past` lacks.
+fn missing_past(admitted: &[Admitted<'_>], past: &KnownPast) -> Vec<(ImageId, Sequence)> {
+    let steps = admitted.iter().filter_map(Admitted::fall_back).flatten();
+    steps
+        .map(|step| (step.image, step.to))
+        .filter(|want| !past.0.iter().any(|(image, at, _)| (*image, *at) == *want))
+        .collect()
+}

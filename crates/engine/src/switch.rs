@@ -1,0 +1,104 @@
+//! Who is primary: mirroring on and off, promotion, demotion.
+
+use firebrick_log::{Applied, Change, Promotion};
+use firebrick_vocabulary::{Epoch, ImageId, Position, Role};
+
+use crate::apply::found;
+use crate::error::{Error, ErrorKind};
+use crate::state::{ImageMeta, State};
+use crate::store::Store;
+
+/// Why one image could not be promoted.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Refusal {
+    /// The store has no such image.
+    NotFound,
+    /// Its first copy is not complete.
+    Inconsistent,
+    /// Not forced, and the former primary's demotion has not arrived.
+    NotDemoted,
+}
+
+/// An image of a promotion, and its new epoch or why it has none.
+pub type Promoted = (ImageId, Result<Epoch, Refusal>);
+
+impl Store {
+    /// Mirrors the image from here on, or no longer.
+    pub fn set_mirroring(&self, id: ImageId, enabled: bool) -> Result<(), Error> {
+        const DOING: &str = "set mirroring of an image";
+        let mut state = self.core.lock();
+        if self.changeable(&state, DOING, id)?.mirrored == enabled {
+            return Ok(());
+        }
+        self.core
+            .commit(&mut state, &[Change::Mirroring { image: id, enabled }])
+            .map(drop)
+    }
+
+    /// Makes the images secondary here, all at one position, which is returned durable. No write
+    /// succeeds after it. Images that are secondary already are left as they are.
+    pub fn demote(&self, ids: &[ImageId]) -> Result<Position, Error> {
+        const DOING: &str = "demote images";
+        let mut state = self.core.lock();
+        let mut images = Vec::new();
+        for id in ids {
+            let meta = found(&state, DOING, *id)?.read().meta.clone();
+            if meta.role == Role::Primary {
+                if !meta.mirrored {
+                    let why = format!("{} is not mirrored; nobody could follow on", meta.name);
+                    return Err(Error::new(ErrorKind::Invalid, DOING, why));
+                }
+                images.push(*id);
+            }
+        }
+        if !images.is_empty() {
+            self.core.commit(&mut state, &[Change::Demote { images }])?;
+        }
+        drop(state);
+        self.flush()
+    }
+
+    /// Makes the images primary here, all at one position, durably. Images that are primary already
+    /// are left as they are. Without `forced`, images are refused whose former primary's demotion
+    /// has not arrived.
+    pub fn promote(&self, ids: &[ImageId], forced: bool) -> Result<Vec<Promoted>, Error> {
+        let mut state = self.core.lock();
+        let mut outcomes = Vec::new();
+        let mut images = Vec::new();
+        for id in ids {
+            let outcome = match state.cell(*id).map(|cell| cell.read().meta.clone()) {
+                None => Err(Refusal::NotFound),
+                Some(meta) if meta.role == Role::Primary => Ok(meta.epoch),
+                Some(meta) if !meta.sync.is_consistent() => Err(Refusal::Inconsistent),
+                Some(meta) if !forced && !meta.primary_demoted => Err(Refusal::NotDemoted),
+                Some(meta) => {
+                    let promotion = promotion(&state, &meta, forced);
+                    images.push(promotion);
+                    Ok(promotion.epoch)
+                }
+            };
+            outcomes.push((*id, outcome));
+        }
+        if !images.is_empty() {
+            self.core.log.raise_epoch();
+            self.core
+                .commit(&mut state, &[Change::Promote { images }])?;
+        }
+        drop(state);
+        self.flush()?;
+        Ok(outcomes)
+    }
+}
+
+fn promotion(state: &State, meta: &ImageMeta, forced: bool) -> Promotion {
+    let origin = meta.upstream.map(|peer| Applied {
+        peer,
+        sequence: state.applied(peer),
+    });
+    Promotion {
+        image: meta.id,
+        epoch: meta.epoch.next(),
+        origin,
+        forced,
+    }
+}
