@@ -127,7 +127,7 @@ pub(crate) fn change(
         Change::Promote { images } => {
             for promotion in images {
                 on(state, stamp, promotion.image, |image| {
-                    promote(image, stamp, promotion)
+                    promote(image, stamp, promotion);
                 });
             }
         }
@@ -140,7 +140,7 @@ pub(crate) fn change(
             for step in images {
                 let then = past.image_at(step.image, step.to)?;
                 on(state, stamp, step.image, |image| {
-                    fall_back(image, then, step)
+                    fall_back(image, then, step);
                 });
             }
         }

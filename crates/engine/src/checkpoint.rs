@@ -84,7 +84,7 @@ pub(crate) fn newest(disk: &Arc<dyn Disk>, upto: Option<Sequence>) -> Result<Opt
         match read::read(&*file) {
             Ok(state) => return Ok(Some(state)),
             Err(error) => {
-                warn!(%sequence, %error, "a checkpoint does not load; taking the one before")
+                warn!(%sequence, %error, "a checkpoint does not load; taking the one before");
             }
         }
     }
