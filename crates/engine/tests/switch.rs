@@ -1,0 +1,238 @@
+//! Two stores and what passes between them, without a network: prefix, promotion, return.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::sync::Arc;
+
+use firebrick_edge::{Disk, RealDisk, SystemClock};
+use firebrick_engine::{ErrorKind, NewImage, PeerRecord, Refusal, Store, StoreOptions, Write};
+use firebrick_log::{Change, FrameRecord};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, Role, Sequence, StoreId};
+use tempfile::TempDir;
+
+const BLOCK: usize = 4096;
+
+fn open(folder: &TempDir) -> Arc<Store> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(folder.path()).unwrap());
+    let options = StoreOptions {
+        segment_bytes: MIB,
+        checkpoint_bytes: 64 * MIB,
+    };
+    if Store::create(&disk, StoreId::random(), &options).is_err() {
+        // It is there already.
+    }
+    Store::open(disk, Arc::new(SystemClock::new()), options).unwrap()
+}
+
+/// Brings `to` up to what `from` has, one frame at a time, at most up to record `limit`.
+fn pull(from: &Store, to: &Store, limit: Sequence) {
+    let mut reader = from.reader(to.applied(from.id()).next()).unwrap();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        if frame.position.sequence > limit {
+            break;
+        }
+        let mut buffers = Vec::new();
+        for record in &frame.records {
+            if let FrameRecord::Data { blocks, at, .. } = record {
+                let mut buffer = vec![0; *blocks as usize * BLOCK];
+                from.read_log(*at, &mut buffer).unwrap();
+                buffers.push(buffer);
+            }
+        }
+        let mut data = buffers.iter();
+        let mut records = Vec::new();
+        for (i, record) in frame.records.iter().enumerate() {
+            let sequence = frame.first.plus(i as u64);
+            let sends = |image: ImageId| from.sends(image, sequence);
+            match record {
+                FrameRecord::Data {
+                    image,
+                    block,
+                    checksums,
+                    ..
+                } => {
+                    let data = data.next().unwrap();
+                    if sends(*image) {
+                        let (image, block, checksums) = (*image, *block, checksums.clone());
+                        records.push(PeerRecord::Data {
+                            image,
+                            block,
+                            data,
+                            checksums,
+                        });
+                    }
+                }
+                FrameRecord::Discard {
+                    image,
+                    block,
+                    blocks,
+                } if sends(*image) => {
+                    let (image, block, blocks) = (*image, *block, *blocks);
+                    records.push(PeerRecord::Discard {
+                        image,
+                        block,
+                        blocks,
+                    });
+                }
+                FrameRecord::Discard { .. } => {}
+                FrameRecord::Change(change) => records.extend(sent(from, sequence, change)),
+            }
+        }
+        to.apply(from.id(), frame.position.sequence, &records)
+            .unwrap();
+    }
+}
+
+fn sent(from: &Store, sequence: Sequence, change: &Change) -> Option<PeerRecord<'static>> {
+    let sends = |image: &ImageId| from.sends(*image, sequence);
+    let change = match change.clone() {
+        Change::Promote { mut images } => {
+            images.retain(|promotion| sends(&promotion.image));
+            Change::Promote { images }
+        }
+        Change::Demote { mut images } => {
+            images.retain(sends);
+            Change::Demote { images }
+        }
+        Change::Create { image, .. } | Change::Remove { image } if !sends(&image) => return None,
+        other => other,
+    };
+    Some(PeerRecord::Change(change))
+}
+
+fn mirrored(store: &Store) -> ImageId {
+    let id = ImageId::random();
+    let name = ImageName::new(format!("volume-{id}")).unwrap();
+    let new = NewImage {
+        id,
+        name,
+        size: Bytes(4 * MIB),
+        origin: None,
+        mirrored: true,
+    };
+    store.create_image(new).unwrap();
+    id
+}
+
+fn write(store: &Store, image: ImageId, block: u64, value: u8) -> Result<(), ErrorKind> {
+    let image = store.image(image).unwrap();
+    let writes = [Write {
+        offset: block * BLOCK as u64,
+        data: &[value; BLOCK],
+    }];
+    image.write(&writes).map_err(|error| error.kind)
+}
+
+fn read(store: &Store, image: ImageId, block: u64) -> u8 {
+    let mut buffer = [0; BLOCK];
+    store
+        .image(image)
+        .unwrap()
+        .read(block * BLOCK as u64, &mut buffer)
+        .unwrap();
+    assert!(buffer.iter().all(|byte| *byte == buffer[0]));
+    buffer[0]
+}
+
+const ALL: Sequence = Sequence(u64::MAX);
+
+#[test]
+fn a_planned_switch_and_back_loses_nothing() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    pull(&a, &b, ALL);
+    assert_eq!(write(&b, image, 0, 9), Err(ErrorKind::NotPrimary));
+    let early = b.promote(&[image], false).unwrap();
+    assert_eq!(early[0].1, Err(Refusal::NotDemoted));
+    a.demote(&[image]).unwrap();
+    assert_eq!(write(&a, image, 0, 9), Err(ErrorKind::NotPrimary));
+    pull(&a, &b, ALL);
+    b.promote(&[image], false).unwrap()[0].1.unwrap();
+    write(&b, image, 1, 2).unwrap();
+    pull(&b, &a, ALL);
+    assert_eq!((read(&a, image, 0), read(&a, image, 1)), (1, 2));
+    assert!(a.snapshots(image).unwrap().is_empty(), "nothing diverged");
+
+    b.demote(&[image]).unwrap();
+    pull(&b, &a, ALL);
+    a.promote(&[image], false).unwrap()[0].1.unwrap();
+    write(&a, image, 2, 3).unwrap();
+    pull(&a, &b, ALL);
+    assert_eq!([0, 1, 2].map(|block| read(&b, image, block)), [1, 2, 3]);
+}
+
+#[test]
+fn an_undone_demotion_goes_on_where_it_was() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    a.demote(&[image]).unwrap();
+    a.promote(&[image], false).unwrap()[0].1.unwrap();
+    write(&a, image, 1, 2).unwrap();
+    pull(&a, &b, ALL);
+    assert_eq!([0, 1].map(|block| read(&b, image, block)), [1, 2]);
+    let info = b.image(image).unwrap().info();
+    assert_eq!((info.role, info.primary_demoted), (Role::Secondary, false));
+}
+
+#[test]
+fn a_lost_primary_returns_as_a_secondary_and_keeps_what_it_wrote_beyond() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    write(&a, image, 1, 1).unwrap();
+    a.checkpoint().unwrap();
+    let common = a.head().sequence;
+    write(&a, image, 0, 7).unwrap();
+    write(&a, image, 2, 7).unwrap();
+    pull(&a, &b, common);
+    let behind = mirrored(&a);
+
+    b.promote(&[image], true).unwrap()[0].1.unwrap();
+    write(&b, image, 1, 2).unwrap();
+    // What the former primary still sends is not taken any more.
+    pull(&a, &b, ALL);
+    assert_eq!([0, 1, 2].map(|block| read(&b, image, block)), [1, 2, 0]);
+    assert!(
+        b.image(behind).is_ok(),
+        "an image that was never promoted is followed"
+    );
+
+    pull(&b, &a, ALL);
+    assert_eq!(write(&a, image, 0, 9), Err(ErrorKind::NotPrimary));
+    let check = |a: &Store| {
+        assert_eq!([0, 1, 2].map(|block| read(a, image, block)), [1, 2, 0]);
+        let snapshots = a.snapshots(image).unwrap();
+        assert_eq!(snapshots.len(), 1);
+        assert!(snapshots[0].divergent && snapshots[0].name.as_str().starts_with("divergent"));
+    };
+    check(&a);
+    drop(a);
+    let a = open(&one);
+    check(&a);
+    a.close().unwrap();
+    drop(a);
+    let a = open(&one);
+    check(&a);
+
+    b.demote(&[image]).unwrap();
+    pull(&b, &a, ALL);
+    a.promote(&[image], false).unwrap()[0].1.unwrap();
+    write(&a, image, 3, 4).unwrap();
+    pull(&a, &b, ALL);
+    assert_eq!(
+        [0, 1, 2, 3].map(|block| read(&b, image, block)),
+        [1, 2, 0, 4]
+    );
+    a.remove_image(image).unwrap();
+    pull(&a, &b, ALL);
+    assert!(b.image(image).is_err(), "its end is mirrored too");
+}
