@@ -7,5 +7,9 @@
 //! the engine's images satisfy.
 
 mod device;
+mod error;
+mod server;
 
 pub use device::{Device, DeviceError, DeviceWrite, Extent, ExtentState};
+pub use error::Error;
+pub use server::{ExportServer, ExportServerOptions};
