@@ -69,21 +69,12 @@ impl Device for ImageDevice {
     }
 
     fn extents(&self, range: ByteRange, most: usize) -> Result<Vec<Extent>, DeviceError> {
-        let found = self.0.extents(range.offset, range.len);
+        let found = self.0.extents(range.offset, range.len, most);
         let found = found.map_err(|error| self.refuse("map", &error))?;
-        let mut extents: Vec<Extent> = Vec::new();
-        for extent in found {
-            let state = if extent.data { ExtentState::Data } else { ExtentState::Hole };
-            if let Some(last) = extents.last_mut()
-                && last.state == state
-            {
-                last.len += extent.len;
-            } else if extents.len() < most {
-                extents.push(Extent { len: extent.len, state });
-            } else {
-                break;
-            }
-        }
-        Ok(extents)
+        let extents = found.into_iter().map(|extent| Extent {
+            len: extent.len,
+            state: if extent.data { ExtentState::Data } else { ExtentState::Hole },
+        });
+        Ok(extents.collect())
     }
 }

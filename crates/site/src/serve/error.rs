@@ -65,6 +65,18 @@ impl Error {
         Self::new(kind, format!("open the store {}", path.display()), source)
     }
 
+    pub(super) fn exports(source: firebrick_export::Error) -> Self {
+        use firebrick_export::Error as Export;
+        let kind = match &source {
+            Export::InUse(_) => ErrorKind::InUse,
+            Export::Io { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+                ErrorKind::InUse
+            }
+            Export::NotASocket(_) | Export::NotLoopback(_) | Export::Io { .. } => ErrorKind::Io,
+        };
+        Self::new(kind, "open the exports", source)
+    }
+
     pub(super) fn mirror(doing: &str, source: firebrick_mirror::Error) -> Self {
         Self::new(ErrorKind::Mirror, doing, source)
     }

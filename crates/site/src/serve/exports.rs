@@ -20,7 +20,7 @@ use firebrick_vocabulary::{ImageId, ImageName, Position, Role, SnapshotName};
 use parking_lot::Mutex;
 
 use super::device::ImageDevice;
-use super::error::{Error, ErrorKind};
+use super::error::Error;
 use super::fault::fault;
 use holders::{HOLDERS_KEY, Holders};
 
@@ -53,8 +53,7 @@ impl Exports {
         if state.server.is_some() {
             return Ok(());
         }
-        let server = ExportServer::start(self.plan.options())
-            .map_err(|error| Error::new(ErrorKind::InUse, "open the exports", error))?;
+        let server = ExportServer::start(self.plan.options()).map_err(Error::exports)?;
         state.server = Some(server);
         for image in self.store.images() {
             let info = image.info();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use firebrick_edge::{Clock, Disk, RealDisk, SystemClock};
 use firebrick_engine::{ErrorKind, Store, StoreOptions};
 use firebrick_mirror::{Identity, Mirror, MirrorOptions, PeerOptions};
-use firebrick_vocabulary::{Role, StoreId};
+use firebrick_vocabulary::StoreId;
 
 use super::error::Error;
 use crate::conf::SiteConf;
@@ -40,7 +40,7 @@ fn open_store(folder: &Path, options: StoreOptions) -> Result<Arc<Store>, Error>
     let disk: Arc<dyn Disk> = Arc::new(disk);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let failed = |error| Error::store(folder, error);
-    match Store::open(Arc::clone(&disk), Arc::clone(&clock), options.clone()) {
+    match Store::open(Arc::clone(&disk), Arc::clone(&clock), options) {
         Err(error) if error.kind == ErrorKind::NotFound => {
             refuse_remains(folder)?;
             let id = StoreId::random();
@@ -85,17 +85,11 @@ fn report_divergence(store: &Store) {
 /// Fences the mirrored images that were primary here, where a peer may have taken them over since.
 /// Returns whether there are any.
 pub(super) fn fence(conf: &SiteConf, store: &Store) -> bool {
-    if conf.peers.is_empty() {
-        return false;
-    }
-    let infos = store.images().into_iter().map(|image| image.info());
-    let waiting = infos.filter(|info| info.mirrored && info.role == Role::Primary).count();
-    if waiting == 0 {
+    if conf.peers.is_empty() || !store.has_mirrored_primaries() {
         return false;
     }
     store.set_fenced(true);
     tracing::info!(
-        images = waiting,
         grace_seconds = conf.fence_grace.as_secs_f64(),
         "mirrored images take no write before the peer has been heard or the grace time is over"
     );

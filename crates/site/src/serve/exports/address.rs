@@ -6,15 +6,15 @@ use std::path::PathBuf;
 
 use firebrick_backend::{Access, ExportAddress};
 use firebrick_export::{ExportServer, ExportServerOptions};
-use firebrick_vocabulary::{ImageName, MIB};
+use firebrick_vocabulary::ImageName;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 
 use crate::conf::{ExportVia, SiteConf};
 
 /// Clients at one time.
 const CONNECTIONS_MAX: usize = 1024;
-/// What the data of all requests in flight may take, in bytes.
-const REQUEST_MEMORY_MAX: u64 = 256 * MIB;
+/// What the requests in flight of one client may take, in bytes.
+const REQUEST_MEMORY_MAX: usize = 32 << 20;
 /// What may stand in a URI as it is.
 const ESCAPED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
