@@ -6,9 +6,25 @@
 //! answers "shutting down", so that clients reconnect. What it leans on: the [`Device`] trait, which
 //! the engine's images satisfy.
 
+mod budget;
+mod buffers;
+mod client;
+mod connection;
 mod device;
 mod error;
+mod flush;
+mod intake;
+mod listen;
+mod negotiate;
+mod option;
+mod outbox;
+mod pool;
+mod registry;
+mod replies;
 mod server;
+mod session;
+mod status;
+mod wire;
 
 pub use device::{Device, DeviceError, DeviceWrite, Extent, ExtentState};
 pub use error::Error;

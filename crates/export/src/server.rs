@@ -1,11 +1,28 @@
 //! The server: what it publishes, where it listens, and how it ends.
 
-use std::net::SocketAddr;
+use std::collections::HashMap;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
+use rustix::event::{PollFd, PollFlags, poll};
+use socket2::Socket;
+
+use crate::client::Client;
+use crate::connection::Shared;
 use crate::device::Device;
 use crate::error::Error;
+use crate::listen::{UnixListener, bind_tcp};
+use crate::pool::Pools;
+use crate::registry::{Export, Registry};
+
+/// How long the server waits before it tries again to let a client in that the system refused.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where a server listens and what its clients may cost.
 #[derive(Clone, Debug)]
@@ -38,37 +55,226 @@ impl ExportServerOptions {
 
 /// An NBD server; stops when dropped.
 #[derive(Debug)]
-pub struct ExportServer {}
+pub struct ExportServer {
+    inner: Arc<Inner>,
+    tcp_address: Option<SocketAddr>,
+    /// Wakes the thread that listens, by being closed.
+    door: Mutex<Option<(UnixStream, JoinHandle<()>)>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    registry: Arc<Registry>,
+    shared: Arc<Shared>,
+    clients: Mutex<Clients>,
+    left: Condvar,
+    max_connections: usize,
+    max_request_memory: usize,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    stopping: bool,
+    last_id: u64,
+    sockets: HashMap<u64, Arc<Socket>>,
+}
 
 impl ExportServer {
     /// Starts to listen; nothing is exported yet.
     pub fn start(options: ExportServerOptions) -> Result<Self, Error> {
-        todo!("{options:?}")
+        let unix = UnixListener::bind(&options.unix)?;
+        let tcp = options.tcp.map(bind_tcp).transpose()?;
+        let tcp_address = match &tcp {
+            Some(socket) => {
+                let address = socket.local_addr();
+                address
+                    .map_err(|error| Error::io("learn the port", error))?
+                    .as_socket()
+            }
+            None => None,
+        };
+        let pools = Pools::start(options.workers)
+            .map_err(|error| Error::io("start the worker threads", error))?;
+        let inner = Arc::new(Inner {
+            registry: Arc::default(),
+            shared: Arc::new(Shared {
+                buffers: Arc::default(),
+                pools,
+            }),
+            clients: Mutex::default(),
+            left: Condvar::new(),
+            max_connections: options.max_connections,
+            max_request_memory: options.max_request_memory,
+        });
+        let door = open_door(&inner, unix, tcp).map_err(|error| {
+            inner.shared.pools.stop();
+            Error::io("start the thread that listens", error)
+        })?;
+        tracing::debug!(unix = %options.unix.display(), tcp = ?tcp_address, "exports can be reached");
+        Ok(Self {
+            inner,
+            tcp_address,
+            door: Mutex::new(Some(door)),
+        })
     }
 
     /// Exports `device` as `name`. An export of that name is replaced as if by [`Self::remove`].
     pub fn add(&self, name: &str, device: Arc<dyn Device>, read_only: bool) {
-        let _ = (name, device, read_only);
-        todo!()
+        self.inner
+            .registry
+            .add(name, Export::new(device, read_only));
     }
 
     /// Ends the export `name` and drops its connections; returns once no request of theirs is running.
     pub fn remove(&self, name: &str) {
-        todo!("{name}")
+        self.inner.registry.remove(name);
     }
 
     /// How many clients the export `name` has.
     pub fn clients(&self, name: &str) -> u32 {
-        todo!("{name}")
+        self.inner.registry.clients(name) as u32
     }
 
     /// Where TCP clients are heard, with the port that was picked.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
-        todo!()
+        self.tcp_address
     }
 
     /// Stops listening and drops all connections, without an answer, so that clients reconnect.
+    /// Returns once no request is running.
     pub fn stop(&self) {
-        todo!()
+        let Some((wake, listener)) = self.door.lock().take() else {
+            return;
+        };
+        drop(wake);
+        // The thread catches nothing, and has nothing to say.
+        let _ = listener.join();
+        let mut clients = self.inner.clients.lock();
+        clients.stopping = true;
+        for socket in clients.sockets.values() {
+            // Fails where the client was quicker.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        while !clients.sockets.is_empty() {
+            self.inner.left.wait(&mut clients);
+        }
+        drop(clients);
+        self.inner.shared.pools.stop();
+    }
+}
+
+impl Drop for ExportServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn open_door(
+    inner: &Arc<Inner>,
+    unix: UnixListener,
+    tcp: Option<Socket>,
+) -> io::Result<(UnixStream, JoinHandle<()>)> {
+    let (wake, woken) = UnixStream::pair()?;
+    let inner = Arc::clone(inner);
+    let thread = std::thread::Builder::new()
+        .name("nbd-listen".to_owned())
+        .spawn(move || {
+            while let Err(error) = inner.listen(&unix.socket, tcp.as_ref(), &woken) {
+                tracing::warn!(%error, "a client could not be let in");
+                std::thread::sleep(PAUSE);
+            }
+            unix.unlink();
+        })?;
+    Ok((wake, thread))
+}
+
+impl Inner {
+    /// Lets clients in until it is woken.
+    fn listen(
+        self: &Arc<Self>,
+        unix: &Socket,
+        tcp: Option<&Socket>,
+        woken: &UnixStream,
+    ) -> io::Result<()> {
+        loop {
+            let mut ready = vec![
+                PollFd::new(woken, PollFlags::IN),
+                PollFd::new(unix, PollFlags::IN),
+            ];
+            ready.extend(tcp.map(|tcp| PollFd::new(tcp, PollFlags::IN)));
+            match poll(&mut ready, None) {
+                Err(rustix::io::Errno::INTR) => continue,
+                other => other?,
+            };
+            let ready: Vec<bool> = ready.iter().map(|fd| !fd.revents().is_empty()).collect();
+            if let [true, ..] = ready.as_slice() {
+                return Ok(());
+            }
+            for (listener, ready) in [Some(unix), tcp].into_iter().zip(&ready[1..]) {
+                if let (Some(listener), true) = (listener, ready) {
+                    self.let_in(listener)?;
+                }
+            }
+        }
+    }
+
+    fn let_in(self: &Arc<Self>, listener: &Socket) -> io::Result<()> {
+        let socket = match listener.accept() {
+            Ok((socket, _)) => Arc::new(socket),
+            Err(error) => {
+                return match error.kind() {
+                    // It is gone already.
+                    io::ErrorKind::WouldBlock
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::Interrupted => Ok(()),
+                    _ => Err(error),
+                };
+            }
+        };
+        let mut clients = self.clients.lock();
+        if clients.sockets.len() >= self.max_connections {
+            tracing::warn!(
+                most = self.max_connections,
+                "too many clients; one was turned away"
+            );
+            return Ok(());
+        }
+        clients.last_id += 1;
+        let id = clients.last_id;
+        clients.sockets.insert(id, Arc::clone(&socket));
+        drop(clients);
+        let seat = Seat {
+            inner: Arc::clone(self),
+            id,
+        };
+        let client = Client {
+            id,
+            socket,
+            registry: Arc::clone(&self.registry),
+            shared: Arc::clone(&self.shared),
+            memory: self.max_request_memory,
+        };
+        std::thread::Builder::new()
+            .name("nbd-client".to_owned())
+            .spawn(move || {
+                let seat = seat;
+                client.serve();
+                drop(seat);
+            })?;
+        Ok(())
+    }
+}
+
+/// A client's place among those that are served; freed however its thread ends.
+struct Seat {
+    inner: Arc<Inner>,
+    id: u64,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let socket = self.inner.clients.lock().sockets.remove(&self.id);
+        self.inner.left.notify_all();
+        drop(socket);
     }
 }

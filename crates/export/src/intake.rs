@@ -1,0 +1,124 @@
+//! What comes in from one client: as much as there is with one call to the system, then cut into
+//! requests where it lies.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use rustix::net::{RecvFlags, recv};
+use socket2::Socket;
+
+use crate::wire::{REQUEST_LEN, Request};
+
+/// How many bytes one call takes at most.
+const CAPACITY: usize = 256 << 10;
+/// How many bytes one call takes while large writes come: what it takes of their data is copied.
+const NARROW: usize = 4 << 10;
+/// Data up to this length is used where it was received; more gets a buffer of its own.
+pub(crate) const IN_PLACE_MAX: usize = 64 << 10;
+
+/// The bytes that were received and not used yet.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+    narrow: bool,
+}
+
+/// What comes next.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Next {
+    /// A request, as far as its header goes.
+    Request(Request),
+    /// More must be received first.
+    Nothing,
+    /// Something that is not a request.
+    Garbage,
+}
+
+impl Intake {
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: vec![0; CAPACITY],
+            start: 0,
+            end: 0,
+            narrow: false,
+        }
+    }
+
+    /// Takes the header of a request.
+    pub(crate) fn next(&mut self) -> Next {
+        let Some(header) = self.bytes[self.start..self.end].first_chunk::<REQUEST_LEN>() else {
+            return Next::Nothing;
+        };
+        match Request::decode(header) {
+            Some(request) => {
+                self.start += REQUEST_LEN;
+                Next::Request(request)
+            }
+            None => Next::Garbage,
+        }
+    }
+
+    /// Puts the header that was taken last back, for as long as its data is not there.
+    pub(crate) fn put_back(&mut self) {
+        self.start -= REQUEST_LEN;
+    }
+
+    /// Takes `len` bytes of data, where all of them are there; see [`Self::data`].
+    pub(crate) fn take(&mut self, len: usize) -> Option<Range<usize>> {
+        let range = self.start..self.start.checked_add(len)?;
+        (range.end <= self.end).then(|| {
+            self.start = range.end;
+            range
+        })
+    }
+
+    /// The data of a range that was taken since the last [`Self::fill`].
+    pub(crate) fn data(&self, range: Range<usize>) -> &[u8] {
+        &self.bytes[range]
+    }
+
+    /// Fills `buffer` with the bytes that come next.
+    pub(crate) fn read_exact(&mut self, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<()> {
+        self.narrow = true;
+        let here = buffer.len().min(self.end - self.start);
+        let (copied, rest) = buffer.split_at_mut(here);
+        copied.copy_from_slice(&self.bytes[self.start..self.start + here]);
+        self.start += here;
+        socket.read_exact(rest)
+    }
+
+    /// Waits for more; `false` where the client has closed the connection.
+    pub(crate) fn fill(&mut self, socket: &Socket) -> io::Result<bool> {
+        self.receive(socket, RecvFlags::empty())
+    }
+
+    /// Takes what is there already; whether there is anything to go on with.
+    pub(crate) fn peek(&mut self, socket: &Socket) -> bool {
+        self.start < self.end || self.receive(socket, RecvFlags::DONTWAIT).unwrap_or(false)
+    }
+
+    fn receive(&mut self, socket: &Socket, flags: RecvFlags) -> io::Result<bool> {
+        self.bytes.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        let most = if self.narrow {
+            NARROW.max(self.end + REQUEST_LEN)
+        } else {
+            CAPACITY
+        };
+        loop {
+            match recv(socket, &mut self.bytes[self.end..most], flags) {
+                Ok((_, received)) => {
+                    self.end += received;
+                    // A full one without large data in it: requests are many and small again.
+                    self.narrow &= self.end < most;
+                    return Ok(received > 0);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,453 @@
+//! One client's requests, from the first to the last: receive all that is there, perform what needs no
+//! wait, leave the rest to the workers, send all replies at once.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use firebrick_vocabulary::ByteRange;
+
+use crate::budget::Permit;
+use crate::buffers::HEADROOM;
+use crate::connection::{Connection, Job, beyond_the_end, errno_of, read_frame};
+use crate::device::{DeviceError, DeviceWrite};
+use crate::intake::{IN_PLACE_MAX, Intake, Next};
+use crate::outbox::Patience;
+use crate::replies::Replies;
+use crate::status;
+use crate::wire::command_flag::{DF, FUA, REQ_ONE};
+use crate::wire::{Command, DATA_MAX, Errno, Head, ReplyStyle, Request, SIMPLE_LEN};
+
+/// Reads up to this length are gathered with other replies; more get a buffer of their own.
+const GATHERED_MAX: u32 = 64 << 10;
+/// From this length on it pays to ask whether a read is a hole.
+const HOLE_MIN: u32 = 64 << 10;
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum End {
+    /// The client has said so, or has closed the connection.
+    #[error("the client left")]
+    Left,
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Lost(#[from] io::Error),
+    /// The client sent what the protocol does not allow, so that nothing behind it can be understood.
+    #[error("the client sent {0}")]
+    Misbehaved(&'static str),
+    /// The device is gone.
+    #[error("the device is gone")]
+    Gone,
+}
+
+/// A write whose data lies in the intake.
+#[derive(Debug)]
+struct Pending {
+    request: Request,
+    data: Range<usize>,
+}
+
+/// The reader's side of a connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    connection: Arc<Connection>,
+    intake: Intake,
+    replies: Replies,
+    writes: Vec<Pending>,
+    jobs: Vec<Job>,
+    /// Requests that are performed, and are answered once that is durable.
+    unflushed: Vec<u64>,
+    /// The size of the device when this round began.
+    size: u64,
+}
+
+impl Session {
+    pub(crate) fn new(connection: Arc<Connection>) -> Self {
+        let replies = Replies::new(Arc::clone(&connection.shared.buffers));
+        Self {
+            connection,
+            intake: Intake::new(),
+            replies,
+            writes: Vec::new(),
+            jobs: Vec::new(),
+            unflushed: Vec::new(),
+            size: 0,
+        }
+    }
+
+    /// Serves the client until the session ends.
+    pub(crate) fn run(&mut self) -> End {
+        loop {
+            if let Err(end) = self.round() {
+                return end;
+            }
+        }
+    }
+
+    fn round(&mut self) -> Result<(), End> {
+        self.size = self.connection.export.device.size().get();
+        loop {
+            match self.intake.next() {
+                Next::Request(request) => {
+                    if !self.accept(request)? {
+                        break;
+                    }
+                }
+                Next::Nothing => break,
+                Next::Garbage => {
+                    self.finish()?;
+                    return Err(End::Misbehaved("something that is not a request"));
+                }
+            }
+        }
+        self.finish()?;
+        if self.intake.fill(&self.connection.socket)? {
+            Ok(())
+        } else {
+            Err(End::Left)
+        }
+    }
+
+    /// Performs a request or sees to it that it will be; `false` where its data is not there yet.
+    fn accept(&mut self, request: Request) -> Result<bool, End> {
+        match request.command {
+            Command::Write => return self.write(request),
+            Command::Disconnect => {
+                self.finish()?;
+                return Err(End::Left);
+            }
+            Command::Read
+            | Command::Flush
+            | Command::Trim
+            | Command::WriteZeroes
+            | Command::BlockStatus
+            | Command::Other => {}
+        }
+        if let Err(errno) = self.check(&request) {
+            self.fail(&request, errno);
+            return Ok(true);
+        }
+        match request.command {
+            Command::Read => self.read(&request)?,
+            Command::Flush => self.unflushed.push(request.cookie),
+            Command::Trim | Command::WriteZeroes => self.clear(&request)?,
+            Command::BlockStatus => self.block_status(&request)?,
+            // Seen to above.
+            Command::Write | Command::Disconnect | Command::Other => {}
+        }
+        Ok(true)
+    }
+
+    /// Whether a request makes sense and is allowed.
+    fn check(&self, request: &Request) -> Result<(), Errno> {
+        let connection = &self.connection;
+        let simple = connection.style == ReplyStyle::Simple;
+        if !request.command.allows(request.flags) || (simple && request.has(DF)) {
+            return Err(Errno::Invalid);
+        }
+        match request.command {
+            Command::Write | Command::Trim | Command::WriteZeroes if connection.read_only => {
+                return Err(Errno::NotPermitted);
+            }
+            Command::Read if request.len > DATA_MAX => return Err(Errno::Invalid),
+            Command::BlockStatus if !connection.allocation || request.len == 0 => {
+                return Err(Errno::Invalid);
+            }
+            Command::Flush => return Ok(()),
+            Command::Disconnect | Command::Other => return Err(Errno::Invalid),
+            Command::Read
+            | Command::Write
+            | Command::Trim
+            | Command::WriteZeroes
+            | Command::BlockStatus => {}
+        }
+        if request.fits(self.size) {
+            Ok(())
+        } else {
+            Err(beyond_the_end(request.command))
+        }
+    }
+
+    fn read(&mut self, request: &Request) -> Result<(), End> {
+        if self.is_hole(request) {
+            self.push(&Head::hole(request.cookie, request.offset, request.len));
+            return Ok(());
+        }
+        let style = self.connection.style;
+        let Request {
+            cookie,
+            offset,
+            len,
+            ..
+        } = *request;
+        if len > GATHERED_MAX {
+            return self.read_large(request);
+        }
+        let head = Head::read(style, cookie, offset, len);
+        if len == 0 {
+            self.push(&head);
+            return Ok(());
+        }
+        let (head_len, total) = (head.bytes().len(), head.bytes().len() + len as usize);
+        self.make_room(total);
+        let room = self.replies.room(total);
+        let cached = self
+            .connection
+            .export
+            .device
+            .read_cached(offset, &mut room[head_len..]);
+        match cached {
+            Ok(true) => {
+                room[..head_len].copy_from_slice(head.bytes());
+                self.replies.keep(total);
+                Ok(())
+            }
+            Ok(false) => {
+                let permit = self.permit(len)?;
+                self.jobs.push(Job::Read {
+                    cookie,
+                    offset,
+                    len,
+                    permit,
+                });
+                Ok(())
+            }
+            Err(error) => self.refuse(request, error),
+        }
+    }
+
+    fn read_large(&mut self, request: &Request) -> Result<(), End> {
+        let Request {
+            cookie,
+            offset,
+            len,
+            ..
+        } = *request;
+        let permit = self.permit(len)?;
+        let mut buffer = self.connection.shared.buffers.take(len as usize);
+        let data = &mut buffer[HEADROOM..HEADROOM + len as usize];
+        match self.connection.export.device.read_cached(offset, data) {
+            Ok(true) => {
+                self.send();
+                let frame = read_frame(self.connection.style, cookie, offset, len, buffer, permit);
+                self.connection.outbox.send(frame, Patience::Waits);
+                Ok(())
+            }
+            Ok(false) => {
+                self.jobs.push(Job::Read {
+                    cookie,
+                    offset,
+                    len,
+                    permit,
+                });
+                Ok(())
+            }
+            Err(error) => self.refuse(request, error),
+        }
+    }
+
+    /// Whether a read can be answered without any data. Whatever goes wrong here, the read will find.
+    fn is_hole(&self, request: &Request) -> bool {
+        self.connection.style == ReplyStyle::Structured
+            && request.len >= HOLE_MIN
+            && status::is_hole(&*self.connection.export.device, range_of(request))
+    }
+
+    fn write(&mut self, request: Request) -> Result<bool, End> {
+        let len = request.len as usize;
+        if request.len > DATA_MAX {
+            self.finish()?;
+            return Err(End::Misbehaved("a write that is too long"));
+        }
+        let Some(data) = self.intake.take(len) else {
+            if len <= IN_PLACE_MAX {
+                self.intake.put_back();
+                return Ok(false);
+            }
+            self.write_large(&request)?;
+            return Ok(true);
+        };
+        match self.check(&request) {
+            Ok(()) if len == 0 => self.conclude(&request, Ok(()))?,
+            Ok(()) => self.writes.push(Pending { request, data }),
+            Err(errno) => self.fail(&request, errno),
+        }
+        Ok(true)
+    }
+
+    /// A write whose data gets a buffer of its own.
+    fn write_large(&mut self, request: &Request) -> Result<(), End> {
+        // The client may wait for these before it sends the data.
+        self.finish()?;
+        let Request {
+            cookie,
+            offset,
+            len,
+            ..
+        } = *request;
+        let permit = self.permit(len)?;
+        let mut buffer = self.connection.shared.buffers.take(len as usize);
+        let data = HEADROOM..HEADROOM + len as usize;
+        self.intake
+            .read_exact(&self.connection.socket, &mut buffer[data.clone()])?;
+        if let Err(errno) = self.check(request) {
+            self.fail(request, errno);
+            return Ok(());
+        }
+        if self.intake.peek(&self.connection.socket) {
+            let fua = request.has(FUA);
+            self.jobs.push(Job::Write {
+                cookie,
+                offset,
+                len,
+                fua,
+                buffer,
+                permit,
+            });
+            self.submit();
+            return Ok(());
+        }
+        let written = DeviceWrite {
+            offset,
+            data: &buffer[data],
+        };
+        let done = self.connection.export.device.write(&[written]);
+        self.conclude(request, done)
+    }
+
+    /// Trims or writes zeroes; both only change what is known about the range.
+    fn clear(&mut self, request: &Request) -> Result<(), End> {
+        self.perform_writes()?;
+        let device = &self.connection.export.device;
+        let done = match request.command {
+            _ if request.len == 0 => Ok(()),
+            Command::Trim => device.discard(range_of(request)),
+            Command::WriteZeroes => device.write_zeroes(range_of(request)),
+            Command::Read
+            | Command::Write
+            | Command::Disconnect
+            | Command::Flush
+            | Command::BlockStatus
+            | Command::Other => Ok(()),
+        };
+        self.conclude(request, done)
+    }
+
+    fn block_status(&mut self, request: &Request) -> Result<(), End> {
+        self.perform_writes()?;
+        let device = &*self.connection.export.device;
+        match status::describe(device, range_of(request), request.has(REQ_ONE)) {
+            Ok(extents) => {
+                let head = Head::allocation(request.cookie, extents.len() / status::EXTENT_LEN);
+                self.make_room(head.bytes().len() + extents.len());
+                self.replies.push(&head);
+                self.replies.room(extents.len()).copy_from_slice(&extents);
+                self.replies.keep(extents.len());
+                Ok(())
+            }
+            Err(error) => self.refuse(request, error),
+        }
+    }
+
+    /// Performs the writes that were gathered, as one.
+    fn perform_writes(&mut self) -> Result<(), End> {
+        let pending = std::mem::take(&mut self.writes);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let writes: Vec<_> = pending
+            .iter()
+            .map(|Pending { request, data }| DeviceWrite {
+                offset: request.offset,
+                data: self.intake.data(data.clone()),
+            })
+            .collect();
+        let device = &self.connection.export.device;
+        let together = device.write(&writes);
+        let alone: Option<Vec<_>> = match together {
+            // One of them may be at fault alone.
+            Err(DeviceError::NoSpace | DeviceError::OutOfRange) if writes.len() > 1 => {
+                Some(writes.chunks(1).map(|write| device.write(write)).collect())
+            }
+            Ok(()) | Err(_) => None,
+        };
+        for (nth, Pending { request, .. }) in pending.iter().enumerate() {
+            let done = alone
+                .as_ref()
+                .and_then(|alone| alone.get(nth))
+                .unwrap_or(&together);
+            self.conclude(request, *done)?;
+        }
+        Ok(())
+    }
+
+    /// Performs, leaves to others and sends whatever this round has gathered.
+    fn finish(&mut self) -> Result<(), End> {
+        self.submit();
+        self.perform_writes()?;
+        self.send();
+        if !self.unflushed.is_empty() {
+            let cookies = std::mem::take(&mut self.unflushed);
+            let permit = self.connection.budget.take(cookies.len() * SIMPLE_LEN * 2);
+            self.connection.flush(cookies, permit);
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self) {
+        self.connection.submit(&mut self.jobs);
+    }
+
+    /// Sends the replies that were gathered.
+    fn send(&mut self) {
+        // What these hold of the budget must come back some time.
+        self.submit();
+        self.replies
+            .send(&self.connection.outbox, &self.connection.budget);
+    }
+
+    /// Takes what a request needs of the budget; where it is used up, waits for earlier requests.
+    fn permit(&mut self, len: u32) -> Result<Permit, End> {
+        if let Some(permit) = self.connection.budget.try_take(len as usize) {
+            return Ok(permit);
+        }
+        self.finish()?;
+        Ok(self.connection.budget.take(len as usize))
+    }
+
+    fn make_room(&mut self, len: usize) {
+        if !self.replies.has_room(len) {
+            self.send();
+        }
+    }
+
+    fn push(&mut self, head: &Head) {
+        self.make_room(head.bytes().len());
+        self.replies.push(head);
+    }
+
+    /// Answers a request that changed something, now or with the next flush.
+    fn conclude(&mut self, request: &Request, done: Result<(), DeviceError>) -> Result<(), End> {
+        match done {
+            Ok(()) if request.has(FUA) => self.unflushed.push(request.cookie),
+            Ok(()) => self.push(&Head::done(request.cookie)),
+            Err(error) => self.refuse(request, error)?,
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, request: &Request, error: DeviceError) -> Result<(), End> {
+        let errno = errno_of(request.command, error).ok_or(End::Gone)?;
+        self.fail(request, errno);
+        Ok(())
+    }
+
+    fn fail(&mut self, request: &Request, errno: Errno) {
+        let style = self.connection.style;
+        self.push(&Head::failed(style, request.command, request.cookie, errno));
+    }
+}
+
+fn range_of(request: &Request) -> ByteRange {
+    ByteRange::new(request.offset, u64::from(request.len))
+}
