@@ -1,0 +1,90 @@
+//! The tables, and how an older database becomes a newer one.
+
+use sqlx::{Executor as _, Row as _};
+
+use crate::error::{Error, ErrorKind};
+use crate::open::Connection;
+
+const DOING: &str = "bring the schema up to date";
+
+/// Each entry takes the schema one version further. What has been released never changes.
+const VERSIONS: &[&[&str]] = &[&[
+    "CREATE TABLE volumes (
+        id TEXT PRIMARY KEY, project TEXT NOT NULL, user_id TEXT NOT NULL,
+        name TEXT, description TEXT, size BIGINT NOT NULL,
+        status TEXT NOT NULL, previous_status TEXT, attach_status TEXT NOT NULL,
+        migration_status TEXT, host TEXT, availability_zone TEXT NOT NULL,
+        volume_type TEXT NOT NULL, snapshot TEXT, source TEXT,
+        bootable BIGINT NOT NULL, readonly BIGINT NOT NULL, multiattach BIGINT NOT NULL,
+        replication_status TEXT, service TEXT,
+        created_at BIGINT NOT NULL, updated_at BIGINT, launched_at BIGINT)",
+    "CREATE INDEX volumes_by_project ON volumes (project, created_at, id)",
+    "CREATE INDEX volumes_by_time ON volumes (created_at, id)",
+    "CREATE INDEX volumes_by_host ON volumes (host)",
+    "CREATE TABLE snapshots (
+        id TEXT PRIMARY KEY, volume TEXT NOT NULL, project TEXT NOT NULL, user_id TEXT NOT NULL,
+        name TEXT, description TEXT, size BIGINT NOT NULL, status TEXT NOT NULL,
+        previous_status TEXT, progress TEXT NOT NULL,
+        created_at BIGINT NOT NULL, updated_at BIGINT)",
+    "CREATE INDEX snapshots_by_volume ON snapshots (volume)",
+    "CREATE INDEX snapshots_by_project ON snapshots (project, created_at, id)",
+    "CREATE TABLE attachments (
+        id TEXT PRIMARY KEY, volume TEXT NOT NULL, project TEXT NOT NULL,
+        instance TEXT, host TEXT, mountpoint TEXT, mode TEXT NOT NULL, status TEXT NOT NULL,
+        connector TEXT, connection_info TEXT, legacy BIGINT NOT NULL,
+        created_at BIGINT NOT NULL, attached_at BIGINT)",
+    "CREATE INDEX attachments_by_volume ON attachments (volume)",
+    "CREATE TABLE types (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, description TEXT,
+        is_public BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT)",
+    "CREATE TABLE properties (
+        owner TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+        PRIMARY KEY (owner, name))",
+    "CREATE TABLE services (
+        id TEXT PRIMARY KEY, program TEXT NOT NULL, host TEXT NOT NULL,
+        availability_zone TEXT NOT NULL, disabled BIGINT NOT NULL, disabled_reason TEXT,
+        frozen BIGINT NOT NULL, replication_status TEXT NOT NULL, active_backend_id TEXT,
+        created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, reported_at BIGINT NOT NULL,
+        UNIQUE (program, host))",
+    "CREATE TABLE activities (
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, resource TEXT NOT NULL, project TEXT NOT NULL,
+        request_id TEXT NOT NULL, input TEXT NOT NULL, state TEXT NOT NULL, status TEXT NOT NULL,
+        attempts BIGINT NOT NULL, owner TEXT, lease_until BIGINT NOT NULL,
+        run_after BIGINT NOT NULL, error TEXT,
+        created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, finished_at BIGINT)",
+    "CREATE INDEX activities_to_run ON activities (status, run_after)",
+    "CREATE INDEX activities_by_resource ON activities (resource)",
+]];
+
+/// Takes the schema to the newest version.
+pub(crate) async fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    let table = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)";
+    connection.execute(table).await.map_err(Error::sql(DOING))?;
+    let row = sqlx::query("SELECT MAX(version) AS version FROM schema_version")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(Error::sql(DOING))?;
+    let found: Option<i64> = row.try_get("version").map_err(Error::sql(DOING))?;
+    let found = found.unwrap_or(0).max(0) as usize;
+    if found > VERSIONS.len() {
+        let why = format!(
+            "it has version {found}, this release knows {}",
+            VERSIONS.len()
+        );
+        return Err(Error::new(ErrorKind::NewerSchema, DOING, why));
+    }
+    for (i, statements) in VERSIONS.iter().enumerate().skip(found) {
+        for statement in *statements {
+            connection
+                .execute(*statement)
+                .await
+                .map_err(Error::sql(DOING))?;
+        }
+        sqlx::query("INSERT INTO schema_version (version) VALUES ($1)")
+            .bind(i as i64 + 1)
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::sql(DOING))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! One file a table.
+
+pub mod activities;
+pub mod attachments;
+pub mod properties;
+pub(crate) mod query;
+pub mod services;
+pub mod snapshots;
+pub mod types;
+pub mod usage;
+pub mod volumes;

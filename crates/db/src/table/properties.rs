@@ -1,0 +1,98 @@
+//! Keys and values of volumes, snapshots (metadata) and types (extra specs), by the id of their owner.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::open::Connection;
+
+/// Keys and values.
+pub type Properties = BTreeMap<String, String>;
+
+const READ: &str = "read properties";
+const WRITE: &str = "write properties";
+/// As many owners in one query as both databases allow without a thought.
+const CHUNK: usize = 500;
+
+/// The properties of `owner`.
+pub async fn of(connection: &mut Connection, owner: Uuid) -> Result<Properties, Error> {
+    Ok(of_all(connection, &[owner])
+        .await?
+        .remove(&owner)
+        .unwrap_or_default())
+}
+
+/// The properties of all `owners` that have any.
+pub async fn of_all(
+    connection: &mut Connection,
+    owners: &[Uuid],
+) -> Result<BTreeMap<Uuid, Properties>, Error> {
+    let mut found: BTreeMap<Uuid, Properties> = BTreeMap::new();
+    for some in owners.chunks(CHUNK) {
+        let places: Vec<String> = (1..=some.len()).map(|i| format!("${i}")).collect();
+        let sql = format!(
+            "SELECT owner, name, value FROM properties WHERE owner IN ({})",
+            places.join(", ")
+        );
+        let mut query = sqlx::query(&sql);
+        for owner in some {
+            query = query.bind(owner.to_string());
+        }
+        let rows = query
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(Error::sql(READ))?;
+        for row in rows {
+            let owner: String = row.try_get("owner").map_err(Error::sql(READ))?;
+            let owner = owner.parse().map_err(|error| Error::damaged(READ, error))?;
+            let name = row.try_get("name").map_err(Error::sql(READ))?;
+            let value = row.try_get("value").map_err(Error::sql(READ))?;
+            found.entry(owner).or_default().insert(name, value);
+        }
+    }
+    Ok(found)
+}
+
+/// Sets these; others stay.
+pub async fn merge(
+    connection: &mut Connection,
+    owner: Uuid,
+    properties: &Properties,
+) -> Result<(), Error> {
+    for (name, value) in properties {
+        let sql = "INSERT INTO properties (owner, name, value) VALUES ($1, $2, $3) \
+                   ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value";
+        let query = sqlx::query(sql)
+            .bind(owner.to_string())
+            .bind(name)
+            .bind(value);
+        query
+            .execute(&mut *connection)
+            .await
+            .map_err(Error::sql(WRITE))?;
+    }
+    Ok(())
+}
+
+/// Removes one; whether it was there.
+pub async fn remove(connection: &mut Connection, owner: Uuid, name: &str) -> Result<bool, Error> {
+    let query = sqlx::query("DELETE FROM properties WHERE owner = $1 AND name = $2");
+    let done = query
+        .bind(owner.to_string())
+        .bind(name)
+        .execute(connection)
+        .await;
+    Ok(done.map_err(Error::sql(WRITE))?.rows_affected() > 0)
+}
+
+/// Removes all.
+pub async fn clear(connection: &mut Connection, owner: Uuid) -> Result<(), Error> {
+    let query = sqlx::query("DELETE FROM properties WHERE owner = $1").bind(owner.to_string());
+    query
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(Error::sql(WRITE))
+}

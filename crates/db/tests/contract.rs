@@ -1,0 +1,228 @@
+//! What every database must do; here with SQLite.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use firebrick_db::{
+    Activity, Column, Db, Direction, Filter, Listing, Test, Volume, activities, now, usage, volumes,
+};
+use firebrick_state::{ActivityKind, ActivityStatus, AttachStatus, VolumeStatus};
+use firebrick_vocabulary::{ActivityId, ProjectId, TypeId, UserId, VolumeId};
+use serde_json::json;
+
+async fn open() -> (Db, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/state.sqlite", folder.path().display());
+    (Db::open(&url).await.unwrap(), folder)
+}
+
+fn volume(name: Option<&str>, size: u32) -> Volume {
+    Volume {
+        id: VolumeId::random(),
+        project: ProjectId("p".into()),
+        user: UserId("u".into()),
+        name: name.map(str::to_owned),
+        description: None,
+        size,
+        status: VolumeStatus::Creating,
+        previous_status: None,
+        attach_status: AttachStatus::Detached,
+        migration_status: None,
+        host: Some("node@blocks#volumes".parse().unwrap()),
+        availability_zone: "nova".into(),
+        volume_type: TypeId::random(),
+        snapshot: None,
+        source: None,
+        bootable: false,
+        readonly: true,
+        multiattach: false,
+        replication_status: None,
+        service: None,
+        metadata: BTreeMap::from([("key".to_owned(), format!("{size}"))]),
+        created_at: now(),
+        updated_at: None,
+        launched_at: None,
+    }
+}
+
+#[tokio::test]
+async fn volumes_are_kept_and_change_by_compare_and_set() {
+    let (db, folder) = open().await;
+    let mut made = volume(Some("one"), 3);
+    let mut tx = db.begin().await.unwrap();
+    volumes::insert(&mut tx, &made).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut lost = db.begin().await.unwrap();
+    volumes::insert(&mut lost, &volume(None, 1)).await.unwrap();
+    drop(lost);
+
+    let found = volumes::get(&mut db.read().await.unwrap(), made.id)
+        .await
+        .unwrap();
+    assert_eq!(found, Some(made.clone()));
+    made.status = VolumeStatus::Available;
+    let mut tx = db.begin().await.unwrap();
+    assert!(
+        !volumes::swap(&mut tx, &[VolumeStatus::Error], &made)
+            .await
+            .unwrap()
+    );
+    assert!(
+        volumes::swap(&mut tx, &[VolumeStatus::Creating], &made)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !volumes::swap(&mut tx, &[VolumeStatus::Creating], &made)
+            .await
+            .unwrap()
+    );
+    tx.commit().await.unwrap();
+    let used = usage::of_project(&mut db.read().await.unwrap(), &made.project)
+        .await
+        .unwrap();
+    assert_eq!((used.volumes, used.gigabytes), (1, 3));
+
+    db.close().await;
+    let url = format!("sqlite://{}/state.sqlite", folder.path().display());
+    let db = Db::open(&url).await.unwrap();
+    let host = "node@blocks".parse().unwrap();
+    let found = volumes::of_service(&mut db.read().await.unwrap(), &host)
+        .await
+        .unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].status, VolumeStatus::Available);
+}
+
+#[tokio::test]
+async fn pages_have_every_row_once_whatever_the_order() {
+    let (db, _folder) = open().await;
+    let mut tx = db.begin().await.unwrap();
+    for i in 0..23_u32 {
+        let name = format!("v{}", i % 5);
+        let name = (i % 7 != 0).then_some(name.as_str());
+        volumes::insert(&mut tx, &volume(name, i % 4))
+            .await
+            .unwrap();
+    }
+    tx.commit().await.unwrap();
+    let orders = [
+        vec![],
+        vec![(Column::Name, Direction::Ascending)],
+        vec![
+            (Column::Size, Direction::Descending),
+            (Column::Name, Direction::Ascending),
+        ],
+    ];
+    for sort in orders {
+        let connection = &mut *db.read().await.unwrap();
+        let all = Listing {
+            sort,
+            ..Listing::default()
+        };
+        let whole = volumes::list(connection, &all).await.unwrap().unwrap();
+        let mut paged = Vec::new();
+        loop {
+            let marker = paged.last().map(|volume: &Volume| volume.id.to_string());
+            let page = Listing {
+                marker,
+                limit: Some(4),
+                ..all.clone()
+            };
+            let page = volumes::list(connection, &page).await.unwrap().unwrap();
+            if page.is_empty() {
+                break;
+            }
+            paged.extend(page);
+        }
+        assert_eq!(paged, whole);
+        assert_eq!(whole.len(), 23);
+    }
+    let connection = &mut *db.read().await.unwrap();
+    let lost = Listing {
+        marker: Some("nobody".into()),
+        ..Listing::default()
+    };
+    assert!(volumes::list(connection, &lost).await.unwrap().is_none());
+    let mut some = Listing::default().and(Column::Name, Test::Contains("v1".into()));
+    assert_eq!(
+        volumes::list(connection, &some)
+            .await
+            .unwrap()
+            .unwrap()
+            .len(),
+        4
+    );
+    some.filters
+        .push(Filter::Property("key".into(), "3".into()));
+    let fitting = volumes::list(connection, &some).await.unwrap().unwrap();
+    assert!(!fitting.is_empty() && fitting.iter().all(|volume| volume.size == 3));
+    let wild = Listing::default().and(Column::Name, Test::Contains("%".into()));
+    assert!(
+        volumes::list(connection, &wild)
+            .await
+            .unwrap()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn an_activity_belongs_to_one_worker_at_a_time() {
+    let (db, _folder) = open().await;
+    let activity = Activity {
+        id: ActivityId::random(),
+        kind: ActivityKind::CreateVolume,
+        resource: VolumeId::random().0,
+        project: ProjectId("p".into()),
+        request_id: "req-1".into(),
+        input: json!({"size": 1}),
+        state: json!({}),
+        status: ActivityStatus::Running,
+        attempts: 0,
+        error: None,
+        created_at: now(),
+    };
+    let hour = Duration::from_secs(3600);
+    let mut tx = db.begin().await.unwrap();
+    activities::insert(&mut tx, &activity).await.unwrap();
+    let claimed = activities::claim(&mut tx, "n/1", hour).await.unwrap();
+    assert_eq!(claimed.as_ref(), Some(&activity));
+    assert_eq!(activities::claim(&mut tx, "n/2", hour).await.unwrap(), None);
+    assert!(
+        !activities::save(&mut tx, activity.id, "n/2", &json!({"a": 1}))
+            .await
+            .unwrap()
+    );
+    assert!(
+        activities::save(&mut tx, activity.id, "n/1", &json!({"a": 1}))
+            .await
+            .unwrap()
+    );
+
+    activities::release_node(&mut tx, "n").await.unwrap();
+    assert!(
+        !activities::renew(&mut tx, activity.id, "n/1", hour)
+            .await
+            .unwrap()
+    );
+    let again = activities::claim(&mut tx, "n/2", hour)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(again.state, json!({"a": 1}));
+    activities::retry(&mut tx, activity.id, "n/2", hour, "busy")
+        .await
+        .unwrap();
+    assert_eq!(activities::claim(&mut tx, "n/2", hour).await.unwrap(), None);
+    activities::retry(&mut tx, activity.id, "n/1", Duration::ZERO, "no owner")
+        .await
+        .unwrap();
+    let found = activities::running_for(&mut tx, activity.resource)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((found.attempts, found.error.as_deref()), (1, Some("busy")));
+}
