@@ -3,6 +3,7 @@
 
 use std::io::{self, Read};
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, recv};
 use socket2::Socket;
@@ -16,6 +17,42 @@ const NARROW: usize = 4 << 10;
 /// Data up to this length is used where it was received; more gets a buffer of its own.
 pub(crate) const IN_PLACE_MAX: usize = 64 << 10;
 
+/// How long a reader looks for the next request before it goes to sleep. To be woken takes longer than
+/// to serve a small request, and would be most of what a client with one request at a time waits for.
+const SPIN: Duration = Duration::from_micros(32);
+/// After how many requests that came alone and soon after another a reader begins to look.
+const EAGER_FROM: u32 = 16;
+
+/// Whether it pays to look for the next request instead of going to sleep. It does where requests come
+/// one by one in quick succession; where they come together, sleep lets more of them gather.
+#[derive(Debug, Default)]
+struct Pace {
+    /// How many requests in a row came alone and soon.
+    alone: u32,
+}
+
+impl Pace {
+    fn is_eager(&self) -> bool {
+        self.alone >= EAGER_FROM
+    }
+
+    fn round_ends(&mut self, requests: u32) {
+        self.alone = match requests {
+            // A part of a request is no news.
+            0 => self.alone,
+            1 => self.alone.saturating_add(1),
+            _ => 0,
+        };
+    }
+
+    fn waited(&mut self, time: Duration) {
+        // Asleep at once, it would have taken about that long to be woken.
+        if time > SPIN * 3 {
+            self.alone /= 2;
+        }
+    }
+}
+
 /// The bytes that were received and not used yet.
 #[derive(Debug)]
 pub(crate) struct Intake {
@@ -23,6 +60,9 @@ pub(crate) struct Intake {
     start: usize,
     end: usize,
     narrow: bool,
+    /// How many requests were taken since the last [`Self::fill`].
+    taken: u32,
+    pace: Pace,
 }
 
 /// What comes next.
@@ -43,6 +83,8 @@ impl Intake {
             start: 0,
             end: 0,
             narrow: false,
+            taken: 0,
+            pace: Pace::default(),
         }
     }
 
@@ -54,6 +96,7 @@ impl Intake {
         match Request::decode(header) {
             Some(request) => {
                 self.start += REQUEST_LEN;
+                self.taken += 1;
                 Next::Request(request)
             }
             None => Next::Garbage,
@@ -63,6 +106,7 @@ impl Intake {
     /// Puts the header that was taken last back, for as long as its data is not there.
     pub(crate) fn put_back(&mut self) {
         self.start -= REQUEST_LEN;
+        self.taken -= 1;
     }
 
     /// Takes `len` bytes of data, where all of them are there; see [`Self::data`].
@@ -82,6 +126,7 @@ impl Intake {
     /// Fills `buffer` with the bytes that come next.
     pub(crate) fn read_exact(&mut self, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<()> {
         self.narrow = true;
+        self.pace = Pace::default();
         let here = buffer.len().min(self.end - self.start);
         let (copied, rest) = buffer.split_at_mut(here);
         copied.copy_from_slice(&self.bytes[self.start..self.start + here]);
@@ -91,7 +136,17 @@ impl Intake {
 
     /// Waits for more; `false` where the client has closed the connection.
     pub(crate) fn fill(&mut self, socket: &Socket) -> io::Result<bool> {
-        self.receive(socket, RecvFlags::empty())
+        self.pace.round_ends(std::mem::take(&mut self.taken));
+        let began = Instant::now();
+        while self.pace.is_eager() && began.elapsed() < SPIN {
+            match self.receive(socket, RecvFlags::DONTWAIT) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
+                received => return received,
+            }
+        }
+        let received = self.receive(socket, RecvFlags::empty());
+        self.pace.waited(began.elapsed());
+        received
     }
 
     /// Takes what is there already; whether there is anything to go on with.
