@@ -42,22 +42,26 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of `kind` that tells the client `message`.
     pub fn new(kind: ErrorKind, message: impl fmt::Display) -> Self {
-        Self { kind, message: message.to_string(), source: None }
+        Self {
+            kind,
+            message: message.to_string(),
+            source: None,
+        }
     }
 
     /// The same with its cause.
     #[must_use]
-    pub fn because(
-        mut self,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
     /// `Invalid input received: …`, Cinder's `InvalidInput`.
     pub fn invalid_input(reason: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::Invalid, format_args!("Invalid input received: {reason}"))
+        Self::new(
+            ErrorKind::Invalid,
+            format_args!("Invalid input received: {reason}"),
+        )
     }
 
     /// `Invalid volume: …`, Cinder's `InvalidVolume`: the volume is not in a state for this.
@@ -67,32 +71,42 @@ impl Error {
 
     /// `Invalid snapshot: …`, Cinder's `InvalidSnapshot`.
     pub fn invalid_snapshot(reason: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::Invalid, format_args!("Invalid snapshot: {reason}"))
+        Self::new(
+            ErrorKind::Invalid,
+            format_args!("Invalid snapshot: {reason}"),
+        )
     }
 
     /// `Volume … could not be found.`
     pub fn no_volume(id: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::NotFound, format_args!("Volume {id} could not be found."))
+        Self::new(
+            ErrorKind::NotFound,
+            format_args!("Volume {id} could not be found."),
+        )
     }
 
     /// `Snapshot … could not be found.`
     pub fn no_snapshot(id: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::NotFound, format_args!("Snapshot {id} could not be found."))
+        Self::new(
+            ErrorKind::NotFound,
+            format_args!("Snapshot {id} could not be found."),
+        )
     }
 
     /// `Volume attachment could not be found with filter: attachment_id = ….`
     pub fn no_attachment(id: impl fmt::Display) -> Self {
         Self::new(
             ErrorKind::NotFound,
-            format_args!(
-                "Volume attachment could not be found with filter: attachment_id = {id}."
-            ),
+            format_args!("Volume attachment could not be found with filter: attachment_id = {id}."),
         )
     }
 
     /// `Volume type … could not be found.`
     pub fn no_type(id: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::NotFound, format_args!("Volume type {id} could not be found."))
+        Self::new(
+            ErrorKind::NotFound,
+            format_args!("Volume type {id} could not be found."),
+        )
     }
 
     /// `Service … could not be found on host ….`
@@ -115,13 +129,32 @@ impl Error {
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let kind = match fault.kind {
-            FaultKind::Unreachable | FaultKind::TimedOut => ErrorKind::Unavailable,
+            FaultKind::Unreachable
+            | FaultKind::TimedOut
+            | FaultKind::Inconsistent
+            | FaultKind::NoSpace => ErrorKind::Unavailable,
             FaultKind::NotFound | FaultKind::Invalid | FaultKind::Unsupported => ErrorKind::Invalid,
             FaultKind::Exists | FaultKind::Busy | FaultKind::NotPrimary => ErrorKind::Conflict,
-            FaultKind::Inconsistent | FaultKind::NoSpace => ErrorKind::Unavailable,
             FaultKind::Io | FaultKind::Internal => ErrorKind::Internal,
         };
-        Self::new(kind, format_args!("Bad or unexpected response from the storage volume backend API: {fault}"))
-            .because(fault)
+        Self::new(
+            kind,
+            format_args!("Bad or unexpected response from the storage volume backend API: {fault}"),
+        )
+        .because(fault)
+    }
+}
+
+impl From<firebrick_db::Error> for Error {
+    fn from(error: firebrick_db::Error) -> Self {
+        let kind = match error.kind {
+            firebrick_db::ErrorKind::Unavailable => ErrorKind::Unavailable,
+            firebrick_db::ErrorKind::Exists => ErrorKind::Conflict,
+            firebrick_db::ErrorKind::Address
+            | firebrick_db::ErrorKind::Damaged
+            | firebrick_db::ErrorKind::NewerSchema
+            | firebrick_db::ErrorKind::Failed => ErrorKind::Internal,
+        };
+        Self::new(kind, "The database did not do what it was asked.").because(error)
     }
 }

@@ -70,7 +70,12 @@ pub struct Quotas {
 
 impl Default for Quotas {
     fn default() -> Self {
-        Self { volumes: 10, snapshots: 10, gigabytes: 1000, per_volume_gigabytes: -1 }
+        Self {
+            volumes: 10,
+            snapshots: 10,
+            gigabytes: 1000,
+            per_volume_gigabytes: -1,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use firebrick_db::{AttachMode, Listing};
 use firebrick_vocabulary::{AttachmentId, ProjectId, SnapshotUuid, UserId, VolumeId};
 use serde_json::{Map, Value};
 
@@ -22,6 +23,15 @@ pub struct Context {
     pub is_admin: bool,
     /// `x-openstack-request-id`.
     pub request_id: String,
+}
+
+/// A list, for the project that asks or (administrators) for all.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Which rows, in which order, which page. Types may be named by their names.
+    pub listing: Listing,
+    /// `all_tenants`.
+    pub all_projects: bool,
 }
 
 /// `POST /volumes`.
@@ -117,25 +127,6 @@ pub struct CreateAttachment {
     pub mode: Option<AttachMode>,
 }
 
-/// What an attachment allows.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum AttachMode {
-    /// `rw`.
-    ReadWrite,
-    /// `ro`.
-    ReadOnly,
-}
-
-impl AttachMode {
-    /// The mode in the API's letters.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ReadWrite => "rw",
-            Self::ReadOnly => "ro",
-        }
-    }
-}
-
 /// `os-attach`.
 #[derive(Clone, Debug)]
 pub struct LegacyAttach {
@@ -168,6 +159,16 @@ pub struct ConnectionInfo {
 }
 
 impl ConnectionInfo {
+    /// What [`Self::to_json`] made.
+    pub fn of_json(value: &Value) -> Option<Self> {
+        let driver_volume_type = value.get("driver_volume_type")?.as_str()?.to_owned();
+        let data = value.get("data")?.as_object()?.clone();
+        Some(Self {
+            driver_volume_type,
+            data,
+        })
+    }
+
     /// Both as one JSON object, in the form of `os-initialize_connection`.
     pub fn to_json(&self) -> Value {
         serde_json::json!({ "driver_volume_type": self.driver_volume_type, "data": self.data })

@@ -13,7 +13,7 @@ use crate::schema;
 pub type Connection = sqlx::AnyConnection;
 
 /// Readers of SQLite beside its one writer; for PostgreSQL the connections of each kind.
-const READERS: u32 = 4;
+const READERS: u32 = 16;
 /// How long a request waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -62,6 +62,14 @@ impl Db {
     /// A connection for reading.
     pub async fn read(&self) -> Result<sqlx::pool::PoolConnection<Any>, Error> {
         self.read
+            .acquire()
+            .await
+            .map_err(Error::sql("get a connection to the database"))
+    }
+
+    /// A connection for single changes, each of which is a transaction of its own.
+    pub async fn begin_alone(&self) -> Result<sqlx::pool::PoolConnection<Any>, Error> {
+        self.write
             .acquire()
             .await
             .map_err(Error::sql("get a connection to the database"))

@@ -1,0 +1,55 @@
+//! Attachments: a volume is made reachable for a host, by the newer and the older ways.
+
+mod complete;
+pub(crate) mod export;
+mod legacy;
+mod look;
+mod request;
+pub(crate) mod unexport;
+
+use firebrick_backend::ExportKey;
+use firebrick_db::{Attachment, Tx, Volume, attachments, volumes};
+use firebrick_state::{AttachStatus, AttachmentStatus, VolumeStatus};
+use firebrick_vocabulary::VolumeId;
+
+use crate::error::Result;
+
+/// Under which key a site exports a volume for an attachment.
+pub(crate) fn export_key(attachment: &Attachment) -> ExportKey {
+    ExportKey(attachment.id.to_string())
+}
+
+/// The statuses of a volume that follow its attachments.
+const FOLLOWING: &[VolumeStatus] = &[
+    VolumeStatus::Available,
+    VolumeStatus::Reserved,
+    VolumeStatus::Attaching,
+    VolumeStatus::InUse,
+    VolumeStatus::Detaching,
+];
+
+/// Gives the volume the status that its attachments make. Other statuses (an extension that runs, an
+/// error) stay.
+pub(crate) async fn settle(tx: &mut Tx, id: VolumeId) -> Result<()> {
+    let Some(mut volume) = volumes::get(tx, id).await? else {
+        return Ok(());
+    };
+    let rows = attachments::of_volume(tx, id).await?;
+    set_status(&mut volume, &rows);
+    volumes::swap(tx, FOLLOWING, &volume).await?;
+    Ok(())
+}
+
+fn set_status(volume: &mut Volume, rows: &[Attachment]) {
+    volume.status = AttachmentStatus::of_volume(rows.iter().map(|row| row.status));
+    let attached = rows
+        .iter()
+        .any(|row| row.status == AttachmentStatus::Attached);
+    volume.attach_status = if attached {
+        AttachStatus::Attached
+    } else if rows.is_empty() {
+        AttachStatus::Detached
+    } else {
+        AttachStatus::Attaching
+    };
+}

@@ -1,0 +1,180 @@
+//! The control plane as one thing: what requests are asked of, and what runs behind it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firebrick_backend::SharedBackend;
+use firebrick_db::{Db, Service, now, services};
+use firebrick_state::ReplicationStatus;
+use firebrick_vocabulary::{HostName, ServiceId};
+use parking_lot::RwLock;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::{BackendOptions, ControlOptions};
+use crate::report::BackendView;
+use crate::{reconcile, report, runner, types};
+
+/// The program name of volume services, as clients expect it.
+pub(crate) const VOLUME: &str = "cinder-volume";
+/// The program name of the scheduler's service.
+pub(crate) const SCHEDULER: &str = "cinder-scheduler";
+
+/// The control plane. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What all parts share.
+pub(crate) struct Inner {
+    pub(crate) db: Db,
+    pub(crate) options: ControlOptions,
+    /// This life of this process: `node/uuid`.
+    pub(crate) owner: String,
+    /// There is an activity to be run.
+    pub(crate) work: Notify,
+    /// An activity has ended.
+    pub(crate) ended: Notify,
+    /// A backend should be looked at now.
+    pub(crate) look: Notify,
+    /// What each backend last said, by its name.
+    pub(crate) views: RwLock<BTreeMap<String, BackendView>>,
+}
+
+/// What runs behind a [`Control`].
+pub struct Running {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Ends the workers. What they were at is taken up at the next start.
+    pub async fn stop(mut self) {
+        // Whoever listens is gone already, or hears it.
+        let _ = self.stop.send(true);
+        self.tasks.abort_all();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Control {
+    /// Makes what must be there (services, the default type), takes over what an earlier life of
+    /// this process left, and starts the workers.
+    pub async fn start(db: Db, options: ControlOptions) -> Result<(Self, Running)> {
+        let owner = format!("{}/{}", options.node, Uuid::new_v4());
+        let inner = Arc::new(Inner {
+            db,
+            options,
+            owner,
+            work: Notify::new(),
+            ended: Notify::new(),
+            look: Notify::new(),
+            views: RwLock::new(BTreeMap::new()),
+        });
+        inner.prepare().await?;
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for _ in 0..inner.options.runner.workers.max(1) {
+            tasks.spawn(runner::work(Arc::clone(&inner), stopped.clone()));
+        }
+        tasks.spawn(report::run(Arc::clone(&inner)));
+        tasks.spawn(reconcile::run(Arc::clone(&inner)));
+        Ok((Self { inner }, Running { stop, tasks }))
+    }
+}
+
+impl Inner {
+    async fn prepare(&self) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let present = now();
+        let mut rows = vec![(SCHEDULER, self.node_host()?, ReplicationStatus::Disabled)];
+        for backend in &self.options.backends {
+            let replication = if backend.targets.is_empty() {
+                ReplicationStatus::Disabled
+            } else {
+                ReplicationStatus::Enabled
+            };
+            rows.push((VOLUME, self.host_of(backend), replication));
+        }
+        for (binary, host, replication_status) in rows {
+            let service = Service {
+                id: ServiceId::random(),
+                binary: binary.to_owned(),
+                host,
+                availability_zone: self.options.availability_zone.clone(),
+                disabled: false,
+                disabled_reason: None,
+                frozen: false,
+                replication_status,
+                active_backend_id: None,
+                created_at: present,
+                updated_at: present,
+                reported_at: time::OffsetDateTime::UNIX_EPOCH,
+            };
+            services::insert(&mut tx, &service).await?;
+        }
+        types::ensure_default(&mut tx, &self.options.default_volume_type).await?;
+        firebrick_db::activities::release_node(&mut tx, &self.options.node).await?;
+        let month = time::Duration::days(30);
+        firebrick_db::activities::forget(&mut tx, present - month).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The host of services without a backend.
+    pub(crate) fn node_host(&self) -> Result<HostName> {
+        let parsed = self.options.node.parse::<HostName>();
+        parsed.map_err(|error| Error::new(ErrorKind::Invalid, error))
+    }
+
+    /// The host of a backend's service.
+    pub(crate) fn host_of(&self, backend: &BackendOptions) -> HostName {
+        backend.host(&self.options.node)
+    }
+
+    /// The backend whose service has this host (with or without a pool).
+    pub(crate) fn backend_of(&self, host: &HostName) -> Result<&BackendOptions> {
+        let service = host.without_pool();
+        let found = self
+            .options
+            .backends
+            .iter()
+            .find(|backend| self.host_of(backend) == service);
+        found.ok_or_else(|| {
+            let why = format!("The backend of {host} is not configured here.");
+            Error::new(ErrorKind::Unavailable, why)
+        })
+    }
+
+    /// The service row of a backend.
+    pub(crate) async fn service_of(&self, host: &HostName) -> Result<Service> {
+        let host = host.without_pool();
+        let found = services::get(&mut *self.db.read().await?, VOLUME, &host).await?;
+        found.ok_or_else(|| Error::no_service(VOLUME, host))
+    }
+
+    /// The site that serves a host's volumes now.
+    pub(crate) async fn site_of(&self, host: &HostName) -> Result<SharedBackend> {
+        let service = self.service_of(host).await?;
+        let backend = self.backend_of(host)?;
+        site(backend, service.active_backend_id.as_deref())
+    }
+}
+
+/// The site of that id; `None` is the one of the configuration.
+pub(crate) fn site(backend: &BackendOptions, id: Option<&str>) -> Result<SharedBackend> {
+    let Some(id) = id else {
+        return Ok(Arc::clone(&backend.primary));
+    };
+    let found = backend.targets.iter().find(|(name, _)| name == id);
+    found.map(|(_, site)| Arc::clone(site)).ok_or_else(|| {
+        let why = format!(
+            "The backend {} has no replication target {id}.",
+            backend.name
+        );
+        Error::new(ErrorKind::Unavailable, why)
+    })
+}

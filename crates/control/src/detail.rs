@@ -1,0 +1,72 @@
+//! What a request gets back.
+
+use firebrick_db::{Attachment, Service, Snapshot, Volume, VolumeType};
+
+use crate::request::ConnectionInfo;
+
+/// A volume with what its view shows besides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VolumeDetail {
+    /// The volume.
+    pub volume: Volume,
+    /// The name of its type.
+    pub type_name: String,
+    /// Its attachments, oldest first, complete or not.
+    pub attachments: Vec<Attachment>,
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VolumeSummary {
+    /// Volumes.
+    pub count: u64,
+    /// Their GiB.
+    pub gigabytes: u64,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SnapshotDetail {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+}
+
+/// An attachment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttachmentDetail {
+    /// The attachment.
+    pub attachment: Attachment,
+    /// How its host reaches the volume, once that is known.
+    pub connection_info: Option<ConnectionInfo>,
+}
+
+impl From<Attachment> for AttachmentDetail {
+    fn from(attachment: Attachment) -> Self {
+        let connection_info = attachment
+            .connection_info
+            .as_ref()
+            .and_then(ConnectionInfo::of_json);
+        Self {
+            attachment,
+            connection_info,
+        }
+    }
+}
+
+/// A type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TypeDetail {
+    /// The type with its extra specs.
+    pub volume_type: VolumeType,
+}
+
+/// A service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceDetail {
+    /// The service.
+    pub service: Service,
+    /// Whether it gave a sign of life lately.
+    pub up: bool,
+    /// Whether its site answers; `None` for services without a backend.
+    pub backend_up: Option<bool>,
+}

@@ -1,0 +1,164 @@
+//! Writing down what a failover did: volume by volume, then exports, then the service.
+
+use firebrick_backend::PromoteOutcome;
+use firebrick_db::{Service, Volume, attachments, services, snapshots, volumes};
+use firebrick_state::{ReplicationStatus, SnapshotStatus, VolumeStatus};
+use firebrick_vocabulary::ImageId;
+use tracing::warn;
+
+use super::failover::Move;
+use crate::attachment::export::{access, connection_info};
+use crate::attachment::export_key;
+use crate::control::Inner;
+use crate::story::{Step, Stop};
+
+/// The images of the volumes that go along.
+pub(super) async fn replicated(inner: &Inner, service: &Service) -> Step<Vec<ImageId>> {
+    let all = volumes::of_service(&mut *inner.db.read().await?, &service.host).await?;
+    let along = all.iter().filter(|volume| goes_along(volume));
+    Ok(along.map(|volume| volume.id.image_id()).collect())
+}
+
+fn goes_along(volume: &Volume) -> bool {
+    let unborn = volume.status == VolumeStatus::Creating;
+    !unborn
+        && volume
+            .replication_status
+            .is_some_and(ReplicationStatus::is_replicated)
+}
+
+/// Each volume in a transaction of its own. A second run finds what the first one did.
+pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Step {
+    let inner = step.inner;
+    let all = volumes::of_service(&mut *inner.db.read().await?, &step.service.host).await?;
+    for volume in all {
+        let outcome = outcomes
+            .iter()
+            .find(|outcome| outcome.image == volume.id.image_id());
+        let from = volume.status;
+        let mut changed = volume.clone();
+        let lost = match outcome {
+            Some(PromoteOutcome { result: Ok(_), .. }) => {
+                arrive(&mut changed, step.to.is_none());
+                false
+            }
+            Some(PromoteOutcome {
+                result: Err(reason),
+                ..
+            }) => {
+                warn!(volume = %volume.id, ?reason, "a volume could not be moved");
+                fail(&mut changed, ReplicationStatus::Error);
+                true
+            }
+            None if goes_along(&volume) || from == VolumeStatus::Creating => continue,
+            None if step.to.is_none() => {
+                restore(&mut changed);
+                false
+            }
+            None => {
+                fail(&mut changed, ReplicationStatus::NotCapable);
+                true
+            }
+        };
+        let mut tx = inner.db.begin().await?;
+        for mut snapshot in snapshots::of_volume(&mut tx, volume.id).await? {
+            let from = [snapshot.status];
+            if lost && snapshot.previous_status.is_none() {
+                snapshot.previous_status = Some(snapshot.status);
+                snapshot.status = SnapshotStatus::Error;
+            } else if !lost && let Some(previous) = snapshot.previous_status.take() {
+                snapshot.status = previous;
+            } else {
+                continue;
+            }
+            snapshots::swap(&mut tx, &from, &snapshot).await?;
+        }
+        volumes::swap(&mut tx, &[from], &changed).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// The volume lives at the other site, or is back.
+fn arrive(volume: &mut Volume, back: bool) {
+    volume.replication_status = Some(if back {
+        ReplicationStatus::Enabled
+    } else {
+        ReplicationStatus::FailedOver
+    });
+    if volume.status == VolumeStatus::Error
+        && let Some(previous) = volume.previous_status.take()
+    {
+        volume.status = previous;
+    }
+}
+
+/// The volume stays behind. What it was is kept, once.
+fn fail(volume: &mut Volume, replication: ReplicationStatus) {
+    if volume.replication_status != Some(replication) || volume.status != VolumeStatus::Error {
+        volume.previous_status = Some(volume.status);
+    }
+    volume.status = VolumeStatus::Error;
+    volume.replication_status = Some(replication);
+}
+
+/// A volume that stayed behind is reachable again.
+fn restore(volume: &mut Volume) {
+    if volume.replication_status == Some(ReplicationStatus::NotCapable) {
+        volume.replication_status = Some(ReplicationStatus::Disabled);
+        if let Some(previous) = volume.previous_status.take() {
+            volume.status = previous;
+        }
+    }
+}
+
+/// Attachments of volumes that moved get their exports at the new site, under their own keys.
+pub(super) async fn exports(step: &Move<'_>) -> Step {
+    let inner = step.inner;
+    let all = volumes::of_service(&mut *inner.db.read().await?, &step.service.host).await?;
+    let moved: Vec<_> = all
+        .iter()
+        .filter(|volume| goes_along(volume) && volume.status != VolumeStatus::Error)
+        .map(|volume| volume.id)
+        .collect();
+    let rows = attachments::of_volumes(&mut *inner.db.read().await?, &moved).await?;
+    for mut row in rows.into_iter().filter(|row| row.connector.is_some()) {
+        let image = row.volume.image_id();
+        let address = match step
+            .new
+            .export(image, export_key(&row), access(row.mode))
+            .await
+        {
+            Ok(address) => address,
+            Err(fault) if fault.is_transient() => return Err(Stop::Always(fault.to_string())),
+            Err(fault) => {
+                warn!(volume = %row.volume, %fault, "an attachment has no export at the new site");
+                continue;
+            }
+        };
+        row.connection_info = Some(connection_info(&row, &address));
+        let mut tx = inner.db.begin().await?;
+        attachments::update(&mut tx, &row).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Last of all, the service says where it is, in the transaction that ends the activity.
+pub(super) async fn service(step: &Move<'_>) -> Step {
+    let mut service = step.service.clone();
+    service.active_backend_id.clone_from(&step.to);
+    if step.to.is_none() {
+        service.replication_status = ReplicationStatus::Enabled;
+        service.disabled = service.frozen;
+        service.disabled_reason = service.frozen.then(|| "frozen".to_owned());
+    } else {
+        service.replication_status = ReplicationStatus::FailedOver;
+        service.disabled = true;
+        service.disabled_reason = Some("failed-over".to_owned());
+    }
+    let mut tx = step.inner.db.begin().await?;
+    services::swap(&mut tx, &[ReplicationStatus::FailingOver], &service).await?;
+    step.inner.finish(&mut tx, step.activity, Ok(())).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,122 @@
+//! Looking at the sites, and handing over from one that lives.
+
+use firebrick_backend::{Backend, FaultKind, PromoteMode};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use super::failover::{Move, Progress};
+use crate::story::{Step, Stop};
+
+/// Whether the site that is left takes part. Going back needs both: what the other site has written
+/// must have arrived first, and it must stop writing.
+pub(super) async fn look(step: &Move<'_>, back: bool) -> Step<bool> {
+    let options = &step.inner.options.failover;
+    step.new
+        .status()
+        .await
+        .map_err(|fault| Stop::Never(fault.to_string()))?;
+    let old = timeout(options.probe, step.old.status()).await;
+    let answers = matches!(old, Ok(Ok(_)));
+    if back && !answers {
+        let why = format!(
+            "{} does not answer, so nobody knows what it has written; to give that up, fail over to \
+             another target",
+            step.old.name()
+        );
+        return Err(Stop::Never(why));
+    }
+    info!(
+        from = step.old.name(),
+        to = step.new.name(),
+        planned = answers,
+        "a failover begins"
+    );
+    if back {
+        catch_up(step).await?;
+    }
+    Ok(answers)
+}
+
+/// Before guests are stopped, the site to go to gets (nearly) everything.
+async fn catch_up(step: &Move<'_>) -> Step {
+    let status = step.old.status().await?;
+    let within = step.inner.options.failover.resync;
+    let waited = step
+        .new
+        .wait_applied(status.store, status.head, within)
+        .await;
+    waited.map_err(|fault| Stop::Never(format!("{} has not caught up: {fault}", step.new.name())))
+}
+
+/// Demotes the site that is left and waits until that has arrived. `false`: it died meanwhile, and
+/// the rest goes without it.
+pub(super) async fn hand_over(step: &Move<'_>, progress: &mut Progress) -> Step<bool> {
+    if progress.arrived {
+        return Ok(true);
+    }
+    let (store, position) = if let Some(demoted) = progress.demoted {
+        demoted
+    } else {
+        let demoted = async {
+            let images = step.images.as_slice();
+            Ok((
+                step.old.status().await?.store,
+                demote(&*step.old, images).await?,
+            ))
+        };
+        match demoted.await {
+            Ok(demoted) => {
+                progress.demoted = Some(demoted);
+                step.save(progress).await?;
+                demoted
+            }
+            Err(fault) => return lost(step, &fault),
+        }
+    };
+    let within = step.inner.options.failover.catch_up;
+    match step.new.wait_applied(store, position, within).await {
+        Ok(()) => {
+            progress.arrived = true;
+            step.save(progress).await?;
+            Ok(true)
+        }
+        Err(fault) => {
+            warn!(%fault, "the demotion has not arrived; the site that was left becomes primary again");
+            match step.old.promote(&step.images, PromoteMode::Planned).await {
+                Ok(_) => {
+                    progress.demoted = None;
+                    step.save(progress).await?;
+                    Err(Stop::Never(format!(
+                        "{} does not catch up: {fault}",
+                        step.new.name()
+                    )))
+                }
+                Err(fault) => lost(step, &fault),
+            }
+        }
+    }
+}
+
+/// Demotes those of the images that the site has: one may never have been made.
+async fn demote(
+    site: &dyn Backend,
+    images: &[firebrick_vocabulary::ImageId],
+) -> Result<firebrick_vocabulary::Position, firebrick_backend::Fault> {
+    let there = site.images().await?;
+    let known: Vec<_> = there
+        .iter()
+        .filter(|image| image.mirrored && images.contains(&image.id))
+        .map(|image| image.id)
+        .collect();
+    site.demote(&known).await
+}
+
+/// The site that is left failed: going back must not go on without it, going away does.
+fn lost(step: &Move<'_>, fault: &firebrick_backend::Fault) -> Step<bool> {
+    let dead = matches!(fault.kind, FaultKind::Unreachable | FaultKind::TimedOut);
+    if step.to.is_none() || !dead {
+        return Err(Stop::Never(fault.to_string()));
+    }
+    warn!(site = step.old.name(), %fault, "the site died in the middle; the failover goes on without it");
+    Ok(false)
+}

@@ -1,0 +1,135 @@
+//! The reporter: looks at every backend, keeps the services alive, and remembers for the scheduler.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firebrick_backend::{Capabilities, Fault, FaultKind, PeerStatus, SpaceStats};
+use firebrick_db::services;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::control::{Inner, SCHEDULER, site};
+use crate::error::Result;
+use crate::options::BackendOptions;
+
+/// What a backend last said.
+#[derive(Clone, Debug)]
+pub(crate) struct BackendView {
+    pub(crate) capabilities: Capabilities,
+    pub(crate) space: Option<SpaceStats>,
+    /// The peers of the active site.
+    pub(crate) peers: Vec<PeerStatus>,
+    /// Why it does not answer; `None` while it does.
+    pub(crate) why_down: Option<String>,
+    pub(crate) seen: time::OffsetDateTime,
+}
+
+/// How often a backend is looked at that has never answered.
+const EAGER: Duration = Duration::from_millis(100);
+
+/// Looks again and again.
+pub(crate) async fn run(inner: Arc<Inner>) {
+    loop {
+        let asked = inner.look.notified();
+        let looks = inner
+            .options
+            .backends
+            .iter()
+            .map(|backend| look(&inner, backend));
+        let up = futures_util::future::join_all(looks)
+            .await
+            .into_iter()
+            .all(|up| up);
+        if let Err(error) = report_scheduler(&inner).await {
+            warn!(%error, "the scheduler's service could not be reported");
+        }
+        let pause = if up {
+            inner.options.report_interval
+        } else {
+            EAGER.max(inner.options.report_interval / 20)
+        };
+        let _ = timeout(pause, asked).await;
+    }
+}
+
+/// Looks at one backend; whether it answers.
+async fn look(inner: &Inner, backend: &BackendOptions) -> bool {
+    match try_look(inner, backend).await {
+        Ok(up) => up,
+        Err(error) => {
+            warn!(backend = backend.name, %error, "a backend could not be reported");
+            false
+        }
+    }
+}
+
+async fn try_look(inner: &Inner, backend: &BackendOptions) -> Result<bool> {
+    let service = inner.service_of(&inner.host_of(backend)).await?;
+    let site = site(backend, service.active_backend_id.as_deref())?;
+    let asked = async { Ok((site.status().await?, site.space().await?)) };
+    let answer: std::result::Result<_, Fault> = timeout(inner.options.runner.call, asked)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Fault::new(
+                FaultKind::TimedOut,
+                "look at the backend",
+                "no answer",
+            ))
+        });
+    let view = match answer {
+        Ok((status, space)) => BackendView {
+            capabilities: site.capabilities(),
+            space: Some(space),
+            peers: status.peers,
+            why_down: None,
+            seen: firebrick_db::now(),
+        },
+        Err(fault) => BackendView {
+            capabilities: site.capabilities(),
+            space: None,
+            peers: Vec::new(),
+            why_down: Some(fault.to_string()),
+            seen: firebrick_db::now(),
+        },
+    };
+    let up = view.why_down.is_none();
+    let known = inner
+        .views
+        .write()
+        .insert(backend.name.clone(), view.clone());
+    if known
+        .as_ref()
+        .is_none_or(|known| known.why_down.is_none() != up)
+    {
+        match &view.why_down {
+            None => info!(
+                backend = backend.name,
+                site = site.name(),
+                "the backend answers"
+            ),
+            Some(why) => warn!(
+                backend = backend.name,
+                site = site.name(),
+                why,
+                "the backend does not answer"
+            ),
+        }
+        // What waited for the backend can go on.
+        inner.work.notify_waiters();
+    }
+    // The sign of life is this process's own; but a service that never saw its backend does not
+    // call itself up.
+    let ever = up || known.is_some_and(|known| known.space.is_some() || known.why_down.is_none());
+    if ever || service.active_backend_id.is_some() {
+        services::report(&mut *inner.db.begin_alone().await?, service.id).await?;
+    }
+    Ok(up)
+}
+
+async fn report_scheduler(inner: &Inner) -> Result<()> {
+    let mut connection = inner.db.begin_alone().await?;
+    if let Some(service) = services::get(&mut connection, SCHEDULER, &inner.node_host()?).await? {
+        services::report(&mut connection, service.id).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Services: what operators see of them, turn on and off, freeze and thaw.
+
+use firebrick_db::{Service, now, services};
+use firebrick_state::ReplicationStatus;
+use firebrick_vocabulary::HostName;
+
+use crate::control::{Control, VOLUME};
+use crate::detail::ServiceDetail;
+use crate::error::{Error, ErrorKind, Result};
+use crate::request::Context;
+
+impl Control {
+    /// `GET /os-services`.
+    pub async fn services(
+        &self,
+        context: &Context,
+        binary: Option<&str>,
+        host: Option<&str>,
+    ) -> Result<Vec<ServiceDetail>> {
+        context.require_admin()?;
+        let wanted = |service: &Service| {
+            binary.is_none_or(|binary| service.binary == binary)
+                && host.is_none_or(|host| service.host.to_string() == host || node(service) == host)
+        };
+        let mut found = self.all_services(context).await?;
+        found.retain(|detail| wanted(&detail.service));
+        Ok(found)
+    }
+
+    pub(crate) async fn all_services(&self, _context: &Context) -> Result<Vec<ServiceDetail>> {
+        let rows = services::all(&mut *self.inner.db.read().await?).await?;
+        Ok(rows
+            .into_iter()
+            .map(|service| self.detailed(service))
+            .collect())
+    }
+
+    fn detailed(&self, service: Service) -> ServiceDetail {
+        let silent = now() - service.reported_at;
+        let up = silent <= self.inner.options.service_down_time;
+        let backend = service.host.to_string();
+        let backend_up = (service.binary == VOLUME).then(|| {
+            let views = self.inner.views.read();
+            let name = backend.split_once('@').map_or("", |(_, name)| name);
+            views.get(name).is_some_and(|view| view.why_down.is_none())
+        });
+        ServiceDetail {
+            service,
+            up,
+            backend_up,
+        }
+    }
+
+    /// `PUT /os-services/enable`.
+    pub async fn enable_service(
+        &self,
+        context: &Context,
+        binary: &str,
+        host: &str,
+    ) -> Result<ServiceDetail> {
+        self.change(context, binary, host, |service| {
+            service.disabled = false;
+            service.disabled_reason = None;
+            Ok(())
+        })
+        .await
+    }
+
+    /// `PUT /os-services/disable` and `disable-log-reason`.
+    pub async fn disable_service(
+        &self,
+        context: &Context,
+        binary: &str,
+        host: &str,
+        reason: Option<&str>,
+    ) -> Result<ServiceDetail> {
+        self.change(context, binary, host, |service| {
+            service.disabled = true;
+            service.disabled_reason = reason.map(str::to_owned);
+            Ok(())
+        })
+        .await
+    }
+
+    /// `PUT /os-services/freeze`: nothing new is made on the backend, and nothing removed.
+    pub async fn freeze(&self, context: &Context, host: &str) -> Result<()> {
+        self.change(context, VOLUME, host, |service| {
+            if service.frozen {
+                let text = format!("Backend {host} is already frozen.");
+                return Err(Error::invalid_input(text));
+            }
+            service.frozen = true;
+            service.disabled = true;
+            service.disabled_reason = Some("frozen".to_owned());
+            Ok(())
+        })
+        .await
+        .map(drop)
+    }
+
+    /// `PUT /os-services/thaw`. A service that has failed over stays disabled.
+    pub async fn thaw(&self, context: &Context, host: &str) -> Result<()> {
+        self.change(context, VOLUME, host, |service| {
+            if !service.frozen {
+                let text = format!("Backend {host} is not frozen.");
+                return Err(Error::invalid_input(text));
+            }
+            service.frozen = false;
+            let away = service.active_backend_id.is_some();
+            service.disabled = away;
+            service.disabled_reason = away.then(|| "failed-over".to_owned());
+            Ok(())
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn change(
+        &self,
+        context: &Context,
+        binary: &str,
+        host: &str,
+        change: impl FnOnce(&mut Service) -> Result<()>,
+    ) -> Result<ServiceDetail> {
+        context.require_admin()?;
+        let missing = || Error::no_service(binary, host);
+        let name: HostName = host.parse().map_err(|_| missing())?;
+        let mut tx = self.inner.db.begin().await?;
+        let mut service = services::get(&mut tx, binary, &name)
+            .await?
+            .ok_or_else(missing)?;
+        change(&mut service)?;
+        if !services::swap(&mut tx, ReplicationStatus::ALL, &service).await? {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!("Service {host} is gone."),
+            ));
+        }
+        tx.commit().await?;
+        self.inner.look.notify_one();
+        Ok(self.detailed(service))
+    }
+}
+
+/// The host of a service without its backend.
+fn node(service: &Service) -> String {
+    let host = service.host.to_string();
+    host.split_once('@')
+        .map_or(host.clone(), |(node, _)| node.to_owned())
+}

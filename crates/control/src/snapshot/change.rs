@@ -1,0 +1,103 @@
+//! Names, metadata and statuses of snapshots.
+
+use firebrick_db::{properties, snapshots};
+use firebrick_state::SnapshotStatus;
+use firebrick_vocabulary::SnapshotUuid;
+
+use super::look::visible;
+use crate::control::Control;
+use crate::detail::SnapshotDetail;
+use crate::error::{Error, ErrorKind, Result};
+use crate::request::{Context, Metadata, MetadataWrite, Rename};
+
+impl Control {
+    /// `PUT /snapshots/{id}`.
+    pub async fn update_snapshot(
+        &self,
+        context: &Context,
+        id: SnapshotUuid,
+        change: Rename,
+    ) -> Result<SnapshotDetail> {
+        let mut tx = self.inner.db.begin().await?;
+        let mut snapshot = visible(&mut tx, context, id).await?;
+        snapshot.name = change.name.unwrap_or(snapshot.name);
+        snapshot.description = change.description.unwrap_or(snapshot.description);
+        snapshots::swap(&mut tx, SnapshotStatus::ALL, &snapshot).await?;
+        tx.commit().await?;
+        Ok(SnapshotDetail { snapshot })
+    }
+
+    /// `os-reset_status` of a snapshot.
+    pub async fn reset_snapshot_status(
+        &self,
+        context: &Context,
+        id: SnapshotUuid,
+        status: &str,
+    ) -> Result<()> {
+        context.require_admin()?;
+        self.update_snapshot_status(context, id, status, None).await
+    }
+
+    /// `os-update_snapshot_status`: the progress that a server reports.
+    pub async fn update_snapshot_status(
+        &self,
+        context: &Context,
+        id: SnapshotUuid,
+        status: &str,
+        progress: Option<&str>,
+    ) -> Result<()> {
+        let parsed = status.to_lowercase().parse::<SnapshotStatus>();
+        let status =
+            parsed.map_err(|_| Error::invalid_input(format!("status must not be {status:?}")))?;
+        let mut tx = self.inner.db.begin().await?;
+        let mut snapshot = visible(&mut tx, context, id).await?;
+        snapshot.status = status;
+        if let Some(progress) = progress {
+            progress.clone_into(&mut snapshot.progress);
+        }
+        snapshots::swap(&mut tx, SnapshotStatus::ALL, &snapshot).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// `GET /snapshots/{id}/metadata`.
+    pub async fn snapshot_metadata(&self, context: &Context, id: SnapshotUuid) -> Result<Metadata> {
+        Ok(self.snapshot(context, id).await?.snapshot.metadata)
+    }
+
+    /// `POST` and `PUT /snapshots/{id}/metadata`; returns all of it.
+    pub async fn set_snapshot_metadata(
+        &self,
+        context: &Context,
+        id: SnapshotUuid,
+        metadata: Metadata,
+        how: MetadataWrite,
+    ) -> Result<Metadata> {
+        let mut tx = self.inner.db.begin().await?;
+        visible(&mut tx, context, id).await?;
+        if how == MetadataWrite::Replace {
+            properties::clear(&mut tx, id.0).await?;
+        }
+        properties::merge(&mut tx, id.0, &metadata).await?;
+        let all = properties::of(&mut tx, id.0).await?;
+        tx.commit().await?;
+        Ok(all)
+    }
+
+    /// `DELETE /snapshots/{id}/metadata/{key}`.
+    pub async fn delete_snapshot_metadata(
+        &self,
+        context: &Context,
+        id: SnapshotUuid,
+        key: &str,
+    ) -> Result<()> {
+        let mut tx = self.inner.db.begin().await?;
+        visible(&mut tx, context, id).await?;
+        if !properties::remove(&mut tx, id.0, key).await? {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "Metadata item was not found",
+            ));
+        }
+        Ok(tx.commit().await?)
+    }
+}

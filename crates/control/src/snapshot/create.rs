@@ -1,0 +1,122 @@
+//! A snapshot is taken.
+
+use firebrick_db::{Activity, Snapshot, now, snapshots, volumes};
+use firebrick_state::{ActivityKind, SnapshotStatus, VolumeOperation};
+use firebrick_vocabulary::SnapshotUuid;
+use serde_json::json;
+use tracing::info;
+
+use crate::control::{Control, Inner};
+use crate::detail::SnapshotDetail;
+use crate::error::{Error, Result};
+use crate::quota::{self, Wanted};
+use crate::request::{Context, CreateSnapshot};
+use crate::story::{Step, Stop};
+
+impl Control {
+    /// `POST /snapshots`. The volume stays as it is and free for everything else.
+    pub async fn create_snapshot(
+        &self,
+        context: &Context,
+        request: CreateSnapshot,
+    ) -> Result<SnapshotDetail> {
+        let inner = &self.inner;
+        let mut tx = inner.db.begin().await?;
+        let found = volumes::get(&mut tx, request.volume).await?;
+        let volume = found.filter(|volume| context.sees(&volume.project));
+        let volume = volume.ok_or_else(|| Error::no_volume(request.volume))?;
+        let operation = if request.in_use {
+            VolumeOperation::SnapshotInUse
+        } else {
+            VolumeOperation::Snapshot
+        };
+        if !volume.status.allows(operation) {
+            return Err(Error::invalid_volume(format!(
+                "Volume {} status must be available{}, but current status is: {}.",
+                volume.id,
+                if request.in_use { " or in-use" } else { "" },
+                volume.status
+            )));
+        }
+        if let Some(host) = &volume.host {
+            inner.refuse_frozen(host).await?;
+        }
+        let gigabytes = i64::from(volume.size);
+        let wanted = Wanted {
+            snapshots: 1,
+            gigabytes,
+            ..Wanted::default()
+        };
+        quota::check(&mut tx, &inner.options.quotas, &context.project, wanted).await?;
+        let snapshot = Snapshot {
+            id: SnapshotUuid::random(),
+            volume: volume.id,
+            project: context.project.clone(),
+            user: context.user.clone(),
+            name: request.name,
+            description: request.description,
+            size: volume.size,
+            status: SnapshotStatus::Creating,
+            previous_status: None,
+            progress: "0%".to_owned(),
+            metadata: request.metadata,
+            created_at: now(),
+            updated_at: None,
+        };
+        snapshots::insert(&mut tx, &snapshot).await?;
+        let kind = ActivityKind::CreateSnapshot;
+        inner
+            .begin(&mut tx, context, kind, snapshot.id.0, json!({}))
+            .await?;
+        tx.commit().await?;
+        inner.work.notify_one();
+        Ok(SnapshotDetail { snapshot })
+    }
+}
+
+/// The story: the image's snapshot, then the row.
+pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
+    let id = SnapshotUuid(activity.resource);
+    let connection = &mut *inner.db.read().await?;
+    let found = snapshots::get(connection, id).await?;
+    let found = found.filter(|snapshot| snapshot.status == SnapshotStatus::Creating);
+    let Some(mut snapshot) = found else {
+        return inner.finish_alone(activity, Ok(())).await;
+    };
+    let volume = volumes::get(connection, snapshot.volume).await?;
+    let host = volume.and_then(|volume| volume.host);
+    let host = host.ok_or_else(|| Stop::Never("its volume is gone".to_owned()))?;
+    let site = inner.site_of(&host).await?;
+    site.create_snapshot(snapshot.volume.image_id(), id.snapshot_name())
+        .await?;
+    snapshot.status = SnapshotStatus::Available;
+    "100%".clone_into(&mut snapshot.progress);
+    let mut tx = inner.db.begin().await?;
+    snapshots::swap(&mut tx, &[SnapshotStatus::Creating], &snapshot).await?;
+    inner.finish(&mut tx, activity, Ok(())).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Removes what may have been made; the snapshot is an error.
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+    let id = SnapshotUuid(activity.resource);
+    let connection = &mut *inner.db.read().await?;
+    if let Some(mut snapshot) = snapshots::get(connection, id).await? {
+        let volume = volumes::get(connection, snapshot.volume).await?;
+        if let Some(host) = volume.and_then(|volume| volume.host) {
+            let site = inner.site_of(&host).await?;
+            let removed = site
+                .remove_snapshot(snapshot.volume.image_id(), id.snapshot_name())
+                .await;
+            if let Err(fault) = removed {
+                info!(snapshot = %id, %fault, "a failed snapshot stays at its site for now");
+            }
+        }
+        snapshot.status = SnapshotStatus::Error;
+        let mut tx = inner.db.begin().await?;
+        snapshots::swap(&mut tx, &[SnapshotStatus::Creating], &snapshot).await?;
+        inner.finish(&mut tx, activity, Err(why)).await?;
+        return Ok(tx.commit().await?);
+    }
+    inner.finish_alone(activity, Err(why)).await
+}

@@ -1,0 +1,98 @@
+//! A snapshot is removed.
+
+use firebrick_backend::FaultKind;
+use firebrick_db::{Activity, snapshots, volumes};
+use firebrick_state::{ActivityKind, SnapshotOperation, SnapshotStatus};
+use firebrick_vocabulary::SnapshotUuid;
+use serde_json::json;
+
+use super::look::visible;
+use crate::control::{Control, Inner};
+use crate::error::{Error, Result};
+use crate::request::Context;
+use crate::story::Step;
+
+impl Control {
+    /// `DELETE /snapshots/{id}` and `os-force_delete`.
+    pub async fn delete_snapshot(
+        &self,
+        context: &Context,
+        id: SnapshotUuid,
+        force: bool,
+    ) -> Result<()> {
+        if force {
+            context.require_admin()?;
+        }
+        let inner = &self.inner;
+        let mut tx = inner.db.begin().await?;
+        let mut snapshot = visible(&mut tx, context, id).await?;
+        let operation = if force {
+            SnapshotOperation::ForceDelete
+        } else {
+            SnapshotOperation::Delete
+        };
+        if !snapshot.status.allows(operation) {
+            return Err(Error::invalid_snapshot(format!(
+                "Snapshot status must be one of available or error; it is {}.",
+                snapshot.status
+            )));
+        }
+        let volume = volumes::get(&mut tx, snapshot.volume).await?;
+        if let Some(host) = volume.and_then(|volume| volume.host) {
+            inner.refuse_frozen(&host).await?;
+        }
+        let from = [snapshot.status];
+        snapshot.status = SnapshotStatus::Deleting;
+        snapshots::swap(&mut tx, &from, &snapshot).await?;
+        inner
+            .begin(
+                &mut tx,
+                context,
+                ActivityKind::DeleteSnapshot,
+                id.0,
+                json!({}),
+            )
+            .await?;
+        tx.commit().await?;
+        inner.work.notify_one();
+        Ok(())
+    }
+}
+
+/// The story: the image's snapshot, then the row.
+pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
+    let id = SnapshotUuid(activity.resource);
+    let connection = &mut *inner.db.read().await?;
+    let found = snapshots::get(connection, id).await?;
+    let found = found.filter(|snapshot| snapshot.status == SnapshotStatus::Deleting);
+    let Some(snapshot) = found else {
+        return inner.finish_alone(activity, Ok(())).await;
+    };
+    let volume = volumes::get(connection, snapshot.volume).await?;
+    if let Some(host) = volume.and_then(|volume| volume.host) {
+        let site = inner.site_of(&host).await?;
+        let removed = site
+            .remove_snapshot(snapshot.volume.image_id(), id.snapshot_name())
+            .await;
+        match removed {
+            Ok(()) => {}
+            Err(fault) if fault.kind == FaultKind::NotFound => {}
+            Err(fault) => return Err(fault.into()),
+        }
+    }
+    let mut tx = inner.db.begin().await?;
+    snapshots::remove(&mut tx, id).await?;
+    inner.finish(&mut tx, activity, Ok(())).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The snapshot says that it could not be removed; it can be tried again.
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+    let mut tx = inner.db.begin().await?;
+    if let Some(mut snapshot) = snapshots::get(&mut tx, SnapshotUuid(activity.resource)).await? {
+        snapshot.status = SnapshotStatus::ErrorDeleting;
+        snapshots::swap(&mut tx, &[SnapshotStatus::Deleting], &snapshot).await?;
+    }
+    inner.finish(&mut tx, activity, Err(why)).await?;
+    Ok(tx.commit().await?)
+}

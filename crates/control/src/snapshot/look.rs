@@ -1,0 +1,55 @@
+//! Looking at snapshots.
+
+use firebrick_db::{Connection, Snapshot, snapshots};
+use firebrick_vocabulary::SnapshotUuid;
+
+use crate::control::Control;
+use crate::detail::SnapshotDetail;
+use crate::error::{Error, ErrorKind, Result};
+use crate::request::{Context, Query};
+
+impl Control {
+    /// `GET /snapshots/{id}`.
+    pub async fn snapshot(&self, context: &Context, id: SnapshotUuid) -> Result<SnapshotDetail> {
+        let connection = &mut *self.inner.db.read().await?;
+        let snapshot = visible(connection, context, id).await?;
+        Ok(SnapshotDetail { snapshot })
+    }
+
+    /// `GET /snapshots` and `/snapshots/detail`.
+    pub async fn snapshots(&self, context: &Context, query: Query) -> Result<Vec<SnapshotDetail>> {
+        let listing = context.narrowed(query);
+        let found = snapshots::list(&mut *self.inner.db.read().await?, &listing).await?;
+        let Some(found) = found else {
+            let marker = listing.marker.unwrap_or_default();
+            let text = format!("marker {marker} could not be found.");
+            return Err(Error::new(ErrorKind::NotFound, text));
+        };
+        Ok(found
+            .into_iter()
+            .map(|snapshot| SnapshotDetail { snapshot })
+            .collect())
+    }
+
+    /// How many snapshots a list has on all its pages.
+    pub async fn count_snapshots(&self, context: &Context, query: Query) -> Result<u64> {
+        let listing = context.narrowed(query);
+        Ok(
+            snapshots::total(&mut *self.inner.db.read().await?, &listing)
+                .await?
+                .0,
+        )
+    }
+}
+
+/// The snapshot, if it exists for whoever asks.
+pub(crate) async fn visible(
+    connection: &mut Connection,
+    context: &Context,
+    id: SnapshotUuid,
+) -> Result<Snapshot> {
+    let found = snapshots::get(connection, id).await?;
+    found
+        .filter(|snapshot| context.sees(&snapshot.project))
+        .ok_or_else(|| Error::no_snapshot(id))
+}

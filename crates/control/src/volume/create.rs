@@ -1,0 +1,326 @@
+//! A volume is made: empty, from a snapshot, or from another volume.
+
+use std::collections::BTreeMap;
+
+use firebrick_backend::{NewImage, Origin};
+use firebrick_db::{Activity, Connection, Tx, Volume, VolumeType, now, snapshots, types, volumes};
+use firebrick_scheduler::{Request, choose, matches};
+use firebrick_state::{
+    ActivityKind, AttachStatus, ReplicationStatus, SnapshotOperation, VolumeOperation, VolumeStatus,
+};
+use firebrick_vocabulary::{Gibibytes, HostName, VolumeId};
+use serde_json::{Value, json};
+use tracing::info;
+
+use super::look::{detailed, visible};
+use crate::control::{Control, Inner};
+use crate::detail::VolumeDetail;
+use crate::error::{Error, ErrorKind, Result};
+use crate::quota::{self, Wanted};
+use crate::request::{Context, CreateVolume};
+use crate::snapshot::look::visible as visible_snapshot;
+use crate::story::{Step, Stop};
+
+/// Where a new volume comes from.
+struct Source {
+    size: u32,
+    volume_type: Option<firebrick_vocabulary::TypeId>,
+    host: Option<HostName>,
+    bootable: bool,
+}
+
+impl Control {
+    /// `POST /volumes`: the volume is `creating`, and an activity goes on from there.
+    pub async fn create_volume(
+        &self,
+        context: &Context,
+        request: CreateVolume,
+    ) -> Result<VolumeDetail> {
+        let inner = &self.inner;
+        let mut tx = inner.db.begin().await?;
+        let source = source(&mut tx, context, &request).await?;
+        let size = size(&request, source.as_ref())?;
+        let kind = self
+            .type_for(&mut tx, context, &request, source.as_ref())
+            .await?;
+        self.check_zone(request.availability_zone.as_deref())?;
+        quota::check_size(&inner.options.quotas, size)?;
+        let wanted = Wanted {
+            volumes: 1,
+            gigabytes: i64::from(size),
+            ..Wanted::default()
+        };
+        quota::check(&mut tx, &inner.options.quotas, &context.project, wanted).await?;
+        let hints = json!({
+            "availability_zone": request.availability_zone,
+            "same_host": hosts(&mut tx, context, &request.same_host).await?,
+            "different_host": hosts(&mut tx, context, &request.different_host).await?,
+            "only": source.as_ref().and_then(|source| source.host.clone()),
+        });
+        let zone = request.availability_zone.clone();
+        let volume = Volume {
+            id: VolumeId::random(),
+            project: context.project.clone(),
+            user: context.user.clone(),
+            name: request.name,
+            description: request.description,
+            size,
+            status: VolumeStatus::Creating,
+            previous_status: None,
+            attach_status: AttachStatus::Detached,
+            migration_status: None,
+            host: None,
+            availability_zone: zone.unwrap_or_else(|| inner.options.availability_zone.clone()),
+            volume_type: kind.id,
+            snapshot: request.snapshot,
+            source: request.source,
+            bootable: source.is_some_and(|source| source.bootable),
+            readonly: false,
+            multiattach: wants(&kind, "multiattach"),
+            replication_status: Some(if wants(&kind, "replication_enabled") {
+                ReplicationStatus::Enabled
+            } else {
+                ReplicationStatus::Disabled
+            }),
+            service: None,
+            metadata: request.metadata,
+            created_at: now(),
+            updated_at: None,
+            launched_at: None,
+        };
+        volumes::insert(&mut tx, &volume).await?;
+        inner
+            .begin(
+                &mut tx,
+                context,
+                ActivityKind::CreateVolume,
+                volume.id.0,
+                hints,
+            )
+            .await?;
+        let mut details = detailed(&mut tx, vec![volume]).await?;
+        tx.commit().await?;
+        inner.work.notify_one();
+        details
+            .pop()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "The new volume is gone."))
+    }
+
+    async fn type_for(
+        &self,
+        tx: &mut Tx,
+        context: &Context,
+        request: &CreateVolume,
+        source: Option<&Source>,
+    ) -> Result<VolumeType> {
+        let found = match (
+            &request.volume_type,
+            source.and_then(|source| source.volume_type),
+        ) {
+            (Some(text), _) => {
+                let by_id = match text.parse() {
+                    Ok(id) => types::get(tx, id).await?,
+                    Err(_) => None,
+                };
+                match by_id {
+                    Some(kind) => Some(kind),
+                    None => types::named(tx, text).await?,
+                }
+            }
+            (None, Some(id)) => types::get(tx, id).await?,
+            (None, None) => types::named(tx, &self.inner.options.default_volume_type).await?,
+        };
+        let visible = found.filter(|kind| kind.is_public || context.is_admin);
+        visible.ok_or_else(|| {
+            let text = request.volume_type.as_deref().unwrap_or("(default)");
+            let message = format!("Volume type with name {text} could not be found.");
+            Error::new(ErrorKind::NotFound, message)
+        })
+    }
+
+    fn check_zone(&self, zone: Option<&str>) -> Result<()> {
+        match zone {
+            Some(zone) if zone != self.inner.options.availability_zone => Err(
+                Error::invalid_input(format!("Availability zone '{zone}' is invalid.")),
+            ),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Whether the type asks for a capability with `<is> True`.
+fn wants(kind: &VolumeType, key: &str) -> bool {
+    let yes = firebrick_scheduler::Capability::Flag(true);
+    kind.extra_specs
+        .get(key)
+        .is_some_and(|spec| spec.contains("<is>") && matches(spec, &yes))
+}
+
+fn size(request: &CreateVolume, source: Option<&Source>) -> Result<u32> {
+    let least = source.map(|source| source.size);
+    let size = request.size.or(least).ok_or_else(|| {
+        Error::invalid_input("Volume size must be specified as an integer greater than 0.")
+    })?;
+    match least {
+        Some(least) if size < least => {
+            let what = if request.snapshot.is_some() {
+                "snapshot"
+            } else {
+                "original volume"
+            };
+            Err(Error::invalid_input(format!(
+                "Volume size '{size}'GB cannot be smaller than the {what} size {least}GB. They \
+                 must be >= {what} size."
+            )))
+        }
+        Some(_) | None => Ok(size),
+    }
+}
+
+async fn source(tx: &mut Tx, context: &Context, request: &CreateVolume) -> Result<Option<Source>> {
+    if let Some(id) = request.snapshot {
+        let snapshot = visible_snapshot(tx, context, id).await?;
+        if !snapshot.status.allows(SnapshotOperation::Clone) {
+            return Err(Error::invalid_snapshot(format!(
+                "Originating snapshot status must be one of 'available' values; it is {}.",
+                snapshot.status
+            )));
+        }
+        let origin = volumes::get(tx, snapshot.volume).await?;
+        return Ok(Some(Source {
+            size: snapshot.size,
+            volume_type: origin.as_ref().map(|volume| volume.volume_type),
+            bootable: origin.as_ref().is_some_and(|volume| volume.bootable),
+            host: origin.and_then(|volume| volume.host),
+        }));
+    }
+    let Some(id) = request.source else {
+        return Ok(None);
+    };
+    let origin = visible(tx, context, id).await?;
+    if !origin.status.allows(VolumeOperation::Clone) {
+        return Err(Error::invalid_volume(format!(
+            "Source volume status must be available or in-use; it is {}.",
+            origin.status
+        )));
+    }
+    Ok(Some(Source {
+        size: origin.size,
+        volume_type: Some(origin.volume_type),
+        bootable: origin.bootable,
+        host: origin.host,
+    }))
+}
+
+async fn hosts(tx: &mut Tx, context: &Context, ids: &[VolumeId]) -> Result<Vec<HostName>> {
+    let mut hosts = Vec::new();
+    for id in ids {
+        hosts.extend(visible(tx, context, *id).await?.host);
+    }
+    Ok(hosts)
+}
+
+/// The story: choose a pool, make the image, say so.
+pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
+    let id = VolumeId(activity.resource);
+    let found = volumes::get(&mut *inner.db.read().await?, id).await?;
+    let Some(mut volume) = found.filter(|volume| volume.status == VolumeStatus::Creating) else {
+        return inner.finish_alone(activity, Ok(())).await;
+    };
+    let host = match &volume.host {
+        Some(host) => host.clone(),
+        None => place(inner, activity, &mut volume).await?,
+    };
+    let image = NewImage {
+        id: id.image_id(),
+        name: id.image_name(),
+        size: Gibibytes(volume.size).bytes(),
+        origin: origin(&mut *inner.db.read().await?, &volume).await?,
+        mirrored: volume
+            .replication_status
+            .is_some_and(ReplicationStatus::is_replicated),
+    };
+    inner.site_of(&host).await?.create_image(image).await?;
+    volume.status = VolumeStatus::Available;
+    volume.launched_at = Some(now());
+    let mut tx = inner.db.begin().await?;
+    let won = volumes::swap(&mut tx, &[VolumeStatus::Creating], &volume).await?;
+    inner.finish(&mut tx, activity, Ok(())).await?;
+    tx.commit().await?;
+    if !won {
+        info!(volume = %id, "a volume changed its status while it was made");
+    }
+    Ok(())
+}
+
+/// Chooses the pool and notes it, so that a second run takes the same one.
+async fn place(inner: &Inner, activity: &Activity, volume: &mut Volume) -> Step<HostName> {
+    let kind = types::get(&mut *inner.db.read().await?, volume.volume_type).await?;
+    let list = |key: &str| -> Vec<HostName> {
+        let texts = activity.input.get(key).cloned().unwrap_or(Value::Null);
+        match texts {
+            Value::String(text) => text.parse().into_iter().collect(),
+            other => serde_json::from_value(other).unwrap_or_default(),
+        }
+    };
+    let request = Request {
+        size: volume.size,
+        extra_specs: kind.map_or_else(BTreeMap::new, |kind| kind.extra_specs),
+        availability_zone: Some(volume.availability_zone.clone()),
+        only: list("only"),
+        same_host: list("same_host"),
+        different_host: list("different_host"),
+    };
+    let pools = inner.pool_states().await?;
+    let choice = choose(&request, &pools).map_err(|refusal| {
+        let starting = pools.len() < inner.options.backends.len();
+        if starting {
+            Stop::Later(refusal.to_string())
+        } else {
+            Stop::Never(refusal.to_string())
+        }
+    })?;
+    let service = inner.service_of(&choice.host).await?;
+    volume.host = Some(choice.host.clone());
+    volume.service = Some(service.id);
+    let mut tx = inner.db.begin().await?;
+    volumes::swap(&mut tx, &[VolumeStatus::Creating], volume).await?;
+    tx.commit().await?;
+    Ok(choice.host)
+}
+
+async fn origin(connection: &mut Connection, volume: &Volume) -> Step<Option<Origin>> {
+    if let Some(id) = volume.snapshot {
+        let snapshot = snapshots::get(connection, id).await?;
+        let gone = || Stop::Never(format!("snapshot {id} is gone"));
+        let image = snapshot.ok_or_else(gone)?.volume.image_id();
+        return Ok(Some(Origin {
+            image,
+            snapshot: Some(id.snapshot_name()),
+        }));
+    }
+    Ok(volume.source.map(|id| Origin {
+        image: id.image_id(),
+        snapshot: None,
+    }))
+}
+
+/// Removes what may have been made; the volume is an error.
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+    let id = VolumeId(activity.resource);
+    let found = volumes::get(&mut *inner.db.read().await?, id).await?;
+    if let Some(mut volume) = found.filter(|volume| volume.status == VolumeStatus::Creating) {
+        if let Some(host) = &volume.host {
+            // Best effort: the image goes when the volume is deleted at the latest.
+            if let Err(fault) = inner.site_of(host).await?.remove_image(id.image_id()).await {
+                info!(volume = %id, %fault, "the image of a failed volume stays for now");
+            }
+        }
+        volume.status = VolumeStatus::Error;
+        let mut tx = inner.db.begin().await?;
+        volumes::swap(&mut tx, &[VolumeStatus::Creating], &volume).await?;
+        inner.finish(&mut tx, activity, Err(why)).await?;
+        return Ok(tx.commit().await?);
+    }
+    inner.finish_alone(activity, Err(why)).await
+}

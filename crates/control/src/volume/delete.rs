@@ -1,0 +1,150 @@
+//! A volume is removed, perhaps with its snapshots.
+
+use firebrick_backend::FaultKind;
+use firebrick_db::{Activity, Snapshot, attachments, snapshots, volumes};
+use firebrick_state::{
+    ActivityKind, SnapshotOperation, SnapshotStatus, VolumeOperation, VolumeStatus,
+};
+use firebrick_vocabulary::VolumeId;
+use serde_json::json;
+
+use super::look::visible;
+use crate::control::{Control, Inner};
+use crate::error::{Error, Result};
+use crate::request::{Context, DeleteVolume};
+use crate::story::{Step, Stop};
+
+impl Control {
+    /// `DELETE /volumes/{id}` and `os-force_delete`.
+    pub async fn delete_volume(
+        &self,
+        context: &Context,
+        id: VolumeId,
+        how: DeleteVolume,
+    ) -> Result<()> {
+        if how.force {
+            context.require_admin()?;
+        }
+        let inner = &self.inner;
+        let mut tx = inner.db.begin().await?;
+        let mut volume = visible(&mut tx, context, id).await?;
+        if let Some(host) = &volume.host {
+            inner.refuse_frozen(host).await?;
+        }
+        let of_volume = snapshots::of_volume(&mut tx, id).await?;
+        let attached = !attachments::of_volume(&mut tx, id).await?.is_empty();
+        let operation = if how.force {
+            VolumeOperation::ForceDelete
+        } else {
+            VolumeOperation::Delete
+        };
+        let allowed = volume.status.allows(operation) && (how.force || !attached);
+        let ready = if how.cascade {
+            of_volume
+                .iter()
+                .all(|snapshot| snapshot.status.allows(SnapshotOperation::Delete))
+        } else {
+            of_volume.is_empty()
+        };
+        if !allowed || !ready || volume.status == VolumeStatus::Deleting {
+            return Err(Error::invalid_volume(
+                "Volume status must be available or error or error_restoring or error_extending or \
+                 error_managing and must not be migrating, attached, belong to a group, have \
+                 snapshots, awaiting a transfer, or be disassociated from snapshots after volume \
+                 transfer.",
+            ));
+        }
+        for mut snapshot in of_volume {
+            snapshot.status = SnapshotStatus::Deleting;
+            snapshots::swap(&mut tx, SnapshotOperation::Delete.sources(), &snapshot).await?;
+        }
+        let from = [volume.status];
+        volume.previous_status = None;
+        volume.status = VolumeStatus::Deleting;
+        volumes::swap(&mut tx, &from, &volume).await?;
+        let input = json!({ "force": how.force });
+        inner
+            .begin(&mut tx, context, ActivityKind::DeleteVolume, id.0, input)
+            .await?;
+        tx.commit().await?;
+        inner.work.notify_one();
+        Ok(())
+    }
+}
+
+/// The story: snapshots, exports, image, row.
+pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
+    let id = VolumeId(activity.resource);
+    let connection = &mut *inner.db.read().await?;
+    let found = volumes::get(connection, id).await?;
+    let Some(volume) = found.filter(|volume| volume.status == VolumeStatus::Deleting) else {
+        return inner.finish_alone(activity, Ok(())).await;
+    };
+    let of_volume = snapshots::of_volume(connection, id).await?;
+    if let Some(host) = &volume.host {
+        remove_image(inner, host, id, &of_volume).await?;
+    }
+    let mut tx = inner.db.begin().await?;
+    for snapshot in of_volume {
+        snapshots::remove(&mut tx, snapshot.id).await?;
+    }
+    volumes::remove(&mut tx, id).await?;
+    inner.finish(&mut tx, activity, Ok(())).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn remove_image(
+    inner: &Inner,
+    host: &firebrick_vocabulary::HostName,
+    id: VolumeId,
+    of_volume: &[Snapshot],
+) -> Step {
+    let site = inner.site_of(host).await?;
+    let image = id.image_id();
+    match site.image(image).await {
+        Ok(_) => {}
+        Err(fault) if fault.kind == FaultKind::NotFound => return Ok(()),
+        Err(fault) => return Err(fault.into()),
+    }
+    for snapshot in of_volume {
+        site.remove_snapshot(image, snapshot.id.snapshot_name())
+            .await?;
+    }
+    for export in site
+        .exports()
+        .await?
+        .into_iter()
+        .filter(|export| export.image == image)
+    {
+        site.unexport(image, export.key).await?;
+    }
+    Ok(site.remove_image(image).await?)
+}
+
+/// The volume says that it could not be removed; it can be tried again.
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+    let id = VolumeId(activity.resource);
+    let mut tx = inner.db.begin().await?;
+    for mut snapshot in snapshots::of_volume(&mut tx, id).await? {
+        snapshot.status = SnapshotStatus::ErrorDeleting;
+        snapshots::swap(&mut tx, &[SnapshotStatus::Deleting], &snapshot).await?;
+    }
+    if let Some(mut volume) = volumes::get(&mut tx, id).await? {
+        volume.status = VolumeStatus::ErrorDeleting;
+        volumes::swap(&mut tx, &[VolumeStatus::Deleting], &volume).await?;
+    }
+    inner.finish(&mut tx, activity, Err(why)).await?;
+    tx.commit().await.map_err(Stop::from)
+}
+
+impl Inner {
+    /// Refuses what a frozen backend does not do.
+    pub(crate) async fn refuse_frozen(&self, host: &firebrick_vocabulary::HostName) -> Result<()> {
+        let service = self.service_of(host).await?;
+        if service.frozen {
+            let text = format!("Backend {} is frozen; thaw it first.", host.without_pool());
+            return Err(Error::invalid_input(text));
+        }
+        Ok(())
+    }
+}

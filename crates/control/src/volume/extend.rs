@@ -1,0 +1,115 @@
+//! A volume grows.
+
+use firebrick_db::{Activity, volumes};
+use firebrick_state::{ActivityKind, VolumeOperation, VolumeStatus};
+use firebrick_vocabulary::{Gibibytes, VolumeId};
+use serde_json::json;
+
+use super::look::visible;
+use crate::control::{Control, Inner};
+use crate::error::{Error, Result};
+use crate::quota::{self, Wanted};
+use crate::request::Context;
+use crate::story::{Step, Stop};
+
+impl Control {
+    /// `os-extend` to `size` GiB; `in_use` says whether an attached volume may grow (3.42).
+    pub async fn extend_volume(
+        &self,
+        context: &Context,
+        id: VolumeId,
+        size: u32,
+        in_use: bool,
+    ) -> Result<()> {
+        let inner = &self.inner;
+        let mut tx = inner.db.begin().await?;
+        let mut volume = visible(&mut tx, context, id).await?;
+        let operation = if in_use {
+            VolumeOperation::ExtendInUse
+        } else {
+            VolumeOperation::Extend
+        };
+        if !volume.status.allows(operation) {
+            let text = format!(
+                "Volume {id} status must be '{}' to extend, currently {}.",
+                if in_use {
+                    "available' or 'in-use"
+                } else {
+                    "available"
+                },
+                volume.status
+            );
+            return Err(Error::invalid_volume(text));
+        }
+        if size <= volume.size {
+            return Err(Error::invalid_input(format!(
+                "New size for extend must be greater than current size. (current: {}, extended: \
+                 {size}).",
+                volume.size
+            )));
+        }
+        if let Some(host) = &volume.host {
+            inner.refuse_frozen(host).await?;
+        }
+        quota::check_size(&inner.options.quotas, size)?;
+        let wanted = Wanted {
+            gigabytes: i64::from(size - volume.size),
+            ..Wanted::default()
+        };
+        quota::check(&mut tx, &inner.options.quotas, &volume.project, wanted).await?;
+        let former = volume.status;
+        volume.previous_status = Some(former);
+        volume.status = VolumeStatus::Extending;
+        volumes::swap(&mut tx, &[former], &volume).await?;
+        let input = json!({ "size": size });
+        inner
+            .begin(&mut tx, context, ActivityKind::ExtendVolume, id.0, input)
+            .await?;
+        tx.commit().await?;
+        inner.work.notify_one();
+        Ok(())
+    }
+}
+
+/// The story: the image grows, then the row.
+pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
+    let id = VolumeId(activity.resource);
+    let found = volumes::get(&mut *inner.db.read().await?, id).await?;
+    let Some(mut volume) = found.filter(|volume| volume.status == VolumeStatus::Extending) else {
+        return inner.finish_alone(activity, Ok(())).await;
+    };
+    let size = activity
+        .input
+        .get("size")
+        .and_then(serde_json::Value::as_u64);
+    let size = size.and_then(|size| u32::try_from(size).ok());
+    let size = size.ok_or_else(|| Stop::Never("the new size is not known".to_owned()))?;
+    let host = volume
+        .host
+        .clone()
+        .ok_or_else(|| Stop::Never("it has no host".to_owned()))?;
+    let site = inner.site_of(&host).await?;
+    site.extend_image(id.image_id(), Gibibytes(size).bytes())
+        .await?;
+    volume.size = size;
+    volume.status = volume
+        .previous_status
+        .take()
+        .unwrap_or(VolumeStatus::Available);
+    let mut tx = inner.db.begin().await?;
+    volumes::swap(&mut tx, &[VolumeStatus::Extending], &volume).await?;
+    inner.finish(&mut tx, activity, Ok(())).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The volume keeps its size and says what happened.
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+    let mut tx = inner.db.begin().await?;
+    if let Some(mut volume) = volumes::get(&mut tx, VolumeId(activity.resource)).await? {
+        volume.status = VolumeStatus::ErrorExtending;
+        volume.previous_status = None;
+        volumes::swap(&mut tx, &[VolumeStatus::Extending], &volume).await?;
+    }
+    inner.finish(&mut tx, activity, Err(why)).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,107 @@
+//! Looking at volumes.
+
+use std::collections::BTreeMap;
+
+use firebrick_db::{
+    Column, Connection, Filter, Listing, Test, Volume, attachments, types, volumes,
+};
+use firebrick_vocabulary::{TypeId, VolumeId};
+
+use crate::control::Control;
+use crate::detail::{VolumeDetail, VolumeSummary};
+use crate::error::{Error, ErrorKind, Result};
+use crate::request::{Context, Query};
+
+impl Control {
+    /// `GET /volumes/{id}`.
+    pub async fn volume(&self, context: &Context, id: VolumeId) -> Result<VolumeDetail> {
+        let connection = &mut *self.inner.db.read().await?;
+        let volume = visible(connection, context, id).await?;
+        let mut found = detailed(connection, vec![volume]).await?;
+        found.pop().ok_or_else(|| Error::no_volume(id))
+    }
+
+    /// `GET /volumes` and `/volumes/detail`.
+    pub async fn volumes(&self, context: &Context, query: Query) -> Result<Vec<VolumeDetail>> {
+        let connection = &mut *self.inner.db.read().await?;
+        let listing = with_type_ids(connection, context.narrowed(query)).await?;
+        let found = volumes::list(connection, &listing).await?;
+        let marker = listing.marker.unwrap_or_default();
+        let found = found.ok_or_else(|| no_marker(&marker))?;
+        detailed(connection, found).await
+    }
+
+    /// How many volumes a list has on all its pages.
+    pub async fn count_volumes(&self, context: &Context, query: Query) -> Result<u64> {
+        Ok(self.volume_summary(context, query).await?.count)
+    }
+
+    /// `GET /volumes/summary`.
+    pub async fn volume_summary(&self, context: &Context, query: Query) -> Result<VolumeSummary> {
+        let connection = &mut *self.inner.db.read().await?;
+        let listing = with_type_ids(connection, context.narrowed(query)).await?;
+        let (count, gigabytes) = volumes::total(connection, &listing).await?;
+        Ok(VolumeSummary { count, gigabytes })
+    }
+}
+
+/// What a list says whose marker is nothing.
+pub(crate) fn no_marker(marker: &str) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!("marker {marker} could not be found."),
+    )
+}
+
+/// The volume, if it exists for whoever asks.
+pub(crate) async fn visible(
+    connection: &mut Connection,
+    context: &Context,
+    id: VolumeId,
+) -> Result<Volume> {
+    let found = volumes::get(connection, id).await?;
+    found
+        .filter(|volume| context.sees(&volume.project))
+        .ok_or_else(|| Error::no_volume(id))
+}
+
+/// Adds type names and attachments.
+pub(crate) async fn detailed(
+    connection: &mut Connection,
+    volumes: Vec<Volume>,
+) -> Result<Vec<VolumeDetail>> {
+    let names: BTreeMap<TypeId, String> = types::all(connection)
+        .await?
+        .into_iter()
+        .map(|kind| (kind.id, kind.name))
+        .collect();
+    let ids: Vec<VolumeId> = volumes.iter().map(|volume| volume.id).collect();
+    let mut attached: BTreeMap<VolumeId, Vec<_>> = BTreeMap::new();
+    for attachment in attachments::of_volumes(connection, &ids).await? {
+        attached
+            .entry(attachment.volume)
+            .or_default()
+            .push(attachment);
+    }
+    let details = volumes.into_iter().map(|volume| VolumeDetail {
+        type_name: names.get(&volume.volume_type).cloned().unwrap_or_default(),
+        attachments: attached.remove(&volume.id).unwrap_or_default(),
+        volume,
+    });
+    Ok(details.collect())
+}
+
+/// Types may be named by their names.
+async fn with_type_ids(connection: &mut Connection, mut listing: Listing) -> Result<Listing> {
+    for filter in &mut listing.filters {
+        let Filter::Column(Column::VolumeType, Test::OneOf(texts)) = filter else {
+            continue;
+        };
+        for text in texts {
+            if let Some(kind) = types::named(connection, text).await? {
+                *text = kind.id.to_string();
+            }
+        }
+    }
+    Ok(listing)
+}

@@ -1,0 +1,54 @@
+//! Metadata of volumes.
+
+use firebrick_db::properties;
+use firebrick_vocabulary::VolumeId;
+
+use super::look::visible;
+use crate::control::Control;
+use crate::error::{Error, ErrorKind, Result};
+use crate::request::{Context, Metadata, MetadataWrite};
+
+impl Control {
+    /// `GET /volumes/{id}/metadata`.
+    pub async fn volume_metadata(&self, context: &Context, id: VolumeId) -> Result<Metadata> {
+        let connection = &mut *self.inner.db.read().await?;
+        Ok(visible(connection, context, id).await?.metadata)
+    }
+
+    /// `POST` and `PUT /volumes/{id}/metadata`; returns all of it.
+    pub async fn set_volume_metadata(
+        &self,
+        context: &Context,
+        id: VolumeId,
+        metadata: Metadata,
+        how: MetadataWrite,
+    ) -> Result<Metadata> {
+        let mut tx = self.inner.db.begin().await?;
+        visible(&mut tx, context, id).await?;
+        if how == MetadataWrite::Replace {
+            properties::clear(&mut tx, id.0).await?;
+        }
+        properties::merge(&mut tx, id.0, &metadata).await?;
+        let all = properties::of(&mut tx, id.0).await?;
+        tx.commit().await?;
+        Ok(all)
+    }
+
+    /// `DELETE /volumes/{id}/metadata/{key}`.
+    pub async fn delete_volume_metadata(
+        &self,
+        context: &Context,
+        id: VolumeId,
+        key: &str,
+    ) -> Result<()> {
+        let mut tx = self.inner.db.begin().await?;
+        visible(&mut tx, context, id).await?;
+        if !properties::remove(&mut tx, id.0, key).await? {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "Metadata item was not found",
+            ));
+        }
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,11 @@
+//! Volumes: one file a story.
+
+mod change;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod extend;
+mod look;
+mod metadata;
+mod reset;
+
+pub(crate) use look::visible as look_at;

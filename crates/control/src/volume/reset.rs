@@ -1,0 +1,51 @@
+//! An operator says what the status of a volume is.
+
+use firebrick_db::{attachments, volumes};
+use firebrick_state::{AttachStatus, VolumeStatus};
+use firebrick_vocabulary::VolumeId;
+
+use super::look::visible;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::request::{Context, ResetStatus};
+
+impl Control {
+    /// `os-reset_status`.
+    pub async fn reset_volume_status(
+        &self,
+        context: &Context,
+        id: VolumeId,
+        reset: ResetStatus,
+    ) -> Result<()> {
+        context.require_admin()?;
+        let mut tx = self.inner.db.begin().await?;
+        let mut volume = visible(&mut tx, context, id).await?;
+        if let Some(text) = &reset.status {
+            let status: VolumeStatus = text
+                .to_lowercase()
+                .parse()
+                .map_err(|_| unknown("status", text))?;
+            let attached = !attachments::of_volume(&mut tx, id).await?.is_empty();
+            if status == VolumeStatus::InUse && !attached {
+                return Err(Error::invalid_volume(
+                    "Cannot reset-state to in-use for a volume without attachments",
+                ));
+            }
+            volume.status = status;
+            volume.previous_status = None;
+        }
+        if let Some(text) = &reset.attach_status {
+            let parsed = text.to_lowercase().parse::<AttachStatus>();
+            volume.attach_status = parsed.map_err(|_| unknown("attach_status", text))?;
+        }
+        if let Some(text) = reset.migration_status {
+            volume.migration_status = (text.to_lowercase() != "none").then_some(text);
+        }
+        volumes::swap(&mut tx, VolumeStatus::ALL, &volume).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+fn unknown(field: &str, text: &str) -> Error {
+    Error::invalid_input(format!("{field} must not be {text:?}"))
+}
