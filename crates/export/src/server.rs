@@ -82,8 +82,15 @@ struct Clients {
 impl ExportServer {
     /// Starts to listen; nothing is exported yet.
     pub fn start(options: ExportServerOptions) -> Result<Self, Error> {
-        let unix = UnixListener::bind(&options.unix)?;
-        let tcp = options.tcp.map(bind_tcp).transpose()?;
+        let ExportServerOptions {
+            unix: path,
+            tcp,
+            workers,
+            max_connections,
+            max_request_memory,
+        } = options;
+        let unix = UnixListener::bind(&path)?;
+        let tcp = tcp.map(bind_tcp).transpose()?;
         let tcp_address = match &tcp {
             Some(socket) => {
                 let address = socket.local_addr();
@@ -93,8 +100,8 @@ impl ExportServer {
             }
             None => None,
         };
-        let pools = Pools::start(options.workers)
-            .map_err(|error| Error::io("start the worker threads", error))?;
+        let pools =
+            Pools::start(workers).map_err(|error| Error::io("start the worker threads", error))?;
         let inner = Arc::new(Inner {
             registry: Arc::default(),
             shared: Arc::new(Shared {
@@ -103,14 +110,14 @@ impl ExportServer {
             }),
             clients: Mutex::default(),
             left: Condvar::new(),
-            max_connections: options.max_connections,
-            max_request_memory: options.max_request_memory,
+            max_connections,
+            max_request_memory,
         });
         let door = open_door(&inner, unix, tcp).map_err(|error| {
             inner.shared.pools.stop();
             Error::io("start the thread that listens", error)
         })?;
-        tracing::debug!(unix = %options.unix.display(), tcp = ?tcp_address, "exports can be reached");
+        tracing::debug!(unix = %path.display(), tcp = ?tcp_address, "exports can be reached");
         Ok(Self {
             inner,
             tcp_address,

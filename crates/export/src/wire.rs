@@ -4,10 +4,6 @@
 pub(crate) const REQUEST_LEN: usize = 28;
 /// How many bytes a simple reply's header has.
 pub(crate) const SIMPLE_LEN: usize = 16;
-/// How many bytes a chunk's header has.
-const CHUNK_LEN: usize = 20;
-/// How many bytes stand before the data of a read at most: a chunk's header and an offset.
-pub(crate) const READ_HEAD_MAX: usize = CHUNK_LEN + 8;
 /// The most data that one request may carry or ask for, in bytes.
 pub(crate) const DATA_MAX: u32 = 32 << 20;
 /// The number by which replies name the context `base:allocation`.
@@ -307,13 +303,13 @@ mod tests {
     fn replies_have_the_lengths_they_claim() {
         assert_eq!(Head::done(1).bytes().len(), SIMPLE_LEN);
         let read = Head::read(ReplyStyle::Structured, 1, 2, 3);
-        assert_eq!(read.bytes().len(), READ_HEAD_MAX);
+        assert_eq!(read.bytes().len(), 28);
         assert_eq!(read.bytes()[16..20], 11_u32.to_be_bytes());
         let failed = Head::failed(ReplyStyle::Structured, Command::Read, 1, Errno::Io);
-        assert_eq!(failed.bytes().len(), CHUNK_LEN + 6);
+        assert_eq!(failed.bytes().len(), 20 + 6);
         let failed = Head::failed(ReplyStyle::Structured, Command::Write, 1, Errno::NoSpace);
         assert_eq!(failed.bytes()[4..8], 28_u32.to_be_bytes());
         assert_eq!(Head::allocation(1, 2).bytes()[16..20], 20_u32.to_be_bytes());
-        assert_eq!(Head::hole(1, 2, 3).bytes().len(), CHUNK_LEN + 12);
+        assert_eq!(Head::hole(1, 2, 3).bytes().len(), 20 + 12);
     }
 }
