@@ -38,12 +38,13 @@ pub struct SiteClient {
 impl SiteClient {
     /// The client of the site that `conf` describes. Connects with the first call.
     pub fn new(conf: &SiteConf) -> Self {
-        Self {
-            name: conf.name.clone(),
-            socket: conf.admin.clone(),
-            mirroring: !conf.peers.is_empty(),
-            idle: Mutex::default(),
-        }
+        Self::at(&conf.name, conf.admin.clone(), !conf.peers.is_empty())
+    }
+
+    /// The client of the site `name` behind the admin socket `socket`; `mirroring` says whether it
+    /// has a peer. Connects with the first call.
+    pub fn at(name: &str, socket: PathBuf, mirroring: bool) -> Self {
+        Self { name: name.to_owned(), socket, mirroring, idle: Mutex::default() }
     }
 
     /// The site's admin socket.
