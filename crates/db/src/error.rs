@@ -49,6 +49,9 @@ impl Error {
                 sqlx::Error::Database(database) if database.is_unique_violation() => {
                     ErrorKind::Exists
                 }
+                sqlx::Error::Database(database) if passes(database.code().as_deref()) => {
+                    ErrorKind::Unavailable
+                }
                 sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
                     ErrorKind::Unavailable
                 }
@@ -61,4 +64,20 @@ impl Error {
             Self::new(kind, doing, error.to_string())
         }
     }
+}
+
+/// Whether the cause may be gone at the next attempt: in SQLite busy, locked, an I/O error or no room
+/// (result codes 5, 6, 10 and 13 in the lowest byte), in PostgreSQL the classes of lost connections
+/// (08), rollbacks (40), missing resources (53) and interventions (57).
+fn passes(code: Option<&str>) -> bool {
+    let Some(code) = code else {
+        return false;
+    };
+    if code.len() == 5 {
+        return ["08", "40", "53", "57"]
+            .iter()
+            .any(|class| code.starts_with(class));
+    }
+    code.parse::<u32>()
+        .is_ok_and(|code| matches!(code & 0xFF, 5 | 6 | 10 | 13))
 }

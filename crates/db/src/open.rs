@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Db {
     read: AnyPool,
     write: AnyPool,
+    begin: &'static str,
 }
 
 /// A transaction: committed whole by [`Self::commit`], otherwise nothing of it happened.
@@ -33,33 +34,35 @@ impl Db {
     pub async fn open(url: &str) -> Result<Self, Error> {
         const DOING: &str = "open the database";
         sqlx::any::install_default_drivers();
-        let (url, writers) = match url.strip_prefix("sqlite://") {
-            Some(path) => (sqlite_url(path)?, 1),
+        // SQLite has one writer at a time: more connections would only find each other's locks. A
+        // transaction that begins as a writer waits for other processes there, and only there.
+        let (url, writers, begin) = match url.strip_prefix("sqlite://") {
+            Some(path) => (sqlite_url(path)?, 1, "BEGIN IMMEDIATE"),
             None if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                (url.to_owned(), READERS)
+                (url.to_owned(), READERS, "BEGIN")
             }
             None => {
                 let why = "the address begins with neither sqlite:/// nor postgres://";
                 return Err(Error::new(ErrorKind::Address, DOING, why));
             }
         };
-        // SQLite has one writer at a time: more connections would only find each other's locks.
-        let write = options(writers)
+        let write = options(writers, WRITER)
             .connect(&url)
             .await
             .map_err(Error::sql(DOING))?;
-        let read = options(READERS)
+        let read = options(READERS, READER)
             .connect(&url)
             .await
             .map_err(Error::sql(DOING))?;
-        let db = Self { read, write };
+        let db = Self { read, write, begin };
         let mut tx = db.begin().await?;
         schema::migrate(&mut tx).await?;
         tx.commit().await?;
         Ok(db)
     }
 
-    /// A connection for reading.
+    /// A connection for reading; it refuses to write. There are few: nobody should hold one while
+    /// asking for another, or while waiting for anything else.
     pub async fn read(&self) -> Result<sqlx::pool::PoolConnection<Any>, Error> {
         self.read
             .acquire()
@@ -67,7 +70,8 @@ impl Db {
             .map_err(Error::sql("get a connection to the database"))
     }
 
-    /// A connection for single changes, each of which is a transaction of its own.
+    /// A connection for single changes, each of which is a transaction of its own. On SQLite there is
+    /// one, which [`Self::begin`] waits for.
     pub async fn begin_alone(&self) -> Result<sqlx::pool::PoolConnection<Any>, Error> {
         self.write
             .acquire()
@@ -78,7 +82,7 @@ impl Db {
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Tx, Error> {
         self.write
-            .begin()
+            .begin_with(self.begin)
             .await
             .map(Tx)
             .map_err(Error::sql("begin a transaction"))
@@ -115,18 +119,37 @@ impl DerefMut for Tx {
     }
 }
 
-fn options(connections: u32) -> AnyPoolOptions {
+/// What a connection is told at its begin, in each of the two languages.
+#[derive(Clone, Copy)]
+struct Manners {
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+/// A commit is durable when it returns, and readers do not wait for the writer.
+const WRITER: Manners = Manners {
+    sqlite: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+             PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000;",
+    postgres: "SET synchronous_commit = on",
+};
+
+/// A write that went past the one writer would find locks, or slip past a compare-and-set.
+const READER: Manners = Manners {
+    sqlite: "PRAGMA busy_timeout = 10000; PRAGMA query_only = ON;",
+    postgres: "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+};
+
+fn options(connections: u32, manners: Manners) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(PATIENCE)
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
             Box::pin(async move {
-                if connection.backend_name() == "SQLite" {
-                    // A commit is durable when it returns, and readers do not wait for the writer.
-                    let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                                    PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000;";
-                    connection.execute(settings).await?;
-                }
+                let settings = match connection.backend_name() {
+                    "SQLite" => manners.sqlite,
+                    _ => manners.postgres,
+                };
+                connection.execute(settings).await?;
                 Ok(())
             })
         })
@@ -135,17 +158,25 @@ fn options(connections: u32) -> AnyPoolOptions {
 /// The address of an SQLite file that is made, for its owner alone, where it is not there.
 fn sqlite_url(path: &str) -> Result<String, Error> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let made = std::fs::OpenOptions::new()
+    let failed = |error: std::io::Error| {
+        let why = format!("{path}: {error}");
+        Error::new(ErrorKind::Unavailable, "open the database", why)
+    };
+    let whole = std::path::absolute(path).map_err(failed)?;
+    std::fs::OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
-        .open(path);
-    made.map_err(|error| {
-        Error::new(
-            ErrorKind::Unavailable,
-            "open the database",
-            format!("{path}: {error}"),
-        )
-    })?;
-    Ok(format!("sqlite://{path}?mode=rw"))
+        .open(&whole)
+        .map_err(failed)?;
+    let Some(whole) = whole.to_str() else {
+        let why = format!("{path}: the path is not UTF-8");
+        return Err(Error::new(ErrorKind::Address, "open the database", why));
+    };
+    // These mean something in an address; in the name of a file they do not.
+    let whole = whole
+        .replace('%', "%25")
+        .replace('?', "%3F")
+        .replace('#', "%23");
+    Ok(format!("sqlite://{whole}?mode=rw"))
 }

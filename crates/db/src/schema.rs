@@ -21,16 +21,18 @@ const VERSIONS: &[&[&str]] = &[&[
     "CREATE INDEX volumes_by_project ON volumes (project, created_at, id)",
     "CREATE INDEX volumes_by_time ON volumes (created_at, id)",
     "CREATE INDEX volumes_by_host ON volumes (host)",
+    "CREATE INDEX volumes_by_type ON volumes (volume_type)",
     "CREATE TABLE snapshots (
-        id TEXT PRIMARY KEY, volume TEXT NOT NULL, project TEXT NOT NULL, user_id TEXT NOT NULL,
+        id TEXT PRIMARY KEY, volume TEXT NOT NULL REFERENCES volumes (id),
+        project TEXT NOT NULL, user_id TEXT NOT NULL,
         name TEXT, description TEXT, size BIGINT NOT NULL, status TEXT NOT NULL,
         previous_status TEXT, progress TEXT NOT NULL,
         created_at BIGINT NOT NULL, updated_at BIGINT)",
     "CREATE INDEX snapshots_by_volume ON snapshots (volume)",
     "CREATE INDEX snapshots_by_project ON snapshots (project, created_at, id)",
     "CREATE TABLE attachments (
-        id TEXT PRIMARY KEY, volume TEXT NOT NULL, project TEXT NOT NULL,
-        instance TEXT, host TEXT, mountpoint TEXT, mode TEXT NOT NULL, status TEXT NOT NULL,
+        id TEXT PRIMARY KEY, volume TEXT NOT NULL REFERENCES volumes (id),
+        project TEXT NOT NULL, instance TEXT, host TEXT, mountpoint TEXT, mode TEXT NOT NULL, status TEXT NOT NULL,
         connector TEXT, connection_info TEXT, legacy BIGINT NOT NULL,
         created_at BIGINT NOT NULL, attached_at BIGINT)",
     "CREATE INDEX attachments_by_volume ON attachments (volume)",
@@ -40,6 +42,7 @@ const VERSIONS: &[&[&str]] = &[&[
     "CREATE TABLE properties (
         owner TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
         PRIMARY KEY (owner, name))",
+    "CREATE INDEX properties_by_name ON properties (name, value)",
     "CREATE TABLE services (
         id TEXT PRIMARY KEY, program TEXT NOT NULL, host TEXT NOT NULL,
         availability_zone TEXT NOT NULL, disabled BIGINT NOT NULL, disabled_reason TEXT,

@@ -9,7 +9,8 @@ use sqlx::any::AnyRow;
 use crate::error::Error;
 use crate::open::Connection;
 use crate::row::{Columns, flag};
-use crate::table::query::{self, Column, Direction, Listing};
+use crate::table::listing::{Column, Direction, Listing, Test};
+use crate::table::query;
 use crate::time::to_micros;
 
 /// What an attachment allows.
@@ -128,7 +129,7 @@ pub async fn of_volumes(
             sort,
             ..Listing::default()
         };
-        let listing = listing.and(Column::Volume, query::Test::OneOf(ids));
+        let listing = listing.and(Column::Volume, Test::OneOf(ids));
         found.extend(list(connection, &listing).await?.unwrap_or_default());
     }
     Ok(found)

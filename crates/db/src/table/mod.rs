@@ -2,6 +2,7 @@
 
 pub mod activities;
 pub mod attachments;
+pub(crate) mod listing;
 pub mod properties;
 pub(crate) mod query;
 pub mod services;

@@ -1,6 +1,5 @@
-//! Lists: filters, order and pages.
+//! Lists in the SQL that both databases speak.
 
-use ::time::OffsetDateTime;
 use sqlx::Any;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
@@ -8,186 +7,10 @@ use sqlx::query::Query;
 use crate::error::Error;
 use crate::open::Connection;
 use crate::row::Columns;
+use crate::table::listing::{Column, Direction, Filter, Listing, Test};
 use crate::time::to_micros;
 
 const DOING: &str = "list rows";
-
-/// A column by which rows are filtered and sorted. Not every table has every one; the functions that
-/// take a [`Listing`] say which.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "each is the column of that name")]
-pub enum Column {
-    Id,
-    Name,
-    Description,
-    Status,
-    Size,
-    Host,
-    Project,
-    User,
-    Volume,
-    AvailabilityZone,
-    VolumeType,
-    Snapshot,
-    Source,
-    Bootable,
-    Multiattach,
-    ReplicationStatus,
-    MigrationStatus,
-    AttachStatus,
-    Instance,
-    CreatedAt,
-    UpdatedAt,
-}
-
-impl Column {
-    const fn sql(self) -> &'static str {
-        match self {
-            Self::Id => "id",
-            Self::Name => "name",
-            Self::Description => "description",
-            Self::Status => "status",
-            Self::Size => "size",
-            Self::Host => "host",
-            Self::Project => "project",
-            Self::User => "user_id",
-            Self::Volume => "volume",
-            Self::AvailabilityZone => "availability_zone",
-            Self::VolumeType => "volume_type",
-            Self::Snapshot => "snapshot",
-            Self::Source => "source",
-            Self::Bootable => "bootable",
-            Self::Multiattach => "multiattach",
-            Self::ReplicationStatus => "replication_status",
-            Self::MigrationStatus => "migration_status",
-            Self::AttachStatus => "attach_status",
-            Self::Instance => "instance",
-            Self::CreatedAt => "created_at",
-            Self::UpdatedAt => "updated_at",
-        }
-    }
-
-    const fn is_number(self) -> bool {
-        matches!(
-            self,
-            Self::Size | Self::Bootable | Self::Multiattach | Self::CreatedAt | Self::UpdatedAt
-        )
-    }
-
-    /// The column with nothing in the place of null, so that it compares.
-    fn comparable(self) -> String {
-        let nothing = if self.is_number() { "0" } else { "''" };
-        format!("COALESCE({}, {nothing})", self.sql())
-    }
-}
-
-/// How a time is compared.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "the operators of the API")]
-pub enum TimeTest {
-    Before,
-    AtOrBefore,
-    At,
-    NotAt,
-    AtOrAfter,
-    After,
-}
-
-impl TimeTest {
-    const fn sql(self) -> &'static str {
-        match self {
-            Self::Before => "<",
-            Self::AtOrBefore => "<=",
-            Self::At => "=",
-            Self::NotAt => "<>",
-            Self::AtOrAfter => ">=",
-            Self::After => ">",
-        }
-    }
-}
-
-/// What a column must be.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Test {
-    /// One of these texts.
-    OneOf(Vec<String>),
-    /// Contains this text.
-    Contains(String),
-    /// Begins with this text.
-    Begins(String),
-    /// This number; for flags 0 or 1.
-    Number(i64),
-    /// Nothing.
-    Null,
-    /// A time.
-    Time(TimeTest, OffsetDateTime),
-}
-
-/// Which rows.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Filter {
-    /// Those whose column passes the test.
-    Column(Column, Test),
-    /// Those that have this property.
-    Property(String, String),
-}
-
-/// Which way a list goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Direction {
-    /// The smallest first.
-    Ascending,
-    /// The largest first.
-    Descending,
-}
-
-/// Which rows, in which order, and which page of them.
-#[derive(Clone, Debug, Default)]
-pub struct Listing {
-    /// All must hold.
-    pub filters: Vec<Filter>,
-    /// The order; without, the newest first. The id is always the last key, in the direction of the
-    /// key before.
-    pub sort: Vec<(Column, Direction)>,
-    /// The page begins behind the row with this id.
-    pub marker: Option<String>,
-    /// The longest page.
-    pub limit: Option<u32>,
-    /// Rows left out at the page's begin.
-    pub offset: u32,
-}
-
-impl Listing {
-    /// All rows whose column is `value`.
-    pub fn of(column: Column, value: &impl ToString) -> Self {
-        let test = Test::OneOf(vec![value.to_string()]);
-        Self {
-            filters: vec![Filter::Column(column, test)],
-            ..Self::default()
-        }
-    }
-
-    /// With one more filter.
-    #[must_use]
-    pub fn and(mut self, column: Column, test: Test) -> Self {
-        self.filters.push(Filter::Column(column, test));
-        self
-    }
-
-    fn order(&self) -> Vec<(Column, Direction)> {
-        let mut order = self.sort.clone();
-        if order.is_empty() {
-            order.push((Column::CreatedAt, Direction::Descending));
-        }
-        if !order.iter().any(|(column, _)| *column == Column::Id) {
-            let direction = order
-                .last()
-                .map_or(Direction::Descending, |(_, direction)| *direction);
-            order.push((Column::Id, direction));
-        }
-        order
-    }
-}
 
 enum Value {
     Text(String),
@@ -201,6 +24,13 @@ struct Sql {
 }
 
 impl Sql {
+    fn of(text: String) -> Self {
+        Self {
+            text,
+            values: Vec::new(),
+        }
+    }
+
     fn text(&mut self, value: impl Into<String>) -> String {
         self.values.push(Value::Text(value.into()));
         format!("${}", self.values.len())
@@ -236,23 +66,26 @@ impl Sql {
 
     fn test(&mut self, column: Column, test: &Test) -> String {
         let name = column.sql();
+        let as_text = if column.is_number() {
+            format!("CAST({name} AS TEXT)")
+        } else {
+            name.to_owned()
+        };
         match test {
-            Test::OneOf(texts) => {
-                let places: Vec<String> = texts.iter().map(|text| self.text(text)).collect();
-                if places.is_empty() {
-                    return "1 = 0".to_owned();
-                }
-                format!("{name} IN ({})", places.join(", "))
-            }
+            Test::OneOf(texts) => self.one_of(column, texts),
+            // LIKE regards capitals in one of the databases and not in the other.
+            Test::Contains(text) if text.is_empty() => format!("{name} IS NOT NULL"),
             Test::Contains(text) => {
-                let pattern = self.text(format!("%{}%", escaped(text)));
-                format!("{name} LIKE {pattern} ESCAPE '\\'")
+                format!("REPLACE({as_text}, {}, '') <> {as_text}", self.text(text))
             }
             Test::Begins(text) => {
-                let pattern = self.text(format!("{}%", escaped(text)));
-                format!("{name} LIKE {pattern} ESCAPE '\\'")
+                let length = text.chars().count();
+                format!("SUBSTR({as_text}, 1, {length}) = {}", self.text(text))
             }
-            Test::Number(number) => format!("{name} = {}", self.number(*number)),
+            Test::Number(number) if column.is_number() => {
+                format!("{name} = {}", self.number(*number))
+            }
+            Test::Number(number) => format!("{name} = {}", self.text(number.to_string())),
             Test::Null => format!("{name} IS NULL"),
             Test::Time(test, time) => {
                 format!("{name} {} {}", test.sql(), self.number(to_micros(*time)))
@@ -260,26 +93,95 @@ impl Sql {
         }
     }
 
+    fn one_of(&mut self, column: Column, texts: &[String]) -> String {
+        let places: Vec<String> = if column.is_number() {
+            let numbers = texts.iter().filter_map(|text| text.parse().ok());
+            numbers.map(|number| self.number(number)).collect()
+        } else {
+            texts.iter().map(|text| self.text(text)).collect()
+        };
+        if places.is_empty() {
+            return "1 = 0".to_owned();
+        }
+        format!("{} IN ({})", column.sql(), places.join(", "))
+    }
+
     fn conditions(&mut self, listing: &Listing) -> Vec<String> {
-        listing
-            .filters
-            .iter()
-            .map(|filter| self.filter(filter))
-            .collect()
+        let filters = listing.filters.iter();
+        filters.map(|filter| self.filter(filter)).collect()
     }
 
     fn add_where(&mut self, conditions: &[String]) {
         if !conditions.is_empty() {
-            self.text.push_str(" WHERE ");
-            self.text.push_str(&conditions.join(" AND "));
+            self.text += " WHERE ";
+            self.text += &conditions.join(" AND ");
         }
+    }
+
+    fn add_order(&mut self, order: &[(Column, Direction)]) {
+        let keys = order.iter().map(|(column, direction)| {
+            let way = match direction {
+                Direction::Ascending => "ASC",
+                Direction::Descending => "DESC",
+            };
+            format!("{} {way}", column.key())
+        });
+        self.text += " ORDER BY ";
+        self.text += &keys.collect::<Vec<_>>().join(", ");
+    }
+
+    fn add_limit(&mut self, listing: &Listing) {
+        if listing.limit.is_some() || listing.offset > 0 {
+            let limit = listing.limit.map_or(i64::MAX, i64::from);
+            let (limit, offset) = (self.number(limit), self.number(i64::from(listing.offset)));
+            self.text += &[" LIMIT ", &limit, " OFFSET ", &offset].concat();
+        }
+    }
+
+    /// The condition of all rows behind `marker` in that order.
+    fn behind(&mut self, marker: &AnyRow, order: &[(Column, Direction)]) -> Result<String, Error> {
+        let columns = Columns(marker);
+        let mut keys = Vec::new();
+        for (column, direction) in order {
+            let place = if column.is_number() {
+                let value = columns.maybe_number(column.sql())?.unwrap_or(0);
+                self.number(value)
+            } else {
+                let value = columns.maybe_text(column.sql())?.unwrap_or_default();
+                self.text(value)
+            };
+            keys.push((column.key(), *direction, place));
+        }
+        Ok(behind(&keys))
     }
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_")
+const fn beyond(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Ascending => ">",
+        Direction::Descending => "<",
+    }
+}
+
+/// The rows whose keys lie behind these places.
+fn behind(keys: &[(String, Direction, String)]) -> String {
+    let first = keys.first().map_or(Direction::Descending, |key| key.1);
+    if keys.iter().all(|key| key.1 == first) {
+        // Compared as a whole, an index leads straight to the first of them.
+        let names: Vec<&str> = keys.iter().map(|key| key.0.as_str()).collect();
+        let places: Vec<&str> = keys.iter().map(|key| key.2.as_str()).collect();
+        let (names, places) = (names.join(", "), places.join(", "));
+        return format!("({names}) {} ({places})", beyond(first));
+    }
+    let mut ways = Vec::new();
+    let mut equal: Vec<String> = Vec::new();
+    for (key, direction, place) in keys {
+        let mut way = equal.clone();
+        way.push(format!("{key} {} {place}", beyond(*direction)));
+        ways.push(format!("({})", way.join(" AND ")));
+        equal.push(format!("{key} = {place}"));
+    }
+    format!("({})", ways.join(" OR "))
 }
 
 /// The rows of a page; `None` where the marker is no row of the table.
@@ -289,10 +191,7 @@ pub(crate) async fn page(
     listing: &Listing,
 ) -> Result<Option<Vec<AnyRow>>, Error> {
     let order = listing.order();
-    let mut sql = Sql {
-        text: format!("SELECT * FROM {table}"),
-        values: Vec::new(),
-    };
+    let mut sql = Sql::of(format!("SELECT * FROM {table}"));
     let mut conditions = sql.conditions(listing);
     if let Some(marker) = &listing.marker {
         let query = format!("SELECT * FROM {table} WHERE id = $1");
@@ -303,63 +202,13 @@ pub(crate) async fn page(
         let Some(row) = row.map_err(Error::sql(DOING))? else {
             return Ok(None);
         };
-        conditions.push(behind(&mut sql, &row, &order)?);
+        conditions.push(sql.behind(&row, &order)?);
     }
     sql.add_where(&conditions);
-    let keys: Vec<String> = order
-        .iter()
-        .map(|(column, direction)| {
-            let way = if *direction == Direction::Ascending {
-                "ASC"
-            } else {
-                "DESC"
-            };
-            // The bare column where it cannot be null, so that its index serves.
-            let bare = matches!(column, Column::Id | Column::CreatedAt);
-            let key = if bare {
-                column.sql().to_owned()
-            } else {
-                column.comparable()
-            };
-            format!("{key} {way}")
-        })
-        .collect();
-    sql.text += " ORDER BY ";
-    sql.text += &keys.join(", ");
-    if listing.limit.is_some() || listing.offset > 0 {
-        let limit = listing.limit.map_or(i64::MAX, i64::from);
-        let (limit, offset) = (sql.number(limit), sql.number(i64::from(listing.offset)));
-        sql.text += &[" LIMIT ", &limit, " OFFSET ", &offset].concat();
-    }
+    sql.add_order(&order);
+    sql.add_limit(listing);
     let rows = sql.bound().fetch_all(connection).await;
     rows.map(Some).map_err(Error::sql(DOING))
-}
-
-/// The condition of all rows behind `row` in that order.
-fn behind(sql: &mut Sql, row: &AnyRow, order: &[(Column, Direction)]) -> Result<String, Error> {
-    let columns = Columns(row);
-    let mut ways = Vec::new();
-    let mut equal: Vec<String> = Vec::new();
-    for (column, direction) in order {
-        let place = if column.is_number() {
-            let value = columns.maybe_number(column.sql())?.unwrap_or(0);
-            sql.number(value)
-        } else {
-            let value = columns.maybe_text(column.sql())?.unwrap_or_default();
-            sql.text(value)
-        };
-        let key = column.comparable();
-        let beyond = if *direction == Direction::Ascending {
-            ">"
-        } else {
-            "<"
-        };
-        let mut way = equal.clone();
-        way.push(format!("{key} {beyond} {place}"));
-        ways.push(format!("({})", way.join(" AND ")));
-        equal.push(format!("{key} = {place}"));
-    }
-    Ok(format!("({})", ways.join(" OR ")))
 }
 
 /// How many rows there are on all pages, and the sum of a column over them.
@@ -370,13 +219,9 @@ pub(crate) async fn total(
     listing: &Listing,
 ) -> Result<(u64, u64), Error> {
     // The sum of integers is a decimal in PostgreSQL.
-    let select = format!(
+    let mut sql = Sql::of(format!(
         "SELECT COUNT(*) AS number, CAST(COALESCE(SUM({sum}), 0) AS BIGINT) AS total FROM {table}"
-    );
-    let mut sql = Sql {
-        text: select,
-        values: Vec::new(),
-    };
+    ));
     let conditions = sql.conditions(listing);
     sql.add_where(&conditions);
     let row = sql

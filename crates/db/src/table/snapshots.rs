@@ -10,8 +10,9 @@ use sqlx::any::AnyRow;
 use crate::error::Error;
 use crate::open::Connection;
 use crate::row::{Columns, maybe};
+use crate::table::listing::{Column, Direction, Listing};
 use crate::table::properties;
-use crate::table::query::{self, Column, Direction, Listing};
+use crate::table::query;
 use crate::time::{now, to_micros};
 
 /// A snapshot of a volume.

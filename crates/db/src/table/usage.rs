@@ -4,7 +4,7 @@ use firebrick_vocabulary::ProjectId;
 
 use crate::error::Error;
 use crate::open::Connection;
-use crate::table::query::{Column, Listing};
+use crate::table::listing::{Column, Listing};
 use crate::table::{snapshots, volumes};
 
 /// What a project has.

@@ -12,8 +12,9 @@ use sqlx::any::AnyRow;
 use crate::error::Error;
 use crate::open::Connection;
 use crate::row::{Columns, flag, maybe};
+use crate::table::listing::{Column, Direction, Listing, Test};
 use crate::table::properties;
-use crate::table::query::{self, Column, Listing};
+use crate::table::query;
 use crate::time::{now, to_micros};
 
 /// A volume.
@@ -120,17 +121,17 @@ pub async fn list(
     }
 }
 
-/// All volumes in the pools of a service: those of its host and of `host#pool`.
+/// All volumes in the pools of a service, by the host of the service, which names no pool.
 pub async fn of_service(
     connection: &mut Connection,
     host: &HostName,
 ) -> Result<Vec<Volume>, Error> {
     let listing = Listing {
-        sort: vec![(Column::Id, query::Direction::Ascending)],
+        sort: vec![(Column::Id, Direction::Ascending)],
         ..Listing::default()
     };
     let pools = format!("{host}#");
-    let listing = listing.and(Column::Host, query::Test::Begins(pools));
+    let listing = listing.and(Column::Host, Test::Begins(pools));
     Ok(list(connection, &listing).await?.unwrap_or_default())
 }
 
