@@ -15,7 +15,7 @@ mod volume;
 
 pub use activity::{ActivityKind, ActivityStatus};
 pub use attachment::AttachmentStatus;
-pub use diagram::volume_diagram;
+pub use diagram::{snapshot_diagram, volume_diagram};
 pub use replication::ReplicationStatus;
 pub use snapshot::{SnapshotOperation, SnapshotStatus};
 pub use text::UnknownText;

@@ -40,13 +40,26 @@ pub enum SnapshotOperation {
 }
 
 impl SnapshotOperation {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Delete, Self::ForceDelete, Self::Clone];
+
     /// The statuses in which it may begin.
+    ///
+    /// Source: `cinder.volume.api.API.delete_snapshot` and `create_volume` from a snapshot.
     pub const fn sources(self) -> &'static [SnapshotStatus] {
         use SnapshotStatus as S;
         match self {
-            Self::Delete => &[S::Available, S::Error, S::ErrorDeleting],
+            Self::Delete => &[S::Available, S::Error],
             Self::ForceDelete => S::ALL,
             Self::Clone => &[S::Available],
+        }
+    }
+
+    /// The status that it leads to at once; `None` where the snapshot's own stays.
+    pub const fn target(self) -> Option<SnapshotStatus> {
+        match self {
+            Self::Delete | Self::ForceDelete => Some(SnapshotStatus::Deleting),
+            Self::Clone => None,
         }
     }
 }
@@ -55,5 +68,38 @@ impl SnapshotStatus {
     /// Whether the operation may begin in this status.
     pub fn allows(self, operation: SnapshotOperation) -> bool {
         operation.sources().contains(&self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_allows_exactly_what_the_table_says() {
+        use SnapshotOperation as O;
+        for status in SnapshotStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(*status));
+            let expected: &[O] = match status {
+                SnapshotStatus::Available => &[O::Delete, O::ForceDelete, O::Clone],
+                SnapshotStatus::Error => &[O::Delete, O::ForceDelete],
+                SnapshotStatus::Creating
+                | SnapshotStatus::Deleting
+                | SnapshotStatus::ErrorDeleting
+                | SnapshotStatus::Deleted
+                | SnapshotStatus::Updating
+                | SnapshotStatus::Unmanaging
+                | SnapshotStatus::BackingUp
+                | SnapshotStatus::Restoring => &[O::ForceDelete],
+            };
+            for operation in O::ALL {
+                let allowed = status.allows(*operation);
+                assert_eq!(
+                    allowed,
+                    expected.contains(operation),
+                    "{operation:?} in {status}"
+                );
+            }
+        }
     }
 }
