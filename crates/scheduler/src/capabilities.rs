@@ -22,7 +22,7 @@ fn fits(wanted: &str, found: &str) -> bool {
     let number = |text: &str| text.parse::<f64>().ok();
     let numbers = number(operand).zip(number(found));
     match operator {
-        "<is>" => truth(operand).is_some_and(|wanted| truth(found) == Some(wanted)),
+        "<is>" => is_true(operand) == is_true(found),
         "<in>" => found.contains(operand),
         "<or>" => wanted
             .split("<or>")
@@ -42,18 +42,35 @@ fn fits(wanted: &str, found: &str) -> bool {
     }
 }
 
-/// The words for yes and no, whatever their case.
-fn truth(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "t" | "yes" | "y" | "on" | "1" => Some(true),
-        "false" | "f" | "no" | "n" | "off" | "0" => Some(false),
-        _ => None,
-    }
+/// Whether it is one of the words for yes, whatever their case; everything else means no.
+///
+/// Source: `oslo_utils.strutils.bool_from_string`.
+fn is_true(text: &str) -> bool {
+    let words = ["true", "t", "yes", "y", "on", "1"];
+    words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn opposites_never_agree(wanted in -99_i32..99, found in -99_i32..99) {
+            let number = Capability::Number(f64::from(found));
+            let says = |operator: &str| matches(&format!("{operator} {wanted}"), &number);
+            assert_ne!(says("=="), says("!="));
+            assert_eq!(says("=="), says(">=") && says("<="));
+            assert_eq!(says("="), says(">="));
+        }
+
+        #[test]
+        fn whatever_is_written_gets_an_answer(wanted in ".{0,40}", found in ".{0,40}") {
+            matches(&wanted, &Capability::Text(found.clone()));
+            matches(&wanted, &Capability::List(vec![found]));
+            matches(&wanted, &Capability::Number(f64::NAN));
+        }
+    }
 
     #[test]
     fn operators_do_what_their_names_say() {
@@ -75,6 +92,21 @@ mod tests {
             ("blocks", text("blocks"), true),
             ("blocks", text("stones"), false),
             (">= many", Capability::Number(4.0), false),
+            ("!= many", Capability::Number(4.0), false),
+            ("<is> perhaps", Capability::Flag(false), true),
+            ("<is> YES", text("on"), true),
+            ("<or> ssd", text("ssd"), true),
+            ("<or> ", text(""), false),
+            (
+                "blocks",
+                Capability::List(vec!["stones".into(), "blocks".into()]),
+                true,
+            ),
+            ("blocks", Capability::List(vec![]), false),
+            ("s< b", text("a"), true),
+            ("s>= b", text("a"), false),
+            ("3", Capability::Number(3.0), true),
+            ("", text(""), true),
         ];
         for (wanted, found, expected) in cases {
             assert_eq!(

@@ -68,7 +68,10 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Picks the pool with the most room of those that fit.
+/// Picks the pool with the most room of those that fit; of equals, the first.
+///
+/// Source: `CapacityFilter`, `CapabilitiesFilter`, `AvailabilityZoneFilter`, `SameBackendFilter`,
+/// `DifferentBackendFilter` and `CapacityWeigher` of `cinder.scheduler`.
 pub fn choose(request: &Request, pools: &[PoolState]) -> Result<Choice, Refusal> {
     let mut refusal = Refusal::default();
     let mut best: Option<&PoolState> = None;
@@ -140,81 +143,4 @@ fn incapable(request: &Request, pool: &PoolState) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pool::Capability;
-
-    fn pool(name: &str, free: f64) -> PoolState {
-        PoolState {
-            host: HostName::service("node", name).with_pool("volumes"),
-            availability_zone: "nova".into(),
-            closed: None,
-            total: 100.0,
-            free,
-            provisioned: 0.0,
-            reserved_percentage: 10,
-            max_over_subscription_ratio: 2.0,
-            thin: false,
-            capabilities: BTreeMap::from([
-                (
-                    "volume_backend_name".to_owned(),
-                    Capability::Text(name.to_owned()),
-                ),
-                (
-                    "replication_enabled".to_owned(),
-                    Capability::Flag(name == "a"),
-                ),
-            ]),
-        }
-    }
-
-    fn request(size: u32, specs: &[(&str, &str)]) -> Request {
-        let extra_specs = specs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
-        Request {
-            size,
-            extra_specs,
-            ..Request::default()
-        }
-    }
-
-    #[test]
-    fn the_pool_with_the_most_room_wins_among_those_that_fit() {
-        let pools = [pool("a", 50.0), pool("b", 80.0)];
-        let choice = choose(&request(1, &[]), &pools).map(|choice| choice.host);
-        assert_eq!(choice, Ok(pools[1].host.clone()));
-        let replicated = [("replication_enabled", "<is> True")];
-        let choice = choose(&request(1, &replicated), &pools).map(|choice| choice.host);
-        assert_eq!(choice, Ok(pools[0].host.clone()));
-    }
-
-    #[test]
-    fn a_refusal_names_every_pool_and_reason() {
-        let mut pools = [pool("a", 50.0), pool("b", 80.0), pool("c", 90.0)];
-        pools[2].closed = Some("the service is disabled".into());
-        let specs = [("volume_backend_name", "a"), ("other:scope", "ignored")];
-        let refusal = choose(&request(60, &specs), &pools)
-            .err()
-            .unwrap_or_default();
-        let filters: Vec<Filter> = refusal.pools.iter().map(|(_, filter, _)| *filter).collect();
-        assert_eq!(
-            filters,
-            [Filter::Capacity, Filter::Capabilities, Filter::Service]
-        );
-        assert!(
-            refusal.to_string().contains("60 GiB asked, 40.0 GiB left"),
-            "{refusal}"
-        );
-    }
-
-    #[test]
-    fn thin_pools_promise_more_than_they_have() {
-        let mut thin = pool("a", 50.0);
-        thin.thin = true;
-        thin.provisioned = 150.0;
-        assert!(choose(&request(50, &[]), &[thin.clone()]).is_ok());
-        assert!(choose(&request(51, &[]), &[thin]).is_err());
-    }
-}
+mod tests;

@@ -26,9 +26,9 @@ pub struct PoolState {
     pub availability_zone: String,
     /// Why nothing new may go there now: down, disabled, frozen.
     pub closed: Option<String>,
-    /// What lies below the pool.
+    /// What lies below the pool; infinite where it has no bounds.
     pub total: f64,
-    /// What can still be written.
+    /// What can still be written; infinite where it has no bounds.
     pub free: f64,
     /// Sum of the sizes of its volumes.
     pub provisioned: f64,
@@ -43,15 +43,26 @@ pub struct PoolState {
 }
 
 impl PoolState {
-    /// What can be promised to new volumes, in GiB.
+    /// What can be promised to new volumes, in GiB; negative where too much is promised already.
+    ///
+    /// A thin pool promises at most its total, less the reserve, times the ratio; and nothing on the
+    /// strength of space that others have filled. A thick one promises what is neither written nor
+    /// promised.
+    ///
+    /// Source: `cinder.volume.volume_utils.calculate_virtual_free_capacity`.
     pub fn room(&self) -> f64 {
-        let reserved = self.total * f64::from(self.reserved_percentage) / 100.0;
+        if self.total.is_infinite() || self.free.is_infinite() {
+            return f64::INFINITY;
+        }
+        let reserved = (self.total * f64::from(self.reserved_percentage) / 100.0).floor();
         let free = self.free - reserved;
         if self.thin {
-            let promised = self.total * self.max_over_subscription_ratio - self.provisioned;
-            promised.min(free * self.max_over_subscription_ratio)
+            // Below one, a thin pool would promise less than a thick one.
+            let ratio = self.max_over_subscription_ratio.max(1.0);
+            let promised = (self.total - reserved) * ratio - self.provisioned;
+            promised.min(free * ratio)
         } else {
-            free
+            free.min(self.total - reserved - self.provisioned)
         }
     }
 }
