@@ -39,11 +39,17 @@ impl Store {
         const DOING: &str = "take a snapshot";
         let mut state = self.core.lock();
         self.changeable(&state, DOING, id)?;
-        if let Some(known) = found(&state, DOING, id)?.read().snapshot_named(&name) {
-            return Ok(known.into());
-        }
-        // The lock keeps others from appending, so this is the record's own sequence.
-        let snapshot = SnapshotId(self.core.log.next_sequence().0);
+        let newest = {
+            let image = found(&state, DOING, id)?.read();
+            if let Some(known) = image.snapshot_named(&name) {
+                return Ok(known.into());
+            }
+            let ids = image.snapshots.iter().map(|taken| taken.meta.id.0);
+            ids.max().unwrap_or_default()
+        };
+        // The lock keeps others from appending, so this is the record's own sequence; unless another
+        // site, whose log is longer, has given that number to a snapshot of the image already.
+        let snapshot = SnapshotId(self.core.log.next_sequence().0.max(newest + 1));
         let change = Change::SnapshotCreate {
             image: id,
             snapshot,

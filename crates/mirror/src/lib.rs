@@ -1,1 +1,26 @@
-//! A reader of another site's log, and the switch between sites.
+//! Reader and server of a log between two sites.
+//!
+//! What it is for: [`Mirror`] serves this store's log to its peers and follows theirs. What it
+//! promises: only what is durable here is ever sent (a crash never takes back what a peer holds);
+//! a batch is applied whole and in order (INV-2); only peers whose certificate is pinned are talked
+//! to; memory is bounded whatever a peer sends. What it leans on: `engine` for what records mean,
+//! TLS for who speaks.
+
+mod copy;
+mod error;
+mod follow;
+mod identity;
+mod lag;
+mod message;
+mod mirror;
+mod peers;
+mod serve;
+mod session;
+mod stream;
+mod tls;
+mod wire;
+
+pub use error::{Error, ErrorKind};
+pub use identity::{Fingerprint, Identity};
+pub use mirror::{Mirror, MirrorOptions, PeerOptions};
+pub use peers::PeerState;

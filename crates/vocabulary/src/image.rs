@@ -46,7 +46,8 @@ uuid_id!(
 );
 
 /// The id of a snapshot within its image: the sequence that its record has in the log of the site
-/// where it was taken. The same at every site that holds the image.
+/// where it was taken, or one more than the newest where that one has it. The same at every site that
+/// holds the image.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SnapshotId(pub u64);

@@ -1,0 +1,339 @@
+//! A first copy as the serving side sends it: snapshots, the newest state, and what came after.
+
+use std::sync::Arc;
+
+use firebrick_engine::{
+    Changed, CopySource, ErrorKind as EngineError, MapView, SnapshotSource, Store,
+};
+use firebrick_log::{Change, Checksum, FrameRecord, Location};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Epoch, ImageId, Sequence, SyncState};
+use tracing::info;
+
+use crate::error::Error;
+use crate::message::{self, ToReader};
+use crate::stream::{Durable, own_change, put_data};
+use crate::wire::{self, Kind};
+
+/// Blocks in one part of a copy.
+const PART_BLOCKS: usize = 512;
+/// About how long a part of what came after becomes, in bytes.
+const PART_BYTES: usize = 1 << 20;
+
+/// One copy.
+///
+/// The newest state is sent as it was at one position, and then every record of the image behind
+/// the position where the copy first began, up to where the main stream is. A copy that is taken up
+/// again sends the rest from a later state: applying all records from the first position on, in
+/// order, leads to the same end whatever the blocks were before (INV-2).
+pub(crate) struct Copy {
+    store: Arc<Store>,
+    image: ImageId,
+    epoch: Epoch,
+    source: CopySource,
+    /// Whether it goes on where an earlier attempt ended.
+    resumed: bool,
+    /// Behind this record everything must be sent again.
+    catch_from: Sequence,
+    phase: Phase,
+}
+
+enum Phase {
+    Begin { next_block: u64 },
+    Snapshot { index: usize, next_block: u64 },
+    Head { next_block: u64 },
+    CatchUp { log: Box<Durable>, at: Sequence },
+    End,
+}
+
+/// What a step of a copy leads to.
+pub(crate) enum Step {
+    /// A frame for the peer.
+    Frame(Vec<u8>),
+    /// Nothing now: the main stream has to come on first.
+    Wait,
+    /// The copy has reached the main stream; the last frame of it.
+    Done(Vec<u8>),
+}
+
+impl Copy {
+    /// Prepares to copy `image`, from where an earlier attempt came to if that is possible. `None`
+    /// where this site is not the one to copy it from (any more).
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        image: ImageId,
+        reached: Option<SyncState>,
+    ) -> Result<Option<Self>, Error> {
+        let ours = store.image(image).ok().map(|image| image.info());
+        let Some(ours) = ours.filter(|info| info.mirrored && info.upstream.is_none()) else {
+            return Ok(None);
+        };
+        let source = match store.copy_source(image) {
+            Ok(source) => source,
+            // Removed between the two looks.
+            Err(error) if error.kind == EngineError::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let resumed = match reached {
+            Some(SyncState::Copying { next_block, at }) if resumable(&source, at) => {
+                Some((next_block, at))
+            }
+            Some(_) | None => None,
+        };
+        info!(
+            image = %ours.name, at = %source.position, resumed = resumed.is_some(),
+            "an image is copied to a peer"
+        );
+        Ok(Some(Self {
+            store: Arc::clone(store),
+            image,
+            epoch: source.image.epoch,
+            catch_from: resumed.map_or(source.position, |(_, at)| at),
+            resumed: resumed.is_some(),
+            phase: Phase::Begin {
+                next_block: resumed.map_or(0, |(next_block, _)| next_block),
+            },
+            source,
+        }))
+    }
+
+    pub(crate) const fn image(&self) -> ImageId {
+        self.image
+    }
+
+    /// The next part; `main` is up to where the main stream has been sent.
+    pub(crate) fn step(&mut self, main: Sequence) -> Result<Step, Error> {
+        match &mut self.phase {
+            Phase::Begin { next_block } => {
+                let next_block = *next_block;
+                self.phase = if self.resumed {
+                    Phase::Head { next_block }
+                } else {
+                    Phase::Snapshot {
+                        index: 0,
+                        next_block: 0,
+                    }
+                };
+                let image = self.source.image.clone();
+                let begin = ToReader::CopyBegin {
+                    image,
+                    resumed: self.resumed,
+                };
+                Ok(Step::Frame(wire::message(&begin)))
+            }
+            Phase::Snapshot { index, next_block } => {
+                let (index, next_block) = (*index, *next_block);
+                self.snapshot(index, next_block).map(Step::Frame)
+            }
+            Phase::Head { next_block } => {
+                let next_block = *next_block;
+                self.head(next_block).map(Step::Frame)
+            }
+            Phase::CatchUp { .. } => self.catch_up(main),
+            Phase::End => Ok(Step::Wait),
+        }
+    }
+
+    /// A part of a snapshot, by its difference to the one before.
+    fn snapshot(&mut self, index: usize, next_block: u64) -> Result<Vec<u8>, Error> {
+        let snapshots = &self.source.snapshots;
+        let Some(snapshot) = snapshots.get(index) else {
+            self.phase = Phase::Head { next_block: 0 };
+            return self.head(0);
+        };
+        let mut part = self.begin(None);
+        if next_block == 0 {
+            self.resize(&mut part, snapshot.size);
+        }
+        let older = index
+            .checked_sub(1)
+            .and_then(|i| snapshots.get(i))
+            .map(|older| &older.map);
+        let changed = snapshot.map.changed_since(older, next_block, PART_BLOCKS);
+        self.put(&mut part, &changed)?;
+        self.phase = match changed.last() {
+            Some(last) if changed.len() == PART_BLOCKS => Phase::Snapshot {
+                index,
+                next_block: last.block + 1,
+            },
+            Some(_) | None => {
+                self.name(&mut part, snapshot);
+                Phase::Snapshot {
+                    index: index + 1,
+                    next_block: 0,
+                }
+            }
+        };
+        Ok(wire::seal(part))
+    }
+
+    /// A part of the newest state, by its difference to the last snapshot. Which snapshot was the
+    /// last when an earlier attempt began is not known, so what follows that one starts from nothing.
+    fn head(&mut self, next_block: u64) -> Result<Vec<u8>, Error> {
+        let last = self.source.snapshots.last().filter(|_| !self.resumed);
+        let older: Option<&MapView> = last.map(|last| &last.map);
+        let changed = self
+            .source
+            .head
+            .changed_since(older, next_block, PART_BLOCKS);
+        let done = changed.len() < PART_BLOCKS;
+        let reached = changed.last().map_or(next_block, |last| last.block + 1);
+        let progress = SyncState::Copying {
+            next_block: reached,
+            at: self.catch_from,
+        };
+        let mut part = self.begin(Some(progress));
+        self.resize(&mut part, self.source.image.size);
+        if self.resumed {
+            let end = if done {
+                self.source.head.blocks()
+            } else {
+                reached
+            };
+            let blocks = end.saturating_sub(next_block);
+            message::put_discard(&mut part, self.image, next_block, blocks);
+        }
+        self.put(&mut part, &changed)?;
+        self.phase = if done {
+            let log = Durable::new(Arc::clone(&self.store), self.catch_from.next())?;
+            Phase::CatchUp {
+                log: Box::new(log),
+                at: self.catch_from,
+            }
+        } else {
+            Phase::Head {
+                next_block: reached,
+            }
+        };
+        Ok(wire::seal(part))
+    }
+
+    /// Records of the image behind the copied state.
+    fn catch_up(&mut self, main: Sequence) -> Result<Step, Error> {
+        let mut part = self.begin(None);
+        let empty = part.len();
+        let image = self.image;
+        let Phase::CatchUp { log, at } = &mut self.phase else {
+            return Ok(Step::Wait);
+        };
+        while *at < main && part.len() < PART_BYTES {
+            let Some(frame) = log.next()? else { break };
+            *at = frame.position.sequence;
+            for (i, record) in frame.records.iter().enumerate() {
+                let sequence = frame.first.plus(i as u64);
+                let sends = |of: ImageId| of == image && self.store.sends(of, sequence);
+                match record {
+                    FrameRecord::Data {
+                        image,
+                        block,
+                        checksums,
+                        at,
+                        ..
+                    } if sends(*image) => {
+                        put_data(&self.store, &mut part, *image, *block, *at, checksums)?;
+                    }
+                    FrameRecord::Discard {
+                        image,
+                        block,
+                        blocks,
+                    } if sends(*image) => {
+                        message::put_discard(&mut part, *image, *block, *blocks);
+                    }
+                    FrameRecord::Data { .. } | FrameRecord::Discard { .. } => {}
+                    FrameRecord::Change(Change::Promote { images }) => {
+                        let mine = images.iter().find(|promotion| promotion.image == image);
+                        self.epoch = mine.map_or(self.epoch, |promotion| promotion.epoch);
+                    }
+                    FrameRecord::Change(change) => {
+                        if let Some(change) = own_change(change, sends) {
+                            message::put_change(&mut part, &change);
+                        }
+                    }
+                }
+            }
+        }
+        if part.len() > empty {
+            return Ok(Step::Frame(wire::seal(part)));
+        }
+        // Both are at ends of frames, so they meet exactly.
+        if *at != main {
+            return Ok(Step::Wait);
+        }
+        self.phase = Phase::End;
+        let end = ToReader::CopyEnd {
+            image: self.image,
+            epoch: self.epoch,
+        };
+        Ok(Step::Done(wire::message(&end)))
+    }
+
+    /// An empty part.
+    fn begin(&self, progress: Option<SyncState>) -> Vec<u8> {
+        let mut part = wire::begin(Kind::Copy);
+        message::put_copy(&mut part, self.image, progress);
+        part
+    }
+
+    fn resize(&self, part: &mut Vec<u8>, size: Bytes) {
+        message::put_change(
+            part,
+            &Change::Resize {
+                image: self.image,
+                size,
+            },
+        );
+    }
+
+    fn name(&self, part: &mut Vec<u8>, snapshot: &SnapshotSource) {
+        let (image, name) = (self.image, snapshot.name.clone());
+        message::put_change(
+            part,
+            &Change::SnapshotCreate {
+                image,
+                snapshot: snapshot.id,
+                name,
+            },
+        );
+    }
+
+    /// Blocks as data and discards, neighbours together.
+    fn put(&self, part: &mut Vec<u8>, changed: &[Changed]) -> Result<(), Error> {
+        let alike = |one: &Changed, next: &Changed| {
+            one.block + 1 == next.block
+                && match (one.entry, next.entry) {
+                    (Some(one), Some(next)) => one.at.plus_blocks(1) == next.at,
+                    (None, None) => true,
+                    (Some(_), None) | (None, Some(_)) => false,
+                }
+        };
+        for run in changed.chunk_by(alike) {
+            let Some(first) = run.first() else { continue };
+            match first.entry {
+                None => message::put_discard(part, self.image, first.block, run.len() as u64),
+                Some(entry) => {
+                    let sums: Vec<Checksum> = run
+                        .iter()
+                        .filter_map(|block| block.entry)
+                        .map(|entry| entry.checksum)
+                        .collect();
+                    let at: Location = entry.at;
+                    put_data(&self.store, part, self.image, first.block, at, &sums)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a copy that had come to its newest state, taken at `at`, can go on: a snapshot that was
+/// made since would get blocks that are younger than itself.
+fn resumable(source: &CopySource, at: Sequence) -> bool {
+    let newest = source
+        .snapshots
+        .iter()
+        .map(|snapshot| snapshot.id.0)
+        .max()
+        .unwrap_or_default();
+    at > Sequence::ZERO && at <= source.position && newest <= at.0
+}
+
+const _: () = assert!(PART_BLOCKS * BLOCK_SIZE as usize + (1 << 20) < wire::RECORDS_MAX);

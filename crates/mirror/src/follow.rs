@@ -1,0 +1,400 @@
+//! The reading side: one connection to each peer, whose log is applied here.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use firebrick_engine::Store;
+use firebrick_vocabulary::{ImageId, Position, Sequence, StoreId, SyncState};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tracing::{debug, info, warn};
+
+use crate::error::{Error, ErrorKind};
+use crate::identity::SUBJECT;
+use crate::message::{self, ToReader, ToServer, VERSION};
+use crate::mirror::Shared;
+use crate::peers::Peer;
+use crate::session;
+use crate::wire::{self, Kind};
+
+const DOING: &str = "follow a peer";
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+/// Frames that are applied before what they say is flushed and confirmed.
+const GROUP: usize = 16;
+
+/// A peer to follow.
+pub(crate) struct Follower {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) address: String,
+    pub(crate) connector: TlsConnector,
+}
+
+impl Follower {
+    /// Connects again and again, until the mirror ends.
+    pub(crate) async fn run(self) {
+        let mut pause = FIRST_RETRY;
+        let mut said = String::new();
+        loop {
+            let attempt = tokio::select! {
+                () = self.shared.ending.cancelled() => return,
+                attempt = self.connect() => attempt,
+            };
+            let error = match attempt {
+                Ok(connection) => {
+                    pause = FIRST_RETRY;
+                    said.clear();
+                    self.peer.set_following(true);
+                    let ended = connection.run().await;
+                    self.peer.set_following(false);
+                    match ended {
+                        Ok(()) => return,
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            // The same reason again and again is said once.
+            if said == error.why {
+                debug!(peer = %self.peer.name, %error, "the peer is still not there");
+            } else {
+                warn!(peer = %self.peer.name, %error, "the peer is not followed");
+                said.clone_from(&error.why);
+            }
+            tokio::select! {
+                () = self.shared.ending.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(self.shared.retry.max(FIRST_RETRY));
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Error> {
+        let patience = session::patience(self.shared.heartbeat);
+        match tokio::time::timeout(patience, self.introduce()).await {
+            Ok(connection) => connection,
+            Err(_) => Err(Error::new(
+                ErrorKind::Connection,
+                DOING,
+                "the peer did not answer in time",
+            )),
+        }
+    }
+
+    async fn introduce(&self) -> Result<Connection, Error> {
+        let io = Error::io;
+        let stream = TcpStream::connect(&self.address).await.map_err(io(DOING))?;
+        stream.set_nodelay(true).map_err(io(DOING))?;
+        let name = ServerName::try_from(SUBJECT)
+            .map_err(|error| Error::new(ErrorKind::Identity, DOING, error))?;
+        let stream = self
+            .connector
+            .connect(name, stream)
+            .await
+            .map_err(io(DOING))?;
+        let (mut input, mut output) = tokio::io::split(stream);
+        let own = self.shared.store.id();
+        let hello = ToServer::Hello {
+            version: VERSION,
+            name: self.shared.name.clone(),
+            store: own,
+        };
+        send(&mut output, &hello).await?;
+        let (kind, payload) = wire::read(&mut input).await.map_err(io(DOING))?;
+        let (store, head) = match understand(kind, &payload)? {
+            ToReader::Welcome {
+                version: VERSION,
+                store,
+                head,
+                ..
+            } => (store, head),
+            ToReader::Refused { why } => {
+                return Err(Error::new(ErrorKind::WentBackwards, DOING, why));
+            }
+            ToReader::Welcome { .. }
+            | ToReader::CopyBegin { .. }
+            | ToReader::CopyEnd { .. }
+            | ToReader::Alive { .. } => {
+                return Err(Error::protocol(DOING, "the peer did not say who it is"));
+            }
+        };
+        let from = self.shared.store.applied(store).next();
+        let images = held(&self.shared.store, store);
+        send(&mut output, &ToServer::Subscribe { from, images }).await?;
+        info!(peer = %self.peer.name, %from, %head, "following the peer");
+        self.peer.saw_store(store);
+        let (shared, peer) = (Arc::clone(&self.shared), Arc::clone(&self.peer));
+        Ok(Connection {
+            shared,
+            peer,
+            store,
+            head,
+            input,
+            output,
+        })
+    }
+}
+
+/// The images that follow the store, and whether they are complete.
+fn held(store: &Store, peer: StoreId) -> Vec<(ImageId, bool)> {
+    let infos = store.images().into_iter().map(|image| image.info());
+    let held = infos.filter(|info| info.upstream == Some(peer));
+    held.map(|info| (info.id, info.sync.is_consistent()))
+        .collect()
+}
+
+async fn send(
+    output: &mut WriteHalf<TlsStream<TcpStream>>,
+    message: &ToServer,
+) -> Result<(), Error> {
+    output
+        .write_all(&wire::message(message))
+        .await
+        .map_err(Error::io(DOING))?;
+    output.flush().await.map_err(Error::io(DOING))
+}
+
+fn understand(kind: Kind, payload: &[u8]) -> Result<ToReader, Error> {
+    match kind {
+        Kind::Message => wire::parse(payload).map_err(|error| Error::protocol(DOING, error)),
+        Kind::Batch | Kind::Copy => Err(Error::protocol(
+            DOING,
+            "the peer sent records before it was asked",
+        )),
+    }
+}
+
+/// A connection whose peer has welcomed this site.
+struct Connection {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    store: StoreId,
+    head: Position,
+    input: ReadHalf<TlsStream<TcpStream>>,
+    output: WriteHalf<TlsStream<TcpStream>>,
+}
+
+impl Connection {
+    /// Applies what comes, until the connection breaks (an error) or the mirror ends.
+    async fn run(self) -> Result<(), Error> {
+        let Self {
+            shared,
+            peer,
+            store,
+            head,
+            mut input,
+            output,
+        } = self;
+        let (frames, queue) = mpsc::channel(session::QUEUE);
+        let (answers, to_write) = mpsc::channel(session::QUEUE);
+        let applier = Applier {
+            shared: Arc::clone(&shared),
+            peer: Arc::clone(&peer),
+            store,
+            head: head.sequence,
+            answers,
+            requested: BTreeSet::new(),
+            copied: None,
+            synced: Vec::new(),
+        };
+        let applier = shared.tasks.spawn_blocking(move || applier.run(queue));
+        let patience = session::patience(shared.heartbeat);
+        let reading = async {
+            loop {
+                let frame = session::read(&mut input, patience)
+                    .await
+                    .map_err(Error::io(DOING))?;
+                peer.heard(frame.1.len());
+                // The applier says itself why it has ended.
+                if frames.send(frame).await.is_err() {
+                    return Ok(());
+                }
+            }
+        };
+        let alive = || wire::message(&ToServer::Alive);
+        let writing = session::write_all(output, to_write, shared.heartbeat, alive);
+        let result: Result<(), Error> = tokio::select! {
+            () = shared.ending.cancelled() => Ok(()),
+            read = reading => read,
+            written = writing => written.map_err(Error::io(DOING)),
+        };
+        drop(frames);
+        let applied = applier.await.unwrap_or(Ok(()));
+        if shared.ending.is_cancelled() {
+            return Ok(());
+        }
+        applied?;
+        result?;
+        Err(Error::new(
+            ErrorKind::Connection,
+            DOING,
+            "the connection ended",
+        ))
+    }
+}
+
+/// Applies frames in their order, from a thread of its own.
+struct Applier {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    store: StoreId,
+    /// Where the peer's log ended when it welcomed this site.
+    head: Sequence,
+    answers: mpsc::Sender<Vec<u8>>,
+    /// Images whose copy has been asked for on this connection.
+    requested: BTreeSet<ImageId>,
+    /// The image that is being copied.
+    copied: Option<ImageId>,
+    /// Copies that are complete, but not flushed yet.
+    synced: Vec<ImageId>,
+}
+
+impl Applier {
+    fn run(mut self, mut queue: mpsc::Receiver<(Kind, Vec<u8>)>) -> Result<(), Error> {
+        let waiting = self.shared.store.copying(self.store);
+        self.request(&waiting);
+        self.confirm()?;
+        while let Some((kind, payload)) = queue.blocking_recv() {
+            let mut news = self.take(kind, &payload)?;
+            for _ in 1..GROUP {
+                let Ok((kind, payload)) = queue.try_recv() else {
+                    break;
+                };
+                news |= self.take(kind, &payload)?;
+            }
+            if news {
+                self.confirm()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies a frame; whether there is something to flush and confirm.
+    fn take(&mut self, kind: Kind, payload: &[u8]) -> Result<bool, Error> {
+        match kind {
+            Kind::Batch => self.batch(payload),
+            Kind::Copy => self.copy_part(payload),
+            Kind::Message => {
+                let message =
+                    wire::parse(payload).map_err(|error| Error::protocol(DOING, error))?;
+                self.message(message)
+            }
+        }
+    }
+
+    fn batch(&mut self, payload: &[u8]) -> Result<bool, Error> {
+        let Some(batch) = message::batch(payload) else {
+            return Err(Error::protocol(DOING, "a batch that makes no sense"));
+        };
+        self.verify(&batch.records)?;
+        let followed = self
+            .shared
+            .store
+            .apply(self.store, batch.upto, &batch.records)?;
+        self.request(&followed.needs_copy);
+        Ok(true)
+    }
+
+    fn copy_part(&mut self, payload: &[u8]) -> Result<bool, Error> {
+        let Some(part) = message::copy_part(payload) else {
+            return Err(Error::protocol(
+                DOING,
+                "a part of a copy that makes no sense",
+            ));
+        };
+        self.verify(&part.records)?;
+        // Without an active copy the image is gone, and so is the use of the part.
+        if self.copied != Some(part.image) || self.shared.store.image(part.image).is_err() {
+            return Ok(false);
+        }
+        self.shared
+            .store
+            .copy_apply(self.store, part.image, &part.records, part.progress)?;
+        Ok(true)
+    }
+
+    fn message(&mut self, message: ToReader) -> Result<bool, Error> {
+        match message {
+            ToReader::CopyBegin { image, resumed } => {
+                let waits = self.shared.store.copying(self.store).contains(&image.image);
+                if waits && !resumed {
+                    self.shared.store.copy_begin(self.store, &image)?;
+                }
+                self.copied = waits.then_some(image.image);
+                Ok(waits)
+            }
+            ToReader::CopyEnd { image, epoch } => {
+                if self.copied.take() != Some(image) || self.shared.store.image(image).is_err() {
+                    return Ok(false);
+                }
+                self.shared.store.copy_end(self.store, image, epoch)?;
+                self.requested.remove(&image);
+                self.synced.push(image);
+                Ok(true)
+            }
+            ToReader::Alive { .. } => Ok(false),
+            ToReader::Refused { why } => Err(Error::protocol(DOING, why)),
+            ToReader::Welcome { .. } => {
+                Err(Error::protocol(DOING, "the peer introduced itself twice"))
+            }
+        }
+    }
+
+    fn verify(&self, records: &[firebrick_engine::PeerRecord<'_>]) -> Result<(), Error> {
+        if message::is_whole(records) {
+            return Ok(());
+        }
+        warn!(peer = %self.peer.name, "a block from the peer does not fit its checksum");
+        Err(Error::protocol(
+            DOING,
+            "a block that does not fit its checksum",
+        ))
+    }
+
+    /// Asks for the copies that are needed and not asked for yet.
+    fn request(&mut self, images: &[ImageId]) {
+        for image in images {
+            if self.requested.insert(*image) {
+                let reached = self.reached(*image);
+                self.answer(&ToServer::CopyRequest {
+                    image: *image,
+                    reached,
+                });
+            }
+        }
+    }
+
+    fn reached(&self, image: ImageId) -> Option<SyncState> {
+        self.shared
+            .store
+            .image(image)
+            .ok()
+            .map(|image| image.info().sync)
+    }
+
+    /// Makes durable what has been applied, and only then says so.
+    fn confirm(&mut self) -> Result<(), Error> {
+        // Taken before the flush: what is confirmed is what the flush covers.
+        let applied = self.shared.store.applied(self.store);
+        self.shared.store.flush()?;
+        for image in std::mem::take(&mut self.synced) {
+            self.answer(&ToServer::Synced { image });
+        }
+        self.answer(&ToServer::Confirm { sequence: applied });
+        if applied >= self.head {
+            self.peer.set_caught_up();
+        }
+        self.peer.changed.notify_waiters();
+        Ok(())
+    }
+
+    fn answer(&self, message: &ToServer) {
+        // Where the connection is gone, the next one says it all again.
+        drop(self.answers.blocking_send(wire::message(message)));
+    }
+}

@@ -1,0 +1,268 @@
+//! What two sites say to each other.
+
+use firebrick_engine::{CopyImage, PeerRecord};
+use firebrick_log::{Change, Checksum};
+use firebrick_vocabulary::{BLOCK_SIZE, Epoch, ImageId, Position, Sequence, StoreId, SyncState};
+use serde::{Deserialize, Serialize};
+
+/// The version spoken here.
+pub(crate) const VERSION: u32 = 1;
+
+/// What the side that reads says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ToServer {
+    /// First.
+    Hello {
+        version: u32,
+        name: String,
+        store: StoreId,
+    },
+    /// After the welcome: from which record on, and which images it holds, complete or not.
+    Subscribe {
+        from: Sequence,
+        images: Vec<(ImageId, bool)>,
+    },
+    /// Everything up to there is durable at the reader.
+    Confirm { sequence: Sequence },
+    /// An image must be copied, perhaps from where an earlier attempt came to.
+    CopyRequest {
+        image: ImageId,
+        reached: Option<SyncState>,
+    },
+    /// A copy is complete and durable.
+    Synced { image: ImageId },
+    /// Nothing but a sign of life.
+    Alive,
+}
+
+/// What the side that serves says, besides records.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ToReader {
+    /// Who serves, and up to where its log is durable.
+    Welcome {
+        version: u32,
+        name: String,
+        store: StoreId,
+        head: Position,
+    },
+    /// The connection ends, because.
+    Refused { why: String },
+    /// A copy begins; where it is not resumed, the reader's image becomes empty.
+    CopyBegin { image: CopyImage, resumed: bool },
+    /// A copy has reached the stream.
+    CopyEnd { image: ImageId, epoch: Epoch },
+    /// The newest record.
+    Alive { head: Position },
+}
+
+/// A batch of the log.
+pub(crate) struct Batch<'a> {
+    /// Everything up to this record has been sent.
+    pub(crate) upto: Sequence,
+    pub(crate) records: Vec<PeerRecord<'a>>,
+}
+
+/// A part of a copy.
+pub(crate) struct CopyPart<'a> {
+    pub(crate) image: ImageId,
+    pub(crate) progress: Option<SyncState>,
+    pub(crate) records: Vec<PeerRecord<'a>>,
+}
+
+const DATA: u8 = 1;
+const DISCARD: u8 = 2;
+const CHANGE: u8 = 3;
+const DESCRIBE: u8 = 4;
+
+/// The head of a batch's frame.
+pub(crate) fn put_batch(frame: &mut Vec<u8>, upto: Sequence) {
+    frame.extend_from_slice(&upto.0.to_le_bytes());
+}
+
+/// The head of a copy part's frame.
+pub(crate) fn put_copy(frame: &mut Vec<u8>, image: ImageId, progress: Option<SyncState>) {
+    frame.extend_from_slice(image.0.as_bytes());
+    let (flag, next_block, at) = match progress {
+        None => (0, 0, 0),
+        Some(SyncState::Copying { next_block, at }) => (1, next_block, at.0),
+        Some(SyncState::Consistent) => (2, 0, 0),
+    };
+    frame.push(flag);
+    frame.extend_from_slice(&u64::to_le_bytes(next_block));
+    frame.extend_from_slice(&u64::to_le_bytes(at));
+}
+
+/// The head of a data record; the bytes of the blocks follow it.
+pub(crate) fn put_data(frame: &mut Vec<u8>, image: ImageId, block: u64, checksums: &[Checksum]) {
+    frame.push(DATA);
+    frame.extend_from_slice(image.0.as_bytes());
+    frame.extend_from_slice(&block.to_le_bytes());
+    frame.extend_from_slice(&(checksums.len() as u32).to_le_bytes());
+    for checksum in checksums {
+        frame.extend_from_slice(&checksum.0.to_le_bytes());
+    }
+}
+
+pub(crate) fn put_discard(frame: &mut Vec<u8>, image: ImageId, block: u64, blocks: u64) {
+    frame.push(DISCARD);
+    frame.extend_from_slice(image.0.as_bytes());
+    frame.extend_from_slice(&block.to_le_bytes());
+    frame.extend_from_slice(&blocks.to_le_bytes());
+}
+
+pub(crate) fn put_change(frame: &mut Vec<u8>, change: &Change) {
+    put_json(frame, CHANGE, change);
+}
+
+pub(crate) fn put_describe(frame: &mut Vec<u8>, image: &CopyImage) {
+    put_json(frame, DESCRIBE, image);
+}
+
+fn put_json<T: Serialize>(frame: &mut Vec<u8>, tag: u8, value: &T) {
+    if let Ok(text) = serde_json::to_vec(value) {
+        frame.push(tag);
+        frame.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        frame.extend_from_slice(&text);
+    }
+}
+
+/// Understands a batch; `None` where it makes no sense. Data are not verified yet.
+pub(crate) fn batch(payload: &[u8]) -> Option<Batch<'_>> {
+    let mut rest = payload;
+    let upto = Sequence(u64_of(&mut rest)?);
+    Some(Batch {
+        upto,
+        records: records(rest)?,
+    })
+}
+
+/// Understands a part of a copy.
+pub(crate) fn copy_part(payload: &[u8]) -> Option<CopyPart<'_>> {
+    let mut rest = payload;
+    let image = image_of(&mut rest)?;
+    let flag = take(&mut rest, 1)?[0];
+    let (next_block, at) = (u64_of(&mut rest)?, Sequence(u64_of(&mut rest)?));
+    let progress = match flag {
+        0 => None,
+        1 => Some(SyncState::Copying { next_block, at }),
+        _ => return None,
+    };
+    Some(CopyPart {
+        image,
+        progress,
+        records: records(rest)?,
+    })
+}
+
+fn records(mut rest: &[u8]) -> Option<Vec<PeerRecord<'_>>> {
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        records.push(record(&mut rest)?);
+    }
+    Some(records)
+}
+
+fn record<'a>(rest: &mut &'a [u8]) -> Option<PeerRecord<'a>> {
+    match take(rest, 1)?[0] {
+        DATA => {
+            let (image, block) = (image_of(rest)?, u64_of(rest)?);
+            let blocks = u32_of(rest)? as usize;
+            let sums = take(rest, blocks.checked_mul(4)?)?;
+            let data = take(rest, blocks.checked_mul(BLOCK_SIZE as usize)?)?;
+            let checksums = sums
+                .chunks_exact(4)
+                .map(|raw| Checksum(u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]])))
+                .collect();
+            Some(PeerRecord::Data {
+                image,
+                block,
+                data,
+                checksums,
+            })
+        }
+        DISCARD => {
+            let (image, block, blocks) = (image_of(rest)?, u64_of(rest)?, u64_of(rest)?);
+            Some(PeerRecord::Discard {
+                image,
+                block,
+                blocks,
+            })
+        }
+        CHANGE => {
+            let len = u32_of(rest)? as usize;
+            serde_json::from_slice(take(rest, len)?)
+                .ok()
+                .map(PeerRecord::Change)
+        }
+        DESCRIBE => {
+            let len = u32_of(rest)? as usize;
+            serde_json::from_slice(take(rest, len)?)
+                .ok()
+                .map(PeerRecord::Describe)
+        }
+        _ => None,
+    }
+}
+
+/// Whether every block is what it was at the other side.
+pub(crate) fn is_whole(records: &[PeerRecord<'_>]) -> bool {
+    records.iter().all(|record| match record {
+        PeerRecord::Data {
+            data, checksums, ..
+        } => data
+            .chunks_exact(BLOCK_SIZE as usize)
+            .zip(checksums)
+            .all(|(block, checksum)| Checksum::of(block) == *checksum),
+        PeerRecord::Discard { .. } | PeerRecord::Change(_) | PeerRecord::Describe(_) => true,
+    })
+}
+
+fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+    let (head, tail) = rest.split_at_checked(len)?;
+    *rest = tail;
+    Some(head)
+}
+
+fn u32_of(rest: &mut &[u8]) -> Option<u32> {
+    take(rest, 4)?.try_into().ok().map(u32::from_le_bytes)
+}
+
+fn u64_of(rest: &mut &[u8]) -> Option<u64> {
+    take(rest, 8)?.try_into().ok().map(u64::from_le_bytes)
+}
+
+fn image_of(rest: &mut &[u8]) -> Option<ImageId> {
+    let raw = take(rest, 16)?.try_into().ok()?;
+    Some(ImageId(uuid::Uuid::from_bytes(raw)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>) {
+            let _ = batch(&bytes);
+            let _ = copy_part(&bytes);
+        }
+
+        #[test]
+        fn a_batch_that_was_cut_is_no_batch(block: u64, cut in 1_usize..4200) {
+            let image = ImageId::random();
+            let mut frame = Vec::new();
+            put_batch(&mut frame, Sequence(7));
+            put_discard(&mut frame, image, block, 3);
+            put_data(&mut frame, image, block, &[Checksum::of(&[5; 4096])]);
+            frame.extend_from_slice(&[5; 4096]);
+            let whole = batch(&frame);
+            prop_assert!(whole.is_some_and(|b| b.records.len() == 2 && is_whole(&b.records)));
+            let cut = cut.min(4128);
+            let shorter = batch(&frame[..frame.len() - cut]);
+            prop_assert!(shorter.is_none_or(|b| b.records.len() < 2));
+        }
+    }
+}

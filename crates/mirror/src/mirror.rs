@@ -1,0 +1,216 @@
+//! The mirror of one site.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use firebrick_engine::Store;
+use firebrick_vocabulary::{ImageId, Sequence, StoreId};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::{Error, ErrorKind};
+use crate::follow::Follower;
+use crate::identity::{Fingerprint, Identity};
+use crate::lag::{self, Backlog};
+use crate::peers::{Peer, PeerState};
+use crate::{serve, tls};
+
+const DOING: &str = "start the mirror";
+
+/// How a mirror works.
+#[derive(Clone, Debug)]
+pub struct MirrorOptions {
+    /// The name of this site.
+    pub name: String,
+    /// Where peers read this site's log; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The other sites.
+    pub peers: Vec<PeerOptions>,
+    /// How often a sign of life is sent where there is nothing else.
+    pub heartbeat: Duration,
+    /// The longest pause between two attempts to connect.
+    pub retry: Duration,
+}
+
+/// Another site.
+#[derive(Clone, Debug)]
+pub struct PeerOptions {
+    /// Its name.
+    pub name: String,
+    /// Where it serves its log, as `host:port`.
+    pub address: String,
+    /// The certificate that it must show.
+    pub fingerprint: Fingerprint,
+}
+
+/// What all tasks share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<Store>,
+    pub(crate) name: String,
+    pub(crate) heartbeat: Duration,
+    pub(crate) retry: Duration,
+    pub(crate) ending: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+    peers: Vec<(Fingerprint, Arc<Peer>)>,
+    pub(crate) backlog: Backlog,
+    stop: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn peer_with(&self, shown: Fingerprint) -> Option<Arc<Peer>> {
+        let mut known = self
+            .peers
+            .iter()
+            .filter(|(fingerprint, _)| *fingerprint == shown);
+        known.next().map(|(_, peer)| Arc::clone(peer))
+    }
+
+    fn peers(&self) -> impl Iterator<Item = &Arc<Peer>> {
+        self.peers.iter().map(|(_, peer)| peer)
+    }
+}
+
+/// Serves the log of a store to its peers and applies theirs, until [`Mirror::stop`].
+pub struct Mirror {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+}
+
+impl Mirror {
+    /// Begins to listen and to connect.
+    pub async fn start(
+        store: Arc<Store>,
+        identity: Identity,
+        options: MirrorOptions,
+    ) -> Result<Self, Error> {
+        let fail = |error| {
+            Error::new(
+                ErrorKind::Connection,
+                DOING,
+                format!("{}: {error}", options.listen),
+            )
+        };
+        let listener = TcpListener::bind(options.listen).await.map_err(fail)?;
+        let address = listener.local_addr().map_err(fail)?;
+        let known = options.peers.iter().map(|peer| peer.fingerprint).collect();
+        let acceptor = tls::acceptor(&identity, known)?;
+        let peers = options.peers.iter().map(|peer| {
+            // Until a peer says what it has, nothing that it may need is given up.
+            store.keep_from(&peer.name, Sequence::ZERO);
+            (peer.fingerprint, Peer::new(peer.name.clone()))
+        });
+        let shared = Arc::new(Shared {
+            peers: peers.collect(),
+            backlog: Backlog::new(store.head().sequence),
+            store,
+            name: options.name,
+            heartbeat: options.heartbeat,
+            retry: options.retry,
+            ending: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            stop: AtomicBool::new(false),
+        });
+        for (i, peer) in options.peers.into_iter().enumerate() {
+            let Some((_, known)) = shared.peers.get(i) else {
+                continue;
+            };
+            let follower = Follower {
+                shared: Arc::clone(&shared),
+                peer: Arc::clone(known),
+                address: peer.address,
+                connector: tls::connector(&identity, peer.fingerprint)?,
+            };
+            shared.tasks.spawn(follower.run());
+        }
+        if !shared.peers.is_empty() {
+            shared
+                .tasks
+                .spawn(serve::listen(Arc::clone(&shared), listener, acceptor));
+            let counting = Arc::clone(&shared);
+            shared.tasks.spawn_blocking(move || count(&counting));
+        }
+        Ok(Self { shared, address })
+    }
+
+    /// Where peers read this site's log.
+    pub const fn listen_address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How each peer is.
+    pub fn peers(&self) -> Vec<PeerState> {
+        let shared = &self.shared;
+        shared
+            .peers()
+            .map(|peer| peer.state(&shared.store, &shared.backlog))
+            .collect()
+    }
+
+    /// Whether the peers hold the whole image; `None` as long as none has said.
+    pub fn peer_consistent(&self, image: ImageId) -> Option<bool> {
+        let said = self
+            .shared
+            .peers()
+            .filter_map(|peer| peer.consistent(image));
+        said.reduce(|all, one| all && one)
+    }
+
+    /// Waits until every peer has been heard since the start: what its log said when it was first
+    /// reached has been applied.
+    pub async fn wait_caught_up(&self) {
+        for peer in self.shared.peers() {
+            wait_until(peer, || peer.is_caught_up()).await;
+        }
+    }
+
+    /// Waits until everything up to record `sequence` of the store `of` is applied here, at most
+    /// `within`. Whether it is.
+    pub async fn wait_applied(&self, of: StoreId, sequence: Sequence, within: Duration) -> bool {
+        let done = || self.shared.store.applied(of) >= sequence;
+        let waits = async {
+            loop {
+                let known = self.shared.peers().find(|peer| peer.store() == Some(of));
+                match known {
+                    Some(peer) => return wait_until(peer, done).await,
+                    None if done() => return,
+                    // A peer that has not been met yet has no name for its store.
+                    None => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        tokio::time::timeout(within, waits).await.is_ok() || done()
+    }
+
+    /// Ends all connections and waits until nothing of the mirror touches the store any more.
+    pub async fn stop(&self) {
+        self.shared.ending.cancel();
+        self.shared.stop.store(true, Ordering::Release);
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}
+
+/// Counts what peers lack.
+fn count(shared: &Shared) {
+    let lowest = || {
+        let confirmed = shared.peers().map(|peer| peer.known_confirmed());
+        confirmed.min().unwrap_or_default()
+    };
+    lag::follow(&shared.store, &shared.backlog, &lowest, &shared.stop);
+}
+
+async fn wait_until(peer: &Peer, done: impl Fn() -> bool) {
+    loop {
+        let changed = peer.changed.notified();
+        tokio::pin!(changed);
+        // Before the look, so that no change falls between the two.
+        changed.as_mut().enable();
+        if done() {
+            return;
+        }
+        changed.await;
+    }
+}

@@ -1,0 +1,174 @@
+//! What is known of each peer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use firebrick_engine::Store;
+use firebrick_vocabulary::{Bytes, ImageId, Lag, Position, Sequence, StoreId};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::lag::Backlog;
+use crate::stream::Said;
+
+/// How a peer is, seen from here.
+#[derive(Clone, Debug)]
+pub struct PeerState {
+    /// Its name.
+    pub name: String,
+    /// Its store, once it has been seen.
+    pub store: Option<StoreId>,
+    /// Whether it reads this log now.
+    pub reading: bool,
+    /// Whether this site reads its log now.
+    pub following: bool,
+    /// Up to where it has confirmed this log.
+    pub confirmed: Position,
+    /// Up to which record of its log everything is held here.
+    pub applied: Sequence,
+    /// How far it is behind this site.
+    pub lag: Lag,
+    /// Bytes received from it since the start.
+    pub received: Bytes,
+    /// How long ago it last said anything.
+    pub last_heard: Option<Duration>,
+}
+
+/// A peer as the tasks share it.
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    facts: Mutex<Facts>,
+    /// Something changed that somebody may wait for.
+    pub(crate) changed: Notify,
+}
+
+#[derive(Default)]
+struct Facts {
+    store: Option<StoreId>,
+    readers: u32,
+    following: bool,
+    confirmed: Sequence,
+    received: u64,
+    heard: Option<Instant>,
+    caught_up: bool,
+    consistent: BTreeMap<ImageId, bool>,
+    /// Images that were created in the stream, and where: with that record the peer has them whole.
+    created: Vec<(ImageId, Sequence)>,
+}
+
+impl Peer {
+    pub(crate) fn new(name: String) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            facts: Mutex::new(Facts::default()),
+            changed: Notify::new(),
+        })
+    }
+
+    pub(crate) fn saw_store(&self, store: StoreId) {
+        self.facts.lock().store = Some(store);
+    }
+
+    pub(crate) fn store(&self) -> Option<StoreId> {
+        self.facts.lock().store
+    }
+
+    pub(crate) fn heard(&self, bytes: usize) {
+        let mut facts = self.facts.lock();
+        facts.heard = Some(Instant::now());
+        facts.received += bytes as u64;
+    }
+
+    pub(crate) fn reader_came(&self, from: Sequence, images: Vec<(ImageId, bool)>) {
+        let mut facts = self.facts.lock();
+        facts.readers += 1;
+        facts.confirmed = Sequence(from.0.saturating_sub(1));
+        facts.consistent = images.into_iter().collect();
+        facts.created.clear();
+    }
+
+    pub(crate) fn reader_went(&self) {
+        let mut facts = self.facts.lock();
+        facts.readers = facts.readers.saturating_sub(1);
+    }
+
+    pub(crate) fn confirmed(&self, sequence: Sequence) {
+        let mut facts = self.facts.lock();
+        facts.confirmed = facts.confirmed.max(sequence);
+        let (held, created) = std::mem::take(&mut facts.created)
+            .into_iter()
+            .partition(|(_, created)| *created <= sequence);
+        facts.created = created;
+        let held: Vec<(ImageId, Sequence)> = held;
+        for (image, _) in held {
+            // Where the peer has asked for a copy meanwhile, it is not whole.
+            facts.consistent.entry(image).or_insert(true);
+        }
+    }
+
+    /// Up to where it has said that it holds this log.
+    pub(crate) fn known_confirmed(&self) -> Sequence {
+        self.facts.lock().confirmed
+    }
+
+    /// Notes what the stream to the peer said.
+    pub(crate) fn told(&self, said: Said) {
+        if said.created.is_empty() && said.ended.is_empty() {
+            return;
+        }
+        let mut facts = self.facts.lock();
+        facts.created.extend(said.created);
+        for image in said.ended {
+            facts.consistent.remove(&image);
+            facts.created.retain(|(created, _)| *created != image);
+        }
+    }
+
+    pub(crate) fn set_following(&self, following: bool) {
+        self.facts.lock().following = following;
+        self.changed.notify_waiters();
+    }
+
+    pub(crate) fn set_caught_up(&self) {
+        let mut facts = self.facts.lock();
+        if !facts.caught_up {
+            facts.caught_up = true;
+            drop(facts);
+            self.changed.notify_waiters();
+        }
+    }
+
+    pub(crate) fn is_caught_up(&self) -> bool {
+        self.facts.lock().caught_up
+    }
+
+    pub(crate) fn set_consistent(&self, image: ImageId, consistent: bool) {
+        self.facts.lock().consistent.insert(image, consistent);
+    }
+
+    pub(crate) fn consistent(&self, image: ImageId) -> Option<bool> {
+        self.facts.lock().consistent.get(&image).copied()
+    }
+
+    pub(crate) fn state(&self, store: &Store, backlog: &Backlog) -> PeerState {
+        let facts = self.facts.lock();
+        let head = store.head();
+        PeerState {
+            name: self.name.clone(),
+            store: facts.store,
+            reading: facts.readers > 0,
+            following: facts.following,
+            confirmed: Position {
+                epoch: head.epoch,
+                sequence: facts.confirmed,
+            },
+            applied: facts
+                .store
+                .map_or(Sequence::ZERO, |peer| store.applied(peer)),
+            lag: backlog.behind(facts.confirmed),
+            received: Bytes(facts.received),
+            last_heard: facts.heard.map(|heard| heard.elapsed()),
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! The serving side: peers that read this store's log.
+
+use std::io;
+use std::sync::Arc;
+
+use firebrick_vocabulary::{ImageId, Sequence, StoreId, SyncState};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tracing::{debug, info, warn};
+
+use crate::copy::{Copy, Step};
+use crate::error::Error;
+use crate::identity::Fingerprint;
+use crate::message::{ToReader, ToServer, VERSION};
+use crate::mirror::Shared;
+use crate::peers::Peer;
+use crate::session;
+use crate::stream::Stream;
+use crate::wire::{self, Kind};
+
+const DOING: &str = "serve the log";
+/// How long a sender without work waits for some, at most.
+const IDLE: std::time::Duration = std::time::Duration::from_millis(50);
+/// Connections that have not said who they are yet; more than these are closed at once.
+const STRANGERS_MAX: usize = 64;
+
+/// Takes connections until the mirror ends.
+pub(crate) async fn listen(shared: Arc<Shared>, listener: TcpListener, acceptor: TlsAcceptor) {
+    let strangers = Arc::new(tokio::sync::Semaphore::new(STRANGERS_MAX));
+    loop {
+        let accepted = tokio::select! {
+            () = shared.ending.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                let Ok(permit) = Arc::clone(&strangers).try_acquire_owned() else {
+                    continue;
+                };
+                let (shared_too, acceptor) = (Arc::clone(&shared), acceptor.clone());
+                shared.tasks.spawn(async move {
+                    if let Err(error) = connection(&shared_too, stream, acceptor, permit).await {
+                        debug!(%from, %error, "a connection of a peer ended");
+                    }
+                });
+            }
+            Err(error) => {
+                warn!(%error, "a connection could not be taken");
+                tokio::time::sleep(IDLE).await;
+            }
+        }
+    }
+}
+
+async fn connection(
+    shared: &Arc<Shared>,
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    permit: tokio::sync::OwnedSemaphorePermit,
+) -> Result<(), Error> {
+    let greet = async {
+        stream.set_nodelay(true).map_err(Error::io(DOING))?;
+        let stream = acceptor.accept(stream).await.map_err(Error::io(DOING))?;
+        let peer = who(shared, &stream)?;
+        Reading::begin(shared, peer, stream).await
+    };
+    let reading = tokio::select! {
+        () = shared.ending.cancelled() => return Ok(()),
+        reading = tokio::time::timeout(session::patience(shared.heartbeat), greet) => reading,
+    };
+    drop(permit);
+    let Ok(reading) = reading else {
+        return Err(Error::protocol(
+            DOING,
+            "the peer did not introduce itself in time",
+        ));
+    };
+    reading?.run().await
+}
+
+/// Which peer shows that certificate. TLS has refused all others.
+fn who(shared: &Shared, stream: &TlsStream<TcpStream>) -> Result<Arc<Peer>, Error> {
+    let (_, connection) = stream.get_ref();
+    let shown = connection
+        .peer_certificates()
+        .and_then(<[_]>::first)
+        .map(Fingerprint::of);
+    let known = shown.and_then(|shown| shared.peer_with(shown));
+    known.ok_or_else(|| Error::protocol(DOING, "a certificate of no peer"))
+}
+
+/// A peer that reads.
+struct Reading {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    from: Sequence,
+    input: ReadHalf<TlsStream<TcpStream>>,
+    output: WriteHalf<TlsStream<TcpStream>>,
+}
+
+/// What the peer asked for and the sender has not seen yet.
+type Requests = Arc<Mutex<Vec<(ImageId, Option<SyncState>)>>>;
+
+impl Reading {
+    async fn begin(
+        shared: &Arc<Shared>,
+        peer: Arc<Peer>,
+        stream: TlsStream<TcpStream>,
+    ) -> Result<Self, Error> {
+        let (mut input, mut output) = tokio::io::split(stream);
+        let ToServer::Hello {
+            version,
+            name,
+            store,
+        } = expect(&mut input).await?
+        else {
+            return Err(Error::protocol(DOING, "the peer did not say who it is"));
+        };
+        if let Some(why) = refusal(shared, version, store) {
+            return Err(refuse(&mut output, why).await);
+        }
+        debug!(peer = %peer.name, %name, "a peer connected");
+        let welcome = ToReader::Welcome {
+            version: VERSION,
+            name: shared.name.clone(),
+            store: shared.store.id(),
+            head: shared.store.head(),
+        };
+        send(&mut output, &welcome).await?;
+        let ToServer::Subscribe { from, images } = expect(&mut input).await? else {
+            return Err(Error::protocol(DOING, "the peer did not subscribe"));
+        };
+        let next = shared.store.head().sequence.next();
+        if from > next {
+            let why = format!(
+                "the log of {} has gone backwards: it ends before record {next}, and {} holds it up to before {from}; \
+                 this store was replaced or restored from an old copy",
+                shared.name, peer.name
+            );
+            warn!(peer = %peer.name, "{why}");
+            return Err(refuse(&mut output, why).await);
+        }
+        info!(peer = %peer.name, %from, "a peer reads this log");
+        peer.saw_store(store);
+        peer.reader_came(from, images);
+        let held = Sequence(from.0.saturating_sub(1));
+        shared.store.keep_from(&peer.name, held);
+        shared.backlog.count_from(held);
+        Ok(Self {
+            shared: Arc::clone(shared),
+            peer,
+            from,
+            input,
+            output,
+        })
+    }
+
+    async fn run(self) -> Result<(), Error> {
+        let Self {
+            shared,
+            peer,
+            from,
+            input,
+            output,
+        } = self;
+        let requests = Requests::default();
+        let (frames, queue) = mpsc::channel(session::QUEUE);
+        let sender = Sender {
+            shared: Arc::clone(&shared),
+            peer: Arc::clone(&peer),
+            requests: Arc::clone(&requests),
+            frames,
+            copies: Vec::new(),
+        };
+        let sender = shared.tasks.spawn_blocking(move || sender.run(from));
+        let store = Arc::clone(&shared.store);
+        let alive = move || wire::message(&ToReader::Alive { head: store.head() });
+        let writing = session::write_all(output, queue, shared.heartbeat, alive);
+        let result = tokio::select! {
+            () = shared.ending.cancelled() => Ok(()),
+            read = listen_to(&shared, &peer, input, &requests) => read,
+            written = writing => written.map_err(Error::io(DOING)),
+        };
+        // Both halves are gone by now, and with them the queue: the sender notices and ends.
+        peer.reader_went();
+        let sent = sender.await.unwrap_or(Ok(()));
+        match (result, sent) {
+            (_, Err(error)) => {
+                warn!(peer = %peer.name, %error, "the log could not be sent");
+                Err(error)
+            }
+            (result, Ok(())) => {
+                info!(peer = %peer.name, "a peer reads this log no more");
+                result
+            }
+        }
+    }
+}
+
+/// Understands what the peer says while it reads.
+async fn listen_to(
+    shared: &Shared,
+    peer: &Peer,
+    mut input: ReadHalf<TlsStream<TcpStream>>,
+    requests: &Requests,
+) -> Result<(), Error> {
+    let patience = session::patience(shared.heartbeat);
+    loop {
+        let (kind, payload) = session::read(&mut input, patience)
+            .await
+            .map_err(Error::io(DOING))?;
+        peer.heard(payload.len());
+        match parse(kind, &payload)? {
+            ToServer::Confirm { sequence } => {
+                if sequence > shared.store.head().sequence {
+                    return Err(Error::protocol(
+                        DOING,
+                        "the peer confirmed what it never got",
+                    ));
+                }
+                peer.confirmed(sequence);
+                shared.store.keep_from(&peer.name, sequence);
+            }
+            ToServer::CopyRequest { image, reached } => {
+                peer.set_consistent(image, false);
+                requests.lock().push((image, reached));
+            }
+            ToServer::Synced { image } => {
+                info!(peer = %peer.name, %image, "the peer has the whole image");
+                peer.set_consistent(image, true);
+            }
+            ToServer::Alive => {}
+            ToServer::Hello { .. } | ToServer::Subscribe { .. } => {
+                return Err(Error::protocol(DOING, "the peer introduced itself twice"));
+            }
+        }
+    }
+}
+
+fn refusal(shared: &Shared, version: u32, store: StoreId) -> Option<String> {
+    if version != VERSION {
+        return Some(format!("version {VERSION} is spoken here, not {version}"));
+    }
+    (store == shared.store.id())
+        .then(|| "the peer has this very store; a copied folder cannot be a second site".to_owned())
+}
+
+async fn refuse(output: &mut WriteHalf<TlsStream<TcpStream>>, why: String) -> Error {
+    let error = Error::protocol(DOING, &why);
+    match send(output, &ToReader::Refused { why }).await {
+        Ok(()) => error,
+        Err(unsent) => unsent,
+    }
+}
+
+async fn send(
+    output: &mut WriteHalf<TlsStream<TcpStream>>,
+    message: &ToReader,
+) -> Result<(), Error> {
+    use tokio::io::AsyncWriteExt as _;
+    output
+        .write_all(&wire::message(message))
+        .await
+        .map_err(Error::io(DOING))?;
+    output.flush().await.map_err(Error::io(DOING))
+}
+
+async fn expect(input: &mut (impl AsyncRead + Unpin)) -> Result<ToServer, Error> {
+    let (kind, payload) = wire::read(input).await.map_err(Error::io(DOING))?;
+    parse(kind, &payload)
+}
+
+fn parse(kind: Kind, payload: &[u8]) -> Result<ToServer, Error> {
+    match kind {
+        Kind::Message => wire::parse(payload).map_err(|error| Error::protocol(DOING, error)),
+        Kind::Batch | Kind::Copy => {
+            let why = io::Error::new(io::ErrorKind::InvalidData, "a reader sends no records");
+            Err(Error::protocol(DOING, why))
+        }
+    }
+}
+
+/// Sends the stream and the copies that the peer asks for, from a thread of its own.
+struct Sender {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    requests: Requests,
+    frames: mpsc::Sender<Vec<u8>>,
+    /// In the order of the requests; the first one runs.
+    copies: Vec<Pending>,
+}
+
+enum Pending {
+    Waiting(ImageId, Option<SyncState>),
+    Running(Box<Copy>),
+}
+
+impl Pending {
+    fn image(&self) -> ImageId {
+        match self {
+            Self::Waiting(image, _) => *image,
+            Self::Running(copy) => copy.image(),
+        }
+    }
+}
+
+impl Sender {
+    fn run(mut self, from: Sequence) -> Result<(), Error> {
+        let mut stream = Stream::new(Arc::clone(&self.shared.store), from)?;
+        while !self.frames.is_closed() {
+            for (image, reached) in std::mem::take(&mut *self.requests.lock()) {
+                // From here on the copy brings the image's records.
+                stream.deferred.insert(image);
+                self.copies.retain(|copy| copy.image() != image);
+                self.copies.push(Pending::Waiting(image, reached));
+            }
+            let news = stream.next()?;
+            let idle = news.is_none();
+            if let Some((frame, said)) = news {
+                for image in &said.ended {
+                    self.copies.retain(|copy| copy.image() != *image);
+                    stream.deferred.remove(image);
+                }
+                self.peer.told(said);
+                if !self.send(frame) {
+                    return Ok(());
+                }
+            }
+            let copied = self.copy(&mut stream)?;
+            if idle && !copied {
+                self.shared.store.wait_beyond(stream.cursor(), IDLE);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the connection is still there.
+    fn send(&self, frame: Vec<u8>) -> bool {
+        self.frames.blocking_send(frame).is_ok()
+    }
+
+    /// One step of the first copy; whether there was something to do.
+    fn copy(&mut self, stream: &mut Stream) -> Result<bool, Error> {
+        let Some(first) = self.copies.first_mut() else {
+            return Ok(false);
+        };
+        let copy = match first {
+            Pending::Running(copy) => copy,
+            Pending::Waiting(image, reached) => {
+                let (image, reached) = (*image, *reached);
+                let Some(copy) = Copy::new(&self.shared.store, image, reached)? else {
+                    self.copies.remove(0);
+                    stream.deferred.remove(&image);
+                    return Ok(true);
+                };
+                *first = Pending::Running(Box::new(copy));
+                return Ok(true);
+            }
+        };
+        match copy.step(stream.cursor())? {
+            Step::Frame(frame) => Ok(self.send(frame)),
+            Step::Wait => Ok(false),
+            Step::Done(frame) => {
+                stream.deferred.remove(&copy.image());
+                self.copies.remove(0);
+                Ok(self.send(frame))
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The stream: the own log as a peer gets it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use firebrick_engine::Store;
+use firebrick_log::{Change, Checksum, Frame, FrameRecord, Location, Reader};
+use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Sequence};
+
+use crate::error::{Error, ErrorKind};
+use crate::message;
+use crate::wire::{self, Kind};
+
+const DOING: &str = "send the log";
+/// About how long a frame to the peer becomes, in bytes.
+const BATCH_BYTES: usize = 1 << 20;
+/// About how many records a frame to the peer gets.
+const BATCH_RECORDS: usize = 4096;
+/// The shortest time between two flushes that only the mirror asks for: guests flush themselves,
+/// and a flush serves all.
+const FLUSH_PAUSE: Duration = Duration::from_millis(5);
+
+/// Reads the log up to where it is durable: what a crash could take back never reaches a peer.
+pub(crate) struct Durable {
+    store: Arc<Store>,
+    reader: Reader,
+    /// Read, but not yet durable.
+    pending: Option<Frame>,
+    flushed: Instant,
+}
+
+impl Durable {
+    pub(crate) fn new(store: Arc<Store>, from: Sequence) -> Result<Self, Error> {
+        let reader = store.reader(from)?;
+        Ok(Self {
+            store,
+            reader,
+            pending: None,
+            flushed: Instant::now(),
+        })
+    }
+
+    /// The next frame; `None` at the head.
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, Error> {
+        let frame = match self.pending.take() {
+            Some(frame) => Some(frame),
+            None => self.reader.next_frame().map_err(log_failed)?,
+        };
+        let Some(frame) = frame else { return Ok(None) };
+        if frame.position.sequence > self.store.durable().sequence {
+            let pause = FLUSH_PAUSE.saturating_sub(self.flushed.elapsed());
+            if !pause.is_zero() {
+                std::thread::sleep(pause);
+            }
+            self.store.flush()?;
+            self.flushed = Instant::now();
+        }
+        if frame.position.sequence > self.store.durable().sequence {
+            self.pending = Some(frame);
+            return Ok(None);
+        }
+        Ok(Some(frame))
+    }
+}
+
+fn log_failed(error: firebrick_log::Error) -> Error {
+    Error::new(ErrorKind::Store, DOING, error)
+}
+
+/// What one batch said about images, for those who copy and count.
+#[derive(Default)]
+pub(crate) struct Said {
+    /// Images that began with this batch, and at which record.
+    pub(crate) created: Vec<(ImageId, Sequence)>,
+    /// Images that ended for the peer.
+    pub(crate) ended: Vec<ImageId>,
+}
+
+/// The main stream of one connection.
+pub(crate) struct Stream {
+    store: Arc<Store>,
+    log: Durable,
+    /// Everything up to this record has been sent.
+    cursor: Sequence,
+    /// Images that are being copied; their records come with the copy.
+    pub(crate) deferred: BTreeSet<ImageId>,
+}
+
+impl Stream {
+    pub(crate) fn new(store: Arc<Store>, from: Sequence) -> Result<Self, Error> {
+        let log = Durable::new(Arc::clone(&store), from)?;
+        let cursor = Sequence(from.0.saturating_sub(1));
+        Ok(Self {
+            store,
+            log,
+            cursor,
+            deferred: BTreeSet::new(),
+        })
+    }
+
+    pub(crate) const fn cursor(&self) -> Sequence {
+        self.cursor
+    }
+
+    /// The next batch as a frame for the peer; `None` at the head.
+    pub(crate) fn next(&mut self) -> Result<Option<(Vec<u8>, Said)>, Error> {
+        let mut batch = wire::begin(Kind::Batch);
+        let upto = batch.len();
+        message::put_batch(&mut batch, Sequence::ZERO);
+        let (mut records, mut said, mut any) = (0, Said::default(), false);
+        while batch.len() < BATCH_BYTES && records < BATCH_RECORDS {
+            let Some(frame) = self.log.next()? else { break };
+            any = true;
+            self.cursor = frame.position.sequence;
+            // What another site said is not this one's to tell.
+            if frame.applied.is_none() {
+                records += frame.records.len();
+                self.put(&mut batch, &frame, &mut said)?;
+            }
+        }
+        batch[upto..upto + 8].copy_from_slice(&self.cursor.0.to_le_bytes());
+        Ok(any.then(|| (wire::seal(batch), said)))
+    }
+
+    fn put(&mut self, batch: &mut Vec<u8>, frame: &Frame, said: &mut Said) -> Result<(), Error> {
+        for (i, record) in frame.records.iter().enumerate() {
+            let sequence = frame.first.plus(i as u64);
+            match record {
+                FrameRecord::Data {
+                    image,
+                    block,
+                    checksums,
+                    at,
+                    ..
+                } => {
+                    if self.sends(*image, sequence) {
+                        put_data(&self.store, batch, *image, *block, *at, checksums)?;
+                    }
+                }
+                FrameRecord::Discard {
+                    image,
+                    block,
+                    blocks,
+                } => {
+                    if self.sends(*image, sequence) {
+                        message::put_discard(batch, *image, *block, *blocks);
+                    }
+                }
+                FrameRecord::Change(change) => self.change(batch, change, sequence, said),
+            }
+        }
+        Ok(())
+    }
+
+    fn sends(&self, image: ImageId, sequence: Sequence) -> bool {
+        !self.deferred.contains(&image) && self.store.sends(image, sequence)
+    }
+
+    fn change(
+        &mut self,
+        batch: &mut Vec<u8>,
+        change: &Change,
+        sequence: Sequence,
+        said: &mut Said,
+    ) {
+        match change {
+            Change::Create { image, .. } => {
+                if self.sends(*image, sequence) {
+                    said.created.push((*image, sequence));
+                    message::put_change(batch, change);
+                }
+            }
+            // These end the image at the peer, and with it a copy that is under way.
+            Change::Remove { image }
+            | Change::Mirroring {
+                image,
+                enabled: false,
+            } => {
+                if self.store.sends(*image, sequence) {
+                    said.ended.push(*image);
+                    message::put_change(batch, change);
+                }
+            }
+            Change::Mirroring {
+                image,
+                enabled: true,
+            } => {
+                if self.sends(*image, sequence) {
+                    self.describe(batch, *image);
+                    message::put_change(batch, change);
+                }
+            }
+            Change::Promote { images } => {
+                let mut images = images.clone();
+                images.retain(|promotion| self.sends(promotion.image, sequence));
+                for promotion in &images {
+                    self.describe(batch, promotion.image);
+                }
+                if !images.is_empty() {
+                    message::put_change(batch, &Change::Promote { images });
+                }
+            }
+            Change::Demote { .. }
+            | Change::Rename { .. }
+            | Change::Resize { .. }
+            | Change::SnapshotCreate { .. }
+            | Change::SnapshotRemove { .. }
+            | Change::Rollback { .. }
+            | Change::Metadata { .. }
+            | Change::FallBack { .. }
+            | Change::Sync { .. }
+            | Change::Follow { .. } => {
+                if let Some(change) = own_change(change, |image| self.sends(image, sequence)) {
+                    message::put_change(batch, &change);
+                }
+            }
+        }
+    }
+
+    /// A peer that lacks the image needs its name and size. One that is gone by now needs nothing.
+    fn describe(&self, batch: &mut Vec<u8>, image: ImageId) {
+        if let Ok(described) = self.store.describe(image) {
+            message::put_describe(batch, &described);
+        }
+    }
+}
+
+/// What of a change inside images a peer gets, if it gets changes of the images for which `sends`.
+pub(crate) fn own_change(change: &Change, sends: impl Fn(ImageId) -> bool) -> Option<Change> {
+    match change {
+        Change::Demote { images } => {
+            let images: Vec<ImageId> = images
+                .iter()
+                .copied()
+                .filter(|image| sends(*image))
+                .collect();
+            (!images.is_empty()).then_some(Change::Demote { images })
+        }
+        Change::Rename { image, .. }
+        | Change::Resize { image, .. }
+        | Change::SnapshotCreate { image, .. }
+        | Change::SnapshotRemove { image, .. }
+        | Change::Rollback { image, .. }
+        | Change::Metadata { image, .. } => sends(*image).then(|| change.clone()),
+        // Beginnings, ends and roles are the stream's; the rest concerns the one store alone.
+        Change::Create { .. }
+        | Change::Remove { .. }
+        | Change::Mirroring { .. }
+        | Change::Promote { .. }
+        | Change::FallBack { .. }
+        | Change::Sync { .. }
+        | Change::Follow { .. } => None,
+    }
+}
+
+/// Blocks of an image, read from the log and verified: a peer must never get what rotted here.
+pub(crate) fn put_data(
+    store: &Store,
+    frame: &mut Vec<u8>,
+    image: ImageId,
+    block: u64,
+    at: Location,
+    checksums: &[Checksum],
+) -> Result<(), Error> {
+    message::put_data(frame, image, block, checksums);
+    let start = frame.len();
+    frame.resize(start + checksums.len() * BLOCK_SIZE as usize, 0);
+    let data = frame.get_mut(start..).unwrap_or_default();
+    store.read_log(at, data)?;
+    let damaged = data
+        .chunks_exact(BLOCK_SIZE as usize)
+        .zip(checksums)
+        .position(|(block, checksum)| Checksum::of(block) != *checksum);
+    match damaged {
+        None => Ok(()),
+        Some(i) => {
+            let block = block + i as u64;
+            let why = format!("block {block} of image {image} is damaged on this disk");
+            Err(Error::new(ErrorKind::Store, DOING, why))
+        }
+    }
+}
