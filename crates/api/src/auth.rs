@@ -39,13 +39,18 @@ pub(crate) fn noauth(headers: &HeaderMap, in_path: Option<&str>) -> Result<Calle
     if user.len() > MAX_NAME || !is_project(project) {
         return Err(Fault::bad_request("Malformed request url"));
     }
-    Ok(Caller { user: UserId(user.to_owned()), project: ProjectId(project.to_owned()) })
+    Ok(Caller {
+        user: UserId(user.to_owned()),
+        project: ProjectId(project.to_owned()),
+    })
 }
 
 /// Whether `text` can be a project's id: Keystone's hex digits and dashes, or a plain name.
 pub(crate) fn is_project(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! What a handler knows about its request beside the body: who, which version, which query.
 
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use firebrick_control::Context;
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::fault::Fault;
+use crate::fault::{Answer, Fault};
 use crate::links::Links;
 use crate::microversion::Microversion;
 use crate::query::Query;
@@ -25,14 +26,16 @@ pub(crate) struct Call {
     pub(crate) query: Query,
     /// The most items of a page.
     pub(crate) max_limit: u32,
-    /// The request's headers.
-    pub(crate) headers: HeaderMap,
 }
 
 impl Call {
     /// Refuses the request where its version is older than `version`: there is no such route then.
     pub(crate) fn since(&self, version: Microversion) -> Result<(), Fault> {
-        if self.version < version { Err(Fault::no_route()) } else { Ok(()) }
+        if self.version < version {
+            Err(Fault::no_route())
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether the request's version is `version` or newer.
@@ -45,17 +48,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(Fault::internal)
+        parts
+            .extensions
+            .remove::<Self>()
+            .ok_or_else(Fault::internal)
     }
 }
 
-/// The last part of an address as it stands there, decoded.
+/// The variable parts of an address, decoded.
 pub(crate) struct Named<T>(pub(crate) T);
 
 impl<S, T> FromRequestParts<S> for Named<T>
 where
     S: Send + Sync,
-    T: serde::de::DeserializeOwned + Send,
+    T: DeserializeOwned + Send,
 {
     type Rejection = Fault;
 
@@ -68,17 +74,19 @@ where
 }
 
 /// `200` with a body.
-pub(crate) fn ok(body: Value) -> Result<Response, Fault> {
+pub(crate) fn ok(body: impl Serialize) -> Answer {
     Ok(axum::Json(body).into_response())
 }
 
 /// `202` with a body.
-pub(crate) fn accepted(body: Value) -> Result<Response, Fault> {
+pub(crate) fn accepted(body: impl Serialize) -> Answer {
     Ok((StatusCode::ACCEPTED, axum::Json(body)).into_response())
 }
 
 /// A status without a body.
-pub(crate) fn empty(status: StatusCode) -> Result<Response, Fault> {
-    Ok(status.into_response())
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    Ok(Response::builder()
+        .status(status)
+        .body(axum::body::Body::empty())
+        .unwrap_or_default())
 }
-

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use firebrick_control::{Error, ErrorKind};
 use serde_json::json;
 
 /// An answer that is not a success.
@@ -16,7 +17,10 @@ pub(crate) type Answer = Result<Response, Fault>;
 
 impl Fault {
     fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self {
+            status,
+            message: message.into(),
+        }
     }
 
     /// The request makes no sense, or not now.
@@ -47,6 +51,12 @@ impl Fault {
         Self::not_found("The resource could not be found.")
     }
 
+    /// There is no such action.
+    pub(crate) fn no_action(name: &str) -> Self {
+        let shown: String = name.chars().take(64).collect();
+        Self::bad_request(format!("There is no such action: {shown}"))
+    }
+
     /// The version is outside the range.
     pub(crate) fn not_acceptable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_ACCEPTABLE, message)
@@ -65,6 +75,7 @@ impl Fault {
         )
     }
 
+    #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
@@ -92,13 +103,34 @@ impl Fault {
     }
 }
 
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let status = match error.kind {
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ErrorKind::Conflict => StatusCode::CONFLICT,
+            ErrorKind::OverQuota => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorKind::Forbidden => StatusCode::FORBIDDEN,
+            ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Internal => {
+                let cause = error.source.as_deref().map(ToString::to_string);
+                tracing::error!(%error, cause, "could not answer");
+                return Self::internal();
+            }
+        };
+        Self::new(status, error.message)
+    }
+}
+
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let code = self.status.as_u16();
         let body = json!({ self.key(): { "code": code, "message": self.message } });
         let mut response = (self.status, axum::Json(body)).into_response();
         if self.status == StatusCode::PAYLOAD_TOO_LARGE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("0"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("0"));
         }
         response
     }

@@ -1,1 +1,37 @@
 //! The Block Storage API over HTTP: routes, shapes, microversions, faults.
+//!
+//! What it is for: [`router`] answers Cinder's requests from what `control` says; [`serve`] puts it on
+//! a socket. What it promises: it decides nothing and keeps nothing; input is bounded and checked, and
+//! a refusal names the field and the rule; what a microversion hides stays hidden. What it leans on:
+//! `control` for everything that happens, axum for HTTP.
+
+mod attachments;
+mod auth;
+mod body;
+mod call;
+mod door;
+mod extensions;
+mod fault;
+mod ids;
+mod limits;
+mod links;
+mod list;
+mod literal;
+mod metadata;
+mod microversion;
+mod options;
+mod pools;
+mod query;
+mod routes;
+mod server;
+mod services;
+mod snapshots;
+mod types;
+mod versions;
+mod view;
+mod volumes;
+mod zones;
+
+pub use options::{ApiOptions, AuthStrategy, OptionsError};
+pub use routes::router;
+pub use server::serve;

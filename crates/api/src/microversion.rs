@@ -24,7 +24,9 @@ impl Microversion {
     pub(crate) const MAX: Self = Self::v3(71);
 
     pub(crate) const STRICT_BOOTABLE: Self = Self::v3(2);
+    pub(crate) const GLANCE_METADATA_FILTER: Self = Self::v3(4);
     pub(crate) const CLUSTERS: Self = Self::v3(7);
+    pub(crate) const GROUP_FILTER: Self = Self::v3(10);
     pub(crate) const SUMMARY: Self = Self::v3(12);
     pub(crate) const GROUPS: Self = Self::v3(13);
     pub(crate) const GROUP_SNAPSHOTS: Self = Self::v3(14);
@@ -36,8 +38,8 @@ impl Microversion {
     pub(crate) const ATTACHMENTS: Self = Self::v3(27);
     pub(crate) const POOL_FILTERS: Self = Self::v3(28);
     pub(crate) const SNAPSHOT_SORT_BY_NAME: Self = Self::v3(30);
+    pub(crate) const CHECKED_FILTERS: Self = Self::v3(31);
     pub(crate) const SIMILAR_FILTER: Self = Self::v3(34);
-    pub(crate) const POOL_TYPE_FILTER: Self = Self::v3(35);
     pub(crate) const SUMMARY_METADATA: Self = Self::v3(36);
     pub(crate) const LIMITS_OF_PROJECT: Self = Self::v3(39);
     pub(crate) const SNAPSHOT_USER_ID: Self = Self::v3(41);
@@ -51,10 +53,8 @@ impl Microversion {
     pub(crate) const TIME_FILTERS: Self = Self::v3(60);
     pub(crate) const CLUSTER_NAME: Self = Self::v3(61);
     pub(crate) const VOLUME_TYPE_ID: Self = Self::v3(63);
-    pub(crate) const ENCRYPTION_KEY_ID: Self = Self::v3(64);
     pub(crate) const CONSUMES_QUOTA: Self = Self::v3(65);
     pub(crate) const SNAPSHOT_IN_USE: Self = Self::v3(66);
-    pub(crate) const TRISTATE_SHARED_TARGETS: Self = Self::v3(69);
 
     const fn v3(minor: u32) -> Self {
         Self { major: 3, minor }
@@ -70,7 +70,10 @@ impl Microversion {
             let text = value.to_str().map_err(|_| Refused::unreadable())?;
             for entry in text.split(',') {
                 let mut words = entry.split_whitespace();
-                if words.next().is_some_and(|w| w.eq_ignore_ascii_case(SERVICE)) {
+                if words
+                    .next()
+                    .is_some_and(|w| w.eq_ignore_ascii_case(SERVICE))
+                {
                     return match (words.next(), words.next()) {
                         (Some(version), None) => Self::parse(version),
                         _ => Err(Refused::unreadable()),
@@ -87,7 +90,12 @@ impl Microversion {
         }
         let version = text
             .split_once('.')
-            .and_then(|(major, minor)| Some(Self { major: part(major)?, minor: part(minor)? }))
+            .and_then(|(major, minor)| {
+                Some(Self {
+                    major: part(major)?,
+                    minor: part(minor)?,
+                })
+            })
             .filter(|v| v.major > 0)
             .ok_or_else(|| Refused::malformed(text))?;
         if version < Self::MIN || version > Self::MAX {
@@ -120,7 +128,10 @@ pub(crate) struct Refused {
 
 impl Refused {
     fn unreadable() -> Self {
-        Self { fault: Fault::malformed(), echo: None }
+        Self {
+            fault: Fault::malformed(),
+            echo: None,
+        }
     }
 
     fn malformed(text: &str) -> Self {
@@ -137,7 +148,10 @@ impl Refused {
             Microversion::MIN,
             Microversion::MAX
         ));
-        Self { fault, echo: Some(version) }
+        Self {
+            fault,
+            echo: Some(version),
+        }
     }
 }
 
@@ -157,7 +171,10 @@ mod tests {
 
     #[test]
     fn what_clients_send_is_understood() {
-        assert_eq!(Microversion::negotiate(&HeaderMap::new()).ok(), Some(Microversion::MIN));
+        assert_eq!(
+            Microversion::negotiate(&HeaderMap::new()).ok(),
+            Some(Microversion::MIN)
+        );
         assert_eq!(negotiated("volume 3.50"), Ok("3.50".into()));
         assert_eq!(negotiated("volume latest"), Ok("3.71".into()));
         assert_eq!(negotiated("compute 2.1, volume 3.50"), Ok("3.50".into()));
@@ -168,9 +185,15 @@ mod tests {
         for outside in ["volume 3.72", "volume 2.0", "volume 4.0"] {
             assert_eq!(negotiated(outside), Err(406), "{outside}");
         }
-        for malformed in
-            ["volume junk", "volume 3", "volume 3.071", "volume 3.", "volume +3.1", "compute 2.1", ""]
-        {
+        for malformed in [
+            "volume junk",
+            "volume 3",
+            "volume 3.071",
+            "volume 3.",
+            "volume +3.1",
+            "compute 2.1",
+            "",
+        ] {
             assert_eq!(negotiated(malformed), Err(400), "{malformed}");
         }
     }

@@ -24,7 +24,11 @@ pub struct ApiOptions {
 
 impl Default for ApiOptions {
     fn default() -> Self {
-        Self { auth: AuthStrategy::NoAuth, public_endpoint: None, max_limit: 1000 }
+        Self {
+            auth: AuthStrategy::NoAuth,
+            public_endpoint: None,
+            max_limit: 1000,
+        }
     }
 }
 
@@ -73,7 +77,12 @@ mod tests {
     #[test]
     fn noauth_stays_on_loopback() {
         let options = ApiOptions::default();
-        for good in ["127.0.0.1:8776", "127.3.2.1:1", "[::1]:8776", "[::ffff:127.0.0.1]:8776"] {
+        for good in [
+            "127.0.0.1:8776",
+            "127.3.2.1:1",
+            "[::1]:8776",
+            "[::ffff:127.0.0.1]:8776",
+        ] {
             assert_eq!(options.check(good.parse().expect(good)), Ok(()), "{good}");
         }
         for bad in ["0.0.0.0:8776", "192.0.2.7:8776", "[::]:8776"] {
@@ -84,9 +93,15 @@ mod tests {
     #[test]
     fn other_options_have_bounds_too() {
         let loopback = "127.0.0.1:8776".parse().expect("an address");
-        let none = ApiOptions { max_limit: 0, ..ApiOptions::default() };
+        let none = ApiOptions {
+            max_limit: 0,
+            ..ApiOptions::default()
+        };
         assert_eq!(none.check(loopback), Err(OptionsError::NoPages));
-        let odd = ApiOptions { public_endpoint: Some("here".into()), ..ApiOptions::default() };
+        let odd = ApiOptions {
+            public_endpoint: Some("here".into()),
+            ..ApiOptions::default()
+        };
         assert!(odd.check(loopback).is_err());
     }
 }

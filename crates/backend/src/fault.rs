@@ -49,7 +49,11 @@ pub struct Fault {
 impl Fault {
     /// A fault of `kind` while `doing`, because `why`.
     pub fn new(kind: FaultKind, doing: impl fmt::Display, why: impl fmt::Display) -> Self {
-        Self { kind, doing: doing.to_string(), why: why.to_string() }
+        Self {
+            kind,
+            doing: doing.to_string(),
+            why: why.to_string(),
+        }
     }
 
     /// Whether the same call may succeed later without anybody changing anything.

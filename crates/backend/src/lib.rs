@@ -13,9 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use firebrick_vocabulary::{
-    Bytes, ImageId, ImageName, Position, SnapshotName, StoreId,
-};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Position, SnapshotName, StoreId};
 
 pub use capability::Capabilities;
 pub use fault::{Fault, FaultKind};

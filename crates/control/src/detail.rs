@@ -1,5 +1,7 @@
 //! What a request gets back.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use firebrick_db::{Attachment, Service, Snapshot, Volume, VolumeType};
 
 use crate::request::ConnectionInfo;
@@ -16,12 +18,14 @@ pub struct VolumeDetail {
 }
 
 /// How much there is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct VolumeSummary {
     /// Volumes.
     pub count: u64,
     /// Their GiB.
     pub gigabytes: u64,
+    /// The keys of their metadata, each with its different values.
+    pub metadata: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A snapshot.

@@ -40,7 +40,7 @@ impl Pace {
         self.alone = match requests {
             // A part of a request is no news.
             0 => self.alone,
-            1 => self.alone.saturating_add(1),
+            1 => (self.alone + 1).min(2 * EAGER_FROM),
             _ => 0,
         };
     }

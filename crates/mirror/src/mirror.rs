@@ -25,8 +25,8 @@ const DOING: &str = "start the mirror";
 pub struct MirrorOptions {
     /// The name of this site.
     pub name: String,
-    /// Where peers read this site's log; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where peers read this site's log; port 0 takes a free one. Without it no peer can.
+    pub listen: Option<SocketAddr>,
     /// The other sites.
     pub peers: Vec<PeerOptions>,
     /// How often a sign of life is sent where there is nothing else.
@@ -76,7 +76,7 @@ impl Shared {
 /// Serves the log of a store to its peers and applies theirs, until [`Mirror::stop`].
 pub struct Mirror {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    address: Option<SocketAddr>,
 }
 
 impl Mirror {
@@ -86,15 +86,11 @@ impl Mirror {
         identity: Identity,
         options: MirrorOptions,
     ) -> Result<Self, Error> {
-        let fail = |error| {
-            Error::new(
-                ErrorKind::Connection,
-                DOING,
-                format!("{}: {error}", options.listen),
-            )
+        let listener = match options.listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
         };
-        let listener = TcpListener::bind(options.listen).await.map_err(fail)?;
-        let address = listener.local_addr().map_err(fail)?;
+        let address = listener.as_ref().map(|(_, address)| *address);
         let known = options.peers.iter().map(|peer| peer.fingerprint).collect();
         let acceptor = tls::acceptor(&identity, known)?;
         let peers = options.peers.iter().map(|peer| {
@@ -126,17 +122,19 @@ impl Mirror {
             shared.tasks.spawn(follower.run());
         }
         if !shared.peers.is_empty() {
-            shared
-                .tasks
-                .spawn(serve::listen(Arc::clone(&shared), listener, acceptor));
+            if let Some((listener, _)) = listener {
+                shared
+                    .tasks
+                    .spawn(serve::listen(Arc::clone(&shared), listener, acceptor));
+            }
             let counting = Arc::clone(&shared);
             shared.tasks.spawn_blocking(move || count(&counting));
         }
         Ok(Self { shared, address })
     }
 
-    /// Where peers read this site's log.
-    pub const fn listen_address(&self) -> SocketAddr {
+    /// Where peers read this site's log; `None` where they cannot.
+    pub const fn listen_address(&self) -> Option<SocketAddr> {
         self.address
     }
 
@@ -191,6 +189,13 @@ impl Mirror {
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let fail = |error| Error::new(ErrorKind::Connection, DOING, format!("{address}: {error}"));
+    let listener = TcpListener::bind(address).await.map_err(fail)?;
+    let address = listener.local_addr().map_err(fail)?;
+    Ok((listener, address))
 }
 
 /// Counts what peers lack.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use firebrick_config::{ConfigError, ConfigFile, Section, Unknown};
+use firebrick_mirror::Fingerprint;
 use firebrick_vocabulary::{Bytes, GIB, KIB, MIB};
 
 /// The longest path that the address of a Unix socket holds, in bytes.
@@ -27,7 +28,7 @@ pub struct PeerConf {
     /// Where its mirror listens, for example `127.0.0.1:10909`.
     pub address: String,
     /// The SHA-256 of its certificate in hexadecimal; nobody else is taken for it.
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
 }
 
 /// The configuration of a site. Sizes are in bytes.
@@ -199,13 +200,12 @@ fn peers(file: &ConfigFile) -> Result<Vec<PeerConf>, ConfigError> {
     let mut peers = Vec::new();
     for section in file.sections_with_prefix("peer ") {
         let name = section.name().trim_start_matches("peer ").trim().to_owned();
-        let fingerprint = section.require("fingerprint")?.to_ascii_lowercase();
-        if fingerprint.len() != 64 || !fingerprint.chars().all(|c| c.is_ascii_hexdigit()) {
-            return Err(section.refuse(
+        let fingerprint = section.require("fingerprint")?.parse().map_err(|_| {
+            section.refuse(
                 "fingerprint",
                 "must be the 64 hexadecimal digits that `firebrick site fingerprint` prints",
-            ));
-        }
+            )
+        })?;
         peers.push(PeerConf {
             name,
             address: section.require("address")?,

@@ -9,13 +9,13 @@
 
 pub mod admin;
 pub mod conf;
-#[path = "serve_interface.rs"]
 pub mod serve;
 
 use firebrick_backend::Capabilities;
 
 pub use admin::SiteClient;
 pub use conf::{ExportVia, PeerConf, SiteConf};
+pub use firebrick_mirror::Fingerprint;
 
 /// What a site on the embedded engine can do, with a peer (`mirroring`) or without.
 pub fn capabilities(mirroring: bool) -> Capabilities {

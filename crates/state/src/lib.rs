@@ -3,7 +3,7 @@
 //! What it is for: the statuses of volumes, snapshots, attachments, replication and activities as
 //! enums, and for each operation the statuses in which it may begin. What it promises: no I/O; an
 //! operation that is not listed for a status is refused before anything changes. What it leans on:
-//! nothing but `vocabulary`.
+//! nothing of this project.
 
 mod activity;
 mod attachment;

@@ -27,19 +27,29 @@ pub struct HostNameError(String);
 impl HostName {
     /// The service of `backend` on `node`.
     pub fn service(node: &str, backend: &str) -> Self {
-        Self { node: node.to_owned(), backend: Some(backend.to_owned()), pool: None }
+        Self {
+            node: node.to_owned(),
+            backend: Some(backend.to_owned()),
+            pool: None,
+        }
     }
 
     /// The same place without its pool: the name of the service that looks after it.
     #[must_use]
     pub fn without_pool(&self) -> Self {
-        Self { pool: None, ..self.clone() }
+        Self {
+            pool: None,
+            ..self.clone()
+        }
     }
 
     /// The pool `pool` of this service.
     #[must_use]
     pub fn with_pool(&self, pool: &str) -> Self {
-        Self { pool: Some(pool.to_owned()), ..self.clone() }
+        Self {
+            pool: Some(pool.to_owned()),
+            ..self.clone()
+        }
     }
 }
 
@@ -73,11 +83,18 @@ impl FromStr for HostName {
             None => (service, None),
         };
         let empty = |part: &Option<String>| part.as_deref() == Some("");
-        if node.is_empty() || empty(&backend) || empty(&pool) || (pool.is_some() && backend.is_none())
+        if node.is_empty()
+            || empty(&backend)
+            || empty(&pool)
+            || (pool.is_some() && backend.is_none())
         {
             return Err(refuse());
         }
-        Ok(Self { node: node.to_owned(), backend, pool })
+        Ok(Self {
+            node: node.to_owned(),
+            backend,
+            pool,
+        })
     }
 }
 
@@ -101,7 +118,10 @@ mod tests {
     #[test]
     fn hosts_survive_printing() {
         for text in ["node1", "node1@blocks", "node1@blocks#volumes"] {
-            assert_eq!(text.parse::<HostName>().map(|h| h.to_string()), Ok(text.to_owned()));
+            assert_eq!(
+                text.parse::<HostName>().map(|h| h.to_string()),
+                Ok(text.to_owned())
+            );
         }
     }
 

@@ -17,5 +17,9 @@ pub struct Lag {
 
 impl Lag {
     /// Nothing is missing.
-    pub const NONE: Self = Self { records: 0, bytes: Bytes::ZERO, seconds: 0.0 };
+    pub const NONE: Self = Self {
+        records: 0,
+        bytes: Bytes::ZERO,
+        seconds: 0.0,
+    };
 }

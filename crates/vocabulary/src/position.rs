@@ -78,7 +78,10 @@ pub struct Position {
 
 impl Position {
     /// Before the first record.
-    pub const ZERO: Self = Self { epoch: Epoch(0), sequence: Sequence(0) };
+    pub const ZERO: Self = Self {
+        epoch: Epoch(0),
+        sequence: Sequence(0),
+    };
 }
 
 impl fmt::Display for Position {

@@ -15,10 +15,12 @@ const MAX_TEXT: usize = 255;
 const MAX_SIZE: u64 = 2_147_483_647;
 
 /// What counts as a boolean beside true and false.
-const TRUE_WORDS: [&str; 11] =
-    ["True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y"];
-const FALSE_WORDS: [&str; 11] =
-    ["False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n"];
+const TRUE_WORDS: [&str; 11] = [
+    "True", "TRUE", "true", "1", "ON", "On", "on", "YES", "Yes", "yes", "y",
+];
+const FALSE_WORDS: [&str; 11] = [
+    "False", "FALSE", "false", "0", "OFF", "Off", "off", "NO", "No", "no", "n",
+];
 
 /// An object and where it stands.
 #[derive(Clone, Copy)]
@@ -60,7 +62,9 @@ impl Keys {
             Self::ExtraSpecs => "-_:.",
         };
         (1..=MAX_TEXT).contains(&key.len())
-            && key.chars().all(|c| c.is_ascii_alphanumeric() || other.contains(c))
+            && key
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || other.contains(c))
     }
 
     fn null(self) -> bool {
@@ -83,7 +87,11 @@ fn wrong(name: Option<&str>, value: &Value, rule: &str) -> Fault {
 }
 
 fn not_of_type(name: Option<&str>, value: &Value, types: &str) -> Fault {
-    wrong(name, value, &format!("{} is not of type {types}", repr(value)))
+    wrong(
+        name,
+        value,
+        &format!("{} is not of type {types}", repr(value)),
+    )
 }
 
 impl<'a> Fields<'a> {
@@ -93,7 +101,11 @@ impl<'a> Fields<'a> {
 
     fn of(name: Option<&'a str>, value: &'a Value) -> Result<Self, Fault> {
         match value {
-            Value::Object(entries) => Ok(Self { name, value, entries }),
+            Value::Object(entries) => Ok(Self {
+                name,
+                value,
+                entries,
+            }),
             other => Err(not_of_type(name, other, "'object'")),
         }
     }
@@ -101,6 +113,11 @@ impl<'a> Fields<'a> {
     /// The keys that are there.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.entries.keys().map(String::as_str)
+    }
+
+    /// The whole object.
+    pub(crate) fn entries(&self) -> &'a Map<String, Value> {
+        self.entries
     }
 
     /// The value of `key`, whatever it is.
@@ -131,7 +148,10 @@ impl<'a> Fields<'a> {
         if keys.iter().any(|key| self.entries.contains_key(*key)) {
             return Ok(());
         }
-        Err(self.wrong(&format!("{} is not valid under any of the given schemas", repr(self.value))))
+        Err(self.wrong(&format!(
+            "{} is not valid under any of the given schemas",
+            repr(self.value)
+        )))
     }
 
     /// Refuses the object where it has another key than `keys`.
@@ -193,7 +213,10 @@ impl<'a> Fields<'a> {
             && found.chars().any(char::is_control)
         {
             let value = Value::String(found.clone());
-            let rule = format!("{} does not match the pattern of printable characters", repr(&value));
+            let rule = format!(
+                "{} does not match the pattern of printable characters",
+                repr(&value)
+            );
             return Err(wrong(Some(key), &value, &rule));
         }
         Ok(text)
@@ -227,19 +250,56 @@ impl<'a> Fields<'a> {
             None => Ok(None),
             Some(value @ Value::String(text)) => match Uuid::parse_str(text) {
                 Ok(id) => Ok(Some(id)),
-                Err(_) => Err(wrong(Some(key), value, &format!("{} is not a 'uuid'", repr(value)))),
+                Err(_) => Err(wrong(
+                    Some(key),
+                    value,
+                    &format!("{} is not a 'uuid'", repr(value)),
+                )),
             },
             Some(other) => Err(not_of_type(Some(key), other, "'string'")),
         }
     }
 
+    /// At most `most` UUIDs: a list, or one alone; missing is none.
+    pub(crate) fn uuids(&self, key: &str, most: usize) -> Result<Vec<Uuid>, Fault> {
+        let Some(value) = self.get(key).filter(|value| !value.is_null()) else {
+            return Ok(Vec::new());
+        };
+        let items = value
+            .as_array()
+            .map_or(std::slice::from_ref(value), Vec::as_slice);
+        if items.len() > most {
+            return Err(wrong(
+                Some(key),
+                value,
+                &format!("{} is too long", repr(value)),
+            ));
+        }
+        let ids: Option<Vec<Uuid>> = items
+            .iter()
+            .map(|item| Uuid::parse_str(item.as_str()?).ok())
+            .collect();
+        ids.ok_or_else(|| {
+            let rule = format!(
+                "{} is not valid under any of the given schemas",
+                repr(value)
+            );
+            wrong(Some(key), value, &rule)
+        })
+    }
+
     /// A UUID or null; missing is `None` as well.
     pub(crate) fn uuid_or_null(&self, key: &str) -> Result<Option<Uuid>, Fault> {
-        let Some(value) = self.get(key).filter(|value| !value.is_null()) else { return Ok(None) };
+        let Some(value) = self.get(key).filter(|value| !value.is_null()) else {
+            return Ok(None);
+        };
         match value.as_str().map(Uuid::parse_str) {
             Some(Ok(id)) => Ok(Some(id)),
             Some(Err(_)) | None => {
-                let rule = format!("{} is not valid under any of the given schemas", repr(value));
+                let rule = format!(
+                    "{} is not valid under any of the given schemas",
+                    repr(value)
+                );
                 Err(wrong(Some(key), value, &rule))
             }
         }
@@ -275,7 +335,9 @@ impl<'a> Fields<'a> {
 
     /// One of `words`; missing is `None`.
     pub(crate) fn one_of(&self, key: &str, words: &[&str]) -> Result<Option<&'a str>, Fault> {
-        let Some(value) = self.get(key) else { return Ok(None) };
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
         let Value::String(word) = value else {
             return Err(not_of_type(Some(key), value, "'string'"));
         };
@@ -283,22 +345,34 @@ impl<'a> Fields<'a> {
             return Ok(Some(word));
         }
         let list: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
-        Err(wrong(Some(key), value, &format!("{} is not one of [{}]", repr(value), list.join(", "))))
+        Err(wrong(
+            Some(key),
+            value,
+            &format!("{} is not one of [{}]", repr(value), list.join(", ")),
+        ))
     }
 
     /// A size in GiB, a number or its digits, at least 1; `null` says whether null is allowed.
     pub(crate) fn size(&self, key: &str, null: bool) -> Result<Option<u32>, Fault> {
-        let Some(value) = self.get(key) else { return Ok(None) };
-        let types = if null { "'integer', 'string', 'null'" } else { "'integer', 'string'" };
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        let types = if null {
+            "'integer', 'string', 'null'"
+        } else {
+            "'integer', 'string'"
+        };
         match value {
             Value::Null if null => Ok(None),
             Value::Number(number) if number.is_u64() || number.is_i64() => {
                 let less = number.as_u64().is_none_or(|n| n < 1);
                 match number.as_u64().filter(|n| (1..=MAX_SIZE).contains(n)) {
                     Some(size) => Ok(u32::try_from(size).ok()),
-                    None if less => {
-                        Err(wrong(Some(key), value, &format!("{number} is less than the minimum of 1")))
-                    }
+                    None if less => Err(wrong(
+                        Some(key),
+                        value,
+                        &format!("{number} is less than the minimum of 1"),
+                    )),
                     None => Err(too_large(key, value, &number.to_string())),
                 }
             }
@@ -312,9 +386,11 @@ impl<'a> Fields<'a> {
                     None => Err(too_large(key, value, text)),
                 }
             }
-            Value::String(_) => {
-                Err(wrong(Some(key), value, &format!("{} does not match '^[0-9]+$'", repr(value))))
-            }
+            Value::String(_) => Err(wrong(
+                Some(key),
+                value,
+                &format!("{} does not match '^[0-9]+$'", repr(value)),
+            )),
             other => Err(not_of_type(Some(key), other, types)),
         }
     }
@@ -354,7 +430,11 @@ impl<'a> Fields<'a> {
                 Value::String(text) => bounded(key, text, 0)?,
                 Value::Null if keys.null() => String::new(),
                 other => {
-                    let types = if keys.null() { "'string', 'null'" } else { "'string'" };
+                    let types = if keys.null() {
+                        "'string', 'null'"
+                    } else {
+                        "'string'"
+                    };
                     return Err(not_of_type(Some(key), other, types));
                 }
             };
@@ -371,22 +451,36 @@ impl<'a> Fields<'a> {
             _ => return Err(self.wrong(&format!("{} has too many properties", repr(self.value)))),
         }
         let mut texts = self.texts(keys)?;
-        texts.remove(key).ok_or_else(|| Fault::bad_request("Request body and URI mismatch"))
+        texts
+            .remove(key)
+            .ok_or_else(|| Fault::bad_request("Request body and URI mismatch"))
     }
 }
 
 fn too_large(key: &str, value: &Value, number: &str) -> Fault {
-    wrong(Some(key), value, &format!("{number} is greater than the maximum of {MAX_SIZE}"))
+    wrong(
+        Some(key),
+        value,
+        &format!("{number} is greater than the maximum of {MAX_SIZE}"),
+    )
 }
 
 fn bounded(key: &str, text: &str, shortest: usize) -> Result<String, Fault> {
     let value = || Value::String(text.to_owned());
     let len = text.chars().count();
     if len < shortest {
-        return Err(wrong(Some(key), &value(), &format!("{} should be non-empty", repr(&value()))));
+        return Err(wrong(
+            Some(key),
+            &value(),
+            &format!("{} should be non-empty", repr(&value())),
+        ));
     }
     if len > MAX_TEXT {
-        return Err(wrong(Some(key), &value(), &format!("{} is too long", repr(&value()))));
+        return Err(wrong(
+            Some(key),
+            &value(),
+            &format!("{} is too long", repr(&value())),
+        ));
     }
     Ok(text.to_owned())
 }

@@ -65,7 +65,11 @@ fn write_value(out: &mut String, value: &Value) {
 }
 
 fn write_text(out: &mut String, text: &str) {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     out.push(quote);
     for c in text.chars() {
         match c {
@@ -94,7 +98,10 @@ mod tests {
 
     #[test]
     fn values_print_as_in_python() {
-        assert_eq!(repr(&json!({"a": [1, true, null, "it's"]})), r#"{'a': [1, True, None, "it's"]}"#);
+        assert_eq!(
+            repr(&json!({"a": [1, true, null, "it's"]})),
+            r#"{'a': [1, True, None, "it's"]}"#
+        );
         assert_eq!(plain(&json!("abc")), "abc");
         assert_eq!(plain(&json!(1.5)), "1.5");
         assert_eq!(repr(&json!("a\nb")), r"'a\nb'");

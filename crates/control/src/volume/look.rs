@@ -33,7 +33,9 @@ impl Control {
 
     /// How many volumes a list has on all its pages.
     pub async fn count_volumes(&self, context: &Context, query: Query) -> Result<u64> {
-        Ok(self.volume_summary(context, query).await?.count)
+        let connection = &mut *self.inner.db.read().await?;
+        let listing = with_type_ids(connection, context.narrowed(query)).await?;
+        Ok(volumes::total(connection, &listing).await?.0)
     }
 
     /// `GET /volumes/summary`.
@@ -41,7 +43,12 @@ impl Control {
         let connection = &mut *self.inner.db.read().await?;
         let listing = with_type_ids(connection, context.narrowed(query)).await?;
         let (count, gigabytes) = volumes::total(connection, &listing).await?;
-        Ok(VolumeSummary { count, gigabytes })
+        let metadata = volumes::metadata(connection, &listing).await?;
+        Ok(VolumeSummary {
+            count,
+            gigabytes,
+            metadata,
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Lists in the SQL that both databases speak.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sqlx::Any;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
@@ -209,6 +211,28 @@ pub(crate) async fn page(
     sql.add_limit(listing);
     let rows = sql.bound().fetch_all(connection).await;
     rows.map(Some).map_err(Error::sql(DOING))
+}
+
+/// The properties that the rows of all pages have, each with its different values.
+pub(crate) async fn properties(
+    connection: &mut Connection,
+    table: &'static str,
+    listing: &Listing,
+) -> Result<BTreeMap<String, BTreeSet<String>>, Error> {
+    let mut sql = Sql::of(format!(
+        "SELECT DISTINCT name, value FROM properties WHERE owner IN (SELECT id FROM {table}"
+    ));
+    let conditions = sql.conditions(listing);
+    sql.add_where(&conditions);
+    sql.text.push(')');
+    let rows = sql.bound().fetch_all(connection).await;
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in rows.map_err(Error::sql(DOING))? {
+        let columns = Columns(&row);
+        let (name, value) = (columns.text("name")?, columns.text("value")?);
+        found.entry(name).or_default().insert(value);
+    }
+    Ok(found)
 }
 
 /// How many rows there are on all pages, and the sum of a column over them.

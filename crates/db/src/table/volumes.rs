@@ -1,6 +1,6 @@
 //! Volumes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::time::OffsetDateTime;
 use firebrick_state::{AttachStatus, ReplicationStatus, VolumeStatus};
@@ -138,6 +138,14 @@ pub async fn of_service(
 /// How many volumes on all pages, and their GiB.
 pub async fn total(connection: &mut Connection, listing: &Listing) -> Result<(u64, u64), Error> {
     query::total(connection, "volumes", "size", listing).await
+}
+
+/// The metadata of the volumes on all pages: each key with its different values.
+pub async fn metadata(
+    connection: &mut Connection,
+    listing: &Listing,
+) -> Result<BTreeMap<String, BTreeSet<String>>, Error> {
+    query::properties(connection, "volumes", listing).await
 }
 
 /// Adds a volume with its metadata.

@@ -98,11 +98,11 @@ fn meta(number: u32, name: &str, queries: &[&str]) -> Vec<u8> {
     option(number, &data)
 }
 
-/// What comes of `options`, and the kind and data of each answer.
-fn haggle(
-    registry: &Registry,
-    options: &[Vec<u8>],
-) -> (Result<Agreed, Refusal>, Vec<(u32, Vec<u8>)>) {
+/// The kind of an answer, and its data.
+type Heard = (u32, Vec<u8>);
+
+/// What comes of `options`, and what is answered.
+fn haggle(registry: &Registry, options: &[Vec<u8>]) -> (Result<Agreed, Refusal>, Vec<Heard>) {
     let mut says = 3_u32.to_be_bytes().to_vec();
     says.extend(options.concat());
     let mut script = Script {
@@ -121,7 +121,7 @@ fn haggle(
     (result, answers)
 }
 
-fn kinds(answers: &[(u32, Vec<u8>)]) -> Vec<u32> {
+fn kinds(answers: &[Heard]) -> Vec<u32> {
     answers.iter().map(|(kind, _)| *kind).collect()
 }
 
@@ -237,7 +237,7 @@ fn what_is_not_offered_or_too_long_is_refused() {
             option(5, &[]),
             option(11, &[]),
             option(99, &[1, 2, 3]),
-            option(6, &[0; 70_000]),
+            option(6, &vec![0; 70_000]),
             go(6, &"x".repeat(4097), &[]),
             go(6, &"x".repeat(4096), &[]),
             option(6, &[0xff; 6]),

@@ -10,7 +10,12 @@ use crate::printer::Format;
 
 /// Block storage for open clouds that survives the loss of a site.
 #[derive(Debug, Parser)]
-#[command(name = "firebrick", version, about, max_term_width = 100, after_help = "\
+#[command(
+    name = "firebrick",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "\
 Exit status: 0 success, 1 failure, 2 wrong command line or configuration.
 The environment variable FIREBRICK_LOG sets what is logged to standard error, for example
 `info,firebrick_mirror=debug`.
@@ -19,7 +24,8 @@ Examples:
   firebrick dev                              everything on this machine, to try out
   firebrick demo                             watch a volume survive the loss of its site
   firebrick site --conf /etc/firebrick/site-a.conf
-  firebrick serve --conf /etc/cinder/cinder.conf")]
+  firebrick serve --conf /etc/cinder/cinder.conf"
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -45,14 +51,19 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Examples:
   firebrick serve --conf /etc/cinder/cinder.conf
-  firebrick serve --conf cinder.conf --roles api,scheduler")]
+  firebrick serve --conf cinder.conf --check
+
+A minimal cinder.conf:
+  [DEFAULT]
+  enabled_backends = blocks
+  auth_strategy = noauth
+  [blocks]
+  site_admin = /run/firebrick/site-a.admin
+  replication_device = backend_id:site-b,admin:/run/firebrick/site-b.admin")]
 pub(crate) struct ServeArgs {
     /// The configuration, in the format of cinder.conf
     #[arg(long, value_name = "FILE", env = "FIREBRICK_CONF")]
     pub(crate) conf: PathBuf,
-    /// What this process does
-    #[arg(long, value_name = "ROLE,…", value_delimiter = ',', default_value = "api,scheduler,volume")]
-    pub(crate) roles: Vec<RoleName>,
     /// Check the configuration and end
     #[arg(long)]
     pub(crate) check: bool,
@@ -61,20 +72,11 @@ pub(crate) struct ServeArgs {
     pub(crate) supervised: bool,
 }
 
-/// A part of the control plane.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-pub(crate) enum RoleName {
-    /// Answers HTTP requests.
-    Api,
-    /// Decides where a volume goes.
-    Scheduler,
-    /// Does what is to be done at the sites.
-    Volume,
-}
-
 /// `firebrick site`
 #[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   firebrick site --conf /etc/firebrick/site-a.conf
   firebrick site fingerprint --conf /etc/firebrick/site-a.conf
@@ -88,7 +90,8 @@ A minimal site.conf:
   mirror_listen = 192.0.2.1:10909
   [peer site-b]
   address = 192.0.2.2:10909
-  fingerprint = (what `firebrick site fingerprint` prints there)")]
+  fingerprint = (what `firebrick site fingerprint` prints there)"
+)]
 pub(crate) struct SiteArgs {
     #[command(subcommand)]
     pub(crate) command: Option<SiteCommand>,
@@ -113,13 +116,16 @@ pub(crate) enum SiteCommand {
 
 /// `firebrick dev`
 #[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   firebrick dev
   firebrick dev --dir /tmp/fb --listen 127.0.0.1:9776 --nbd-port 20809
   firebrick dev site kill site-a             lose a site, as kill -9 does
   firebrick dev site start site-a            bring it back
-  firebrick dev site status --format json")]
+  firebrick dev site status --format json"
+)]
 pub(crate) struct DevArgs {
     #[command(subcommand)]
     pub(crate) command: Option<DevCommand>,

@@ -13,20 +13,23 @@ pub(crate) async fn stop_requested(supervised: bool) -> Result<&'static str, Fai
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
     let (sender, orphaned) = tokio::sync::oneshot::channel();
-    if supervised {
+    let mut held = Some(sender);
+    if supervised && let Some(sender) = held.take() {
         // A thread of its own: a read of standard input cannot be cancelled, and must not keep the
         // runtime from ending.
         std::thread::spawn(move || {
             let mut buffer = [0; 64];
             while matches!(std::io::stdin().read(&mut buffer), Ok(1..)) {}
-            drop(sender.send(()));
+            // Nobody waits any more where a signal was first.
+            let _ = sender.send(());
         });
-    } else {
-        std::mem::forget(sender);
     }
-    Ok(tokio::select! {
+    let reason = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
         _ = orphaned => "the end of its supervisor",
-    })
+    };
+    // Held until here: without a supervisor nobody says that there is none any more.
+    drop(held);
+    Ok(reason)
 }

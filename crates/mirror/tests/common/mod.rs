@@ -58,7 +58,7 @@ async fn mirror(
     let identity = Identity::load_or_create(folder.path()).unwrap();
     let options = MirrorOptions {
         name: name.to_owned(),
-        listen,
+        listen: Some(listen),
         peers,
         heartbeat: Duration::from_millis(100),
         retry: Duration::from_millis(100),

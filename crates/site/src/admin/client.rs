@@ -44,7 +44,12 @@ impl SiteClient {
     /// The client of the site `name` behind the admin socket `socket`; `mirroring` says whether it
     /// has a peer. Connects with the first call.
     pub fn at(name: &str, socket: PathBuf, mirroring: bool) -> Self {
-        Self { name: name.to_owned(), socket, mirroring, idle: Mutex::default() }
+        Self {
+            name: name.to_owned(),
+            socket,
+            mirroring,
+            idle: Mutex::default(),
+        }
     }
 
     /// The site's admin socket.

@@ -40,7 +40,9 @@ impl Drop for SocketFile {
 /// Binds `path`, for the site's user alone. What a dead site left there is replaced; the socket of a
 /// live one, and what is no socket, stays and is an error.
 pub(super) async fn bind(path: &Path) -> Result<(UnixListener, SocketFile), Error> {
-    clear(path).await.map_err(|error| Error::io("replace the socket", path, error))?;
+    clear(path)
+        .await
+        .map_err(|error| Error::io("replace the socket", path, error))?;
     let listener = listen(path).map_err(|error| Error::io("listen on", path, error))?;
     Ok((listener, SocketFile(path.to_owned())))
 }
@@ -52,24 +54,27 @@ async fn clear(path: &Path) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     if !kind.is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is no socket"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "it is no socket",
+        ));
     }
     match timeout(PROBE_WITHIN, UnixStream::connect(path)).await {
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             std::fs::remove_file(path)
         }
         Ok(Err(error)) => Err(error),
-        Ok(Ok(_)) | Err(_) => {
-            Err(io::Error::new(io::ErrorKind::AddrInUse, "another process answers there"))
-        }
+        Ok(Ok(_)) | Err(_) => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            "another process answers there",
+        )),
     }
 }
 
 /// The mode is set before the name exists, so there is no moment in which others may connect.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket =
-        rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(0o600))?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
     rustix::net::listen(&socket, BACKLOG)?;
@@ -89,7 +94,9 @@ pub(super) async fn accept(
             let permit = Arc::clone(&room).acquire_owned().await;
             (permit, listener.accept().await)
         };
-        let Some((permit, accepted)) = ending.run_until_cancelled(accepted).await else { break };
+        let Some((permit, accepted)) = ending.run_until_cancelled(accepted).await else {
+            break;
+        };
         match accepted {
             Ok((stream, _)) => {
                 let (site, ending) = (Arc::clone(&site), ending.clone());

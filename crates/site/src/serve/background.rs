@@ -53,7 +53,9 @@ impl Opener {
     /// Opens the exports now, and lets through the calls that wait for them.
     pub(super) async fn open(&self) -> Result<(), Error> {
         let exports = Arc::clone(&self.exports);
-        tokio::task::spawn_blocking(move || exports.open()).await.map_err(Error::task)??;
+        tokio::task::spawn_blocking(move || exports.open())
+            .await
+            .map_err(Error::task)??;
         self.opened.send_replace(true);
         Ok(())
     }

@@ -42,21 +42,34 @@ impl Device for ImageDevice {
     }
 
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
-        self.0.read(offset, buffer).map_err(|error| self.refuse("read", &error))
+        self.0
+            .read(offset, buffer)
+            .map_err(|error| self.refuse("read", &error))
     }
 
     fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, DeviceError> {
-        self.0.read_cached(offset, buffer).map_err(|error| self.refuse("read", &error))
+        self.0
+            .read_cached(offset, buffer)
+            .map_err(|error| self.refuse("read", &error))
     }
 
     fn write(&self, writes: &[DeviceWrite<'_>]) -> Result<(), DeviceError> {
-        let writes: Vec<_> =
-            writes.iter().map(|write| Write { offset: write.offset, data: write.data }).collect();
-        self.0.write(&writes).map_err(|error| self.refuse("write", &error))
+        let writes: Vec<_> = writes
+            .iter()
+            .map(|write| Write {
+                offset: write.offset,
+                data: write.data,
+            })
+            .collect();
+        self.0
+            .write(&writes)
+            .map_err(|error| self.refuse("write", &error))
     }
 
     fn discard(&self, range: ByteRange) -> Result<(), DeviceError> {
-        self.0.discard(range.offset, range.len).map_err(|error| self.refuse("discard", &error))
+        self.0
+            .discard(range.offset, range.len)
+            .map_err(|error| self.refuse("discard", &error))
     }
 
     fn write_zeroes(&self, range: ByteRange) -> Result<(), DeviceError> {
@@ -73,7 +86,11 @@ impl Device for ImageDevice {
         let found = found.map_err(|error| self.refuse("map", &error))?;
         let extents = found.into_iter().map(|extent| Extent {
             len: extent.len,
-            state: if extent.data { ExtentState::Data } else { ExtentState::Hole },
+            state: if extent.data {
+                ExtentState::Data
+            } else {
+                ExtentState::Hole
+            },
         });
         Ok(extents.collect())
     }

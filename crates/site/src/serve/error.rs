@@ -45,7 +45,11 @@ impl Error {
         doing: impl Into<String>,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self { kind, doing: doing.into(), source: source.into() }
+        Self {
+            kind,
+            doing: doing.into(),
+            source: source.into(),
+        }
     }
 
     pub(super) fn io(verb: &str, path: &Path, source: io::Error) -> Self {

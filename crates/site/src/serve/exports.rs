@@ -11,9 +11,7 @@ mod holders;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use firebrick_backend::{
-    Access, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
-};
+use firebrick_backend::{Access, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind};
 use firebrick_engine::{ImageInfo, Store};
 use firebrick_export::ExportServer;
 use firebrick_vocabulary::{ImageId, ImageName, Position, Role, SnapshotName};
@@ -44,7 +42,11 @@ struct State {
 impl Exports {
     /// The exports of `store`; nothing is reachable before [`Self::open`].
     pub(super) fn new(store: Arc<Store>, plan: ExportPlan) -> Self {
-        Self { store, plan, state: Mutex::default() }
+        Self {
+            store,
+            plan,
+            state: Mutex::default(),
+        }
     }
 
     /// Opens the listeners and publishes what has holders.
@@ -123,8 +125,17 @@ impl Exports {
             let info = image.info();
             for (key, access) in Holders::of(&info) {
                 let address = self.plan.address(state.server.as_ref(), &info.name, access);
-                let clients = state.server.as_ref().map_or(0, |server| server.clients(&address.export));
-                exports.push(ExportInfo { image: info.id, key, access, address, clients });
+                let clients = state
+                    .server
+                    .as_ref()
+                    .map_or(0, |server| server.clients(&address.export));
+                exports.push(ExportInfo {
+                    image: info.id,
+                    key,
+                    access,
+                    address,
+                    clients,
+                });
             }
         }
         exports
@@ -138,7 +149,9 @@ impl Exports {
             return Ok(());
         }
         refuse_exported(&info, "rename", &Holders::of(&info))?;
-        self.store.rename_image(image, name).map_err(|error| fault(&error))?;
+        self.store
+            .rename_image(image, name)
+            .map_err(|error| fault(&error))?;
         self.flush()
     }
 
@@ -147,7 +160,9 @@ impl Exports {
         let _state = self.state.lock();
         let info = self.info(image)?;
         refuse_exported(&info, "remove", &Holders::of(&info))?;
-        self.store.remove_image(image).map_err(|error| fault(&error))?;
+        self.store
+            .remove_image(image)
+            .map_err(|error| fault(&error))?;
         self.flush()
     }
 
@@ -156,7 +171,9 @@ impl Exports {
         let _state = self.state.lock();
         let info = self.info(image)?;
         refuse_exported(&info, "roll back", &Holders::of(&info).writing())?;
-        self.store.roll_back(image, name).map_err(|error| fault(&error))?;
+        self.store
+            .roll_back(image, name)
+            .map_err(|error| fault(&error))?;
         self.flush()
     }
 
@@ -187,18 +204,22 @@ impl Exports {
     }
 
     fn info(&self, image: ImageId) -> Result<ImageInfo, Fault> {
-        self.store.image(image).map(|image| image.info()).map_err(|error| fault(&error))
+        self.store
+            .image(image)
+            .map(|image| image.info())
+            .map_err(|error| fault(&error))
     }
 
     /// Makes what the server publishes of an image what its holders need. Does nothing while the
     /// exports are not open.
-    fn publish(
-        &self,
-        state: &mut State,
-        info: &ImageInfo,
-        holders: &Holders,
-    ) -> Result<(), Fault> {
-        let State { server: Some(server), published } = state else { return Ok(()) };
+    fn publish(&self, state: &mut State, info: &ImageInfo, holders: &Holders) -> Result<(), Fault> {
+        let State {
+            server: Some(server),
+            published,
+        } = state
+        else {
+            return Ok(());
+        };
         let wanted: BTreeMap<String, Access> = holders
             .accesses()
             .map(|access| (address::export_name(&info.name, access), access))
@@ -219,7 +240,11 @@ impl Exports {
                 }
                 None => {
                     let image = self.store.image(info.id).map_err(|error| fault(&error))?;
-                    server.add(&name, Arc::new(ImageDevice(image)), access == Access::ReadOnly);
+                    server.add(
+                        &name,
+                        Arc::new(ImageDevice(image)),
+                        access == Access::ReadOnly,
+                    );
                     published.insert(name, info.id);
                 }
             }
@@ -257,7 +282,10 @@ impl Exports {
     }
 
     fn flush(&self) -> Result<(), Fault> {
-        self.store.flush().map(|_| ()).map_err(|error| fault(&error))
+        self.store
+            .flush()
+            .map(|_| ())
+            .map_err(|error| fault(&error))
     }
 }
 
@@ -266,7 +294,11 @@ fn refuse_exported(info: &ImageInfo, verb: &str, holders: &Holders) -> Result<()
         None => Ok(()),
         Some(key) => {
             let why = format!("it is exported for {}", key.0);
-            Err(Fault::new(FaultKind::Busy, format!("{verb} {}", info.name), why))
+            Err(Fault::new(
+                FaultKind::Busy,
+                format!("{verb} {}", info.name),
+                why,
+            ))
         }
     }
 }

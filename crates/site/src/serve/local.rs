@@ -81,9 +81,11 @@ impl LocalSite {
         let mut gate = self.gate.clone();
         match tokio::time::timeout(FENCE_PATIENCE, gate.wait_for(|open| *open)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => {
-                Err(Fault::new(FaultKind::Unreachable, doing, "the site is about to stop"))
-            }
+            Ok(Err(_)) => Err(Fault::new(
+                FaultKind::Unreachable,
+                doing,
+                "the site is about to stop",
+            )),
             Err(_) => {
                 let why = "the site still waits for its peer's word";
                 Err(Fault::new(FaultKind::TimedOut, doing, why))
@@ -95,7 +97,11 @@ impl LocalSite {
         if self.mirroring {
             return Ok(());
         }
-        Err(Fault::new(FaultKind::Unsupported, doing, "the site has no peer in its configuration"))
+        Err(Fault::new(
+            FaultKind::Unsupported,
+            doing,
+            "the site has no peer in its configuration",
+        ))
     }
 
     fn peers(&self) -> Vec<PeerStatus> {
@@ -111,7 +117,10 @@ fn peer_status(peer: PeerState) -> PeerStatus {
         following: peer.following,
         confirmed: peer.confirmed,
         // Within a peer's log the sequence says all; its epoch is the peer's business.
-        applied: Position { epoch: Position::ZERO.epoch, sequence: peer.applied },
+        applied: Position {
+            epoch: Position::ZERO.epoch,
+            sequence: peer.applied,
+        },
         lag: peer.lag,
         received: peer.received,
     }
@@ -131,7 +140,11 @@ fn image_info(info: firebrick_engine::ImageInfo) -> ImageInfo {
 }
 
 fn snapshot_info(info: firebrick_engine::SnapshotInfo) -> SnapshotInfo {
-    SnapshotInfo { id: info.id, name: info.name, size: info.size }
+    SnapshotInfo {
+        id: info.id,
+        name: info.name,
+        size: info.size,
+    }
 }
 
 fn new_image(image: NewImage) -> firebrick_engine::NewImage {
@@ -182,16 +195,22 @@ impl Backend for LocalSite {
         if image.mirrored {
             self.needs_peer("create a mirrored image")?;
         }
-        self.change(|store| Ok(image_info(store.create_image(new_image(image))?.info()))).await
+        self.change(|store| Ok(image_info(store.create_image(new_image(image))?.info())))
+            .await
     }
 
     async fn image(&self, image: ImageId) -> Result<ImageInfo, Fault> {
-        self.read(move |store| Ok(image_info(store.image(image)?.info()))).await
+        self.read(move |store| Ok(image_info(store.image(image)?.info())))
+            .await
     }
 
     async fn images(&self) -> Result<Vec<ImageInfo>, Fault> {
         self.read(|store| {
-            Ok(store.images().into_iter().map(|image| image_info(image.info())).collect())
+            Ok(store
+                .images()
+                .into_iter()
+                .map(|image| image_info(image.info()))
+                .collect())
         })
         .await
     }
@@ -209,10 +228,18 @@ impl Backend for LocalSite {
             return Ok(());
         }
         if now.size > size {
-            let why = format!("it has {} already, and images never shrink to {size}", now.size);
-            return Err(Fault::new(FaultKind::Invalid, format!("extend {}", now.name), why));
+            let why = format!(
+                "it has {} already, and images never shrink to {size}",
+                now.size
+            );
+            return Err(Fault::new(
+                FaultKind::Invalid,
+                format!("extend {}", now.name),
+                why,
+            ));
         }
-        self.change(move |store| store.resize_image(image, size)).await
+        self.change(move |store| store.resize_image(image, size))
+            .await
     }
 
     async fn remove_image(&self, image: ImageId) -> Result<(), Fault> {
@@ -227,19 +254,27 @@ impl Backend for LocalSite {
         name: SnapshotName,
     ) -> Result<SnapshotInfo, Fault> {
         self.unfenced("create a snapshot").await?;
-        self.change(move |store| store.create_snapshot(image, name).map(snapshot_info)).await
+        self.change(move |store| store.create_snapshot(image, name).map(snapshot_info))
+            .await
     }
 
     async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault> {
         self.read(move |store| {
-            Ok(store.snapshots(image)?.into_iter().map(snapshot_info).collect())
+            Ok(store
+                .snapshots(image)?
+                .into_iter()
+                .map(snapshot_info)
+                .collect())
         })
         .await
     }
 
     async fn remove_snapshot(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault> {
         self.unfenced("remove a snapshot").await?;
-        gone_is_fine(self.change(move |store| store.remove_snapshot(image, &name)).await)
+        gone_is_fine(
+            self.change(move |store| store.remove_snapshot(image, &name))
+                .await,
+        )
     }
 
     async fn roll_back(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault> {
@@ -274,7 +309,8 @@ impl Backend for LocalSite {
             self.needs_peer("mirror an image")?;
         }
         self.unfenced("change the mirroring of an image").await?;
-        self.change(move |store| store.set_mirroring(image, enabled)).await?;
+        self.change(move |store| store.set_mirroring(image, enabled))
+            .await?;
         tracing::info!(%image, enabled, "the mirroring of an image changed");
         Ok(())
     }
@@ -289,7 +325,10 @@ impl Backend for LocalSite {
             sync: info.sync,
             peer_consistent: self.mirror.peer_consistent(info.id),
         });
-        Ok(MirrorStatus { peers: self.peers(), images: images.collect() })
+        Ok(MirrorStatus {
+            peers: self.peers(),
+            images: images.collect(),
+        })
     }
 
     async fn demote(&self, images: &[ImageId]) -> Result<Position, Fault> {
@@ -306,7 +345,12 @@ impl Backend for LocalSite {
         within: Duration,
     ) -> Result<(), Fault> {
         let within = within.min(APPLIED_PATIENCE_MAX);
-        if of == self.store.id() || self.mirror.wait_applied(of, position.sequence, within).await {
+        if of == self.store.id()
+            || self
+                .mirror
+                .wait_applied(of, position.sequence, within)
+                .await
+        {
             return Ok(());
         }
         let held = self.store.applied(of);
@@ -325,7 +369,9 @@ impl Backend for LocalSite {
             PromoteMode::Forced => true,
         };
         let ids = images.to_vec();
-        let results = self.change(move |store| store.promote(&ids, forced)).await?;
+        let results = self
+            .change(move |store| store.promote(&ids, forced))
+            .await?;
         let refused = results.iter().filter(|(_, result)| result.is_err()).count();
         let promoted = results.len() - refused;
         tracing::info!(promoted, refused, forced, "images were promoted");

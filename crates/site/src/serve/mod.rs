@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use firebrick_engine::Store;
-use firebrick_mirror::{Identity, Mirror};
+use firebrick_mirror::{Fingerprint, Identity, Mirror};
 use firebrick_vocabulary::StoreId;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -79,7 +79,14 @@ impl SiteServer {
         tasks.spawn(background::withdraw(Arc::clone(&exports), ending.clone()));
         tracing::info!(site = conf.name, store = %store.id(), fenced, "the site is up");
         let ending = ending.drop_guard();
-        Ok(Self { store, mirror, exports, tasks, ending, socket })
+        Ok(Self {
+            store,
+            mirror,
+            exports,
+            tasks,
+            ending,
+            socket,
+        })
     }
 
     /// The id of the site's store.
@@ -117,13 +124,13 @@ async fn close(store: Arc<Store>) {
 
 /// The fingerprint by which peers know the site that `conf` describes; makes its identity where there
 /// is none. The site need not run.
-pub fn fingerprint(conf: &SiteConf) -> Result<String, Error> {
+pub fn fingerprint(conf: &SiteConf) -> Result<Fingerprint, Error> {
     fingerprint_in(&conf.dir)
 }
 
 /// As [`fingerprint`], for the folder of a site whose configuration is not written yet: two sites
 /// that are to know each other need both fingerprints first.
-pub fn fingerprint_in(dir: &Path) -> Result<String, Error> {
+pub fn fingerprint_in(dir: &Path) -> Result<Fingerprint, Error> {
     Ok(identity(dir)?.fingerprint())
 }
 

@@ -105,7 +105,7 @@ pub(super) async fn start_mirror(
     let peers = conf.peers.iter().map(|peer| PeerOptions {
         name: peer.name.clone(),
         address: peer.address.clone(),
-        fingerprint: peer.fingerprint.clone(),
+        fingerprint: peer.fingerprint,
     });
     let options = MirrorOptions {
         name: conf.name.clone(),

@@ -26,7 +26,7 @@ fn the_documented_lines_are_taken() {
         "dev site status site-a",
         "site --conf site.conf",
         "site fingerprint --conf site.conf",
-        "serve --conf cinder.conf --roles api,volume",
+        "serve --conf cinder.conf --check",
         "demo",
         "completions bash",
     ] {
@@ -36,7 +36,13 @@ fn the_documented_lines_are_taken() {
 
 #[test]
 fn wrong_lines_are_refused() {
-    for line in ["", "site", "dev --listen 8776", "dev --nbd-port 70000", "dev site burn site-a"] {
+    for line in [
+        "",
+        "site",
+        "dev --listen 8776",
+        "dev --nbd-port 70000",
+        "dev site burn site-a",
+    ] {
         assert!(parse(line).is_err(), "{line} was taken");
     }
 }

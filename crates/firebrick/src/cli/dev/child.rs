@@ -30,7 +30,11 @@ impl Child {
     ) -> Result<Self, Failure> {
         let failed = |error| Failure::new(format!("start `firebrick {}`", args.join(" ")), error);
         let binary = std::env::current_exe().map_err(failed)?;
-        let output = OpenOptions::new().create(true).append(true).open(log).map_err(failed)?;
+        let output = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .map_err(failed)?;
         let mut child = Command::new(binary)
             .args(args)
             .stdin(Stdio::piped())
@@ -60,18 +64,23 @@ impl Child {
                 ended(status);
             }
         });
-        Ok(Self { pid, signals, _lifeline: lifeline })
+        Ok(Self {
+            pid,
+            signals,
+            _lifeline: lifeline,
+        })
     }
 
     /// Sends it a signal; one that has ended already gets none.
     pub(super) fn signal(&self, signal: Signal) {
-        drop(self.signals.send(signal));
+        // One that has ended has nobody who listens.
+        let _ = self.signals.send(signal);
     }
 }
 
 fn send(pid: u32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid as i32) {
-        drop(kill_process(pid, signal));
+        let _ = kill_process(pid, signal);
     }
 }
 

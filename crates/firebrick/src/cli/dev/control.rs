@@ -72,12 +72,16 @@ async fn take_order(
 ) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(LINE_MAX)).read_line(&mut line).await?;
+    BufReader::new(read.take(LINE_MAX))
+        .read_line(&mut line)
+        .await?;
     let answer: OrderAnswer = match serde_json::from_str::<Order>(&line) {
         Ok(order) => {
             let (reply, answer) = oneshot::channel();
             drop(events.send(Event::Order(order, reply)));
-            answer.await.unwrap_or_else(|_| Err("the dev is ending".to_owned()))
+            answer
+                .await
+                .unwrap_or_else(|_| Err("the dev is ending".to_owned()))
         }
         Err(error) => Err(format!("not an order: {error}")),
     };
@@ -95,7 +99,9 @@ pub(super) async fn order(socket: &Path, order: &Order) -> Result<Vec<SiteState>
         line.push(b'\n');
         stream.write_all(&line).await?;
         let mut answer = String::new();
-        BufReader::new(stream.take(LINE_MAX)).read_line(&mut answer).await?;
+        BufReader::new(stream.take(LINE_MAX))
+            .read_line(&mut answer)
+            .await?;
         Ok::<OrderAnswer, std::io::Error>(serde_json::from_str(&answer)?)
     };
     match tokio::time::timeout(ANSWER_WITHIN, exchange).await {
@@ -103,7 +109,10 @@ pub(super) async fn order(socket: &Path, order: &Order) -> Result<Vec<SiteState>
         Ok(Ok(Err(why))) => Err(Failure::Failed(why)),
         Ok(Err(error)) => Err(Failure::new(
             doing,
-            format!("{error} on {}; does `firebrick dev` run there?", socket.display()),
+            format!(
+                "{error} on {}; does `firebrick dev` run there?",
+                socket.display()
+            ),
         )),
         Err(_) => Err(Failure::new(doing, "no answer within 60 seconds")),
     }

@@ -14,20 +14,22 @@ pub(super) fn write(dir: &Path, manifest: &Manifest) -> Result<(), Failure> {
         fs::create_dir_all(path)
             .map_err(|error| Failure::new(format!("make {}", path.display()), error))
     };
-    make(&dir.join("log"))?;
+    make(&dir.join("logs"))?;
     for site in &manifest.sites {
         make(&site.dir)?;
     }
     let mut fingerprints = Vec::new();
     for site in &manifest.sites {
-        let print = firebrick_site::serve::fingerprint(&site.dir).map_err(|error| {
-            Failure::new(format!("make the identity of {}", site.name), error)
-        })?;
-        fingerprints.push(print);
+        let print = firebrick_site::serve::fingerprint_in(&site.dir)
+            .map_err(|error| Failure::new(format!("make the identity of {}", site.name), error))?;
+        fingerprints.push(print.to_string());
     }
     for (index, site) in manifest.sites.iter().enumerate() {
         let other = (index + 1) % manifest.sites.len();
-        keep_or_write(&site.conf, &site_conf(site, &manifest.sites[other], &fingerprints[other]))?;
+        keep_or_write(
+            &site.conf,
+            &site_conf(site, &manifest.sites[other], &fingerprints[other]),
+        )?;
     }
     keep_or_write(&manifest.conf, &cinder_conf(dir, manifest))
 }
@@ -47,7 +49,7 @@ fn site_conf(site: &SiteEntry, peer: &SiteEntry, fingerprint: &str) -> String {
          [site]\n\
          name = {name}\n\
          dir = {dir}\n\
-         admin = unix://{admin}\n\
+         admin = {admin}\n\
          nbd_socket = {nbd_socket}\n\
          nbd_port = {nbd}\n\
          mirror_listen = 127.0.0.1:{mirror}\n\
@@ -72,31 +74,40 @@ fn cinder_conf(dir: &Path, manifest: &Manifest) -> String {
     let primary = &manifest.sites[0];
     let secondary = &manifest.sites[1];
     format!(
-        "# Written by `firebrick dev` for {listen} and {dir}; changes below stay.\n\
+        "# Written by `firebrick dev` for {listen}, {dir}, sockets {primary_admin}; changes below stay.\n\
          [DEFAULT]\n\
          host = {NODE}\n\
          enabled_backends = {BACKEND}\n\
          osapi_volume_listen = {ip}\n\
          osapi_volume_listen_port = {port}\n\
          auth_strategy = noauth\n\
-         quota_volumes = -1\n\
-         quota_snapshots = -1\n\
+         report_interval = 1\n\
+         service_down_time = 10\n\
+         quota_volumes = 20000\n\
+         quota_snapshots = 20000\n\
          quota_gigabytes = -1\n\
          \n\
          [database]\n\
-         connection = sqlite:///{dir}/control.sqlite\n\
+         connection = sqlite:///{dir}/firebrick.sqlite\n\
          \n\
          [{BACKEND}]\n\
          volume_driver = firebrick\n\
          volume_backend_name = {BACKEND}\n\
-         firebrick_site = {primary_conf}\n\
-         replication_device = backend_id:{secondary_name},\n    conf:{secondary_conf}\n",
+         site_name = {primary_name}\n\
+         site_admin = {primary_admin}\n\
+         replication_device = backend_id:{secondary_name},admin:{secondary_admin}\n\
+         # A machine to try things out has little room and many thin volumes.\n\
+         max_over_subscription_ratio = 10000\n",
         listen = manifest.listen,
         ip = manifest.listen.ip(),
         port = manifest.listen.port(),
         dir = dir.display(),
-        primary_conf = primary.conf.display(),
+        primary_name = primary.name,
+        primary_admin = primary.admin.display(),
         secondary_name = secondary.name,
-        secondary_conf = secondary.conf.display(),
+        secondary_admin = secondary.admin.display(),
     )
 }
+
+#[cfg(test)]
+mod tests;

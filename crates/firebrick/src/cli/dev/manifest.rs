@@ -70,14 +70,19 @@ impl Manifest {
         let doing = || format!("read {}", path.display());
         match fs::metadata(&path) {
             Ok(found) if found.len() > SIZE_MAX => {
-                return Err(Failure::new(doing(), format!("{} bytes are too many", found.len())));
+                return Err(Failure::new(
+                    doing(),
+                    format!("{} bytes are too many", found.len()),
+                ));
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::new(doing(), error)),
         }
         let text = fs::read(&path).map_err(|error| Failure::new(doing(), error))?;
-        serde_json::from_slice(&text).map(Some).map_err(|error| Failure::new(doing(), error))
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| Failure::new(doing(), error))
     }
 
     /// Writes the file in `dir`; a reader sees the old one or the new one, whole.

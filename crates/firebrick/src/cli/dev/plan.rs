@@ -30,16 +30,16 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(5);
 const LONGEST_SOCKET: &str = "site-a/admin.sock";
 
 /// Decides where everything is: as the command line says, else as the last time, else the defaults.
-pub(super) fn decide(args: &DevArgs) -> Result<(PathBuf, Manifest), Failure> {
-    let dir = std::path::absolute(&args.dir)
-        .and_then(|dir| fs::create_dir_all(&dir).map(|()| dir))
-        .map_err(|error| Failure::new(format!("make {}", args.dir.display()), error))?;
-    let last = Manifest::read(&dir)?;
-    let listen = args.listen.or(last.as_ref().map(|last| last.listen)).unwrap_or(LISTEN);
+pub(super) fn decide(dir: &Path, args: &DevArgs) -> Result<Manifest, Failure> {
+    let last = Manifest::read(dir)?;
+    let listen = args
+        .listen
+        .or(last.as_ref().map(|last| last.listen))
+        .unwrap_or(LISTEN);
     if !listen.ip().is_loopback() {
         return Err(Failure::Usage(format!(
-            "--listen {listen}: without Keystone everybody is an administrator, so `dev` listens on \
-             loopback addresses only, such as 127.0.0.1"
+            "--listen {listen}: `dev` serves with noauth, where everybody is an administrator, so it \
+             listens on a loopback address only, such as 127.0.0.1"
         )));
     }
     let listen = if listen.port() == 0 {
@@ -47,7 +47,7 @@ pub(super) fn decide(args: &DevArgs) -> Result<(PathBuf, Manifest), Failure> {
     } else {
         listen
     };
-    let sockets = sockets_folder(&dir, last.as_ref())?;
+    let sockets = sockets_folder(dir, last.as_ref())?;
     let mut taken = vec![listen.port()];
     let mut sites = Vec::new();
     for (index, name) in SITES.iter().enumerate() {
@@ -56,9 +56,15 @@ pub(super) fn decide(args: &DevArgs) -> Result<(PathBuf, Manifest), Failure> {
         taken.push(nbd_port);
         let mirror_port = mirror_port(last, nbd_port, &taken)?;
         taken.push(mirror_port);
-        sites.push(site_entry(&dir, sockets.as_deref(), name, nbd_port, mirror_port));
+        sites.push(site_entry(
+            dir,
+            sockets.as_deref(),
+            name,
+            nbd_port,
+            mirror_port,
+        ));
     }
-    let manifest = Manifest {
+    Ok(Manifest {
         api: format!("http://{listen}"),
         pid: None,
         supervisor: Some(std::process::id()),
@@ -66,11 +72,10 @@ pub(super) fn decide(args: &DevArgs) -> Result<(PathBuf, Manifest), Failure> {
         host: format!("{NODE}@{BACKEND}"),
         conf: dir.join("cinder.conf"),
         listen,
-        control: sockets.as_deref().unwrap_or(&dir).join("dev.sock"),
+        control: sockets.as_deref().unwrap_or(dir).join("dev.sock"),
         sockets,
         sites,
-    };
-    Ok((dir, manifest))
+    })
 }
 
 fn site_entry(
@@ -93,7 +98,7 @@ fn site_entry(
         nbd_socket: socket("nbd"),
         nbd_port,
         mirror_port,
-        log: dir.join("log").join(format!("{name}.log")),
+        log: dir.join("logs").join(format!("{name}.log")),
         dir: home,
     }
 }
@@ -108,7 +113,9 @@ fn nbd_port(
     match (asked, last) {
         (Some(0), _) => free_port_but(taken),
         (Some(first), _) => first.checked_add(step).ok_or_else(|| {
-            Failure::Usage(format!("--nbd-port {first}: the second site needs the port behind it"))
+            Failure::Usage(format!(
+                "--nbd-port {first}: the second site needs the port behind it"
+            ))
         }),
         (None, Some(last)) => Ok(last.nbd_port),
         (None, None) => Ok(NBD_PORT + step),
@@ -174,7 +181,14 @@ fn check_private(folder: &Path) -> Result<(), Failure> {
     let ours = found.is_dir()
         && found.uid() == rustix::process::geteuid().as_raw()
         && found.permissions().mode().trailing_zeros() >= 6;
-    if ours { Ok(()) } else { Err(Failure::new(doing, "it is not a private folder of this user")) }
+    if ours {
+        Ok(())
+    } else {
+        Err(Failure::new(
+            doing,
+            "it is not a private folder of this user",
+        ))
+    }
 }
 
 /// Waits until nobody listens on the ports; names the one that stays in use.
@@ -183,7 +197,11 @@ pub(super) fn check_ports(manifest: &Manifest) -> Result<(), Failure> {
     let mut wanted = vec![(manifest.listen, "the API", "--listen")];
     for site in &manifest.sites {
         wanted.push((local(site.nbd_port), "the exports of a site", "--nbd-port"));
-        wanted.push((local(site.mirror_port), "the mirror of a site", "--nbd-port"));
+        wanted.push((
+            local(site.mirror_port),
+            "the mirror of a site",
+            "--nbd-port",
+        ));
     }
     let deadline = Instant::now() + RELEASE_WITHIN;
     for (address, what, option) in wanted {
@@ -198,3 +216,6 @@ pub(super) fn check_ports(manifest: &Manifest) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,12 @@ const CONNECTIONS_MAX: usize = 1024;
 /// What the requests in flight of one client may take, in bytes.
 const REQUEST_MEMORY_MAX: usize = 32 << 20;
 /// What may stand in a URI as it is.
-const ESCAPED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// Where the exports of a site are.
 pub(in crate::serve) struct ExportPlan {
@@ -29,7 +33,11 @@ pub(in crate::serve) struct ExportPlan {
 impl ExportPlan {
     /// What the configuration says.
     pub(in crate::serve) fn of(conf: &SiteConf) -> Self {
-        Self { unix: conf.nbd_socket.clone(), tcp: conf.nbd_listen, via: conf.export_address }
+        Self {
+            unix: conf.nbd_socket.clone(),
+            tcp: conf.nbd_listen,
+            via: conf.export_address,
+        }
     }
 
     pub(super) fn options(&self) -> ExportServerOptions {
@@ -56,7 +64,11 @@ impl ExportPlan {
             (ExportVia::Tcp, Some(tcp)) => tcp_uri(tcp, &export),
             (ExportVia::Tcp, None) | (ExportVia::Unix, _) => self.unix_uri(&export),
         };
-        ExportAddress { protocol: "nbd".to_owned(), uri, export }
+        ExportAddress {
+            protocol: "nbd".to_owned(),
+            uri,
+            export,
+        }
     }
 
     fn unix_uri(&self, export: &str) -> String {
@@ -91,7 +103,10 @@ mod tests {
         };
         let image = ImageName::new("volume-1 ?").unwrap();
         let address = plan.address(None, &image, Access::ReadWrite);
-        assert_eq!(address.uri, "nbd+unix:///volume-1%20%3F?socket=/run/fire%20brick/a.nbd");
+        assert_eq!(
+            address.uri,
+            "nbd+unix:///volume-1%20%3F?socket=/run/fire%20brick/a.nbd"
+        );
         assert_eq!(address.export, "volume-1 ?");
         plan.via = ExportVia::Tcp;
         let address = plan.address(None, &image, Access::ReadOnly);

@@ -20,7 +20,9 @@ pub(super) struct Holders(BTreeMap<ExportKey, Access>);
 impl Holders {
     /// Those in the metadata of an image.
     pub(super) fn of(info: &ImageInfo) -> Self {
-        let Some(text) = info.metadata.get(HOLDERS_KEY) else { return Self::default() };
+        let Some(text) = info.metadata.get(HOLDERS_KEY) else {
+            return Self::default();
+        };
         Self::from_metadata(text).unwrap_or_else(|error| {
             tracing::error!(image = %info.name, %error, "the holders of the exports are not readable");
             Self::default()
@@ -98,8 +100,16 @@ mod tests {
         let mut holders = Holders::default();
         assert_eq!(holders.to_metadata(), None);
         let (one, two) = (ExportKey("one".into()), ExportKey("two".into()));
-        assert!(holders.insert(one.clone(), Access::ReadWrite, "test").unwrap());
-        assert!(holders.insert(two.clone(), Access::ReadOnly, "test").unwrap());
+        assert!(
+            holders
+                .insert(one.clone(), Access::ReadWrite, "test")
+                .unwrap()
+        );
+        assert!(
+            holders
+                .insert(two.clone(), Access::ReadOnly, "test")
+                .unwrap()
+        );
         assert!(!holders.insert(two, Access::ReadOnly, "test").unwrap());
         let text = holders.to_metadata().unwrap();
         assert_eq!(text, r#"{"one":"rw","two":"ro"}"#);

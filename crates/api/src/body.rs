@@ -13,8 +13,7 @@ use serde_json::Value;
 
 use crate::fault::Fault;
 
-pub(crate) use fields::{Fields, Keys, Name};
-pub(crate) use python::repr;
+pub(crate) use fields::{Fields, Keys};
 
 /// The most bytes a request may have, as Cinder's `osapi_max_request_body_size`.
 pub(crate) const MAX_BODY: usize = 114_688;
@@ -31,6 +30,17 @@ impl Body {
         root.object(key)
     }
 
+    /// The action that the body's only key names, and the body.
+    pub(crate) fn action(&self) -> Result<(&str, Fields<'_>), Fault> {
+        let root = self.root()?;
+        let mut keys = root.keys();
+        match (keys.next(), keys.next()) {
+            (Some(name), None) => Ok((name, root)),
+            (Some(_), Some(_)) => Err(Fault::bad_request("A request has one action only")),
+            (None, _) => Err(Fault::bad_request("Malformed request body")),
+        }
+    }
+
     /// The body itself as an object.
     pub(crate) fn root(&self) -> Result<Fields<'_>, Fault> {
         Fields::root(&self.0)
@@ -41,11 +51,20 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Fault;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Fault> {
-        let json = request.headers().get(header::CONTENT_TYPE).is_none_or(|value| {
-            let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-            let kind = kind.trim().to_ascii_lowercase();
-            kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
-        });
+        let json = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .is_none_or(|value| {
+                let kind = value
+                    .to_str()
+                    .unwrap_or_default()
+                    .split(';')
+                    .next()
+                    .unwrap_or_default();
+                let kind = kind.trim().to_ascii_lowercase();
+                kind == "application/json"
+                    || (kind.starts_with("application/") && kind.ends_with("+json"))
+            });
         if !json {
             return Err(Fault::bad_request("Unsupported Content-Type"));
         }
@@ -53,16 +72,22 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         if bytes.is_empty() {
             return Err(Fault::malformed());
         }
-        serde_json::from_slice(&bytes).map(Self).map_err(|_| Fault::bad_request("Malformed request body"))
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|_| Fault::bad_request("Malformed request body"))
     }
 }
 
 /// The whole body, refused where it is too long, by its announced length before a byte is read.
 async fn bytes(request: Request) -> Result<Bytes, Fault> {
     let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    let announced = announced
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.parse::<u64>().ok());
     if announced.is_some_and(|n| n > MAX_BODY as u64) {
         return Err(Fault::too_long());
     }
-    axum::body::to_bytes(request.into_body(), MAX_BODY).await.map_err(|_| Fault::too_long())
+    axum::body::to_bytes(request.into_body(), MAX_BODY)
+        .await
+        .map_err(|_| Fault::too_long())
 }

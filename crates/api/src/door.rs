@@ -1,0 +1,255 @@
+//! The door: what every request passes before its handler, and every answer behind it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::response::{IntoResponse, Response};
+use firebrick_control::Context;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::auth::{self, is_project};
+use crate::body::MAX_BODY;
+use crate::call::Call;
+use crate::fault::Fault;
+use crate::links::Links;
+use crate::microversion::{self, Microversion};
+use crate::options::{ApiOptions, AuthStrategy};
+use crate::query::Query;
+use crate::versions;
+
+/// What addresses below `/v3` begin with where they have no project.
+const COLLECTIONS: [&str; 10] = [
+    "attachments",
+    "capabilities",
+    "extensions",
+    "limits",
+    "os-availability-zone",
+    "os-services",
+    "scheduler-stats",
+    "snapshots",
+    "types",
+    "volumes",
+];
+
+/// The names under which the request's id is sent back.
+const REQUEST_ID: [HeaderName; 2] = [
+    HeaderName::from_static("x-openstack-request-id"),
+    HeaderName::from_static("x-compute-request-id"),
+];
+
+/// What the door leads to.
+pub(crate) struct Door {
+    resources: Router,
+    options: ApiOptions,
+}
+
+/// Where an address leads.
+#[derive(Debug, Eq, PartialEq)]
+enum Place<'a> {
+    /// The list of versions.
+    Root,
+    /// The one version.
+    Version,
+    /// The health of this process.
+    Health,
+    /// A resource, beginning with a slash, for the project in the address.
+    Resource {
+        project: Option<&'a str>,
+        path: &'a str,
+    },
+    /// Nothing.
+    Nowhere,
+}
+
+fn place(path: &str) -> Place<'_> {
+    let path = path.trim_end_matches('/');
+    match path {
+        "" => return Place::Root,
+        "/v3" => return Place::Version,
+        "/healthcheck" => return Place::Health,
+        _ => {}
+    }
+    let Some(below) = path.strip_prefix("/v3/") else {
+        return Place::Nowhere;
+    };
+    let first = below.split('/').next().unwrap_or_default();
+    if COLLECTIONS.contains(&first) {
+        return Place::Resource {
+            project: None,
+            path: &path["/v3".len()..],
+        };
+    }
+    match below.split_at(first.len()) {
+        (project, rest) if is_project(project) && rest.len() > 1 => Place::Resource {
+            project: Some(project),
+            path: rest,
+        },
+        _ => Place::Nowhere,
+    }
+}
+
+/// Answers any request.
+pub(crate) async fn enter(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let began = Instant::now();
+    let id = format!("req-{}", Uuid::new_v4());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let mut response = door.answer(request, &id).await;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        for name in REQUEST_ID {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    let status = response.status().as_u16();
+    let milliseconds = began.elapsed().as_millis() as u64;
+    tracing::info!(%method, path, status, milliseconds, request = id, "answered");
+    response
+}
+
+impl Door {
+    /// A door to `resources`.
+    pub(crate) fn new(resources: Router, options: ApiOptions) -> Self {
+        Self { resources, options }
+    }
+
+    async fn answer(&self, request: Request, id: &str) -> Response {
+        let place = place(request.uri().path());
+        let negotiated = Microversion::negotiate(request.headers());
+        match (&place, negotiated) {
+            (Place::Health, _) => versions::healthy(),
+            (Place::Nowhere, _) => Fault::no_route().into_response(),
+            // Whoever asks for the versions need not know one yet.
+            (Place::Root, negotiated) => {
+                let version = negotiated.unwrap_or(Microversion::MIN);
+                echoing(self.versions(&request, true), Some(version))
+            }
+            (Place::Version | Place::Resource { .. }, Err(refused)) => {
+                echoing(refused.fault.into_response(), refused.echo)
+            }
+            (Place::Version, Ok(version)) => echoing(self.versions(&request, false), Some(version)),
+            (Place::Resource { project, path }, Ok(version)) => {
+                let called = self.call(&request, *project, version, id);
+                let uri = path.parse::<Uri>().map_err(|_| Fault::no_route());
+                let response = match (called, uri) {
+                    (Err(fault), _) | (_, Err(fault)) => fault.into_response(),
+                    (Ok(call), Ok(uri)) => self.pass(request, call, uri).await,
+                };
+                echoing(response, Some(version))
+            }
+        }
+    }
+
+    fn versions(&self, request: &Request, choices: bool) -> Response {
+        if request.method() != Method::GET {
+            return Fault::no_route().into_response();
+        }
+        let endpoint = self.options.public_endpoint.as_deref();
+        let links = Links::new(endpoint, request.headers(), None);
+        versions::document(&links, choices)
+    }
+
+    fn call(
+        &self,
+        request: &Request,
+        project: Option<&str>,
+        version: Microversion,
+        id: &str,
+    ) -> Result<Call, Fault> {
+        // Cinder knows no HEAD.
+        if request.method() == Method::HEAD {
+            return Err(Fault::no_route());
+        }
+        if announced(request.headers()).is_some_and(|length| length > MAX_BODY as u64) {
+            return Err(Fault::too_long());
+        }
+        let (caller, is_admin) = match self.options.auth {
+            AuthStrategy::NoAuth => (auth::noauth(request.headers(), project)?, true),
+        };
+        let endpoint = self.options.public_endpoint.as_deref();
+        Ok(Call {
+            context: Context {
+                project: caller.project,
+                user: caller.user,
+                is_admin,
+                request_id: id.to_owned(),
+            },
+            version,
+            links: Links::new(endpoint, request.headers(), project),
+            query: Query::parse(request.uri().query())?,
+            max_limit: self.options.max_limit,
+        })
+    }
+
+    async fn pass(&self, request: Request, call: Call, uri: Uri) -> Response {
+        let (mut parts, body) = request.into_parts();
+        parts.uri = uri;
+        parts.extensions.insert(call);
+        let passed = self
+            .resources
+            .clone()
+            .oneshot(Request::from_parts(parts, body))
+            .await;
+        passed.unwrap_or_else(|never| match never {})
+    }
+}
+
+/// The length that the request announces.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// The answer with the version by which it was made.
+fn echoing(mut response: Response, version: Option<Microversion>) -> Response {
+    let echo = version.and_then(|v| HeaderValue::from_str(&format!("volume {v}")).ok());
+    if let Some(echo) = echo {
+        response.headers_mut().insert(microversion::HEADER, echo);
+        let vary = HeaderValue::from_static("OpenStack-API-Version");
+        response.headers_mut().insert(header::VARY, vary);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn projects_are_told_from_collections() {
+        let of = |project, path| Place::Resource { project, path };
+        assert_eq!(place("/v3/volumes"), of(None, "/volumes"));
+        assert_eq!(place("/v3/volumes/detail/"), of(None, "/volumes/detail"));
+        assert_eq!(place("/v3/admin/volumes"), of(Some("admin"), "/volumes"));
+        let hex = "/v3/ead99782a50b4b49bfa3acd446721735/types/a%2Fb";
+        assert_eq!(
+            place(hex),
+            of(Some("ead99782a50b4b49bfa3acd446721735"), "/types/a%2Fb")
+        );
+    }
+
+    #[test]
+    fn other_addresses_lead_to_documents_or_nowhere() {
+        assert_eq!(place("/"), Place::Root);
+        assert_eq!(place("/v3"), Place::Version);
+        assert_eq!(place("/v3/"), Place::Version);
+        assert_eq!(place("/healthcheck"), Place::Health);
+        for nowhere in [
+            "/v2",
+            "/v3/admin",
+            "/v3/admin/",
+            "/v3/a%20b/volumes",
+            "/v3x",
+            "/volumes",
+        ] {
+            assert_eq!(place(nowhere), Place::Nowhere, "{nowhere}");
+        }
+    }
+}

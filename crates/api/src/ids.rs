@@ -1,0 +1,56 @@
+//! Ids in addresses. What is no id names nothing, and is answered as if it were looked for.
+
+use firebrick_vocabulary::{AttachmentId, SnapshotUuid, TypeId, VolumeId};
+use uuid::Uuid;
+
+use crate::fault::Fault;
+
+/// The most characters of a wrong id that a message repeats.
+const SHOWN: usize = 64;
+
+/// The one form in which ids are written.
+pub(crate) fn uuid(text: &str) -> Option<Uuid> {
+    Uuid::parse_str(text).ok().filter(|_| text.len() == 36)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+fn missing(what: &str, id: &str) -> Fault {
+    Fault::not_found(format!("{what} {} could not be found.", shown(id)))
+}
+
+/// The volume of an address.
+pub(crate) fn volume(text: &str) -> Result<VolumeId, Fault> {
+    uuid(text)
+        .map(VolumeId)
+        .ok_or_else(|| missing("Volume", text))
+}
+
+/// The snapshot of an address.
+pub(crate) fn snapshot(text: &str) -> Result<SnapshotUuid, Fault> {
+    uuid(text)
+        .map(SnapshotUuid)
+        .ok_or_else(|| missing("Snapshot", text))
+}
+
+/// The volume type of an address.
+pub(crate) fn volume_type(text: &str) -> Result<TypeId, Fault> {
+    uuid(text).map(TypeId).ok_or_else(|| no_volume_type(text))
+}
+
+/// That there is no such volume type.
+pub(crate) fn no_volume_type(text: &str) -> Fault {
+    missing("Volume type", text)
+}
+
+/// The attachment of an address.
+pub(crate) fn attachment(text: &str) -> Result<AttachmentId, Fault> {
+    uuid(text).map(AttachmentId).ok_or_else(|| {
+        let id = shown(text);
+        Fault::not_found(format!(
+            "Volume attachment could not be found with filter: attachment_id = {id}."
+        ))
+    })
+}

@@ -1,0 +1,49 @@
+//! `GET /limits`.
+
+use axum::extract::State;
+use firebrick_control::{Context, Control};
+use firebrick_vocabulary::ProjectId;
+use serde_json::json;
+
+use crate::auth::is_project;
+use crate::call::{Call, ok};
+use crate::fault::{Answer, Fault};
+use crate::microversion::Microversion;
+
+pub(crate) async fn limits(State(control): State<Control>, call: Call) -> Answer {
+    let limits = control.limits(&of(&call)?).await?;
+    ok(json!({
+        "limits": {
+            "rate": [],
+            "absolute": {
+                "maxTotalVolumes": limits.volumes,
+                "maxTotalSnapshots": limits.snapshots,
+                "maxTotalVolumeGigabytes": limits.gigabytes,
+                "totalVolumesUsed": limits.volumes_used,
+                "totalSnapshotsUsed": limits.snapshots_used,
+                "totalGigabytesUsed": limits.gigabytes_used,
+                // There are no backups here, and none can be made.
+                "maxTotalBackups": 0,
+                "maxTotalBackupGigabytes": 0,
+                "totalBackupsUsed": 0,
+                "totalBackupGigabytesUsed": 0,
+            },
+        },
+    }))
+}
+
+/// Who is asked about: administrators may name another project.
+fn of(call: &Call) -> Result<Context, Fault> {
+    let named = call.query.get("project_id").or(call.query.get("tenant_id"));
+    match named.filter(|_| call.at(Microversion::LIMITS_OF_PROJECT) && call.context.is_admin) {
+        None => Ok(call.context.clone()),
+        Some(project) if is_project(project) => {
+            let project = ProjectId(project.to_owned());
+            Ok(Context {
+                project,
+                ..call.context.clone()
+            })
+        }
+        Some(_) => Err(Fault::invalid_input("project_id is no project's id")),
+    }
+}

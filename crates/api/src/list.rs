@@ -1,0 +1,48 @@
+//! Lists: which rows, in which order, which page, from the query of an address.
+
+mod filters;
+mod page;
+mod sort;
+#[cfg(test)]
+mod tests;
+
+use firebrick_control::{Column, Query};
+
+use crate::call::Call;
+use crate::fault::Fault;
+
+pub(crate) use page::{Collection, limit, offset};
+pub(crate) use sort::{Way, keys as sort_keys};
+
+/// What can be listed, and how.
+pub(crate) struct Kind {
+    /// Names in queries by which rows are filtered, and the columns that they mean.
+    pub(crate) filters: &'static [(&'static str, Column)],
+    /// Those by which rows are sorted.
+    pub(crate) sorts: &'static [(&'static str, Column)],
+    /// The filters open to everybody, as in Cinder's `resource_filters.json`.
+    pub(crate) open: &'static [&'static str],
+    /// Parameters that are no filters here.
+    pub(crate) others: &'static [&'static str],
+    /// Whether metadata filters and sorting by name came later than the list itself.
+    pub(crate) late: bool,
+}
+
+/// The list that a request asks for.
+pub(crate) fn read(call: &Call, kind: &Kind) -> Result<Query, Fault> {
+    let mut query = Query {
+        all_projects: call.query.flag("all_tenants")?,
+        ..Query::default()
+    };
+    let listing = &mut query.listing;
+    listing.filters = filters::read(call, kind)?;
+    for (key, way) in sort_keys(&call.query)? {
+        listing
+            .sort
+            .push((sort::column(key, call, kind)?, way.into()));
+    }
+    listing.marker = call.query.get("marker").map(str::to_owned);
+    listing.limit = Some(limit(call)?);
+    listing.offset = offset(call)?;
+    Ok(query)
+}

@@ -1,0 +1,81 @@
+//! `/types/{id}/extra_specs` and `/types/{id}/extra_specs/{key}`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use firebrick_control::{Control, Metadata};
+use serde_json::json;
+
+use crate::body::{Body, Keys};
+use crate::call::{Call, Named, empty, ok};
+use crate::fault::{Answer, Fault};
+use crate::ids;
+use crate::view::volume_type::visible;
+
+/// `GET`.
+pub(crate) async fn list(
+    State(control): State<Control>,
+    Named(id): Named<String>,
+    call: Call,
+) -> Answer {
+    let specs = control
+        .extra_specs(&call.context, ids::volume_type(&id)?)
+        .await?;
+    ok(json!({ "extra_specs": visible(&call, &specs) }))
+}
+
+/// `POST`: other keys stay.
+pub(crate) async fn merge(
+    State(control): State<Control>,
+    Named(id): Named<String>,
+    call: Call,
+    body: Body,
+) -> Answer {
+    let specs = body.only("extra_specs")?.texts(Keys::ExtraSpecs)?;
+    let id = ids::volume_type(&id)?;
+    let set = control.set_extra_specs(&call.context, id, specs).await?;
+    ok(json!({ "extra_specs": set }))
+}
+
+/// `GET …/{key}`.
+pub(crate) async fn show(
+    State(control): State<Control>,
+    Named((id, key)): Named<(String, String)>,
+    call: Call,
+) -> Answer {
+    let id = ids::volume_type(&id)?;
+    let specs = control.extra_specs(&call.context, id).await?;
+    let specs = visible(&call, &specs);
+    let shown: String = key.chars().take(255).collect();
+    let value = specs.get(key.as_str()).ok_or_else(|| {
+        Fault::not_found(format!(
+            "Volume Type {id} has no extra specs with key {shown}."
+        ))
+    })?;
+    ok(json!({ key: value }))
+}
+
+/// `PUT …/{key}`.
+pub(crate) async fn set(
+    State(control): State<Control>,
+    Named((id, key)): Named<(String, String)>,
+    call: Call,
+    body: Body,
+) -> Answer {
+    let value = body.root()?.single(&key, Keys::ExtraSpecs)?;
+    let id = ids::volume_type(&id)?;
+    let specs = Metadata::from([(key.clone(), value.clone())]);
+    control.set_extra_specs(&call.context, id, specs).await?;
+    ok(json!({ key: value }))
+}
+
+/// `DELETE …/{key}`.
+pub(crate) async fn delete(
+    State(control): State<Control>,
+    Named((id, key)): Named<(String, String)>,
+    call: Call,
+) -> Answer {
+    control
+        .delete_extra_spec(&call.context, ids::volume_type(&id)?, &key)
+        .await?;
+    empty(StatusCode::ACCEPTED)
+}

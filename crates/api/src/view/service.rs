@@ -1,0 +1,101 @@
+//! Services in answers.
+
+use firebrick_control::ServiceDetail;
+use firebrick_vocabulary::HostName;
+use serde::Serialize;
+
+use super::time::Moment;
+use super::{Gated, Nothing, gated, since};
+use crate::call::Call;
+use crate::microversion::Microversion as V;
+
+/// The services that have a backend.
+const VOLUME: &str = "cinder-volume";
+
+/// A service in a list.
+#[derive(Serialize)]
+pub(crate) struct Service<'a> {
+    binary: &'a str,
+    host: &'a HostName,
+    zone: &'a str,
+    status: &'static str,
+    state: &'static str,
+    updated_at: Moment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backend_state: Gated<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<Nothing>,
+    disabled_reason: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    replication: Option<Replication<'a>>,
+}
+
+/// What services with a backend have besides.
+#[derive(Serialize)]
+struct Replication<'a> {
+    replication_status: &'static str,
+    active_backend_id: Option<&'a str>,
+    frozen: bool,
+}
+
+/// A service that was enabled or disabled.
+#[derive(Serialize)]
+pub(crate) struct Switched<'a> {
+    host: &'a HostName,
+    service: &'a str,
+    binary: &'a str,
+    status: &'static str,
+    disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_reason: Gated<&'a str>,
+}
+
+fn status(disabled: bool) -> &'static str {
+    if disabled { "disabled" } else { "enabled" }
+}
+
+fn state(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
+}
+
+/// A service in a list.
+pub(crate) fn listed<'a>(call: &Call, detail: &'a ServiceDetail) -> Service<'a> {
+    let service = &detail.service;
+    let has_backend = service.binary == VOLUME;
+    Service {
+        binary: &service.binary,
+        host: &service.host,
+        zone: &service.availability_zone,
+        status: status(service.disabled),
+        state: state(detail.up),
+        updated_at: Moment(service.updated_at.max(service.reported_at)),
+        backend_state: gated(
+            has_backend && call.at(V::BACKEND_STATE),
+            detail.backend_up.map(state),
+        ),
+        cluster: since(call, V::CLUSTERS, None),
+        disabled_reason: service.disabled_reason.as_deref(),
+        replication: has_backend.then(|| Replication {
+            replication_status: service.replication_status.as_str(),
+            active_backend_id: service.active_backend_id.as_deref(),
+            frozen: service.frozen,
+        }),
+    }
+}
+
+/// A service that was enabled or disabled; `named` is the older name by which it was asked for.
+pub(crate) fn switched<'a>(
+    detail: &'a ServiceDetail,
+    named: &'a str,
+    with_reason: bool,
+) -> Switched<'a> {
+    let service = &detail.service;
+    Switched {
+        host: &service.host,
+        service: named,
+        binary: &service.binary,
+        status: status(service.disabled),
+        disabled: service.disabled,
+        disabled_reason: gated(with_reason, service.disabled_reason.as_deref()),
+    }
+}

@@ -1,0 +1,77 @@
+//! Snapshots in answers.
+
+use firebrick_control::{Metadata, SnapshotDetail};
+use firebrick_vocabulary::{SnapshotUuid, VolumeId};
+use serde::Serialize;
+
+use super::time::Moment;
+use super::{Nothing, since};
+use crate::call::Call;
+use crate::microversion::Microversion as V;
+
+/// A snapshot.
+#[derive(Serialize)]
+pub(crate) struct Snapshot<'a> {
+    id: SnapshotUuid,
+    created_at: Moment,
+    updated_at: Option<Moment>,
+    name: Option<&'a str>,
+    description: Option<&'a str>,
+    volume_id: VolumeId,
+    status: &'static str,
+    size: u32,
+    metadata: &'a Metadata,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_snapshot_id: Option<Nothing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumes_quota: Option<bool>,
+    #[serde(rename = "os-extended-snapshot-attributes:project_id")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a str>,
+    #[serde(rename = "os-extended-snapshot-attributes:progress")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<&'a str>,
+}
+
+/// A snapshot in a list without details.
+pub(crate) fn brief(detail: &SnapshotDetail) -> Snapshot<'_> {
+    let snapshot = &detail.snapshot;
+    Snapshot {
+        id: snapshot.id,
+        created_at: Moment(snapshot.created_at),
+        updated_at: snapshot.updated_at.map(Moment),
+        name: snapshot.name.as_deref(),
+        description: snapshot.description.as_deref(),
+        volume_id: snapshot.volume,
+        status: snapshot.status.as_str(),
+        size: snapshot.size,
+        metadata: &snapshot.metadata,
+        group_snapshot_id: None,
+        user_id: None,
+        consumes_quota: None,
+        project: None,
+        progress: None,
+    }
+}
+
+/// A snapshot that was created or changed.
+pub(crate) fn changed<'a>(call: &Call, detail: &'a SnapshotDetail) -> Snapshot<'a> {
+    let user = detail.snapshot.user.as_str();
+    Snapshot {
+        group_snapshot_id: since(call, V::GROUP_SNAPSHOTS, None),
+        user_id: call.at(V::SNAPSHOT_USER_ID).then_some(user),
+        consumes_quota: call.at(V::CONSUMES_QUOTA).then_some(true),
+        ..brief(detail)
+    }
+}
+
+/// A snapshot that is shown, or listed with details.
+pub(crate) fn full<'a>(call: &Call, detail: &'a SnapshotDetail) -> Snapshot<'a> {
+    Snapshot {
+        project: Some(detail.snapshot.project.as_str()),
+        progress: Some(&detail.snapshot.progress),
+        ..changed(call, detail)
+    }
+}

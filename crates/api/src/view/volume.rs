@@ -1,0 +1,180 @@
+//! Volumes in answers.
+
+use firebrick_control::{Attachment, Metadata, VolumeDetail};
+use firebrick_state::AttachStatus;
+use firebrick_vocabulary::{AttachmentId, HostName, ServiceId, SnapshotUuid, TypeId, VolumeId};
+use serde::Serialize;
+
+use super::time::Moment;
+use super::{Gated, Nothing, gated, since};
+use crate::call::Call;
+use crate::links::Both;
+use crate::microversion::Microversion as V;
+
+/// A volume in a list without details.
+#[derive(Serialize)]
+pub(crate) struct Brief<'a> {
+    id: VolumeId,
+    name: Option<&'a str>,
+    links: Both<'a, VolumeId>,
+}
+
+/// A volume with details.
+#[derive(Serialize)]
+pub(crate) struct Full<'a> {
+    id: VolumeId,
+    status: &'static str,
+    size: u32,
+    availability_zone: &'a str,
+    created_at: Moment,
+    updated_at: Option<Moment>,
+    name: Option<&'a str>,
+    description: Option<&'a str>,
+    volume_type: &'a str,
+    snapshot_id: Option<SnapshotUuid>,
+    source_volid: Option<VolumeId>,
+    metadata: &'a Metadata,
+    links: Both<'a, VolumeId>,
+    user_id: &'a str,
+    bootable: &'static str,
+    encrypted: bool,
+    replication_status: Option<&'static str>,
+    consistencygroup_id: Nothing,
+    multiattach: bool,
+    attachments: Vec<Attached<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    migration_status: Gated<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_id: Option<Nothing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_id: Option<Nothing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_targets: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_uuid: Gated<ServiceId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_name: Option<Nothing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volume_type_id: Option<TypeId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumes_quota: Option<bool>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    attributes: Option<Attributes<'a>>,
+}
+
+/// What Cinder's extensions add to a volume that is shown or listed.
+#[derive(Serialize)]
+struct Attributes<'a> {
+    #[serde(rename = "os-vol-tenant-attr:tenant_id")]
+    project: &'a str,
+    #[serde(
+        rename = "os-vol-mig-status-attr:migstat",
+        skip_serializing_if = "Option::is_none"
+    )]
+    migration_status: Gated<&'a str>,
+    #[serde(
+        rename = "os-vol-mig-status-attr:name_id",
+        skip_serializing_if = "Option::is_none"
+    )]
+    name_id: Option<Nothing>,
+    #[serde(
+        rename = "os-vol-host-attr:host",
+        skip_serializing_if = "Option::is_none"
+    )]
+    host: Gated<&'a HostName>,
+}
+
+/// A complete attachment within its volume.
+#[derive(Serialize)]
+struct Attached<'a> {
+    id: VolumeId,
+    attachment_id: AttachmentId,
+    volume_id: VolumeId,
+    server_id: Option<&'a str>,
+    host_name: Option<&'a str>,
+    device: Option<&'a str>,
+    attached_at: Option<Moment>,
+}
+
+/// A volume in a list without details.
+pub(crate) fn brief<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Brief<'a> {
+    let volume = &detail.volume;
+    Brief {
+        id: volume.id,
+        name: volume.name.as_deref(),
+        links: call.links.of("volumes", volume.id),
+    }
+}
+
+/// A volume that was created or changed.
+pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> {
+    let volume = &detail.volume;
+    let admin = call.context.is_admin;
+    let targets = call.at(V::SHARED_TARGETS);
+    Full {
+        id: volume.id,
+        status: volume.status.as_str(),
+        size: volume.size,
+        availability_zone: &volume.availability_zone,
+        created_at: Moment(volume.created_at),
+        updated_at: volume.updated_at.map(Moment),
+        name: volume.name.as_deref(),
+        description: volume.description.as_deref(),
+        volume_type: &detail.type_name,
+        snapshot_id: volume.snapshot,
+        source_volid: volume.source,
+        metadata: &volume.metadata,
+        links: call.links.of("volumes", volume.id),
+        user_id: volume.user.as_str(),
+        bootable: if volume.bootable { "true" } else { "false" },
+        encrypted: false,
+        replication_status: volume.replication_status.map(|status| status.as_str()),
+        consistencygroup_id: None,
+        multiattach: volume.multiattach,
+        attachments: attached(volume.attach_status, &detail.attachments),
+        migration_status: gated(admin, volume.migration_status.as_deref()),
+        group_id: since(call, V::GROUPS, None),
+        provider_id: gated(admin && call.at(V::PROVIDER_ID), None),
+        // Each volume has an export of its own.
+        shared_targets: targets.then_some(false),
+        service_uuid: gated(targets, volume.service),
+        cluster_name: gated(admin && call.at(V::CLUSTER_NAME), None),
+        volume_type_id: call.at(V::VOLUME_TYPE_ID).then_some(volume.volume_type),
+        consumes_quota: call.at(V::CONSUMES_QUOTA).then_some(true),
+        attributes: None,
+    }
+}
+
+/// A volume that is shown, or listed with details.
+pub(crate) fn full<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> {
+    let volume = &detail.volume;
+    let admin = call.context.is_admin;
+    let attributes = Attributes {
+        project: volume.project.as_str(),
+        migration_status: gated(admin, volume.migration_status.as_deref()),
+        name_id: gated(admin, None),
+        host: gated(admin, volume.host.as_ref()),
+    };
+    Full {
+        attributes: Some(attributes),
+        ..changed(call, detail)
+    }
+}
+
+fn attached(status: AttachStatus, attachments: &[Attachment]) -> Vec<Attached<'_>> {
+    if status == AttachStatus::Detached {
+        return Vec::new();
+    }
+    let complete = attachments.iter().filter(|a| a.attached_at.is_some());
+    complete
+        .map(|attachment| Attached {
+            id: attachment.volume,
+            attachment_id: attachment.id,
+            volume_id: attachment.volume,
+            server_id: attachment.instance.as_deref(),
+            host_name: attachment.host.as_deref(),
+            device: attachment.mountpoint.as_deref(),
+            attached_at: attachment.attached_at.map(Moment),
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! `POST /volumes/{id}/action`: which action, and those that concern the volume itself.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use firebrick_control::{Control, DeleteVolume, ResetStatus};
+use firebrick_vocabulary::VolumeId;
+
+use super::connect;
+use crate::body::{Body, Fields};
+use crate::call::{Call, Named, empty};
+use crate::fault::{Answer, Fault};
+use crate::ids;
+use crate::microversion::Microversion;
+
+pub(crate) async fn action(
+    State(control): State<Control>,
+    Named(id): Named<String>,
+    call: Call,
+    body: Body,
+) -> Answer {
+    let (name, fields) = body.action()?;
+    let id = ids::volume(&id)?;
+    let asked = Asked { control, call, id };
+    match name {
+        "os-extend" => asked.extend(fields).await,
+        "os-reset_status" => asked.reset_status(fields).await,
+        "os-force_delete" => asked.force_delete().await,
+        "os-set_bootable" => asked.set_bootable(fields).await,
+        "os-update_readonly_flag" => asked.set_readonly(fields).await,
+        "os-reserve" => connect::reserve(&asked).await,
+        "os-unreserve" => connect::unreserve(&asked).await,
+        "os-begin_detaching" => connect::begin_detaching(&asked).await,
+        "os-roll_detaching" => connect::roll_detaching(&asked).await,
+        "os-initialize_connection" => connect::initialize(&asked, fields).await,
+        "os-terminate_connection" => connect::terminate(&asked, fields).await,
+        "os-attach" => connect::attach(&asked, fields).await,
+        "os-detach" => connect::detach(&asked, fields).await,
+        "os-force_detach" => connect::force_detach(&asked, fields).await,
+        other => Err(Fault::no_action(other)),
+    }
+}
+
+/// Whom, for whom, and which volume.
+pub(super) struct Asked {
+    pub(super) control: Control,
+    pub(super) call: Call,
+    pub(super) id: VolumeId,
+}
+
+impl Asked {
+    async fn extend(&self, fields: Fields<'_>) -> Answer {
+        let fields = fields.object("os-extend")?;
+        fields.require(&["new_size"])?;
+        fields.only(&["new_size"])?;
+        let size = fields
+            .size("new_size", false)?
+            .ok_or_else(Fault::malformed)?;
+        let in_use = self.call.at(Microversion::EXTEND_IN_USE);
+        self.control
+            .extend_volume(&self.call.context, self.id, size, in_use)
+            .await?;
+        empty(StatusCode::ACCEPTED)
+    }
+
+    async fn reset_status(&self, fields: Fields<'_>) -> Answer {
+        const KEYS: [&str; 3] = ["status", "attach_status", "migration_status"];
+        let fields = fields.object("os-reset_status")?;
+        fields.only(&KEYS)?;
+        if !KEYS.iter().any(|key| fields.has(key)) {
+            return Err(Fault::bad_request(
+                "Must specify 'status', 'attach_status', or 'migration_status' for update.",
+            ));
+        }
+        let text = |key| Ok::<_, Fault>(fields.text_or_null(key, 0)?.flatten());
+        let reset = ResetStatus {
+            status: text("status")?,
+            attach_status: text("attach_status")?,
+            migration_status: text("migration_status")?,
+        };
+        self.control
+            .reset_volume_status(&self.call.context, self.id, reset)
+            .await?;
+        empty(StatusCode::ACCEPTED)
+    }
+
+    async fn force_delete(&self) -> Answer {
+        let how = DeleteVolume {
+            cascade: false,
+            force: true,
+        };
+        self.control
+            .delete_volume(&self.call.context, self.id, how)
+            .await?;
+        empty(StatusCode::ACCEPTED)
+    }
+
+    async fn set_bootable(&self, fields: Fields<'_>) -> Answer {
+        let bootable = flag(fields, "os-set_bootable", "bootable")?;
+        self.control
+            .set_bootable(&self.call.context, self.id, bootable)
+            .await?;
+        empty(StatusCode::OK)
+    }
+
+    async fn set_readonly(&self, fields: Fields<'_>) -> Answer {
+        let readonly = flag(fields, "os-update_readonly_flag", "readonly")?;
+        self.control
+            .set_readonly(&self.call.context, self.id, readonly)
+            .await?;
+        empty(StatusCode::ACCEPTED)
+    }
+}
+
+/// The one boolean of an action.
+fn flag(fields: Fields<'_>, action: &'static str, key: &str) -> Result<bool, Fault> {
+    let fields = fields.object(action)?;
+    fields.require(&[key])?;
+    fields.only(&[key])?;
+    fields.boolean(key)?.ok_or_else(Fault::malformed)
+}

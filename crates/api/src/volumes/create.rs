@@ -1,0 +1,113 @@
+//! `POST /volumes`.
+
+use axum::extract::State;
+use firebrick_control::{Control, CreateVolume};
+use firebrick_vocabulary::{SnapshotUuid, VolumeId};
+
+use crate::body::{Body, Fields, Keys};
+use crate::call::{Call, accepted};
+use crate::fault::{Answer, Fault};
+use crate::microversion::Microversion;
+use crate::view;
+
+/// Where scheduler hints stand in the body.
+const HINTS: &str = "OS-SCH-HNT:scheduler_hints";
+
+/// What a volume may be created with.
+const KEYS: [&str; 16] = [
+    "name",
+    "description",
+    "display_name",
+    "display_description",
+    "volume_type",
+    "metadata",
+    "snapshot_id",
+    "source_volid",
+    "consistencygroup_id",
+    "size",
+    "availability_zone",
+    "multiattach",
+    "image_id",
+    "imageRef",
+    "group_id",
+    "backup_id",
+];
+
+/// What of that is not here: nothing can have the ids.
+const ABSENT: [(&str, &str); 5] = [
+    ("imageRef", "images"),
+    ("image_id", "images"),
+    ("consistencygroup_id", "consistency groups"),
+    ("group_id", "groups"),
+    ("backup_id", "backups"),
+];
+
+/// The most volumes in one hint.
+const MAX_HINTED: usize = 100;
+
+pub(crate) async fn create(State(control): State<Control>, call: Call, body: Body) -> Answer {
+    let root = body.root()?;
+    root.require(&["volume"])?;
+    root.only(&["volume", HINTS])?;
+    let mut request = read(&call, root.object("volume")?)?;
+    if let Some(hints) = root.object_or_null(HINTS)? {
+        request.same_host = hinted(&hints, "same_host")?;
+        request.different_host = hinted(&hints, "different_host")?;
+    }
+    let detail = control.create_volume(&call.context, request).await?;
+    accepted(view::one("volume", view::volume::changed(&call, &detail)))
+}
+
+fn read(call: &Call, fields: Fields<'_>) -> Result<CreateVolume, Fault> {
+    if call.at(Microversion::STRICT_BODIES) {
+        fields.only(&KEYS)?;
+    }
+    for (key, what) in ABSENT {
+        if fields.has(key) {
+            return Err(Fault::invalid_input(format!(
+                "{key}: this service has no {what}."
+            )));
+        }
+    }
+    if fields.has("multiattach") && fields.boolean("multiattach")? == Some(true) {
+        return Err(Fault::bad_request(
+            "multiattach parameter has been removed. The default behavior is to use multiattach \
+             enabled volume types. Contact your administrator to create a multiattach enabled \
+             volume type and use it to create multiattach volumes.",
+        ));
+    }
+    let snapshot = fields.uuid_or_null("snapshot_id")?.map(SnapshotUuid);
+    let source = fields.uuid_or_null("source_volid")?.map(VolumeId);
+    let size = fields.size("size", true)?;
+    if size.is_none() && snapshot.is_none() && source.is_none() {
+        return Err(Fault::invalid_input(
+            "Invalid volume size provided for create request: None (size argument must be an \
+             integer (or string representation of an integer) and greater than zero).",
+        ));
+    }
+    Ok(CreateVolume {
+        size,
+        name: fields.trimmed(["name", "display_name"], "name")?.flatten(),
+        description: fields
+            .trimmed(["description", "display_description"], "description")?
+            .flatten(),
+        volume_type: fields
+            .text_or_null("volume_type", 0)?
+            .flatten()
+            .filter(|t| !t.is_empty()),
+        availability_zone: fields.text_or_null("availability_zone", 1)?.flatten(),
+        metadata: fields
+            .map("metadata", Keys::Metadata, true)?
+            .unwrap_or_default(),
+        snapshot,
+        source,
+        same_host: Vec::new(),
+        different_host: Vec::new(),
+    })
+}
+
+/// The volumes of a hint: one id or a list.
+fn hinted(hints: &Fields<'_>, key: &str) -> Result<Vec<VolumeId>, Fault> {
+    let ids = hints.uuids(key, MAX_HINTED)?;
+    Ok(ids.into_iter().map(VolumeId).collect())
+}

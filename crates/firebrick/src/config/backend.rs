@@ -1,0 +1,126 @@
+//! The sections of backends: which sites keep the volumes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use firebrick_backend::SharedBackend;
+use firebrick_config::{ConfigError, ConfigFile, Dict, Section};
+use firebrick_control::BackendOptions;
+use firebrick_site::SiteClient;
+
+use super::limits::number;
+
+/// The one driver of this release.
+const DRIVER: &str = "firebrick";
+/// The word for the site of the configuration itself in `failover-host --backend_id`.
+const PRIMARY_ID: &str = "default";
+/// Cinder's default of `max_over_subscription_ratio`.
+const OVER_SUBSCRIPTION: f64 = 20.0;
+/// The longest name of a backend: hosts like `node1@NAME#pool` must fit into 255 bytes.
+const NAME_MAX: usize = 64;
+
+/// The backends that `enabled_backends` names, in that order.
+pub(super) fn all(
+    file: &ConfigFile,
+    defaults: &Section,
+    base: &Path,
+) -> Result<Vec<BackendOptions>, ConfigError> {
+    const OPTION: &str = "enabled_backends";
+    defaults.require(OPTION)?;
+    let names = defaults.list(OPTION)?;
+    let mut seen = BTreeSet::new();
+    let mut backends = Vec::with_capacity(names.len());
+    for name in &names {
+        if !fits(name) {
+            let why = format!("{name:?} is not a name of letters, digits, dashes and underscores");
+            return Err(defaults.refuse(OPTION, why));
+        }
+        if !seen.insert(name) {
+            return Err(defaults.refuse(OPTION, format!("{name} is named twice")));
+        }
+        let section = file
+            .section(name)
+            .ok_or_else(|| defaults.refuse(OPTION, format!("the section [{name}] is missing")))?;
+        backends.push(one(section, name, base)?);
+    }
+    if backends.is_empty() {
+        return Err(defaults.refuse(OPTION, "names no backend"));
+    }
+    Ok(backends)
+}
+
+fn fits(name: &str) -> bool {
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    name.len() <= NAME_MAX && name.chars().all(is_fine)
+}
+
+fn one(section: &Section, name: &str, base: &Path) -> Result<BackendOptions, ConfigError> {
+    if let Some(driver) = section.text("volume_driver")?
+        && driver != DRIVER
+    {
+        let why = format!("{driver:?} is not a driver of this release; {DRIVER} is");
+        return Err(section.refuse("volume_driver", why));
+    }
+    let volume_backend_name = match super::name(section, "volume_backend_name")? {
+        Some(volume_backend_name) => volume_backend_name,
+        None => name.to_owned(),
+    };
+    let targets = targets(section, base)?;
+    let admin = base.join(plain_path(&section.require("site_admin")?));
+    let site_name = super::name(section, "site_name")?.unwrap_or_else(|| name.to_owned());
+    let ratio = "max_over_subscription_ratio";
+    Ok(BackendOptions {
+        name: name.to_owned(),
+        volume_backend_name,
+        primary: client(&site_name, admin, !targets.is_empty()),
+        targets,
+        reserved_percentage: number(section, "reserved_percentage", 0, &(0..=100))?,
+        max_over_subscription_ratio: number(section, ratio, OVER_SUBSCRIPTION, &(1.0..=1e9))?,
+    })
+}
+
+fn targets(section: &Section, base: &Path) -> Result<Vec<(String, SharedBackend)>, ConfigError> {
+    const OPTION: &str = "replication_device";
+    let mut targets: Vec<(String, SharedBackend)> = Vec::new();
+    for device in section.dicts(OPTION)? {
+        let refuse = |why: String| section.refuse(OPTION, why);
+        if let Some(key) = device
+            .keys()
+            .find(|key| !["backend_id", "admin"].contains(&&***key))
+        {
+            return Err(refuse(format!(
+                "{key} is unknown; backend_id and admin are not"
+            )));
+        }
+        let id = part(&device, "backend_id").map_err(refuse)?;
+        if id == PRIMARY_ID || !fits(id) {
+            let why = format!("backend_id {id:?} is not a name of a replication target");
+            return Err(refuse(why));
+        }
+        if targets.iter().any(|(other, _)| other == id) {
+            return Err(refuse(format!("backend_id {id} is given to two devices")));
+        }
+        let admin = part(&device, "admin").map_err(refuse)?;
+        targets.push((
+            id.to_owned(),
+            client(id, base.join(plain_path(admin)), true),
+        ));
+    }
+    Ok(targets)
+}
+
+fn part<'a>(device: &'a Dict, key: &str) -> Result<&'a str, String> {
+    match device.get(key).map(String::as_str) {
+        None | Some("") => Err(format!("{key} is missing")),
+        Some(value) => Ok(value),
+    }
+}
+
+fn plain_path(text: &str) -> &str {
+    text.strip_prefix("unix://").unwrap_or(text)
+}
+
+fn client(name: &str, admin: PathBuf, mirroring: bool) -> SharedBackend {
+    Arc::new(SiteClient::at(name, admin, mirroring))
+}

@@ -1,0 +1,187 @@
+//! What `cinder.conf` says about the control plane.
+
+mod backend;
+mod limits;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use firebrick_api::{ApiOptions, AuthStrategy, OptionsError};
+use firebrick_config::{ConfigError, ConfigFile, Section, Unknown};
+use firebrick_control::ControlOptions;
+use firebrick_vocabulary::HostName;
+
+/// The port of the Block Storage API in every OpenStack.
+const PORT: u16 = 8776;
+/// Cinder's default of `state_path`.
+const STATE_PATH: &str = "/var/lib/cinder";
+
+/// Everything that `firebrick serve` must know.
+pub(crate) struct ServeConf {
+    /// `osapi_volume_listen` and `osapi_volume_listen_port`.
+    pub(crate) listen: SocketAddr,
+    /// `[database] connection`.
+    pub(crate) database: String,
+    /// The API's part.
+    pub(crate) api: ApiOptions,
+    /// The part of what works behind it.
+    pub(crate) control: ControlOptions,
+}
+
+impl ServeConf {
+    /// Reads the file at `path`; what it has and nobody knows comes along for a warning.
+    pub(crate) fn read(path: &Path) -> Result<(Self, Vec<Unknown>), ConfigError> {
+        let file = ConfigFile::read(path)?;
+        let conf = Self::from_file(&file)?;
+        Ok((conf, file.unknown()))
+    }
+
+    /// Understands `file`. Relative paths in it start at its folder.
+    pub(crate) fn from_file(file: &ConfigFile) -> Result<Self, ConfigError> {
+        let defaults = file.require("DEFAULT")?;
+        let base = file.path().parent().unwrap_or(Path::new(""));
+        let api = api_options(defaults)?;
+        let listen = listen(defaults, &api)?;
+        let database = database(file, defaults, base)?;
+        let mut control = ControlOptions::new(node(defaults)?, backend::all(file, defaults, base)?);
+        control.quotas = limits::quotas(defaults, control.quotas)?;
+        if let Some(zone) = name(defaults, "storage_availability_zone")? {
+            control.availability_zone = zone;
+        }
+        if let Some(volume_type) = name(defaults, "default_volume_type")? {
+            control.default_volume_type = volume_type;
+        }
+        times(defaults, &mut control)?;
+        Ok(Self {
+            listen,
+            database,
+            api,
+            control,
+        })
+    }
+}
+
+fn api_options(defaults: &Section) -> Result<ApiOptions, ConfigError> {
+    // Cinder's own default is Keystone, so a file that says nothing means Keystone.
+    let auth = match defaults.text("auth_strategy")?.as_deref() {
+        Some("noauth") => AuthStrategy::NoAuth,
+        None | Some("keystone") => {
+            let why = "keystone is not in this release; set auth_strategy = noauth, \
+                       which is served on loopback addresses only";
+            return Err(defaults.refuse("auth_strategy", why));
+        }
+        Some(other) => {
+            let why = format!("{other:?} is neither noauth nor keystone");
+            return Err(defaults.refuse("auth_strategy", why));
+        }
+    };
+    let max_limit = ApiOptions::default().max_limit;
+    Ok(ApiOptions {
+        auth,
+        public_endpoint: name(defaults, "public_endpoint")?,
+        max_limit: defaults.value_or("osapi_max_limit", "a number", max_limit)?,
+    })
+}
+
+fn listen(defaults: &Section, api: &ApiOptions) -> Result<SocketAddr, ConfigError> {
+    let what = "an IP address such as 127.0.0.1";
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let ip = defaults.value_or("osapi_volume_listen", what, loopback)?;
+    let port = defaults.value_or("osapi_volume_listen_port", "a port number", PORT)?;
+    let listen = SocketAddr::new(ip, port);
+    match api.check(listen) {
+        Ok(()) => Ok(listen),
+        Err(why) => {
+            let option = match why {
+                OptionsError::NoAuthBeyondLoopback(_) => "osapi_volume_listen",
+                OptionsError::NoPages => "osapi_max_limit",
+                OptionsError::Endpoint(_) => "public_endpoint",
+            };
+            Err(defaults.refuse(option, why.to_string()))
+        }
+    }
+}
+
+fn database(file: &ConfigFile, defaults: &Section, base: &Path) -> Result<String, ConfigError> {
+    let state = defaults
+        .text("state_path")?
+        .unwrap_or_else(|| STATE_PATH.to_owned());
+    let state = base.join(state);
+    let section = file.section("database");
+    let Some(url) = section
+        .map(|section| name(section, "connection"))
+        .transpose()?
+        .flatten()
+    else {
+        return Ok(format!(
+            "sqlite://{}",
+            state.join("firebrick.sqlite").display()
+        ));
+    };
+    let known = ["sqlite:///", "postgres://", "postgresql://"];
+    match section {
+        Some(section) if !known.iter().any(|start| url.starts_with(start)) => {
+            // The value may hold a password, so it is not repeated.
+            let why = "begins with neither sqlite:/// nor postgresql://";
+            Err(section.refuse("connection", why))
+        }
+        Some(_) | None => Ok(url),
+    }
+}
+
+fn node(defaults: &Section) -> Result<String, ConfigError> {
+    let node = match name(defaults, "host")? {
+        Some(node) => node,
+        None => host_name()
+            .ok_or_else(|| defaults.refuse("host", "is missing, and the machine has no name"))?,
+    };
+    match node.parse::<HostName>() {
+        Ok(HostName {
+            backend: None,
+            pool: None,
+            ..
+        }) if node.len() <= 64 => Ok(node),
+        Ok(_) | Err(_) => {
+            let why = format!("{node:?} is not a name of at most 64 bytes without @, # and blanks");
+            Err(defaults.refuse("host", why))
+        }
+    }
+}
+
+fn host_name() -> Option<String> {
+    let text = std::fs::read_to_string(PathBuf::from("/proc/sys/kernel/hostname")).ok()?;
+    let name = text.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// A text that may be missing, but not be empty or longer than a column of the database.
+fn name(section: &Section, option: &str) -> Result<Option<String>, ConfigError> {
+    match section.text(option)? {
+        Some(text) if text.is_empty() => Err(section.refuse(option, "must not be empty")),
+        Some(text) if text.len() > 255 && option != "connection" => {
+            Err(section.refuse(option, format!("has {} bytes; the most is 255", text.len())))
+        }
+        text => Ok(text),
+    }
+}
+
+fn times(defaults: &Section, control: &mut ControlOptions) -> Result<(), ConfigError> {
+    let seconds = |option, default: Duration| {
+        let range = 1..=86_400;
+        limits::number(defaults, option, default.as_secs(), &range).map(Duration::from_secs)
+    };
+    control.report_interval = seconds("report_interval", control.report_interval)?;
+    control.service_down_time = seconds("service_down_time", control.service_down_time)?;
+    if control.service_down_time <= control.report_interval {
+        let why = format!(
+            "must be more than report_interval, which is {} s",
+            control.report_interval.as_secs()
+        );
+        return Err(defaults.refuse("service_down_time", why));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! `cinder.conf`, by example.
+
+use super::*;
+
+const GOOD: &str = "\
+[DEFAULT]
+enabled_backends = blocks
+auth_strategy = noauth
+host = node1
+
+[blocks]
+volume_backend_name = gold
+site_admin = /run/a.admin
+replication_device = backend_id:site-b,
+                     admin:/run/b.admin
+";
+
+fn understand(text: &str) -> Result<ServeConf, ConfigError> {
+    ServeConf::from_file(&ConfigFile::parse(Path::new("/etc/cinder.conf"), text)?)
+}
+
+fn refusal(text: &str) -> String {
+    understand(text).map(|_| ()).unwrap_err().to_string()
+}
+
+/// The good file with another line behind the host, or behind the backend's last option.
+fn with(default: &str, backend: &str) -> String {
+    GOOD.replace("host = node1\n", &format!("host = node1\n{default}\n")) + backend + "\n"
+}
+
+#[test]
+fn a_small_file_gets_the_defaults() {
+    let conf = understand(GOOD).unwrap();
+    assert_eq!(conf.listen.to_string(), "127.0.0.1:8776");
+    assert_eq!(conf.database, "sqlite:///var/lib/cinder/firebrick.sqlite");
+    assert_eq!(conf.control.node, "node1");
+    assert_eq!(conf.control.availability_zone, "nova");
+    assert_eq!(conf.control.default_volume_type, "__DEFAULT__");
+    assert_eq!(conf.control.quotas, firebrick_control::Quotas::default());
+    let backend = &conf.control.backends[0];
+    assert_eq!(
+        (&*backend.name, &*backend.volume_backend_name),
+        ("blocks", "gold")
+    );
+    assert_eq!(backend.primary.name(), "blocks");
+    assert!(backend.primary.capabilities().mirroring);
+    assert_eq!(backend.targets[0].0, "site-b");
+    assert_eq!(backend.targets[0].1.name(), "site-b");
+    assert!((backend.max_over_subscription_ratio - 20.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn every_option_is_taken() {
+    let text = with(
+        "osapi_volume_listen = ::1\nosapi_volume_listen_port = 1776\nquota_volumes = -1\n\
+         quota_snapshots = 5\nquota_gigabytes = 6\nper_volume_size_limit = 7\n\
+         storage_availability_zone = az1\ndefault_volume_type = silver\nreport_interval = 2\n\
+         service_down_time = 9\nstate_path = state\nosapi_max_limit = 100\n\
+         public_endpoint = https://volumes.example.org\n[database]\n\
+         connection = sqlite:///$state_path/x.sqlite",
+        "site_name = here\nvolume_driver = firebrick\nreserved_percentage = 5\n\
+         max_over_subscription_ratio = 2.5",
+    );
+    let file = ConfigFile::parse(Path::new("/etc/cinder.conf"), &text).unwrap();
+    let conf = ServeConf::from_file(&file).unwrap();
+    assert!(file.unknown().is_empty(), "{:?}", file.unknown());
+    assert_eq!(conf.listen.to_string(), "[::1]:1776");
+    assert_eq!(conf.database, "sqlite:///state/x.sqlite");
+    assert_eq!(conf.api.max_limit, 100);
+    let quotas = conf.control.quotas;
+    assert_eq!((quotas.volumes, quotas.snapshots), (-1, 5));
+    assert_eq!((quotas.gigabytes, quotas.per_volume_gigabytes), (6, 7));
+    assert_eq!(conf.control.availability_zone, "az1");
+    assert_eq!(conf.control.default_volume_type, "silver");
+    assert_eq!(conf.control.report_interval.as_secs(), 2);
+    assert_eq!(conf.control.service_down_time.as_secs(), 9);
+    assert_eq!(conf.control.backends[0].primary.name(), "here");
+    assert_eq!(conf.control.backends[0].reserved_percentage, 5);
+}
+
+#[test]
+fn wrong_values_are_refused_with_file_line_option_and_reason() {
+    let cases = [
+        (
+            "osapi_volume_listen_port = abc",
+            "",
+            ":5: [DEFAULT] osapi_volume_listen_port: \"abc\" is",
+        ),
+        (
+            "osapi_volume_listen = 0.0.0.0",
+            "",
+            ":5: [DEFAULT] osapi_volume_listen: auth_strategy",
+        ),
+        ("osapi_max_limit = 0", "", ":5: [DEFAULT] osapi_max_limit: "),
+        (
+            "public_endpoint = here",
+            "",
+            ":5: [DEFAULT] public_endpoint: ",
+        ),
+        (
+            "auth_strategy = keystone",
+            "",
+            ":5: [DEFAULT] auth_strategy: keystone is not in this",
+        ),
+        (
+            "auth_strategy = none",
+            "",
+            ":5: [DEFAULT] auth_strategy: \"none\" is neither",
+        ),
+        (
+            "quota_volumes = -2",
+            "",
+            ":5: [DEFAULT] quota_volumes: -2 is not between -1 and",
+        ),
+        (
+            "quota_gigabytes = many",
+            "",
+            ":5: [DEFAULT] quota_gigabytes: \"many\" is not a number",
+        ),
+        (
+            "report_interval = 0",
+            "",
+            ":5: [DEFAULT] report_interval: 0 is not between 1 and",
+        ),
+        (
+            "service_down_time = 10",
+            "",
+            ":5: [DEFAULT] service_down_time: must be more than",
+        ),
+        (
+            "host = a@b",
+            "",
+            ":5: [DEFAULT] host: \"a@b\" is not a name",
+        ),
+        (
+            "default_volume_type =",
+            "",
+            ":5: [DEFAULT] default_volume_type: must not be empty",
+        ),
+        (
+            "enabled_backends = blocks, blocks",
+            "",
+            ":5: [DEFAULT] enabled_backends: blocks is named",
+        ),
+        (
+            "enabled_backends = other",
+            "",
+            ":5: [DEFAULT] enabled_backends: the section [other] is",
+        ),
+        (
+            "enabled_backends = a@b",
+            "",
+            ":5: [DEFAULT] enabled_backends: \"a@b\" is not a name",
+        ),
+        (
+            "enabled_backends = ,",
+            "",
+            ":5: [DEFAULT] enabled_backends: names no backend",
+        ),
+        (
+            "[database]\nconnection = mysql://x",
+            "",
+            ":6: [database] connection: begins with neither",
+        ),
+        (
+            "",
+            "volume_driver = lvm",
+            ":12: [blocks] volume_driver: \"lvm\" is not a driver",
+        ),
+        (
+            "",
+            "reserved_percentage = 101",
+            ":12: [blocks] reserved_percentage: 101 is not between",
+        ),
+        (
+            "",
+            "max_over_subscription_ratio = 0.5",
+            ":12: [blocks] max_over_subscription_ratio: 0.5",
+        ),
+        (
+            "",
+            "site_admin =",
+            ":12: [blocks] site_admin: must not be empty",
+        ),
+        (
+            "",
+            "replication_device = admin:/x",
+            ":12: [blocks] replication_device: backend_id is",
+        ),
+        (
+            "",
+            "replication_device = backend_id:b",
+            ":12: [blocks] replication_device: admin is",
+        ),
+        (
+            "",
+            "replication_device = backend_id:default,admin:/x",
+            "\"default\" is not a name of",
+        ),
+        (
+            "",
+            "replication_device = backend_id:site-b,admin:/x",
+            "is given to two devices",
+        ),
+        (
+            "",
+            "replication_device = backend_id:c,admin:/x,conf:y",
+            "conf is unknown",
+        ),
+    ];
+    for (default, backend, expected) in cases {
+        let found = refusal(&with(default, backend));
+        assert!(found.starts_with("/etc/cinder.conf:"), "{found}");
+        assert!(found.contains(expected), "{found}\nlacks {expected}");
+    }
+}
+
+#[test]
+fn what_must_be_there_is_named() {
+    assert_eq!(
+        refusal("[x]\n"),
+        "/etc/cinder.conf: the section [DEFAULT] is missing"
+    );
+    let none = refusal("[DEFAULT]\nauth_strategy = noauth\n");
+    assert_eq!(
+        none,
+        "/etc/cinder.conf:1: [DEFAULT] enabled_backends: is missing"
+    );
+    let silent = refusal("[DEFAULT]\nenabled_backends = blocks\n[blocks]\n");
+    assert!(
+        silent.contains("[DEFAULT] auth_strategy: keystone is not"),
+        "{silent}"
+    );
+}
+
+#[test]
+fn noauth_elsewhere_names_noauth_and_loopback() {
+    let found = refusal(&with("osapi_volume_listen = 192.0.2.1", ""));
+    assert!(
+        found.contains("noauth") && found.contains("loopback"),
+        "{found}"
+    );
+}
