@@ -206,7 +206,7 @@ async fn the_identity_stays() {
     let dir = TempDir::new().unwrap();
     let conf = conf(dir.path(), "a");
     let made = fingerprint(&conf).unwrap();
-    assert_eq!(made.len(), 64);
+    assert_eq!(made.to_string().len(), 64);
     let mut site = Site::start(conf.clone()).await;
     let store = site.client.status().await.unwrap().store;
     assert_eq!(site.server().store(), store);

@@ -4,8 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use super::manifest::{Manifest, SiteEntry, replace};
-use super::plan::{BACKEND, NODE};
+use super::plan::{BACKEND, CLOUD, NODE, PROJECT};
 use crate::exit::Failure;
+
+/// What `openstack` reads, in the folder of the `dev`.
+pub(super) const CLOUDS: &str = "clouds.yaml";
 
 /// Writes what is missing or was made for other ports or sockets; a file that a person changed
 /// below its first line stays as it is.
@@ -31,6 +34,7 @@ pub(super) fn write(dir: &Path, manifest: &Manifest) -> Result<(), Failure> {
             &site_conf(site, &manifest.sites[other], &fingerprints[other]),
         )?;
     }
+    keep_or_write(&dir.join(CLOUDS), &clouds(manifest))?;
     keep_or_write(&manifest.conf, &cinder_conf(dir, manifest))
 }
 
@@ -67,6 +71,18 @@ fn site_conf(site: &SiteEntry, peer: &SiteEntry, fingerprint: &str) -> String {
         admin = site.admin.display(),
         nbd_socket = site.nbd_socket.display(),
         peer_name = peer.name,
+    )
+}
+
+fn clouds(manifest: &Manifest) -> String {
+    format!(
+        "# Written by `firebrick dev` for {api}; changes below stay.\n\
+         clouds:\n\
+         \x20 {CLOUD}:\n\
+         \x20   auth_type: none\n\
+         \x20   auth:\n\
+         \x20     endpoint: {api}/v3/{PROJECT}\n",
+        api = manifest.api,
     )
 }
 

@@ -16,6 +16,10 @@ use crate::exit::Failure;
 pub(super) const SITES: [&str; 2] = ["site-a", "site-b"];
 /// The backend's section.
 pub(super) const BACKEND: &str = "blocks";
+/// The project that the printed environment works in.
+pub(super) const PROJECT: &str = "dev";
+/// The cloud's name in `clouds.yaml`.
+pub(super) const CLOUD: &str = "firebrick";
 /// What `host` in `cinder.conf` says.
 pub(super) const NODE: &str = "node1";
 /// Where the API listens at the first start.

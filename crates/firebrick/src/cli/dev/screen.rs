@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::files::CLOUDS;
 use super::manifest::{Manifest, SiteEntry};
+use super::plan::{CLOUD, PROJECT};
 use crate::printer::Printer;
-
-/// The project that the printed environment works in.
-const PROJECT: &str = "dev";
 
 /// Says where everything is, and how the stock clients find it.
 pub(super) fn welcome(dir: &Path, manifest: &Manifest) {
@@ -27,21 +26,25 @@ pub(super) fn welcome(dir: &Path, manifest: &Manifest) {
     printer.line(&format!("  logs     {}", dir.join("logs").display()));
     printer.line("");
     printer.line("For the stock clients, cinder and openstack:");
-    for (name, value) in environment(manifest) {
+    for (name, value) in environment(dir, manifest) {
         printer.line(&format!("  export {name}={value}"));
     }
     printer.line("");
 }
 
-/// The environment that makes both stock clients call this API without Keystone.
-pub(super) fn environment(manifest: &Manifest) -> Vec<(&'static str, String)> {
-    let endpoint = format!("{}/v3/{PROJECT}", manifest.api);
-    vec![
-        ("OS_AUTH_TYPE", "noauth".to_owned()),
-        ("OS_ENDPOINT", endpoint),
-        ("OS_USERNAME", "admin".to_owned()),
-        ("OS_PROJECT_ID", PROJECT.to_owned()),
-        ("OS_VOLUME_API_VERSION", "3".to_owned()),
+/// The environment that makes both stock clients call this API without Keystone. They agree on
+/// no authentication plugin (only `cinder` works with `noauth`, only `openstack` with `none`), so
+/// `cinder` reads the first half and `openstack` the second.
+fn environment(dir: &Path, manifest: &Manifest) -> [(&'static str, String); 5] {
+    [
+        ("OS_AUTH_PLUGIN", "noauth".to_owned()),
+        ("CINDER_ENDPOINT", format!("{}/v3", manifest.api)),
+        ("CINDER_PROJECT_ID", PROJECT.to_owned()),
+        ("OS_CLOUD", CLOUD.to_owned()),
+        (
+            "OS_CLIENT_CONFIG_FILE",
+            dir.join(CLOUDS).display().to_string(),
+        ),
     ]
 }
 
