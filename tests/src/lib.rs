@@ -18,13 +18,12 @@
 mod api;
 mod clients;
 mod dev;
-mod nbd;
 mod tools;
 mod wait;
 
 pub use api::{Answer, Api};
 pub use clients::Clients;
 pub use dev::{Dev, Site, binary};
-pub use nbd::{Nbd, NbdError};
+pub use firebrick_export::{Guest, GuestError};
 pub use tools::{Ran, run, tool};
 pub use wait::{until, until_some};

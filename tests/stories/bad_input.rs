@@ -111,16 +111,22 @@ fn a_wrong_cinder_conf_stops_the_start_with_file_line_and_option() {
     let file = dir.path().join("cinder.conf");
     let wrong = [
         (
-            "[DEFAULT]\nenabled_backends = blocks\nquota_volumes = many\n",
+            "[DEFAULT]\nauth_strategy = noauth\nenabled_backends = blocks\nquota_volumes = many\n\
+             [blocks]\nsite_admin = a.sock\n",
             "quota_volumes",
-            3,
+            4,
         ),
         (
-            "[DEFAULT]\nenabled_backends = blocks\nosapi_volume_listen_port = 99999\n",
+            "[DEFAULT]\nauth_strategy = noauth\nosapi_volume_listen_port = 99999\n",
             "osapi_volume_listen_port",
             3,
         ),
-        ("[DEFAULT]\nenabled_backends = nothing\n", "nothing", 2),
+        (
+            "[DEFAULT]\nauth_strategy = noauth\nenabled_backends = nothing\n",
+            "nothing",
+            3,
+        ),
+        ("[DEFAULT]\nauth_strategy = kerberos\n", "auth_strategy", 2),
         ("[DEFAULT]\nenabled_backends\n", "enabled_backends", 2),
         ("[DEFAULT\nenabled_backends = blocks\n", "[DEFAULT", 1),
     ];

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use firebrick_tests::{Api, Dev, Nbd, until};
+use firebrick_tests::{Api, Dev, Guest, until};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ fn kill_9_of_the_control_plane_at_any_moment_leaves_nothing_in_between() {
     let api = dev.api();
     let busy = api.make_volume(&json!({"size": 1, "name": "busy"}));
     let (_, uri) = api.attach(&busy);
-    let mut disk = Nbd::open(&uri).unwrap();
+    let mut disk = Guest::open(&uri).unwrap();
     for round in 0..12u64 {
         let volumes: Vec<Value> = wait_settled(&api, seed)
             .into_iter()

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use firebrick_tests::{Api, Dev, Nbd, run, until};
+use firebrick_tests::{Api, Dev, Guest, run, until};
 use serde_json::json;
 
 #[test]
@@ -12,7 +12,7 @@ fn everything_is_found_again_at_the_next_start() {
     let api = dev.api();
     let id = api.make_volume(&json!({"size": 1, "name": "kept"}));
     let (_, uri) = api.attach(&id);
-    let mut disk = Nbd::open(&uri).unwrap();
+    let mut disk = Guest::open(&uri).unwrap();
     disk.write(4096, &[7; 4096]).unwrap();
     disk.flush().unwrap();
     let json = dev.json();
@@ -24,7 +24,7 @@ fn everything_is_found_again_at_the_next_start() {
     assert_eq!(dev.json()["api"], json["api"]);
     assert_eq!(dev.json()["host"], json["host"]);
     assert_eq!(api.volume(&id)["status"], "in-use");
-    let mut disk = Nbd::open(&uri).unwrap();
+    let mut disk = Guest::open(&uri).unwrap();
     assert_eq!(disk.read(4096, 4096).unwrap(), vec![7; 4096]);
     assert!(before.elapsed().as_secs() < 60);
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use firebrick_tests::{Api, Dev, Nbd, until};
+use firebrick_tests::{Api, Dev, Guest, until};
 use serde_json::json;
 
 /// Block `n` of a run, numbered so that order can be checked afterwards.
@@ -19,7 +19,7 @@ const SLOTS: u64 = 4096;
 
 /// Writes numbered blocks until told to stop or the connection breaks; counts what was answered.
 fn write_until(uri: &str, stop: &AtomicBool, answered: &AtomicU64) {
-    let mut disk = Nbd::open(uri).unwrap();
+    let mut disk = Guest::open(uri).unwrap();
     let mut n = answered.load(Ordering::SeqCst) + 1;
     while !stop.load(Ordering::SeqCst) {
         if disk.write((n % SLOTS) * 4096, &numbered(n)).is_err() {
@@ -36,7 +36,7 @@ fn write_until(uri: &str, stop: &AtomicBool, answered: &AtomicU64) {
 
 /// The newest number on the disk; fails unless the disk is exactly the first so many writes.
 fn newest_of_prefix(uri: &str) -> u64 {
-    let mut disk = Nbd::open(uri).unwrap();
+    let mut disk = Guest::open(uri).unwrap();
     let mut numbers = Vec::new();
     for slot in 0..SLOTS {
         let block = disk.read(slot * 4096, 4096).unwrap();
@@ -77,7 +77,7 @@ fn a_lost_site_costs_at_most_what_was_not_confirmed_and_comes_back_by_difference
     let plain = api.make_volume(&json!({"size": 1}));
     let in_use = api.make_volume(&json!({"size": 1}));
     let (_, plain_uri) = api.attach(&in_use);
-    let mut plain_disk = Nbd::open(&plain_uri).unwrap();
+    let mut plain_disk = Guest::open(&plain_uri).unwrap();
     plain_disk.write(0, &[8; 4096]).unwrap();
     plain_disk.flush().unwrap();
     assert_eq!(api.volume(&id)["replication_status"], "enabled");
@@ -129,7 +129,7 @@ fn a_lost_site_costs_at_most_what_was_not_confirmed_and_comes_back_by_difference
     );
 
     // Life goes on at the other site.
-    let mut disk = Nbd::open(&new_uri).unwrap();
+    let mut disk = Guest::open(&new_uri).unwrap();
     for n in 1..=50u64 {
         disk.write((SLOTS + n) * 4096, &numbered(n)).unwrap();
     }
@@ -159,12 +159,12 @@ fn a_lost_site_costs_at_most_what_was_not_confirmed_and_comes_back_by_difference
         .as_str()
         .unwrap()
         .to_owned();
-    let mut disk = Nbd::open(&back_uri).unwrap();
+    let mut disk = Guest::open(&back_uri).unwrap();
     assert_eq!(disk.read(0, 4096).unwrap(), vec![0xee; 4096]);
     for n in 1..=50u64 {
         assert_eq!(disk.read((SLOTS + n) * 4096, 4096).unwrap(), numbered(n));
     }
-    let mut plain_disk = Nbd::open(&plain_uri).unwrap();
+    let mut plain_disk = Guest::open(&plain_uri).unwrap();
     assert_eq!(plain_disk.read(0, 4096).unwrap(), vec![8; 4096]);
 }
 
@@ -219,7 +219,7 @@ fn a_volume_that_existed_before_is_copied_when_it_becomes_replicated_by_clone() 
     api.make_replicated_type();
     let source = api.make_volume(&json!({"size": 1}));
     let (key, uri) = api.attach(&source);
-    let mut disk = Nbd::open(&uri).unwrap();
+    let mut disk = Guest::open(&uri).unwrap();
     for n in 0..2000u64 {
         disk.write(n * 4096, &numbered(n + 1)).unwrap();
     }
@@ -239,7 +239,7 @@ fn a_volume_that_existed_before_is_copied_when_it_becomes_replicated_by_clone() 
         api.volume(&id)
     );
     let (_, uri) = api.attach(&id);
-    let mut disk = Nbd::open(&uri).unwrap();
+    let mut disk = Guest::open(&uri).unwrap();
     for n in 0..2000u64 {
         assert_eq!(
             disk.read(n * 4096, 4096).unwrap(),

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use firebrick_tests::{Dev, Nbd, until_some};
+use firebrick_tests::{Dev, Guest, until_some};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
@@ -16,7 +16,7 @@ fn numbered(n: u64) -> Vec<u8> {
     block
 }
 
-fn number_in(disk: &mut Nbd, slot: u64) -> u64 {
+fn number_in(disk: &mut Guest, slot: u64) -> u64 {
     let block = disk.read(slot * 4096, 4096).unwrap();
     let n = u64::from_le_bytes(block[..8].try_into().unwrap());
     assert!(
@@ -28,7 +28,7 @@ fn number_in(disk: &mut Nbd, slot: u64) -> u64 {
 
 /// Writes and flushes until the connection breaks; returns the last answered write and the last
 /// flushed one.
-fn write_until_broken(disk: &mut Nbd, from: u64, dice: &mut StdRng) -> (u64, u64) {
+fn write_until_broken(disk: &mut Guest, from: u64, dice: &mut StdRng) -> (u64, u64) {
     let (mut answered, mut flushed) = (from, from);
     loop {
         let n = answered + 1;
@@ -56,7 +56,7 @@ fn what_was_flushed_survives_a_hundred_kills() {
     let (_, uri) = api.attach(&id);
     let mut newest = 0;
     for round in 0..100 {
-        let mut disk = until_some("the export is back", 60, || Nbd::open(&uri).ok());
+        let mut disk = until_some("the export is back", 60, || Guest::open(&uri).ok());
         let (answered, flushed) = thread::scope(|scope| {
             let delay = Duration::from_millis(dice.random_range(5..120));
             let mut own = StdRng::seed_from_u64(dice.random());
@@ -66,7 +66,7 @@ fn what_was_flushed_survives_a_hundred_kills() {
             writer.join().unwrap()
         });
         dev.start_site("site-a");
-        let mut disk = until_some("the export is back", 60, || Nbd::open(&uri).ok());
+        let mut disk = until_some("the export is back", 60, || Guest::open(&uri).ok());
         let numbers: Vec<u64> = (0..SLOTS).map(|slot| number_in(&mut disk, slot)).collect();
         newest = numbers.iter().copied().max().unwrap();
         assert!(

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use firebrick_tests::{Dev, Nbd, run, tool};
+use firebrick_tests::{Dev, Guest, run, tool};
 use serde_json::json;
 
 /// A file system image with this project's own folder of documents and tests in it.
@@ -79,8 +79,9 @@ fn fio_verifies_over_both_sockets() {
     let (_, uri) = api.attach(&id);
     let site = dev.site("site-a");
     let tcp = format!("nbd://127.0.0.1:{}/volume-{id}", site.nbd_port);
+    let out = dev.dir().join("fio.json");
     for uri in [uri, tcp] {
-        let ran = run(tool("fio")
+        let _ = run(tool("fio")
             .args([
                 "--name=verify",
                 "--ioengine=nbd",
@@ -93,10 +94,13 @@ fn fio_verifies_over_both_sockets() {
                 "--verify=crc32c",
                 "--output-format=json",
             ])
+            // Its standard output begins with a remark of the NBD engine.
+            .arg(format!("--output={}", out.display()))
             .args(["--fsync=64"])
             .arg(format!("--uri={uri}")))
         .ok();
-        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let text = std::fs::read(&out).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(report["jobs"][0]["error"], 0);
         let read = report["jobs"][0]["read"]["io_bytes"].as_u64().unwrap();
         assert_eq!(read, 64 << 20, "fio verified what it wrote");
@@ -140,7 +144,7 @@ fn snapshots_clones_and_extension_keep_their_data() {
     let api = dev.api();
     let id = api.make_volume(&json!({"size": 1}));
     let (attachment, uri) = api.attach(&id);
-    let mut disk = Nbd::open(&uri).unwrap();
+    let mut disk = Guest::open(&uri).unwrap();
     disk.write(0, &[1; 8192]).unwrap();
     let made = api
         .post(
@@ -163,7 +167,7 @@ fn snapshots_clones_and_extension_keep_their_data() {
         (&chained, 1, 2 << 30),
     ] {
         let (key, uri) = api.attach(volume);
-        let mut clone = Nbd::open(&uri).unwrap();
+        let mut clone = Guest::open(&uri).unwrap();
         assert_eq!(clone.size(), size);
         assert_eq!(clone.read(0, 4096).unwrap(), vec![first; 4096]);
         assert_eq!(clone.read(4096, 4096).unwrap(), vec![1; 4096]);
@@ -182,7 +186,7 @@ fn snapshots_clones_and_extension_keep_their_data() {
         .post(&path, &json!({"os-extend": {"new_size": 3}}))
         .expect(202);
     api.wait_status(&id, "in-use");
-    let mut larger = Nbd::open(&uri).unwrap();
+    let mut larger = Guest::open(&uri).unwrap();
     assert_eq!(larger.size(), 3 << 30);
     larger.write((3 << 30) - 4096, &[5; 4096]).unwrap();
     larger.close();
@@ -212,7 +216,7 @@ fn a_detached_volume_is_no_longer_exported_and_read_only_means_it() {
     let api = dev.api();
     let id = api.make_volume(&json!({"size": 1}));
     let (key, uri) = api.attach(&id);
-    let mut disk = Nbd::open(&uri).unwrap();
+    let mut disk = Guest::open(&uri).unwrap();
     disk.write(0, &[3; 4096]).unwrap();
     api.detach(&key);
     api.wait_status(&id, "available");
@@ -221,7 +225,7 @@ fn a_detached_volume_is_no_longer_exported_and_read_only_means_it() {
         "a detached client is cut off"
     );
     assert!(
-        Nbd::open(&uri).is_err(),
+        Guest::open(&uri).is_err(),
         "nothing is exported after the detach"
     );
 
@@ -233,7 +237,7 @@ fn a_detached_volume_is_no_longer_exported_and_read_only_means_it() {
     let answer = api.post("/attachments", &body).expect(200);
     let info = &answer.body["attachment"]["connection_info"];
     assert_eq!(info["access_mode"], "ro", "{info}");
-    let mut disk = Nbd::open(info["uri"].as_str().unwrap()).unwrap();
+    let mut disk = Guest::open(info["uri"].as_str().unwrap()).unwrap();
     assert_eq!(disk.read(0, 4096).unwrap(), vec![3; 4096]);
     assert!(
         disk.write(0, &[4; 4096]).is_err(),

@@ -30,6 +30,16 @@ impl Inner {
         Ok(pools)
     }
 
+    /// Whether some backend has not answered when it was last looked at, or never was.
+    pub(crate) fn awaits_backend(&self) -> bool {
+        let views = self.views.read();
+        let silent = |backend: &BackendOptions| {
+            let view = views.get(&backend.name);
+            view.is_none_or(|view| view.why_down.is_some())
+        };
+        self.options.backends.iter().any(silent)
+    }
+
     fn pool_state(
         &self,
         backend: &BackendOptions,

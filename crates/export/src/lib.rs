@@ -13,6 +13,7 @@ mod connection;
 mod device;
 mod error;
 mod flush;
+mod guest;
 mod intake;
 mod listen;
 mod negotiate;
@@ -28,4 +29,5 @@ mod wire;
 
 pub use device::{Device, DeviceError, DeviceWrite, Extent, ExtentState};
 pub use error::Error;
+pub use guest::{Guest, GuestError};
 pub use server::{ExportServer, ExportServerOptions};

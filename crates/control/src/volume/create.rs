@@ -273,8 +273,8 @@ async fn place(inner: &Inner, activity: &Activity, volume: &mut Volume) -> Step<
     };
     let pools = inner.pool_states().await?;
     let choice = choose(&request, &pools).map_err(|refusal| {
-        let starting = pools.len() < inner.options.backends.len();
-        if starting {
+        // One that starts, or starts again, has room in a moment.
+        if inner.awaits_backend() {
             Stop::Later(refusal.to_string())
         } else {
             Stop::Never(refusal.to_string())

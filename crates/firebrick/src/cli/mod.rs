@@ -17,7 +17,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Site(args) => site::run(args),
         Command::Dev(args) => block_on(dev::run(args)),
-        Command::Demo(args) => demo::run(&args),
+        Command::Demo(args) => block_on(demo::run(args)),
         Command::Completions(args) => {
             completions::run(&args);
             Ok(())
