@@ -1,1 +1,17 @@
-//! Whole sites in one test process: disks, clocks and networks with faults from a seed.
+//! A machine's disk and clock with faults from a seed.
+//!
+//! What it is for: tests cut the power at any operation, lie about a sync, fill the disk, and look at
+//! what the restarted machine finds. What it promises: [`SimulatedDisk`] keeps exactly what
+//! [`firebrick_edge::Disk`] promises and nothing more, and the same seed leaves the same bytes. What
+//! it leans on: `edge`, whose traits it implements. It holds everything in memory and is for tests
+//! only.
+
+mod clock;
+mod content;
+mod disk;
+mod faults;
+mod file;
+mod names;
+
+pub use clock::SimulatedClock;
+pub use disk::SimulatedDisk;
