@@ -284,8 +284,15 @@ impl Drop for Dev {
 fn show_tail(dir: &Path, name: &str) {
     for path in [dir.join(name), dir.join("logs").join(name)] {
         if let Ok(text) = std::fs::read_to_string(&path) {
-            let lines: Vec<&str> = text.lines().rev().take(40).collect();
-            let tail: Vec<&str> = lines.into_iter().rev().collect();
+            let count = text.lines().count();
+            let tail: Vec<&str> = text
+                .lines()
+                .enumerate()
+                .filter(|(at, line)| {
+                    at + 20 >= count || line.contains(" WARN ") || line.contains(" ERROR ")
+                })
+                .map(|(_, line)| line)
+                .collect();
             eprintln!("{}:\n{}", path.display(), tail.join("\n"));
         }
     }

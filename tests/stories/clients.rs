@@ -146,8 +146,8 @@ bs = cloud.block_storage
 made = [bs.create_volume(size=1, name=f"v{{n}}") for n in range(5)]
 for volume in made:
     bs.wait_for_status(volume, "available", wait=60)
-names = [v.name for v in bs.volumes(details=True, limit=2, sort="name:asc")]
-assert names == ["v0", "v1", "v2", "v3", "v4"], names
+names = [v.name for v in bs.volumes(details=True, limit=2)]
+assert names == ["v4", "v3", "v2", "v1", "v0"], names
 volume = bs.get_volume(made[0].id)
 assert volume.size == 1 and volume.status == "available", volume
 attachment = bs.create_attachment(volume.id, instance=None,

@@ -20,9 +20,23 @@ const TRANSIENT: &[&str] = &[
     "reserved",
 ];
 
+/// Gives up the attachments that a client began and, after a kill, does not come back to complete.
+fn give_up_attachments(api: &Api) {
+    let Some(answer) = api.try_send("GET", "/attachments/detail", None) else {
+        return;
+    };
+    for row in answer.body["attachments"].as_array().into_iter().flatten() {
+        let begun = ["attaching", "reserved"].map(|status| row["status"] == status);
+        if let (true, Some(id)) = (begun.contains(&true), row["id"].as_str()) {
+            api.try_send("DELETE", &format!("/attachments/{id}"), None);
+        }
+    }
+}
+
 /// Every volume and snapshot, once none of them is on its way.
 fn wait_settled(api: &Api, seed: u64) -> Vec<Value> {
     until(&format!("nothing is in between (seed {seed})"), 90, || {
+        give_up_attachments(api);
         ["volumes", "snapshots"].iter().all(|what| {
             let Some(answer) = api.try_send("GET", &format!("/{what}/detail"), None) else {
                 return false;

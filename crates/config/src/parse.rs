@@ -34,11 +34,13 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Parsed>, Refused> {
     let mut open = false;
     for (index, raw) in text.lines().enumerate() {
         let line = u32::try_from(index).unwrap_or(u32::MAX - 1) + 1;
+        let trimmed = raw.trim();
+        // The first word alone: what follows may be a secret.
+        let word = trimmed.split_whitespace().next().unwrap_or_default();
         let refuse = |reason: &str| Refused {
             line,
-            reason: reason.to_owned(),
+            reason: format!("{word}: {reason}"),
         };
-        let trimmed = raw.trim();
         if trimmed.is_empty() {
             open = false;
         } else if raw.starts_with([' ', '\t']) {

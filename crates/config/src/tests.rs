@@ -67,16 +67,19 @@ fn wrong_lines_are_refused_with_their_number() {
     let cases = [
         (
             "host = a\n",
-            "cinder.conf:1: an option stands before the first [section]",
+            "cinder.conf:1: host: an option stands before the first [section]",
         ),
         (
             "[DEFAULT]\nhost\n",
-            "cinder.conf:2: an option is written name = value",
+            "cinder.conf:2: host: an option is written name = value",
         ),
-        ("[DEFAULT\n", "cinder.conf:1: a section is written [name]"),
+        (
+            "[DEFAULT\n",
+            "cinder.conf:1: [DEFAULT: a section is written [name]",
+        ),
         (
             "[DEFAULT]\n  host = a\n",
-            "cinder.conf:2: the line begins with a blank, but there is no option above it to continue",
+            "cinder.conf:2: host: the line begins with a blank, but there is no option above it to continue",
         ),
     ];
     for (text, expected) in cases {
