@@ -150,7 +150,7 @@ names = [v.name for v in bs.volumes(details=True, limit=2)]
 assert names == ["v4", "v3", "v2", "v1", "v0"], names
 volume = bs.get_volume(made[0].id)
 assert volume.size == 1 and volume.status == "available", volume
-attachment = bs.create_attachment(volume.id, instance=None,
+attachment = bs.create_attachment(volume.id, instance="5d3cbd1a-0000-4000-8000-000000000002",
                                   connector={{"host": "guest", "ip": "127.0.0.1"}})
 assert attachment.connection_info, attachment
 bs.delete_attachment(attachment)

@@ -166,6 +166,10 @@ impl Recovery {
     /// and what was visited is durable.
     pub fn finish(self, tail: &Tail) -> Result<Log, Error> {
         let io = |error| Error::io(DOING, error);
+        // Whoever made the store or its last segment may have been killed before the name was
+        // durable, and the machine has gone on: a flush of the file alone would not keep it.
+        self.disk.sync_dir("").map_err(io)?;
+        self.disk.sync_dir(FOLDER).map_err(io)?;
         // The newest first, each durably, so that a crash in between never leaves a hole.
         let behind = self.segments[tail.segment + 1..]
             .iter()

@@ -84,7 +84,6 @@ impl Report {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
 fn percent(part: u64, whole: u64) -> f64 {
     100.0 * part as f64 / whole.max(1) as f64
 }

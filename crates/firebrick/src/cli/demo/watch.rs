@@ -95,7 +95,6 @@ fn behind(peer: &PeerStatus) -> String {
 
 /// Bytes in words.
 pub(super) fn mebibytes(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "one digit is shown")]
     let mebibytes = bytes as f64 / f64::from(1 << 20);
     format!("{mebibytes:.1} MiB")
 }
