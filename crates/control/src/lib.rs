@@ -2,7 +2,7 @@
 //!
 //! What it is for: [`Control`] takes requests, checks them, changes statuses and leaves the work to
 //! activities; workers run those, one file a story. What it promises: a request that was accepted is
-//! done or undone, whatever dies meanwhile (INV-6); a status changes by one compare-and-set; quotas are
+//! done or undone, whatever dies meanwhile (INV-5); a status changes by one compare-and-set; quotas are
 //! counted in the transaction that uses them up. What it leans on: `db`, `state`, `scheduler`, and
 //! sites behind `backend`.
 

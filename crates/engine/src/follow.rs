@@ -3,7 +3,7 @@
 //! Records are taken over in their order, and only for images that follow that peer. A promotion at
 //! the peer is where an image of a former primary turns: what it wrote itself behind the common
 //! position is kept under a snapshot, and it follows from there on. As the peer's log says all of
-//! this in one order, no negotiation is needed that could miss something in between (INV-2, INV-5).
+//! this in one order, no negotiation is needed that could miss something in between (INV-2, INV-3).
 
 use firebrick_log::{Applied, Change, Entry};
 use firebrick_vocabulary::{ImageId, Position, Sequence, StoreId};
