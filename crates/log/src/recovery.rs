@@ -196,6 +196,7 @@ impl Recovery {
             next: tail.next,
             epoch: tail.epoch,
             chain: tail.chain,
+            remains: false,
             unsynced: Vec::new(),
             bytes: 0,
             head: Vec::new(),
