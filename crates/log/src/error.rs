@@ -74,6 +74,14 @@ impl Error {
         }
     }
 
+    /// An error of the system that is [`ErrorKind::Io`] whatever the system says.
+    pub(crate) fn refused(doing: &'static str, source: io::Error) -> Self {
+        Self {
+            source: Some(source),
+            ..Self::new(ErrorKind::Io, doing)
+        }
+    }
+
     pub(crate) fn damaged(
         doing: &'static str,
         segment: u32,

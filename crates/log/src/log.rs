@@ -44,6 +44,8 @@ pub(crate) struct Writer {
     pub(crate) next: Sequence,
     pub(crate) epoch: Epoch,
     pub(crate) chain: Checksum,
+    /// Something of a frame that was refused may lie at `offset`.
+    pub(crate) remains: bool,
     /// Older segments with frames that have not been synced.
     pub(crate) unsynced: Vec<Arc<Segment>>,
     pub(crate) bytes: u64,
@@ -99,7 +101,8 @@ impl Log {
 
     /// Appends one frame: its records get consecutive sequences, and after a crash all of them are
     /// there or none. Not durable before a later [`Self::flush`]. Where the file system is full
-    /// ([`ErrorKind::NoSpace`]) nothing was appended.
+    /// ([`ErrorKind::NoSpace`]) nothing was appended; only a crash before the next append may find
+    /// that frame whole after all, and keep it.
     pub fn append(
         &self,
         entries: &[Entry<'_>],
@@ -112,7 +115,12 @@ impl Log {
         let mut head = std::mem::take(&mut writer.head);
         let appended = shared.append_frame(&mut writer, entries, applied, time, &mut head);
         writer.head = head;
-        let appended = appended?;
+        let appended = appended.inspect_err(|error| {
+            // After anything else that the system refused nobody knows what is there.
+            if error.kind == ErrorKind::Io {
+                shared.flusher.poison();
+            }
+        })?;
         // Under the writer's lock, so that heads are published in their order.
         *shared.head.lock() = appended.position;
         drop(writer);
@@ -239,7 +247,7 @@ impl Shared {
         };
         let encoded = frame::encode(&heading, entries, head)?;
         if writer.offset + encoded.frame_len > writer.segment.len {
-            self.begin_segment(writer, encoded.frame_len)?;
+            self.next_segment(writer, encoded.frame_len)?;
         }
         let mut parts = vec![IoSlice::new(head)];
         let mut locations = Vec::new();
@@ -256,14 +264,11 @@ impl Shared {
             }
         }
         if let Err(error) = writer.segment.file.write_at(&parts, writer.offset) {
-            let error = Error::io("append to the log", error);
-            // A full file system leaves a frame that is not whole, which the next one overwrites.
-            // After anything else nobody knows what is there.
-            if error.kind != ErrorKind::NoSpace {
-                self.flusher.poison();
-            }
-            return Err(error);
+            // What a full file system left of the frame, the next one overwrites.
+            writer.remains = true;
+            return Err(Error::io("append to the log", error));
         }
+        writer.remains = false;
         let first = writer.next;
         writer.offset += encoded.frame_len;
         writer.next = first.plus(entries.len() as u64);
@@ -280,6 +285,27 @@ impl Shared {
             time,
             locations,
         })
+    }
+
+    /// What remains of a frame for which there was no room may have a whole head. The next frame goes
+    /// over it; before that goes into another segment, it must be gone for good: a reader or the next
+    /// recovery would take it for the next one.
+    fn erase_remains(writer: &mut Writer) -> Result<(), Error> {
+        let file = &writer.segment.file;
+        let zeroes = [0; ALIGNMENT as usize];
+        file.write_at(&[IoSlice::new(&zeroes)], writer.offset)
+            .map_err(|error| Error::io("append to the log", error))?;
+        file.sync()
+            .map_err(|error| Error::refused("append to the log", error))?;
+        writer.remains = false;
+        Ok(())
+    }
+
+    fn next_segment(&self, writer: &mut Writer, frame_len: u64) -> Result<(), Error> {
+        if writer.remains {
+            Self::erase_remains(writer)?;
+        }
+        self.begin_segment(writer, frame_len)
     }
 
     fn begin_segment(&self, writer: &mut Writer, frame_len: u64) -> Result<(), Error> {

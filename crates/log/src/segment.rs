@@ -104,26 +104,30 @@ impl Segment {
     }
 
     /// Makes a segment of at least `len` bytes, durable with its name. Nothing is left of it where
-    /// that fails.
+    /// that fails for want of room.
     pub(crate) fn create(
         disk: &Arc<dyn Disk>,
         header: &SegmentHeader,
         len: u64,
     ) -> Result<Self, Error> {
+        const DOING: &str = "make a segment";
         let path = Self::path(header.number);
         let file = disk
             .create(&path)
-            .map_err(|error| Error::io("make a segment", error))?;
+            .map_err(|error| Error::io(DOING, error))?;
         let fill = || {
             file.allocate(len)?;
-            file.write_at(&[IoSlice::new(&header.encode())], 0)?;
-            // The header before the name, the name before any frame: recovery trusts both.
-            file.sync()?;
-            disk.sync_dir(FOLDER)
+            file.write_at(&[IoSlice::new(&header.encode())], 0)
         };
-        if let Err(error) = fill() {
+        // The header before the name, the name before any frame: recovery trusts both.
+        let keep = || file.sync().and_then(|()| disk.sync_dir(FOLDER));
+        let made = fill()
+            .map_err(|error| Error::io(DOING, error))
+            // Even where it failed for want of room: what it left behind nobody knows.
+            .and_then(|()| keep().map_err(|error| Error::refused(DOING, error)));
+        if let Err(error) = made {
             drop(disk.remove(&path));
-            return Err(Error::io("make a segment", error));
+            return Err(error);
         }
         let SegmentHeader {
             number,

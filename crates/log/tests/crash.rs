@@ -17,7 +17,7 @@ use firebrick_log::{ErrorKind, Log};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 150;
 const LIVES: usize = 5;
 
 /// What the log must hold: at least the first `durable` frames.
@@ -204,12 +204,11 @@ fn creation_is_cut(stop: u64, seed: Option<u64>, lie: Lie) -> Result<(), String>
     let machine = Machine::new(lie);
     machine.disk.stop_after(stop);
     let created = machine.create().is_ok();
-    let after = match seed {
-        Some(seed) => Machine::with(machine.disk.crash(seed), Lie::None),
-        None => {
-            machine.disk.restart();
-            machine
-        }
+    let after = if let Some(seed) = seed {
+        Machine::with(machine.disk.crash(seed), Lie::None)
+    } else {
+        machine.disk.restart();
+        machine
     };
     match after.open() {
         Ok((log, visited)) => {

@@ -106,9 +106,16 @@ fn a_frame_without_room_does_not_hide_the_next_segment() {
             .fail_writes_after(0, io::ErrorKind::StorageFull);
         let error = common::append(&log, &refused).unwrap_err();
         assert_eq!(error.kind, ErrorKind::NoSpace);
+        // Not even the remains can be erased.
+        let error = common::append(&log, &data(3, 100)).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NoSpace);
         machine.disk.heal();
         append(&log, &mut frames, data(3, 100));
         append(&log, &mut frames, data(4, 1));
+        for seed in 0..20 {
+            let (log, visited) = machine.crash(seed).open().unwrap();
+            check(&log, &visited, &frames, 0).unwrap();
+        }
         holds(&machine, log, &frames);
     }
 }
