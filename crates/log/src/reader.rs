@@ -79,26 +79,21 @@ impl Reader {
             return Ok(None);
         }
         let store = self.shared.store;
-        let found = read_head(&self.segment, self.offset, store, &mut self.bytes)?;
-        let header = match found {
-            Some(header) if self.follows(&header) => header,
-            Some(_) | None => {
-                self.turn()?;
-                let found = read_head(&self.segment, self.offset, store, &mut self.bytes)?;
-                match found {
-                    Some(header) if self.follows(&header) => header,
-                    Some(_) | None => return Err(self.damaged("no frame where one was written")),
-                }
+        loop {
+            let found = read_head(&self.segment, self.offset, store, &mut self.bytes)?;
+            match found {
+                Some(header) if self.follows(&header) => return Ok(Some(header)),
+                // The segment ends here, or is empty.
+                Some(_) | None => self.turn()?,
             }
-        };
-        Ok(Some(header))
+        }
     }
 
     fn follows(&self, header: &FrameHeader) -> bool {
         header.first == self.next && header.chain == self.chain
     }
 
-    /// Goes on to the segment that begins with the next record.
+    /// Goes on to the following segment, if that begins with the next record.
     fn turn(&mut self) -> Result<(), Error> {
         let segments = self.shared.segments.read();
         let first = segments.first().map_or(0, |segment| segment.number);

@@ -238,11 +238,11 @@ impl Recovery {
     /// The log seems to end at record `next - 1`. Headers that were written later say what was
     /// durable then; if that is more, this is no crash but damage.
     fn refuse_damage(&self, index: usize, offset: u64, next: Sequence) -> Result<(), Error> {
-        let later = self.segments[index + 1..]
-            .iter()
-            .map(|segment| segment.durable)
-            .max();
-        let durable = later.max(self.durable_behind(index, offset)?);
+        let mut durable = self.durable_behind(index, offset)?;
+        for later in index + 1..self.segments.len() {
+            durable = durable.max(Some(self.segments[later].durable));
+            durable = durable.max(self.durable_behind(later, segment::HEADER_LEN)?);
+        }
         match durable {
             Some(durable) if durable >= next => {
                 let why = format!("record {next} was durable and is not whole");
@@ -308,26 +308,24 @@ struct Cursor<'a> {
 impl Cursor<'_> {
     /// The next frame if it is whole.
     fn next(&mut self, verify: Verify) -> Result<Option<(FrameHeader, Frame)>, Error> {
-        let segment = &self.recovery.segments[self.index];
-        if let Some(found) = self.read(segment, self.offset, verify)? {
-            self.pass(&found.0);
-            return Ok(Some(found));
+        loop {
+            let segment = &self.recovery.segments[self.index];
+            if let Some(found) = self.read(segment, self.offset, verify)? {
+                self.pass(&found.0);
+                return Ok(Some(found));
+            }
+            let Some(following) = self.recovery.segments.get(self.index + 1) else {
+                return Ok(None);
+            };
+            if following.first != self.next || following.chain != self.chain {
+                return Ok(None);
+            }
+            // The frames of this segment end here; the following one belongs to the log even if it
+            // is empty, and so does what follows on that.
+            self.index += 1;
+            self.offset = segment::HEADER_LEN;
+            self.epoch = following.epoch;
         }
-        let Some(following) = self.recovery.segments.get(self.index + 1) else {
-            return Ok(None);
-        };
-        if following.first != self.next || following.chain != self.chain {
-            return Ok(None);
-        }
-        // The frames of this segment end here: an empty following one belongs to the log too.
-        self.index += 1;
-        self.offset = segment::HEADER_LEN;
-        self.epoch = following.epoch;
-        let found = self.read(following, self.offset, verify)?;
-        if let Some((header, _)) = &found {
-            self.pass(header);
-        }
-        Ok(found)
     }
 
     fn pass(&mut self, header: &FrameHeader) {

@@ -121,6 +121,25 @@ fn a_frame_without_room_does_not_hide_the_next_segment() {
 }
 
 #[test]
+fn an_empty_segment_does_not_end_the_log() {
+    let (machine, log) = begin();
+    let mut frames = Vec::new();
+    append(&log, &mut frames, data(1, 200));
+    // The segment gets its room and its header, and the frame no room.
+    machine
+        .disk
+        .fail_writes_after(2, io::ErrorKind::StorageFull);
+    let error = common::append(&log, &data(2, 100)).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NoSpace);
+    machine.disk.heal();
+    // Longer than a segment, so that this gets one of its own.
+    append(&log, &mut frames, data(3, 300));
+    append(&log, &mut frames, data(4, 1));
+    assert_eq!(machine.disk.list("segments").unwrap().len(), 4);
+    holds(&machine, log, &frames);
+}
+
+#[test]
 fn a_failed_write_or_sync_poisons_the_log_until_it_is_opened_again() {
     for (failing, blocks) in [
         ("write", 1),
