@@ -72,9 +72,25 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         if bytes.is_empty() {
             return Err(Fault::malformed());
         }
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|_| Fault::bad_request("Malformed request body"))
+        let malformed = || Fault::bad_request("Malformed request body");
+        let value = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
+        if has_nul(&value) {
+            return Err(malformed());
+        }
+        Ok(Self(value))
+    }
+}
+
+/// Whether any text holds the character NUL: PostgreSQL cannot store it, so that the same request
+/// would be taken or fail by the database behind.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(entries) => entries
+            .iter()
+            .any(|(key, value)| key.contains('\0') || has_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -83,13 +83,17 @@ fn place(path: &str) -> Place<'_> {
             path: &path["/v3".len()..],
         };
     }
-    match below.split_at(first.len()) {
-        (project, rest) if is_project(project) && rest.len() > 1 => Place::Resource {
+    let (project, rest) = below.split_at(first.len());
+    let second = rest.split('/').nth(1).unwrap_or_default();
+    // Clients of 3.67 and later leave the project out, so that what is no collection here must not
+    // be taken for a project: `/v3/backups/detail` is nowhere, not somebody else's `detail`.
+    if is_project(project) && COLLECTIONS.contains(&second) {
+        return Place::Resource {
             project: Some(project),
             path: rest,
-        },
-        _ => Place::Nowhere,
+        };
     }
+    Place::Nowhere
 }
 
 /// Answers any request.
@@ -165,6 +169,10 @@ impl Door {
         }
         if announced(request.headers()).is_some_and(|length| length > MAX_BODY as u64) {
             return Err(Fault::too_long());
+        }
+        // No database takes NUL everywhere, and no name has it.
+        if request.uri().to_string().contains("%00") {
+            return Err(Fault::malformed());
         }
         let (caller, is_admin) = match self.options.auth {
             AuthStrategy::NoAuth => (auth::noauth(request.headers(), project)?, true),
@@ -246,6 +254,10 @@ mod tests {
             "/v3/admin",
             "/v3/admin/",
             "/v3/a%20b/volumes",
+            "/v3/backups/detail",
+            "/v3/os-quota-sets/admin",
+            "/v3/admin/backups",
+            "/v3/admin//volumes",
             "/v3x",
             "/volumes",
         ] {

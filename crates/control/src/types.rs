@@ -113,16 +113,15 @@ impl Control {
             .ok_or_else(|| Error::no_type(id))?;
         if kind.name == self.inner.options.default_volume_type {
             let text =
-                format!("Invalid volume type: The default volume type {id} can not be deleted.");
+                format!("The volume type {id} is a default volume type and cannot be deleted.");
             return Err(Error::new(ErrorKind::Invalid, text));
         }
         let (used, _) = volumes::total(&mut tx, &Listing::of(Column::VolumeType, &id)).await?;
         if used > 0 {
-            let text = format!(
-                "Target volume type is still in use. Volume Type {id} deletion is not allowed with \
-                 volumes present with the type."
-            );
-            return Err(Error::new(ErrorKind::Invalid, text));
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "Target volume type is still in use.",
+            ));
         }
         types::remove(&mut tx, id).await?;
         Ok(tx.commit().await?)

@@ -12,7 +12,7 @@ use crate::microversion::Microversion;
 use crate::query::boolean;
 
 /// Parameters of every list that are no filters.
-const NO_FILTERS: [&str; 9] = [
+const NO_FILTERS: [&str; 8] = [
     "all_tenants",
     "limit",
     "marker",
@@ -21,7 +21,6 @@ const NO_FILTERS: [&str; 9] = [
     "sort",
     "sort_dir",
     "sort_key",
-    "with_count",
 ];
 
 /// The most filters of one list, so that the database is not asked for the absurd.
@@ -36,7 +35,9 @@ fn nothing() -> Vec<Filter> {
 pub(super) fn read(call: &Call, kind: &Kind) -> Result<Vec<Filter>, Fault> {
     let mut filters = Vec::new();
     for (key, value) in call.query.pairs() {
-        if NO_FILTERS.contains(&key) || kind.others.contains(&key) || !open(call, kind, key)? {
+        let counts = key == "with_count" && call.at(Microversion::COUNT);
+        let other = counts || NO_FILTERS.contains(&key) || kind.others.contains(&key);
+        if other || !open(call, kind, key)? {
             continue;
         }
         filters.extend(one(call, kind, key, value)?);

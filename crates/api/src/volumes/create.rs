@@ -51,6 +51,8 @@ pub(crate) async fn create(State(control): State<Control>, call: Call, body: Bod
     root.only(&["volume", HINTS])?;
     let mut request = read(&call, root.object("volume")?)?;
     if let Some(hints) = root.object_or_null(HINTS)? {
+        // No server tells which host it is on; the hint is only checked.
+        hints.uuid_or_null("local_to_instance")?;
         request.same_host = hinted(&hints, "same_host")?;
         request.different_host = hinted(&hints, "different_host")?;
     }

@@ -15,6 +15,10 @@ impl Control {
     pub async fn complete_attachment(&self, context: &Context, id: AttachmentId) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
         let mut attachment = visible(&mut tx, context, id).await?;
+        // As in Cinder: a client that lost the first answer asks again.
+        if attachment.status == AttachmentStatus::Attached {
+            return Ok(());
+        }
         if attachment.status != AttachmentStatus::Attaching {
             let text = format!(
                 "Attachment {id} status must be attaching to be completed, but it is {}.",
@@ -23,7 +27,7 @@ impl Control {
             return Err(Error::invalid_volume(text));
         }
         attachment.status = AttachmentStatus::Attached;
-        attachment.attached_at = Some(now());
+        attachment.attached_at = attachment.attached_at.or_else(|| Some(now()));
         attachments::update(&mut tx, &attachment).await?;
         settle(&mut tx, attachment.volume).await?;
         Ok(tx.commit().await?)

@@ -35,7 +35,12 @@ impl Control {
         status: &str,
     ) -> Result<()> {
         context.require_admin()?;
-        self.update_snapshot_status(context, id, status, None).await
+        let status = parsed(status)?;
+        let mut tx = self.inner.db.begin().await?;
+        let mut snapshot = visible(&mut tx, context, id).await?;
+        snapshot.status = status;
+        snapshots::swap(&mut tx, SnapshotStatus::ALL, &snapshot).await?;
+        Ok(tx.commit().await?)
     }
 
     /// `os-update_snapshot_status`: the progress that a server reports.
@@ -46,11 +51,10 @@ impl Control {
         status: &str,
         progress: Option<&str>,
     ) -> Result<()> {
-        let parsed = status.to_lowercase().parse::<SnapshotStatus>();
-        let status =
-            parsed.map_err(|_| Error::invalid_input(format!("status must not be {status:?}")))?;
+        let status = parsed(status)?;
         let mut tx = self.inner.db.begin().await?;
         let mut snapshot = visible(&mut tx, context, id).await?;
+        check_step(snapshot.status, status)?;
         snapshot.status = status;
         if let Some(progress) = progress {
             progress.clone_into(&mut snapshot.progress);
@@ -93,11 +97,52 @@ impl Control {
         let mut tx = self.inner.db.begin().await?;
         visible(&mut tx, context, id).await?;
         if !properties::remove(&mut tx, id.0, key).await? {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "Metadata item was not found",
-            ));
+            let text = format!("Snapshot {id} has no metadata with key {key}.");
+            return Err(Error::new(ErrorKind::NotFound, text));
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// The status that a client names.
+fn parsed(text: &str) -> Result<SnapshotStatus> {
+    text.to_lowercase().parse().map_err(|_| {
+        let known: Vec<String> = SnapshotStatus::ALL
+            .iter()
+            .map(|status| format!("'{status}'"))
+            .collect();
+        let shown: String = text.chars().take(64).collect();
+        let text = format!(
+            "Snapshot status: {shown} is invalid, valid statuses are: ({}).",
+            known.join(", ")
+        );
+        Error::new(ErrorKind::Invalid, text)
+    })
+}
+
+/// Whether a server that takes or removes a snapshot may say that it went from one status to the
+/// other: only what is under way can be reported.
+fn check_step(from: SnapshotStatus, to: SnapshotStatus) -> Result<()> {
+    use SnapshotStatus as S;
+    let allowed: &[S] = match from {
+        S::Creating => &[S::Creating, S::Available, S::Error],
+        S::Deleting => &[S::Deleting, S::ErrorDeleting],
+        S::Available
+        | S::Error
+        | S::ErrorDeleting
+        | S::Deleted
+        | S::Updating
+        | S::Unmanaging
+        | S::BackingUp
+        | S::Restoring => {
+            let text = format!("Snapshot status {from} not allowed for update_snapshot_status");
+            return Err(Error::new(ErrorKind::Invalid, text));
+        }
+    };
+    if allowed.contains(&to) {
+        return Ok(());
+    }
+    let text =
+        format!("Provided snapshot status {to} not allowed for snapshot with status {from}.");
+    Err(Error::new(ErrorKind::Invalid, text))
 }

@@ -44,10 +44,8 @@ impl Control {
         let mut tx = self.inner.db.begin().await?;
         visible(&mut tx, context, id).await?;
         if !properties::remove(&mut tx, id.0, key).await? {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                "Metadata item was not found",
-            ));
+            let text = format!("Volume {id} has no metadata with key {key}.");
+            return Err(Error::new(ErrorKind::NotFound, text));
         }
         Ok(tx.commit().await?)
     }

@@ -9,6 +9,16 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::request::{Context, ResetStatus};
 
+/// What an operator may say of a migration.
+const MIGRATION_STATUSES: [&str; 6] = [
+    "none",
+    "starting",
+    "migrating",
+    "completing",
+    "success",
+    "error",
+];
+
 impl Control {
     /// `os-reset_status`.
     pub async fn reset_volume_status(
@@ -25,6 +35,9 @@ impl Control {
                 .to_lowercase()
                 .parse()
                 .map_err(|_| unknown("status", text))?;
+            if status == VolumeStatus::Deleting {
+                return Err(Error::invalid_volume("Cannot reset-state to deleting"));
+            }
             let attached = !attachments::of_volume(&mut tx, id).await?.is_empty();
             if status == VolumeStatus::InUse && !attached {
                 return Err(Error::invalid_volume(
@@ -39,7 +52,11 @@ impl Control {
             volume.attach_status = parsed.map_err(|_| unknown("attach_status", text))?;
         }
         if let Some(text) = reset.migration_status {
-            volume.migration_status = (text.to_lowercase() != "none").then_some(text);
+            let lower = text.to_lowercase();
+            if !MIGRATION_STATUSES.contains(&lower.as_str()) {
+                return Err(unknown("migration_status", &text));
+            }
+            volume.migration_status = (lower != "none").then_some(lower);
         }
         volumes::swap(&mut tx, VolumeStatus::ALL, &volume).await?;
         Ok(tx.commit().await?)
