@@ -53,6 +53,9 @@ pub trait DiskFile: Send + Sync {
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
     /// Makes everything written before durable (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
+    /// Drops what is cached of the file and has been written, so that the next read asks the disk:
+    /// after a failed sync the cache keeps what never got there and takes it for written.
+    fn forget_cached(&self) -> io::Result<()>;
     /// Reserves room up to `len`; the file is that long afterwards and reads as zeroes there.
     fn allocate(&self, len: u64) -> io::Result<()>;
     /// Cuts the file to `len`, or extends it with zeroes.

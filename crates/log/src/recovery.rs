@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use firebrick_edge::{Clock, Disk, DiskLock};
+use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
 use firebrick_vocabulary::{BLOCK_SIZE, Epoch, Position, Sequence, StoreId};
 use parking_lot::{Condvar, Mutex, RwLock};
 
@@ -44,8 +44,6 @@ pub struct Tail {
     next: Sequence,
     epoch: Epoch,
     chain: Checksum,
-    /// From which segment on something may not be durable.
-    doubtful: usize,
 }
 
 impl Tail {
@@ -68,6 +66,7 @@ impl Recovery {
             _ => Error::io("lock the store", error),
         })?;
         let superblock = Superblock::read(&disk)?;
+        let io = |error| Error::io(DOING, error);
         let numbers = Segment::numbers(&disk)?;
         let mut segments = Vec::with_capacity(numbers.len());
         let mut broken = None;
@@ -79,6 +78,9 @@ impl Recovery {
                     0,
                     "the segment before it is missing",
                 ));
+            }
+            if i + 1 == numbers.len() {
+                settle(&*disk.open(&Segment::path(number)).map_err(io)?)?;
             }
             match Segment::open(&disk, superblock.store, number)? {
                 Some(segment) => segments.push(Arc::new(segment)),
@@ -105,15 +107,18 @@ impl Recovery {
     }
 
     /// Visits every frame from the one that holds record `from` on (`from - 1` is what the newest
-    /// checkpoint holds, and must have been durable), each verified whole, and finds the end.
-    /// Changes nothing.
+    /// checkpoint holds, and must have been durable), each verified whole and durable, and finds the
+    /// end. Removes nothing.
     pub fn replay<E: From<Error>>(
         &self,
         from: Sequence,
         visit: &mut dyn FnMut(&Frame) -> Result<(), E>,
     ) -> Result<Tail, E> {
         let mut cursor = self.cursor(from);
-        let doubtful = cursor.index;
+        // What came before is durable, as there is a checkpoint.
+        for segment in &self.segments[cursor.index..] {
+            settle(&*segment.file)?;
+        }
         while let Some((header, frame)) = cursor.next(Verify::From(from))? {
             if header.next() > from {
                 visit(&frame)?;
@@ -139,7 +144,6 @@ impl Recovery {
             next,
             epoch,
             chain,
-            doubtful,
         })
     }
 
@@ -162,8 +166,7 @@ impl Recovery {
         Ok(())
     }
 
-    /// Makes the log ready for appending: what lies behind the last whole frame is gone for good,
-    /// and what was visited is durable.
+    /// Makes the log ready for appending: what lies behind the last whole frame is gone for good.
     pub fn finish(self, tail: &Tail) -> Result<Log, Error> {
         let io = |error| Error::io(DOING, error);
         // Whoever made the store or its last segment may have been killed before the name was
@@ -182,13 +185,10 @@ impl Recovery {
         segments.truncate(tail.segment + 1);
         let last = Arc::clone(&segments[tail.segment]);
         // The old tail becomes zeroes, durably, before the first append: otherwise a frame of the
-        // former life could stand behind a shorter new one. What was visited becomes durable with
-        // it, before anybody is told of it.
+        // former life could stand behind a shorter new one.
         last.file.truncate(tail.offset).map_err(io)?;
         last.file.allocate(last.len).map_err(io)?;
-        for segment in &segments[tail.doubtful..] {
-            segment.file.sync().map_err(io)?;
-        }
+        last.file.sync().map_err(io)?;
         let head = tail.position();
         let writer = Writer {
             segment: last,
@@ -285,6 +285,14 @@ impl Recovery {
         }
         Ok(found)
     }
+}
+
+/// Makes sure that what is read is what the disk has. If a sync failed in a former life, the cache
+/// may hold what was never written, and a later sync would say nothing about it.
+fn settle(file: &dyn DiskFile) -> Result<(), Error> {
+    file.sync()
+        .and_then(|()| file.forget_cached())
+        .map_err(|error| Error::io(DOING, error))
 }
 
 /// What of a frame's data is verified.

@@ -181,6 +181,28 @@ fn a_failed_write_or_sync_poisons_the_log_until_it_is_opened_again() {
     }
 }
 
+/// After a failed sync the kernel returns what it never wrote, and the next sync succeeds: a restart
+/// of the process alone must not take that for durable.
+#[test]
+fn what_a_failed_sync_lost_is_not_there_after_a_restart_of_the_process() {
+    for blocks in [1, 200] {
+        let (machine, log) = begin();
+        let mut frames = vec![data(1, 100), data(2, blocks)];
+        common::append(&log, &frames[0]).unwrap();
+        log.flush().unwrap();
+        common::append(&log, &frames[1]).unwrap();
+        machine.disk.fail_syncs_after(0, io::ErrorKind::Other);
+        assert!(log.flush().is_err());
+        machine.disk.heal();
+        drop(log);
+        let (log, visited) = machine.open().unwrap();
+        let found = check(&log, &visited, &frames, 1).unwrap();
+        frames.truncate(found);
+        append(&log, &mut frames, data(3, 3));
+        holds(&machine, log, &frames);
+    }
+}
+
 /// Flips one bit of a file.
 fn flip(disk: &dyn Disk, name: &str, at: u64) {
     let file = disk.open(name).unwrap();

@@ -84,6 +84,17 @@ impl Content {
         self.pending.clear();
     }
 
+    /// Programs read from here on what has been or will be written.
+    pub(crate) fn forget_cached(&mut self) {
+        let mut written = Self {
+            live: self.live.clone(),
+            durable: self.durable.clone(),
+            pending: self.pending.clone(),
+        };
+        written.sync();
+        self.live = written.durable;
+    }
+
     /// One of the states in which a power cut may leave the file.
     pub(crate) fn crash(&self, random: &mut StdRng) -> Self {
         let mut left = self.durable.clone();
@@ -210,6 +221,19 @@ mod tests {
         content.write(512, vec![1; 512]);
         let later = [vec![0; 512], vec![1; 512]].concat();
         assert!(left(&content).contains(&later));
+    }
+
+    #[test]
+    fn the_cache_hides_what_a_failed_sync_lost() {
+        let mut content = Content::default();
+        content.write(0, vec![1; 512]);
+        content.sync();
+        content.write(0, vec![2; 512]);
+        content.lose_unsynced();
+        content.write(512, vec![3; 512]);
+        assert_eq!(content.live[0], 2);
+        content.forget_cached();
+        assert_eq!(content.live, [vec![1; 512], vec![3; 512]].concat());
     }
 
     #[test]

@@ -78,6 +78,13 @@ impl DiskFile for SimulatedFile {
         fate.answer()
     }
 
+    fn forget_cached(&self) -> io::Result<()> {
+        let mut disk = self.disk.lock();
+        disk.faults.powered()?;
+        disk.files[self.id].forget_cached();
+        Ok(())
+    }
+
     fn allocate(&self, len: u64) -> io::Result<()> {
         self.set_len(len.max(self.len()?))
     }
