@@ -9,9 +9,10 @@ use firebrick_log::{Change, Checksum, FrameRecord, Location};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Epoch, ImageId, Sequence, SyncState};
 use tracing::info;
 
+use crate::durable::Durable;
 use crate::error::Error;
 use crate::message::{self, ToReader};
-use crate::stream::{Durable, own_change, put_data};
+use crate::stream::{own_change, put_data};
 use crate::wire::{self, Kind};
 
 /// Blocks in one part of a copy.
@@ -216,7 +217,9 @@ impl Copy {
             return Ok(Step::Wait);
         };
         while *at < main && part.len() < PART_BYTES {
-            let Some(frame) = log.next()? else { break };
+            let Some(frame) = log.next(|_| true)? else {
+                break;
+            };
             *at = frame.position.sequence;
             for (i, record) in frame.records.iter().enumerate() {
                 let sequence = frame.first.plus(i as u64);

@@ -7,6 +7,7 @@
 //! TLS for who speaks.
 
 mod copy;
+mod durable;
 mod error;
 mod follow;
 mod identity;

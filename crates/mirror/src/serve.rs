@@ -25,6 +25,9 @@ use crate::wire::{self, Kind};
 const DOING: &str = "serve the log";
 /// How long a sender without work waits for some, at most.
 const IDLE: std::time::Duration = std::time::Duration::from_millis(50);
+/// How long a sender that was woken lets more writes come: to be woken for each would cost as much
+/// as the write.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(1);
 /// Connections that have not said who they are yet; more than these are closed at once.
 const STRANGERS_MAX: usize = 64;
 
@@ -331,8 +334,8 @@ impl Sender {
                 }
             }
             let copied = self.copy(&mut stream)?;
-            if idle && !copied {
-                self.shared.store.wait_beyond(stream.cursor(), IDLE);
+            if idle && !copied && self.shared.store.wait_beyond(stream.seen(), IDLE) {
+                std::thread::sleep(GATHER);
             }
         }
         Ok(())

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use firebrick_engine::Store;
-use firebrick_log::{Change, Checksum, Frame, FrameRecord, Location, Reader};
+use firebrick_log::{Change, Checksum, Frame, FrameRecord, Location};
 use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Sequence};
 
+use crate::durable::Durable;
 use crate::error::{Error, ErrorKind};
 use crate::message;
 use crate::wire::{self, Kind};
@@ -17,57 +17,6 @@ const DOING: &str = "send the log";
 const BATCH_BYTES: usize = 1 << 20;
 /// About how many records a frame to the peer gets.
 const BATCH_RECORDS: usize = 4096;
-/// The shortest time between two flushes that only the mirror asks for: guests flush themselves,
-/// and a flush serves all.
-const FLUSH_PAUSE: Duration = Duration::from_millis(5);
-
-/// Reads the log up to where it is durable: what a crash could take back never reaches a peer.
-pub(crate) struct Durable {
-    store: Arc<Store>,
-    reader: Reader,
-    /// Read, but not yet durable.
-    pending: Option<Frame>,
-    flushed: Instant,
-}
-
-impl Durable {
-    pub(crate) fn new(store: Arc<Store>, from: Sequence) -> Result<Self, Error> {
-        let reader = store.reader(from)?;
-        Ok(Self {
-            store,
-            reader,
-            pending: None,
-            flushed: Instant::now(),
-        })
-    }
-
-    /// The next frame; `None` at the head.
-    pub(crate) fn next(&mut self) -> Result<Option<Frame>, Error> {
-        let frame = match self.pending.take() {
-            Some(frame) => Some(frame),
-            None => self.reader.next_frame().map_err(log_failed)?,
-        };
-        let Some(frame) = frame else { return Ok(None) };
-        if frame.position.sequence > self.store.durable().sequence {
-            let pause = FLUSH_PAUSE.saturating_sub(self.flushed.elapsed());
-            if !pause.is_zero() {
-                std::thread::sleep(pause);
-            }
-            self.store.flush()?;
-            self.flushed = Instant::now();
-        }
-        if frame.position.sequence > self.store.durable().sequence {
-            self.pending = Some(frame);
-            return Ok(None);
-        }
-        Ok(Some(frame))
-    }
-}
-
-fn log_failed(error: firebrick_log::Error) -> Error {
-    Error::new(ErrorKind::Store, DOING, error)
-}
-
 /// What one batch said about images, for those who copy and count.
 #[derive(Default)]
 pub(crate) struct Said {
@@ -103,14 +52,22 @@ impl Stream {
         self.cursor
     }
 
-    /// The next batch as a frame for the peer; `None` at the head.
+    /// Everything up to this record has been looked at.
+    pub(crate) fn seen(&self) -> Sequence {
+        self.log.seen().max(self.cursor)
+    }
+
+    /// The next batch as a frame for the peer; `None` where it has all that it can get now.
     pub(crate) fn next(&mut self) -> Result<Option<(Vec<u8>, Said)>, Error> {
         let mut batch = wire::begin(Kind::Batch);
         let upto = batch.len();
         message::put_batch(&mut batch, Sequence::ZERO);
         let (mut records, mut said, mut any) = (0, Said::default(), false);
         while batch.len() < BATCH_BYTES && records < BATCH_RECORDS {
-            let Some(frame) = self.log.next()? else { break };
+            let store = &self.store;
+            let Some(frame) = self.log.next(|frame| tells(store, frame))? else {
+                break;
+            };
             any = true;
             self.cursor = frame.position.sequence;
             // What another site said is not this one's to tell.
@@ -252,6 +209,18 @@ pub(crate) fn own_change(change: &Change, sends: impl Fn(ImageId) -> bool) -> Op
         | Change::Sync { .. }
         | Change::Follow { .. } => None,
     }
+}
+
+/// Whether there is something in the frame that the peer must have.
+fn tells(store: &Store, frame: &Frame) -> bool {
+    let mut records = frame.records.iter().enumerate();
+    frame.applied.is_none()
+        && records.any(|(i, record)| match record {
+            FrameRecord::Data { image, .. } | FrameRecord::Discard { image, .. } => {
+                store.sends(*image, frame.first.plus(i as u64))
+            }
+            FrameRecord::Change(_) => true,
+        })
 }
 
 /// Blocks of an image, read from the log and verified: a peer must never get what rotted here.
