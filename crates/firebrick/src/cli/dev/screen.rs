@@ -60,9 +60,12 @@ pub(super) fn ready(manifest: &Manifest, after: Duration) {
 
 /// Says that a site is lost.
 pub(super) fn site_died(site: &SiteEntry, how: &str) {
+    let dir = site.dir.parent().unwrap_or(&site.dir);
     Printer::new().warning(&format!(
-        "{name} died ({how}) and is down until `firebrick dev site start {name}`; its log is {log}",
+        "{name} died ({how}) and is down until `firebrick dev site start {name} --dir {dir}`; \
+         its log is {log}",
         name = site.name,
+        dir = dir.display(),
         log = site.log.display()
     ));
 }
