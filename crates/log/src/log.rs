@@ -101,8 +101,8 @@ impl Log {
 
     /// Appends one frame: its records get consecutive sequences, and after a crash all of them are
     /// there or none. Not durable before a later [`Self::flush`]. Where the file system is full
-    /// ([`ErrorKind::NoSpace`]) nothing was appended; only a crash before the next append may find
-    /// that frame whole after all, and keep it.
+    /// ([`ErrorKind::NoSpace`]) nothing was appended; only a crash before a later frame has been
+    /// flushed may find that one whole after all, and keep it.
     pub fn append(
         &self,
         entries: &[Entry<'_>],

@@ -9,15 +9,16 @@
 
 mod common;
 
+use std::io::ErrorKind::{Other, StorageFull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{Lie, Machine, Phase, Wanted, check, frame};
-use firebrick_log::{ErrorKind, Log};
+use firebrick_log::{Error, ErrorKind, Log};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 250;
 const LIVES: usize = 5;
 
 /// What the log must hold: at least the first `durable` frames.
@@ -25,6 +26,9 @@ const LIVES: usize = 5;
 struct Model {
     frames: Vec<Vec<Wanted>>,
     durable: usize,
+    /// One of these may be there behind so many others, as the last: appending it was cut, or
+    /// refused for want of room.
+    cut: Vec<(usize, Vec<Wanted>)>,
 }
 
 /// One store through some lives, each ended by a power cut or a kill at some operation. The error is
@@ -40,6 +44,7 @@ fn story(seed: u64, lie: Lie) -> Result<(), String> {
         if let Some(log) = open(&machine, &mut model)? {
             live(&machine, &log, &mut model, random)?;
         }
+        machine.heal();
         if random.random_bool(0.3) {
             machine.disk.restart();
         } else {
@@ -54,13 +59,23 @@ fn story(seed: u64, lie: Lie) -> Result<(), String> {
 fn open(machine: &Machine, model: &mut Model) -> Result<Option<Log>, String> {
     let (log, visited) = match machine.open() {
         Ok(opened) => opened,
-        Err(_) if !machine.is_on() => return Ok(None),
+        Err(error) if machine.excuses(&error) => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
     if !machine.is_on() {
         return Ok(None);
     }
-    let found = check(&log, &visited, &model.frames, model.durable)?;
+    let mut found = check(&log, &visited, &model.frames, model.durable);
+    for (behind, cut) in std::mem::take(&mut model.cut) {
+        if found.is_err() && behind >= model.durable {
+            let with_it = [&model.frames[..behind], &[cut]].concat();
+            if let Ok(count) = check(&log, &visited, &with_it, with_it.len()) {
+                model.frames = with_it;
+                found = Ok(count);
+            }
+        }
+    }
+    let found = found?;
     model.frames.truncate(found);
     model.durable = found;
     Ok(Some(log))
@@ -75,25 +90,61 @@ fn live(
 ) -> Result<(), String> {
     let often = [0.02, 0.2, 0.6][random.random_range(0..3)];
     for _ in 0..random.random_range(1..60) {
-        let done = if random.random_bool(often) {
-            let flushed = machine.flush(log);
-            if flushed.is_ok() {
-                model.durable = model.frames.len();
+        let done = match random.random_range(0..100) {
+            0 => {
+                machine
+                    .disk
+                    .fail_syncs_after(random.random_range(0..3), Other);
+                machine.failing.set(true);
+                Ok(())
             }
-            flushed
-        } else {
-            let records = frame(random);
-            let appended = machine.append(log, &records);
-            model.frames.push(records);
-            appended
+            1..4 => {
+                machine
+                    .disk
+                    .fail_writes_after(random.random_range(0..3), StorageFull);
+                Ok(())
+            }
+            4..7 if !machine.failing.get() => {
+                machine.disk.heal();
+                Ok(())
+            }
+            _ if random.random_bool(often) => flush(machine, log, model),
+            _ => append(machine, log, model, frame(random)),
         };
         match done {
             Ok(()) => {}
-            Err(_) if !machine.is_on() => return Ok(()),
+            Err(error) if machine.excuses(&error) => return Ok(()),
             Err(error) => return Err(error.to_string()),
         }
     }
     Ok(())
+}
+
+fn flush(machine: &Machine, log: &Log, model: &mut Model) -> Result<(), Error> {
+    machine.flush(log)?;
+    model.durable = model.frames.len();
+    Ok(())
+}
+
+fn append(
+    machine: &Machine,
+    log: &Log,
+    model: &mut Model,
+    records: Vec<Wanted>,
+) -> Result<(), Error> {
+    match machine.append(log, &records) {
+        Ok(()) => {
+            model.frames.push(records);
+            Ok(())
+        }
+        Err(error) => {
+            model.cut.push((model.frames.len(), records));
+            if error.kind == ErrorKind::NoSpace {
+                return Ok(());
+            }
+            Err(error)
+        }
+    }
 }
 
 #[test]

@@ -7,12 +7,13 @@
     reason = "each test file uses its part, and a test that cannot go on fails"
 )]
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use firebrick_edge::Disk;
 use firebrick_log::{
-    BatchData, Change, Checksum, Entry, Error, Frame, FrameRecord, Log, LogOptions,
+    BatchData, Change, Checksum, Entry, Error, ErrorKind, Frame, FrameRecord, Log, LogOptions,
 };
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
 use firebrick_vocabulary::{ImageId, Sequence, StoreId};
@@ -60,6 +61,8 @@ pub(crate) struct Machine {
     pub(crate) disk: SimulatedDisk,
     lie: Lie,
     phase: Arc<AtomicU8>,
+    /// Syncs fail.
+    pub(crate) failing: Cell<bool>,
 }
 
 impl Machine {
@@ -79,7 +82,12 @@ impl Machine {
                 now.load(Ordering::SeqCst) == when as u8 && name == folder
             }),
         }
-        Self { disk, lie, phase }
+        Self {
+            disk,
+            lie,
+            phase,
+            failing: Cell::new(false),
+        }
     }
 
     /// The machine after a power cut.
@@ -94,6 +102,18 @@ impl Machine {
     /// Whether the power is on.
     pub(crate) fn is_on(&self) -> bool {
         self.disk.space().is_ok()
+    }
+
+    /// Whether the disk is what made something fail.
+    pub(crate) fn excuses(&self, error: &Error) -> bool {
+        let failed = matches!(error.kind, ErrorKind::Io | ErrorKind::Poisoned);
+        !self.is_on() || self.failing.get() && failed
+    }
+
+    /// Cures what a test broke, with all that this lost.
+    pub(crate) fn heal(&self) {
+        self.disk.heal();
+        self.failing.set(false);
     }
 
     pub(crate) fn during<T>(&self, phase: Phase, act: impl FnOnce() -> T) -> T {
