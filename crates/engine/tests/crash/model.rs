@@ -1,0 +1,254 @@
+//! What a store should hold, and random operations that change both alike.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firebrick_engine::{Error, Image, NewImage, NewOrigin, Store, Write};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, SnapshotName};
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::IteratorRandom;
+
+const BLOCK: usize = BLOCK_SIZE as usize;
+const IMAGES_MAX: usize = 5;
+const BLOCKS_MAX: usize = 40;
+
+/// All images; clones share what they have in common.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Model(BTreeMap<ImageId, Modelled>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Modelled {
+    name: String,
+    content: Arc<Vec<u8>>,
+    snapshots: BTreeMap<String, Arc<Vec<u8>>>,
+}
+
+/// One operation, with everything that was left to chance.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Create(NewImage),
+    Remove(ImageId),
+    Resize(ImageId, usize),
+    /// Writes of whole blocks, which happen together; or a single one of any alignment.
+    Write(ImageId, Vec<(usize, Vec<u8>)>),
+    Discard(ImageId, usize, usize),
+    Zero(ImageId, usize, usize),
+    Snapshot(ImageId, String),
+    Unsnapshot(ImageId, String),
+    RollBack(ImageId, String),
+}
+
+fn snapshot_name(name: &str) -> SnapshotName {
+    SnapshotName::new(name).unwrap()
+}
+
+fn fresh(random: &mut StdRng) -> String {
+    format!("n{:016x}", random.random::<u64>())
+}
+
+fn bytes(random: &mut StdRng, len: usize) -> Vec<u8> {
+    let number: u64 = random.random();
+    let mut bytes = number.to_le_bytes().repeat(len.div_ceil(8));
+    bytes.truncate(len);
+    bytes
+}
+
+impl Step {
+    /// An operation that makes sense now.
+    pub(crate) fn random(model: &Model, random: &mut StdRng) -> Self {
+        let Some((id, image)) = model.0.iter().choose(random) else {
+            return Self::create(None, random);
+        };
+        let (id, len) = (*id, image.content.len());
+        let snapshot = image.snapshots.keys().choose(random).cloned();
+        match (random.random_range(0..20), snapshot) {
+            (0, _) if model.0.len() < IMAGES_MAX => Self::create(None, random),
+            (1 | 2, snapshot) if model.0.len() < IMAGES_MAX => {
+                Self::create(Some((id, image, snapshot)), random)
+            }
+            (3, None) => Self::Remove(id),
+            (4, _) => Self::Resize(id, random.random_range(1..=BLOCKS_MAX) * BLOCK),
+            (5 | 6, _) => Self::Snapshot(id, fresh(random)),
+            (7, Some(name)) => Self::Unsnapshot(id, name),
+            (8 | 9, Some(name)) => Self::RollBack(id, name),
+            (10 | 11, _) => {
+                let offset = random.random_range(0..len);
+                Self::Discard(id, offset, random.random_range(1..=len - offset))
+            }
+            (12, _) => {
+                let offset = random.random_range(0..len);
+                Self::Zero(id, offset, random.random_range(1..=len - offset))
+            }
+            (13..15, _) => {
+                let offset = random.random_range(0..len);
+                let most = (len - offset).min(3 * BLOCK);
+                let count = random.random_range(1..=most);
+                Self::Write(id, vec![(offset, bytes(random, count))])
+            }
+            _ => Self::write_whole(id, len / BLOCK, random),
+        }
+    }
+
+    fn create(origin: Option<(ImageId, &Modelled, Option<String>)>, random: &mut StdRng) -> Self {
+        let least = origin.as_ref().map_or(1, |(_, image, snapshot)| {
+            let from = snapshot.as_ref().map(|name| &image.snapshots[name]);
+            from.unwrap_or(&image.content).len() / BLOCK
+        });
+        Self::Create(NewImage {
+            id: ImageId(uuid::Builder::from_random_bytes(random.random()).into_uuid()),
+            name: ImageName::new(fresh(random)).unwrap(),
+            size: Bytes((random.random_range(least..=BLOCKS_MAX) * BLOCK) as u64),
+            origin: origin.map(|(image, _, snapshot)| NewOrigin {
+                image,
+                snapshot: snapshot.as_deref().map(snapshot_name),
+            }),
+            mirrored: false,
+        })
+    }
+
+    fn write_whole(id: ImageId, blocks: usize, random: &mut StdRng) -> Self {
+        let count = random.random_range(1..4);
+        let one = |_| {
+            let first = random.random_range(0..blocks);
+            let blocks = random.random_range(1..=blocks - first);
+            (first * BLOCK, bytes(random, blocks * BLOCK))
+        };
+        Self::Write(id, (0..count).map(one).collect())
+    }
+
+    /// Carries it out.
+    pub(crate) fn run(&self, store: &Store) -> Result<(), Error> {
+        match self {
+            Self::Create(new) => store.create_image(new.clone()).map(drop),
+            Self::Remove(id) => store.remove_image(*id),
+            Self::Resize(id, len) => store.resize_image(*id, Bytes(*len as u64)),
+            Self::Write(id, writes) => {
+                let writes: Vec<Write<'_>> = writes
+                    .iter()
+                    .map(|(offset, data)| Write {
+                        offset: *offset as u64,
+                        data,
+                    })
+                    .collect();
+                store.image(*id)?.write(&writes)
+            }
+            Self::Discard(id, offset, len) => {
+                store.image(*id)?.discard(*offset as u64, *len as u64)
+            }
+            Self::Zero(id, offset, len) => {
+                store.image(*id)?.write_zeroes(*offset as u64, *len as u64)
+            }
+            Self::Snapshot(id, name) => {
+                let taken = store.create_snapshot(*id, snapshot_name(name));
+                taken.map(drop)
+            }
+            Self::Unsnapshot(id, name) => store.remove_snapshot(*id, &snapshot_name(name)),
+            Self::RollBack(id, name) => store.roll_back(*id, &snapshot_name(name)),
+        }
+    }
+
+    /// The states that the store goes through: mostly one, more where the operation is several
+    /// records.
+    pub(crate) fn states(&self, before: &Model) -> Vec<Model> {
+        let mut model = before.clone();
+        match self {
+            Self::Create(new) => model.create(new),
+            Self::Remove(id) => drop(model.0.remove(id)),
+            Self::Resize(id, len) => Arc::make_mut(&mut model.image(*id).content).resize(*len, 0),
+            Self::Write(id, writes) => {
+                for (offset, data) in writes {
+                    model.content(*id)[*offset..*offset + data.len()].copy_from_slice(data);
+                }
+            }
+            Self::Discard(id, offset, len) | Self::Zero(id, offset, len) => {
+                return model.zero(*id, *offset, *offset + *len);
+            }
+            Self::Snapshot(id, name) => {
+                let image = model.image(*id);
+                let content = Arc::clone(&image.content);
+                image.snapshots.insert(name.clone(), content);
+            }
+            Self::Unsnapshot(id, name) => drop(model.image(*id).snapshots.remove(name)),
+            Self::RollBack(id, name) => {
+                let image = model.image(*id);
+                image.content = Arc::clone(&image.snapshots[name]);
+            }
+        }
+        vec![model]
+    }
+}
+
+impl Model {
+    fn image(&mut self, id: ImageId) -> &mut Modelled {
+        self.0.get_mut(&id).unwrap()
+    }
+
+    fn content(&mut self, id: ImageId) -> &mut Vec<u8> {
+        Arc::make_mut(&mut self.image(id).content)
+    }
+
+    fn create(&mut self, new: &NewImage) {
+        let mut content = new.origin.as_ref().map_or_else(Arc::default, |origin| {
+            let image = &self.0[&origin.image];
+            let snapshot = origin.snapshot.as_ref();
+            let from = snapshot.map(|name| &image.snapshots[name.as_str()]);
+            Arc::clone(from.unwrap_or(&image.content))
+        });
+        Arc::make_mut(&mut content).resize(new.size.0 as usize, 0);
+        let image = Modelled {
+            name: new.name.as_str().to_owned(),
+            content,
+            snapshots: BTreeMap::new(),
+        };
+        self.0.insert(new.id, image);
+    }
+
+    /// Zeroes a range: first the parts of blocks at its ends, then the whole blocks.
+    fn zero(mut self, id: ImageId, offset: usize, end: usize) -> Vec<Self> {
+        let (first, last) = (offset.next_multiple_of(BLOCK), end / BLOCK * BLOCK);
+        let parts = if first > last {
+            [offset..end, end..end, end..end]
+        } else {
+            [offset..first, last..end, first..last]
+        };
+        let mut states = Vec::new();
+        for part in parts {
+            self.content(id)[part].fill(0);
+            states.push(self.clone());
+        }
+        states
+    }
+
+    /// What the store holds.
+    pub(crate) fn of(store: &Store) -> Result<Self, Error> {
+        let mut model = Self::default();
+        for image in store.images() {
+            let read = read(store, &image)?;
+            model.0.insert(image.id(), read);
+        }
+        Ok(model)
+    }
+}
+
+fn read(store: &Store, image: &Image) -> Result<Modelled, Error> {
+    let info = image.info();
+    let mut content = vec![0xee; info.size.0 as usize];
+    image.read(0, &mut content)?;
+    let mut snapshots = BTreeMap::new();
+    for snapshot in store.copy_source(image.id())?.snapshots {
+        let mut content = vec![0; snapshot.size.0 as usize];
+        for changed in snapshot.map.changed_since(None, 0, usize::MAX) {
+            let from = changed.block as usize * BLOCK;
+            if let Some(entry) = changed.entry {
+                store.read_log(entry.at, &mut content[from..from + BLOCK])?;
+            }
+        }
+        snapshots.insert(snapshot.name.as_str().to_owned(), Arc::new(content));
+    }
+    Ok(Modelled {
+        name: info.name.as_str().to_owned(),
+        content: Arc::new(content),
+        snapshots,
+    })
+}
