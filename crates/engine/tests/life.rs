@@ -99,6 +99,19 @@ fn what_was_written_is_read_whatever_its_alignment() {
 }
 
 #[test]
+fn a_discard_beyond_the_end_changes_nothing() {
+    let place = Place::new();
+    let image = make(&place.open(), "one", None);
+    let size = image.size().0;
+    write(&image, size - 4096, &[1; 4096]);
+    for (offset, len) in [(size - 100, 200), (u64::MAX - 10, 5)] {
+        let refused = image.discard(offset, len).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::OutOfRange);
+    }
+    assert_eq!(read(&image, size - 4096, 4096), [1; 4096]);
+}
+
+#[test]
 fn snapshots_and_clones_share_and_do_not_mix() {
     let place = Place::new();
     let store = place.open();
