@@ -9,7 +9,8 @@
 
 mod model;
 
-use std::io::ErrorKind::StorageFull;
+use std::cell::Cell;
+use std::io::ErrorKind::{Other, StorageFull};
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,6 +101,8 @@ struct Machine {
     disk: SimulatedDisk,
     lie: Lie,
     lying: Arc<AtomicBool>,
+    /// Syncs fail.
+    failing: Cell<bool>,
 }
 
 impl Machine {
@@ -115,7 +118,12 @@ impl Machine {
             }
             Lie::Folder(folder) => disk.ignore_sync_dir(move |name| name == folder),
         }
-        Self { disk, lie, lying }
+        Self {
+            disk,
+            lie,
+            lying,
+            failing: Cell::new(false),
+        }
     }
 
     fn new(lie: Lie) -> Self {
@@ -136,11 +144,17 @@ impl Machine {
         Self::with(self.disk.crash(seed), self.lie)
     }
 
-    /// The error, unless the power being off explains it.
+    /// The error, unless the power being off or a failed sync explains it.
     fn blame<T>(&self, done: Result<T, firebrick_engine::Error>) -> Result<Option<T>, String> {
         match done {
             Ok(value) => Ok(Some(value)),
             Err(_) if !self.is_on() => Ok(None),
+            Err(error)
+                if self.failing.get()
+                    && matches!(error.kind, ErrorKind::Io | ErrorKind::Poisoned) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error.to_string()),
         }
     }
@@ -209,8 +223,15 @@ impl Machine {
                         .fail_writes_after(random.random_range(0..4), StorageFull);
                     Some(())
                 }
-                92..95 => {
-                    self.disk.heal();
+                94 => {
+                    self.disk.fail_syncs_after(random.random_range(0..3), Other);
+                    self.failing.set(true);
+                    Some(())
+                }
+                91..94 => {
+                    if !self.failing.get() {
+                        self.disk.heal();
+                    }
                     Some(())
                 }
                 96.. => self.checkpoint(store)?,
@@ -282,6 +303,7 @@ fn story(seed: u64, lie: Lie) -> Result<(), String> {
             }
         }
         machine.disk.heal();
+        machine.failing.set(false);
         if random.random_bool(0.2) {
             machine.disk.restart();
         } else {
