@@ -109,7 +109,8 @@ pub async fn running_for(
 }
 
 /// Takes the oldest activity that is due and that nobody works on: it belongs to `owner` for the
-/// length of the lease.
+/// length of the lease. Activities about one resource take turns, in the order of their requests:
+/// what a deletion removes is not being made at the same time.
 pub async fn claim(
     connection: &mut Connection,
     owner: &str,
@@ -117,7 +118,11 @@ pub async fn claim(
 ) -> Result<Option<Activity>, Error> {
     let present = now();
     let sql = "SELECT * FROM activities WHERE status = 'running' AND run_after <= $1 \
-               AND lease_until <= $1 ORDER BY created_at LIMIT 1";
+               AND lease_until <= $1 AND NOT EXISTS (SELECT 1 FROM activities AS earlier \
+               WHERE earlier.resource = activities.resource AND earlier.status = 'running' \
+               AND (earlier.created_at < activities.created_at \
+               OR (earlier.created_at = activities.created_at AND earlier.id < activities.id))) \
+               ORDER BY created_at, id LIMIT 1";
     let query = sqlx::query(sql).bind(to_micros(present));
     let row = query
         .fetch_optional(&mut *connection)

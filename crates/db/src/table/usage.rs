@@ -1,9 +1,11 @@
 //! What a project has: counted from the rows, so that it can never drift from them.
 
+use firebrick_state::ActivityKind;
 use firebrick_vocabulary::ProjectId;
 
 use crate::error::Error;
 use crate::open::Connection;
+use crate::row::Columns;
 use crate::table::listing::{Column, Listing};
 use crate::table::{snapshots, volumes};
 
@@ -29,4 +31,28 @@ pub async fn of_project(connection: &mut Connection, project: &ProjectId) -> Res
         snapshots,
         gigabytes: of_volumes + of_snapshots,
     })
+}
+
+/// The GiB that extensions under way will add.
+pub async fn promised(connection: &mut Connection, project: &ProjectId) -> Result<u64, Error> {
+    let sql = "SELECT activities.input AS input, volumes.size AS size FROM activities \
+               JOIN volumes ON volumes.id = activities.resource \
+               WHERE activities.kind = $1 AND activities.status = 'running' \
+               AND volumes.project = $2";
+    let query = sqlx::query(sql)
+        .bind(ActivityKind::ExtendVolume.as_str())
+        .bind(project.as_str());
+    let rows = query
+        .fetch_all(connection)
+        .await
+        .map_err(Error::sql("count what extensions will add"))?;
+    let mut promised = 0_u64;
+    for row in &rows {
+        let columns = Columns(row);
+        let input: serde_json::Value = columns.json("input")?.unwrap_or_default();
+        let size = input.get("size").and_then(serde_json::Value::as_u64);
+        let present = columns.number("size")?.max(0) as u64;
+        promised += size.unwrap_or(0).saturating_sub(present);
+    }
+    Ok(promised)
 }
