@@ -40,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) ended: Notify,
     /// A backend should be looked at now.
     pub(crate) look: Notify,
+    /// Sites should be compared with the database now.
+    pub(crate) compare: Notify,
     /// What each backend last said, by its name.
     pub(crate) views: RwLock<BTreeMap<String, BackendView>>,
 }
@@ -72,6 +74,7 @@ impl Control {
             work: Notify::new(),
             ended: Notify::new(),
             look: Notify::new(),
+            compare: Notify::new(),
             views: RwLock::new(BTreeMap::new()),
         });
         inner.prepare().await?;
@@ -154,13 +157,6 @@ impl Inner {
         let host = host.without_pool();
         let found = services::get(&mut *self.db.read().await?, VOLUME, &host).await?;
         found.ok_or_else(|| Error::no_service(VOLUME, host))
-    }
-
-    /// The site that serves a host's volumes now.
-    pub(crate) async fn site_of(&self, host: &HostName) -> Result<SharedBackend> {
-        let service = self.service_of(host).await?;
-        let backend = self.backend_of(host)?;
-        site(backend, service.active_backend_id.as_deref())
     }
 }
 

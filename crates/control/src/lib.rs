@@ -11,6 +11,7 @@ mod context;
 mod control;
 mod detail;
 mod error;
+mod home;
 mod limits;
 mod options;
 mod pools;

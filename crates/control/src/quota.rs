@@ -21,7 +21,8 @@ pub(crate) async fn check(
     project: &ProjectId,
     wanted: Wanted,
 ) -> Result<()> {
-    let used = usage::of_project(tx, project).await?;
+    let mut used = usage::of_project(tx, project).await?;
+    used.gigabytes += usage::promised(tx, project).await?;
     let exceeds =
         |limit: i64, used: u64, more: i64| more > 0 && limit >= 0 && used as i64 + more > limit;
     let refuse = |message: String| Err(Error::new(ErrorKind::OverQuota, message));

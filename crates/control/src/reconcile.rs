@@ -1,17 +1,21 @@
-//! The reconciler: exports and attachments agree, whatever died between two steps.
+//! The reconciler: sites and the database agree, whatever died between two steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_backend::{Access, ExportKey, FaultKind};
-use firebrick_db::{AttachMode, Attachment, attachments, volumes};
-use firebrick_vocabulary::{ImageId, VolumeId};
+use firebrick_backend::{Backend, ExportAddress, ExportKey, FaultKind, PromoteMode};
+use firebrick_db::{Attachment, activities, attachments, services, volumes};
+use firebrick_state::{ReplicationStatus, VolumeStatus};
+use firebrick_vocabulary::{ImageId, Role, VolumeId};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::attachment::export::{access, connection_info};
 use crate::attachment::export_key;
-use crate::control::Inner;
+use crate::control::{Inner, VOLUME, site};
 use crate::error::Result;
+use crate::home::moves;
 use crate::options::BackendOptions;
 
 const PAUSE: Duration = Duration::from_secs(30);
@@ -19,57 +23,179 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// Compares again and again.
 pub(crate) async fn run(inner: Arc<Inner>) {
     loop {
+        let asked = inner.compare.notified();
         for backend in &inner.options.backends {
+            if let Err(error) = heal(&inner, backend).await {
+                warn!(backend = backend.name, %error, "roles could not be compared");
+            }
             if let Err(error) = agree(&inner, backend).await {
                 warn!(backend = backend.name, %error, "exports could not be compared with attachments");
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        let _ = timeout(PAUSE, asked).await;
     }
 }
 
 async fn agree(inner: &Inner, backend: &BackendOptions) -> Result<()> {
-    let host = inner.host_of(backend);
-    let site = inner.site_of(&host).await?;
+    let service = inner.service_of(&inner.host_of(backend)).await?;
+    let active = service.active_backend_id.as_deref();
+    if active.is_some() {
+        // Volumes that are not mirrored have stayed there.
+        agree_at(inner, backend, None).await?;
+    }
+    agree_at(inner, backend, active).await
+}
+
+/// At the site of that id.
+async fn agree_at(inner: &Inner, backend: &BackendOptions, id: Option<&str>) -> Result<()> {
+    let site = site(backend, id)?;
     // The exports first: an attachment that is made meanwhile has its row before its export.
     let exports = match site.exports().await {
         Ok(exports) => exports,
         Err(fault) if fault.kind == FaultKind::Unreachable => return Ok(()),
         Err(fault) => return Err(fault.into()),
     };
-    let connection = &mut *inner.db.read().await?;
-    let ids: Vec<VolumeId> = volumes::of_service(connection, &host)
-        .await?
-        .iter()
-        .map(|volume| volume.id)
-        .collect();
-    let rows = attachments::of_volumes(connection, &ids).await?;
+    let Some(rows) = rows_at(inner, backend, id).await? else {
+        return Ok(());
+    };
     let wanted: BTreeMap<(ImageId, ExportKey), &Attachment> = rows
         .iter()
         .filter(|row| row.connector.is_some())
         .map(|row| ((row.volume.image_id(), export_key(row)), row))
         .collect();
-    let mut there = BTreeSet::new();
+    let mut there = BTreeMap::new();
     for export in exports {
         let place = (export.image, export.key);
-        if !wanted.contains_key(&place) {
+        if wanted.contains_key(&place) {
+            there.insert(place, export.address);
+        } else {
             info!(image = %place.0, key = %place.1.0, "an export that no attachment wants is ended");
-            site.unexport(place.0, place.1.clone()).await?;
+            site.unexport(place.0, place.1).await?;
         }
-        there.insert(place);
     }
     for (place, row) in wanted {
         // Only complete ones: others have an activity that does it.
-        if row.connection_info.is_some() && !there.contains(&place) {
-            let access = match row.mode {
-                AttachMode::ReadWrite => Access::ReadWrite,
-                AttachMode::ReadOnly => Access::ReadOnly,
-            };
-            match site.export(place.0, place.1, access).await {
-                Ok(_) => info!(volume = %row.volume, "an attachment got its export back"),
-                Err(fault) => warn!(volume = %row.volume, %fault, "an attachment has no export"),
+        if row.connection_info.is_none() || is_busy(inner, row).await? {
+            continue;
+        }
+        let address = match there.remove(&place) {
+            Some(address) => Ok(address),
+            None => {
+                site.export(place.0, place.1.clone(), access(row.mode))
+                    .await
             }
+        };
+        match address {
+            Ok(address) => note(inner, &*site, row, &address).await?,
+            Err(fault) => warn!(volume = %row.volume, %fault, "an attachment has no export"),
         }
     }
+    Ok(())
+}
+
+/// The attachment says how its export is reached. The export of one that has gone meanwhile ends.
+async fn note(
+    inner: &Inner,
+    site: &dyn Backend,
+    row: &Attachment,
+    address: &ExportAddress,
+) -> Result<()> {
+    let info = connection_info(row, address);
+    let known = row.connection_info.as_ref() == Some(&info);
+    let mut tx = inner.db.begin().await?;
+    let Some(mut newer) = attachments::get(&mut tx, row.id).await? else {
+        drop(tx);
+        return Ok(site
+            .unexport(row.volume.image_id(), export_key(row))
+            .await?);
+    };
+    if !known && newer == *row {
+        info!(volume = %row.volume, site = site.name(), "an attachment learns where its export is");
+        newer.connection_info = Some(info);
+        attachments::update(&mut tx, &newer).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// The attachments of the volumes that live at that site; `None` while the backend moves.
+async fn rows_at(
+    inner: &Inner,
+    backend: &BackendOptions,
+    id: Option<&str>,
+) -> Result<Option<Vec<Attachment>>> {
+    let host = inner.host_of(backend);
+    let service = inner.service_of(&host).await?;
+    if service.replication_status == ReplicationStatus::FailingOver {
+        return Ok(None);
+    }
+    let active = service.active_backend_id.as_deref();
+    let connection = &mut *inner.db.read().await?;
+    let ids: Vec<VolumeId> = volumes::of_service(connection, &host)
+        .await?
+        .iter()
+        .filter(|volume| active.filter(|_| moves(volume)) == id)
+        .map(|volume| volume.id)
+        .collect();
+    Ok(Some(attachments::of_volumes(connection, &ids).await?))
+}
+
+/// Whether an activity is about to change the attachment.
+async fn is_busy(inner: &Inner, row: &Attachment) -> Result<bool> {
+    let running = activities::running_for(&mut *inner.db.read().await?, row.id.0).await?;
+    Ok(running.is_some())
+}
+
+/// A move that was given up when the site died may have left it secondary: nobody could write to its
+/// volumes any more. Where no other site is primary, it becomes so again.
+async fn heal(inner: &Inner, backend: &BackendOptions) -> Result<()> {
+    let host = inner.host_of(backend);
+    let service = inner.service_of(&host).await?;
+    if backend.targets.is_empty() {
+        return Ok(());
+    }
+    let site = site(backend, service.active_backend_id.as_deref())?;
+    let images = match site.images().await {
+        Ok(images) => images,
+        Err(fault) if fault.kind == FaultKind::Unreachable => return Ok(()),
+        Err(fault) => return Err(fault.into()),
+    };
+    let mut idle: BTreeSet<ImageId> = images
+        .into_iter()
+        .filter(|image| image.role == Role::Secondary)
+        .map(|image| image.id)
+        .collect();
+    if idle.is_empty() {
+        return Ok(());
+    }
+    // No move begins before this transaction has ended, so none is undone.
+    let mut tx = inner.db.begin().await?;
+    let unmoved = services::get(&mut tx, VOLUME, &host)
+        .await?
+        .is_some_and(|now| {
+            now.replication_status != ReplicationStatus::FailingOver
+                && now.active_backend_id == service.active_backend_id
+        });
+    let rows = volumes::of_service(&mut tx, &host).await?;
+    let ours = |image: &ImageId| {
+        rows.iter().any(|row| {
+            let resting = !matches!(row.status, VolumeStatus::Error | VolumeStatus::Creating);
+            row.id.image_id() == *image && moves(row) && resting
+        })
+    };
+    idle.retain(ours);
+    if unmoved && !idle.is_empty() {
+        let idle: Vec<ImageId> = idle.into_iter().collect();
+        let asked = site.promote(&idle, PromoteMode::Planned);
+        match timeout(inner.options.runner.call, asked).await {
+            Ok(Ok(outcomes)) => info!(site = site.name(), ?outcomes, "images became primary again"),
+            Ok(Err(fault)) => warn!(site = site.name(), %fault, "images stay secondary for now"),
+            Err(_) => warn!(
+                site = site.name(),
+                "images stay secondary for now: no answer"
+            ),
+        }
+    }
+    drop(tx);
     Ok(())
 }

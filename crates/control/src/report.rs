@@ -116,6 +116,7 @@ async fn try_look(inner: &Inner, backend: &BackendOptions) -> Result<bool> {
         }
         // What waited for the backend can go on.
         inner.work.notify_waiters();
+        inner.compare.notify_one();
     }
     // The sign of life is this process's own; but a service that never saw its backend does not
     // call itself up.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::control::Inner;
 use crate::error::{Error, ErrorKind, Result};
+use crate::home::may_pass;
 use crate::request::Context;
 
 /// Why a story did not reach its end.
@@ -29,7 +30,7 @@ pub(crate) type Step<T = ()> = std::result::Result<T, Stop>;
 
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
-        if fault.is_transient() {
+        if may_pass(&fault) {
             Self::Later(fault.to_string())
         } else {
             Self::Never(fault.to_string())

@@ -1,14 +1,16 @@
 //! The story of an export: the site serves the volume, and the attachment says how it is reached.
 
 use firebrick_backend::{Access, ExportAddress};
-use firebrick_db::{Activity, AttachMode, Attachment, attachments, volumes};
+use firebrick_db::{Activity, AttachMode, Attachment, attachments, now, volumes};
 use firebrick_state::AttachmentStatus;
 use firebrick_vocabulary::AttachmentId;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::info;
 
 use super::{export_key, settle};
 use crate::control::Inner;
+use crate::request::Object;
 use crate::story::{Step, Stop};
 
 /// What the attachment's host must know, in the form of `os-initialize_connection`.
@@ -49,35 +51,62 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     }
     let id = AttachmentId(activity.resource);
     let found = attachments::get(&mut *inner.db.read().await?, id).await?;
-    let Some(mut attachment) = found.filter(|attachment| attachment.connector.is_some()) else {
+    let Some(attachment) = found.filter(|attachment| attachment.connector.is_some()) else {
         return inner
             .finish_alone(activity, Err("the attachment is gone"))
             .await;
     };
     let volume = volumes::get(&mut *inner.db.read().await?, attachment.volume).await?;
-    let host = volume.and_then(|volume| volume.host);
-    let host = host.ok_or_else(|| Stop::Never("the volume has no host".to_owned()))?;
-    let site = inner.site_of(&host).await?;
+    let volume = volume.ok_or_else(|| Stop::Never("the volume is gone".to_owned()))?;
+    let home = inner.home(&volume).await?;
     let image = attachment.volume.image_id();
-    let address = site
+    let address = home
+        .site
         .export(image, export_key(&attachment), access(attachment.mode))
         .await?;
-    attachment.connection_info = Some(connection_info(&attachment, &address));
-    if attachment.status == AttachmentStatus::Reserved {
-        attachment.status = AttachmentStatus::Attaching;
-    }
     let mut tx = inner.db.begin().await?;
-    let there = attachments::update(&mut tx, &attachment).await?;
+    home.stays(&mut tx).await?;
+    let there = attachments::get(&mut tx, id).await?;
+    let gone = there.is_none();
+    if let Some(mut attachment) = there {
+        attachment.connection_info = Some(connection_info(&attachment, &address));
+        if attachment.status == AttachmentStatus::Reserved {
+            attachment.status = AttachmentStatus::Attaching;
+            attachment.attached_at = Some(now());
+        }
+        attachments::update(&mut tx, &attachment).await?;
+    }
     settle(&mut tx, attachment.volume).await?;
     inner.finish(&mut tx, activity, Ok(())).await?;
     tx.commit().await?;
-    if !there {
-        site.unexport(image, export_key(&attachment)).await?;
+    if gone {
+        home.site.unexport(image, export_key(&attachment)).await?;
     }
     Ok(())
 }
 
-/// Ends the export; the attachment is what it was before the request.
+/// What an attachment said of its host before a request.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Former {
+    connector: Object,
+    host: Option<String>,
+    mountpoint: Option<String>,
+}
+
+impl Former {
+    /// `None` where it had no host.
+    pub(super) fn of(attachment: &Attachment) -> Option<Self> {
+        let connector = attachment.connector.clone()?;
+        Some(Self {
+            connector,
+            host: attachment.host.clone(),
+            mountpoint: attachment.mountpoint.clone(),
+        })
+    }
+}
+
+/// Ends the export; the attachment is what it was before the request. One that was exported before
+/// stays so: a server may be using it.
 pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
     let id = AttachmentId(activity.resource);
     let made = activity
@@ -89,13 +118,23 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
     let Some(mut attachment) = found else {
         return inner.finish_alone(activity, Err(why)).await;
     };
-    withdraw(inner, &attachment).await?;
+    let former = activity.input.get("former").cloned().unwrap_or_default();
+    let former: Option<Former> = serde_json::from_value(former).unwrap_or_default();
+    if former.is_none() {
+        withdraw(inner, &attachment).await?;
+    }
     let mut tx = inner.db.begin().await?;
     if made {
         attachments::remove(&mut tx, id).await?;
+    } else if let Some(former) = former {
+        attachment.connector = Some(former.connector);
+        attachment.host = former.host;
+        attachment.mountpoint = former.mountpoint;
+        attachments::update(&mut tx, &attachment).await?;
     } else {
         attachment.connector = None;
         attachment.connection_info = None;
+        attachment.attached_at = None;
         attachment.status = AttachmentStatus::Reserved;
         attachments::update(&mut tx, &attachment).await?;
     }
@@ -107,11 +146,12 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
 /// Ends the export where its site can be asked; the reconciler ends those of a site that comes back.
 pub(super) async fn withdraw(inner: &Inner, attachment: &Attachment) -> Step {
     let volume = volumes::get(&mut *inner.db.read().await?, attachment.volume).await?;
-    let Some(host) = volume.and_then(|volume| volume.host) else {
+    let Some(volume) = volume.filter(|volume| volume.host.is_some()) else {
         return Ok(());
     };
-    let site = inner.site_of(&host).await?;
-    let ended = site
+    let home = inner.home(&volume).await?;
+    let ended = home
+        .site
         .unexport(attachment.volume.image_id(), export_key(attachment))
         .await;
     if let Err(fault) = ended {

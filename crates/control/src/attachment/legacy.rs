@@ -85,11 +85,10 @@ impl Control {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let volume = look_at(&mut tx, context, id).await?;
-        let attachment = match legacy_of(&mut tx, id).await? {
-            Some(attachment) => attachment,
-            None => self.legacy_row(&mut tx, context, &volume).await?,
+        let (attachment, made) = match legacy_of(&mut tx, id).await? {
+            Some(attachment) => (attachment, false),
+            None => (self.legacy_row(&mut tx, context, &volume).await?, true),
         };
-        let made = attachment.status == AttachmentStatus::Attaching;
         let key = attachment.id;
         let activity = self
             .connect(&mut tx, context, attachment, connector, made)
@@ -112,7 +111,7 @@ impl Control {
         context: &Context,
         volume: &Volume,
     ) -> Result<Attachment> {
-        let mode = if volume.readonly {
+        let mode = if volume.readonly == Some(true) {
             AttachMode::ReadOnly
         } else {
             AttachMode::ReadWrite
@@ -170,7 +169,7 @@ impl Control {
         let mut volume = look_at(&mut tx, context, id).await?;
         let from = volume.status;
         let mode = request.mode.unwrap_or(AttachMode::ReadWrite);
-        if volume.readonly && mode == AttachMode::ReadWrite {
+        if volume.readonly == Some(true) && mode == AttachMode::ReadWrite {
             return Err(Error::invalid_volume(format!("Volume {id} is read-only.")));
         }
         volume.status = VolumeStatus::InUse;

@@ -5,6 +5,7 @@ use firebrick_state::{ActivityKind, AttachmentStatus, VolumeOperation, VolumeSta
 use firebrick_vocabulary::{ActivityId, AttachmentId};
 use serde_json::{Value, json};
 
+use super::export::Former;
 use super::look::visible;
 use super::settle;
 use crate::control::Control;
@@ -70,7 +71,7 @@ impl Control {
             let text = format!("Volume {} is in the status {}.", volume.id, volume.status);
             return Err(Error::new(ErrorKind::Conflict, text));
         }
-        attachment.mode = mode(&volume, None, Some(&connector))?;
+        attachment.mode = mode(&volume, reserved(&attachment, &connector), Some(&connector))?;
         let activity = self
             .connect(&mut tx, context, attachment, connector, false)
             .await?;
@@ -96,12 +97,13 @@ impl Control {
                 .and_then(Value::as_str)
                 .map(str::to_owned)
         };
+        let former = Former::of(&attachment).filter(|_| !made);
         attachment.host = text("host");
         attachment.mountpoint = text("mountpoint").or(attachment.mountpoint);
         attachment.connector = Some(connector);
         attachments::update(tx, &attachment).await?;
         // A client whose request died with this process never hears of what came of it.
-        let input = json!({ "asker": self.inner.owner, "made": made });
+        let input = json!({ "asker": self.inner.owner, "made": made, "former": former });
         let kind = ActivityKind::Attach;
         self.inner
             .begin(tx, context, kind, attachment.id.0, input)
@@ -166,14 +168,21 @@ fn check_free(volume: &Volume, others: &[Attachment], instance: Option<&str>) ->
         return Ok(());
     }
     let wanted = if volume.multiattach {
-        "available, in-use"
+        "available or in-use"
     } else {
-        "available, downloading"
+        "available or downloading"
     };
     Err(Error::invalid_volume(format!(
         "Volume {} status must be {wanted} to reserve, but the current status is {}.",
         volume.id, volume.status
     )))
+}
+
+/// What the reservation said, where the connector is silent: who reserved for reading only must not
+/// come to write by a connector that names no mode.
+fn reserved(attachment: &Attachment, connector: &Object) -> Option<AttachMode> {
+    let silent = !connector.contains_key("mode");
+    (silent && attachment.mode == AttachMode::ReadOnly).then_some(AttachMode::ReadOnly)
 }
 
 /// What an attachment allows: what was asked for, and never more than the volume.
@@ -190,7 +199,7 @@ fn mode(
         Some("rw") => Some(AttachMode::ReadWrite),
         Some(_) | None => None,
     });
-    match (volume.readonly, asked) {
+    match (volume.readonly == Some(true), asked) {
         (true, Some(AttachMode::ReadWrite)) => Err(Error::invalid_volume(format!(
             "Volume {} is read-only.",
             volume.id

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{export_key, settle};
 use crate::control::Inner;
+use crate::home::Home;
 use crate::story::Step;
 
 /// Ends the export, then the attachment.
@@ -16,9 +17,11 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         return inner.finish_alone(activity, Ok(())).await;
     };
     let volume = volumes::get(&mut *inner.db.read().await?, attachment.volume).await?;
-    if let Some(host) = volume.and_then(|volume| volume.host) {
-        let site = inner.site_of(&host).await?;
-        match site
+    let mut home = None;
+    if let Some(volume) = volume.filter(|volume| volume.host.is_some()) {
+        let home = home.insert(inner.home(&volume).await?);
+        match home
+            .site
             .unexport(attachment.volume.image_id(), export_key(&attachment))
             .await
         {
@@ -27,7 +30,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
             Err(fault) => return Err(fault.into()),
         }
     }
-    end(inner, activity, attachment).await
+    end(inner, activity, home.as_ref(), attachment).await
 }
 
 /// A site that does not answer keeps nobody: the attachment goes, and the reconciler ends the export
@@ -37,18 +40,26 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
     let id = AttachmentId(activity.resource);
     let found = attachments::get(&mut *inner.db.read().await?, id).await?;
     match found {
-        Some(attachment) => end(inner, activity, attachment).await,
+        Some(attachment) => end(inner, activity, None, attachment).await,
         None => inner.finish_alone(activity, Ok(())).await,
     }
 }
 
-async fn end(inner: &Inner, activity: &Activity, mut attachment: Attachment) -> Step {
+async fn end(
+    inner: &Inner,
+    activity: &Activity,
+    home: Option<&Home>,
+    mut attachment: Attachment,
+) -> Step {
     let remove = activity
         .input
         .get("remove")
         .and_then(Value::as_bool)
         .unwrap_or(true);
     let mut tx = inner.db.begin().await?;
+    if let Some(home) = home {
+        home.stays(&mut tx).await?;
+    }
     if remove {
         attachments::remove(&mut tx, attachment.id).await?;
         settle(&mut tx, attachment.volume).await?;

@@ -1,6 +1,6 @@
 //! Writing down what a failover did: volume by volume, then exports, then the service.
 
-use firebrick_backend::PromoteOutcome;
+use firebrick_backend::{PromoteOutcome, Reason};
 use firebrick_db::{Service, Volume, attachments, services, snapshots, volumes};
 use firebrick_state::{ReplicationStatus, SnapshotStatus, VolumeStatus};
 use firebrick_vocabulary::ImageId;
@@ -8,8 +8,9 @@ use tracing::warn;
 
 use super::failover::Move;
 use crate::attachment::export::{access, connection_info};
-use crate::attachment::export_key;
-use crate::control::Inner;
+use crate::attachment::{export_key, settle};
+use crate::control::{Inner, VOLUME};
+use crate::home::moves;
 use crate::story::{Step, Stop};
 
 /// The images of the volumes that go along.
@@ -21,10 +22,7 @@ pub(super) async fn replicated(inner: &Inner, service: &Service) -> Step<Vec<Ima
 
 fn goes_along(volume: &Volume) -> bool {
     let unborn = volume.status == VolumeStatus::Creating;
-    !unborn
-        && volume
-            .replication_status
-            .is_some_and(ReplicationStatus::is_replicated)
+    !unborn && moves(volume)
 }
 
 /// Each volume in a transaction of its own. A second run finds what the first one did.
@@ -35,6 +33,10 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
         let outcome = outcomes
             .iter()
             .find(|outcome| outcome.image == volume.id.image_id());
+        let mut tx = inner.db.begin().await?;
+        let Some(volume) = volumes::get(&mut tx, volume.id).await? else {
+            continue;
+        };
         let from = volume.status;
         let mut changed = volume.clone();
         let lost = match outcome {
@@ -42,6 +44,11 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
                 arrive(&mut changed, step.to.is_none());
                 false
             }
+            // Its deletion was further than it looked, and goes on at the other site.
+            Some(PromoteOutcome {
+                result: Err(Reason::NotFound),
+                ..
+            }) if from == VolumeStatus::Deleting => continue,
             Some(PromoteOutcome {
                 result: Err(reason),
                 ..
@@ -50,7 +57,12 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
                 fail(&mut changed, ReplicationStatus::Error);
                 true
             }
-            None if goes_along(&volume) || from == VolumeStatus::Creating => continue,
+            // Their activities go on, each at the site where the volume lives.
+            None if goes_along(&volume)
+                || matches!(from, VolumeStatus::Creating | VolumeStatus::Deleting) =>
+            {
+                continue;
+            }
             None if step.to.is_none() => {
                 restore(&mut changed);
                 false
@@ -60,7 +72,6 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
                 true
             }
         };
-        let mut tx = inner.db.begin().await?;
         for mut snapshot in snapshots::of_volume(&mut tx, volume.id).await? {
             let from = [snapshot.status];
             if lost && snapshot.previous_status.is_none() {
@@ -74,6 +85,10 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
             snapshots::swap(&mut tx, &from, &snapshot).await?;
         }
         volumes::swap(&mut tx, &[from], &changed).await?;
+        if from != changed.status {
+            // Servers may have come and gone while it was an error.
+            settle(&mut tx, volume.id).await?;
+        }
         tx.commit().await?;
     }
     Ok(())
@@ -96,10 +111,20 @@ fn arrive(volume: &mut Volume, back: bool) {
 /// The volume stays behind. What it was is kept, once.
 fn fail(volume: &mut Volume, replication: ReplicationStatus) {
     if volume.replication_status != Some(replication) || volume.status != VolumeStatus::Error {
-        volume.previous_status = Some(volume.status);
+        volume.previous_status = Some(resting(volume));
     }
     volume.status = VolumeStatus::Error;
     volume.replication_status = Some(replication);
+}
+
+/// What the volume will be when it is back. What was under way ends here, as its activity finds
+/// another status.
+fn resting(volume: &Volume) -> VolumeStatus {
+    match volume.status {
+        VolumeStatus::Extending => volume.previous_status.unwrap_or(VolumeStatus::Available),
+        VolumeStatus::Deleting => VolumeStatus::ErrorDeleting,
+        other => other,
+    }
 }
 
 /// A volume that stayed behind is reachable again.
@@ -146,7 +171,10 @@ pub(super) async fn exports(step: &Move<'_>) -> Step {
 
 /// Last of all, the service says where it is, in the transaction that ends the activity.
 pub(super) async fn service(step: &Move<'_>) -> Step {
-    let mut service = step.service.clone();
+    let mut tx = step.inner.db.begin().await?;
+    // Read again: an operator may have frozen or thawed it meanwhile.
+    let found = services::get(&mut tx, VOLUME, &step.service.host).await?;
+    let mut service = found.unwrap_or_else(|| step.service.clone());
     service.active_backend_id.clone_from(&step.to);
     if step.to.is_none() {
         service.replication_status = ReplicationStatus::Enabled;
@@ -157,7 +185,6 @@ pub(super) async fn service(step: &Move<'_>) -> Step {
         service.disabled = true;
         service.disabled_reason = Some("failed-over".to_owned());
     }
-    let mut tx = step.inner.db.begin().await?;
     services::swap(&mut tx, &[ReplicationStatus::FailingOver], &service).await?;
     step.inner.finish(&mut tx, step.activity, Ok(())).await?;
     Ok(tx.commit().await?)

@@ -29,10 +29,14 @@ pub(super) struct Input {
 pub(super) struct Progress {
     /// Whether the site that is left takes part; `None` before that is known.
     pub(super) planned: Option<bool>,
+    /// The site that is left has been asked to demote, whether it answered or not.
+    pub(super) demoting: bool,
     /// The store that is left and the position of its demotion.
     pub(super) demoted: Option<(StoreId, Position)>,
     /// The demotion has arrived at the site to go to.
     pub(super) arrived: bool,
+    /// The site to go to has been asked to promote, whether it answered or not.
+    pub(super) promoting: bool,
     /// What became of the promotion.
     pub(super) promoted: Option<Vec<PromoteOutcome>>,
 }
@@ -65,13 +69,22 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
             step.save(&progress).await?;
             planned
         };
-        let planned = planned && steps::hand_over(&step, &mut progress).await?;
-        let mode = if planned {
+        let handed = planned && steps::hand_over(&step, &mut progress).await?;
+        if planned && !handed {
+            // Once given up, the site that is left is not asked again, even if it returns.
+            progress.planned = Some(false);
+            step.save(&progress).await?;
+        }
+        let mode = if handed {
             PromoteMode::Planned
         } else {
             PromoteMode::Forced
         };
-        let outcomes = step.new.promote(&step.images, mode).await?;
+        progress.promoting = true;
+        step.save(&progress).await?;
+        // Whatever it says, it may have done it: only asking again tells.
+        let asked = step.new.promote(&step.images, mode).await;
+        let outcomes = asked.map_err(|fault| Stop::Later(fault.to_string()))?;
         info!(backend = %step.service.host, site = step.new.name(), ?mode, images = outcomes.len(),
               "the other site has been promoted");
         progress.promoted = Some(outcomes);
@@ -82,6 +95,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     commit::exports(&step).await?;
     commit::service(&step).await?;
     inner.look.notify_one();
+    inner.compare.notify_one();
     Ok(())
 }
 
@@ -136,17 +150,25 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
         // There is no way back any more: the rest must be written down.
         return Err(Stop::Always(why.to_owned()));
     }
-    if progress.demoted.is_some() {
-        step.old.promote(&step.images, PromoteMode::Planned).await?;
+    if progress.demoting || progress.promoting {
+        let patience = activity.attempts < 2 * inner.options.runner.attempts;
+        match steps::take_back(&step, progress.promoting).await {
+            Ok(()) => {}
+            Err(why) if patience => return Err(Stop::Later(why)),
+            // Nobody can use a dead site's volumes anyway, and an operator must be able to decide
+            // something else.
+            Err(why) => warn!(site = step.old.name(), why, "a site may be secondary still"),
+        }
     }
-    let mut service = step.service.clone();
+    let mut tx = inner.db.begin().await?;
+    let found = services::get(&mut tx, VOLUME, &step.service.host).await?;
+    let mut service = found.unwrap_or(step.service);
     service.replication_status = if service.active_backend_id.is_some() {
         ReplicationStatus::FailedOver
     } else {
         ReplicationStatus::Enabled
     };
     warn!(backend = %service.host, why, "the failover did not take place");
-    let mut tx = inner.db.begin().await?;
     services::swap(&mut tx, &[ReplicationStatus::FailingOver], &service).await?;
     inner.finish(&mut tx, activity, Err(why)).await?;
     Ok(tx.commit().await?)

@@ -1,6 +1,6 @@
 //! Looking at the sites, and handing over from one that lives.
 
-use firebrick_backend::{Backend, FaultKind, PromoteMode};
+use firebrick_backend::{Backend, Fault, FaultKind, PromoteMode, Reason};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -57,6 +57,10 @@ pub(super) async fn hand_over(step: &Move<'_>, progress: &mut Progress) -> Step<
     let (store, position) = if let Some(demoted) = progress.demoted {
         demoted
     } else {
+        if !progress.demoting {
+            progress.demoting = true;
+            step.save(progress).await?;
+        }
         let demoted = async {
             let images = step.images.as_slice();
             Ok((
@@ -85,6 +89,7 @@ pub(super) async fn hand_over(step: &Move<'_>, progress: &mut Progress) -> Step<
             match step.old.promote(&step.images, PromoteMode::Planned).await {
                 Ok(_) => {
                     progress.demoted = None;
+                    progress.demoting = false;
                     step.save(progress).await?;
                     Err(Stop::Never(format!(
                         "{} does not catch up: {fault}",
@@ -119,4 +124,28 @@ fn lost(step: &Move<'_>, fault: &firebrick_backend::Fault) -> Step<bool> {
     }
     warn!(site = step.old.name(), %fault, "the site died in the middle; the failover goes on without it");
     Ok(false)
+}
+
+/// Makes the site that should have been left primary again, once the other one is not (`promoted`:
+/// it may be). Why not, where that fails.
+pub(super) async fn take_back(step: &Move<'_>, promoted: bool) -> Result<(), String> {
+    let words = |fault: Fault| fault.to_string();
+    if promoted {
+        let store = step.new.status().await.map_err(words)?.store;
+        let demoted = demote(&*step.new, &step.images).await.map_err(words)?;
+        let within = step.inner.options.failover.catch_up;
+        let arrived = step.old.wait_applied(store, demoted, within).await;
+        arrived.map_err(words)?;
+    }
+    let promoted = step.old.promote(&step.images, PromoteMode::Planned).await;
+    for outcome in promoted.map_err(words)? {
+        match outcome.result {
+            // What was not there before, or not complete, is no worse now.
+            Ok(_) | Err(Reason::NotFound | Reason::Inconsistent) => {}
+            Err(Reason::NotDemoted) => {
+                return Err(format!("{} is primary at the other site", outcome.image));
+            }
+        }
+    }
+    Ok(())
 }

@@ -77,22 +77,23 @@ impl Control {
 /// The story: the image's snapshot, then the row.
 pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let id = SnapshotUuid(activity.resource);
-    let connection = &mut *inner.db.read().await?;
-    let found = snapshots::get(connection, id).await?;
+    let found = snapshots::get(&mut *inner.db.read().await?, id).await?;
     let found = found.filter(|snapshot| snapshot.status == SnapshotStatus::Creating);
-    let Some(mut snapshot) = found else {
+    let Some(snapshot) = found else {
         return inner.finish_alone(activity, Ok(())).await;
     };
-    let volume = volumes::get(connection, snapshot.volume).await?;
-    let host = volume.and_then(|volume| volume.host);
-    let host = host.ok_or_else(|| Stop::Never("its volume is gone".to_owned()))?;
-    let site = inner.site_of(&host).await?;
-    site.create_snapshot(snapshot.volume.image_id(), id.snapshot_name())
-        .await?;
-    snapshot.status = SnapshotStatus::Available;
-    "100%".clone_into(&mut snapshot.progress);
+    let volume = volumes::get(&mut *inner.db.read().await?, snapshot.volume).await?;
+    let volume = volume.ok_or_else(|| Stop::Never("its volume is gone".to_owned()))?;
+    let home = inner.home(&volume).await?;
+    let image = volume.id.image_id();
+    home.site.create_snapshot(image, id.snapshot_name()).await?;
     let mut tx = inner.db.begin().await?;
-    snapshots::swap(&mut tx, &[SnapshotStatus::Creating], &snapshot).await?;
+    home.stays(&mut tx).await?;
+    if let Some(mut snapshot) = snapshots::get(&mut tx, id).await? {
+        snapshot.status = SnapshotStatus::Available;
+        "100%".clone_into(&mut snapshot.progress);
+        snapshots::swap(&mut tx, &[SnapshotStatus::Creating], &snapshot).await?;
+    }
     inner.finish(&mut tx, activity, Ok(())).await?;
     Ok(tx.commit().await?)
 }
@@ -100,23 +101,23 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
 /// Removes what may have been made; the snapshot is an error.
 pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
     let id = SnapshotUuid(activity.resource);
-    let connection = &mut *inner.db.read().await?;
-    if let Some(mut snapshot) = snapshots::get(connection, id).await? {
-        let volume = volumes::get(connection, snapshot.volume).await?;
-        if let Some(host) = volume.and_then(|volume| volume.host) {
-            let site = inner.site_of(&host).await?;
-            let removed = site
-                .remove_snapshot(snapshot.volume.image_id(), id.snapshot_name())
-                .await;
-            if let Err(fault) = removed {
-                info!(snapshot = %id, %fault, "a failed snapshot stays at its site for now");
-            }
+    let found = snapshots::get(&mut *inner.db.read().await?, id).await?;
+    let Some(snapshot) = found else {
+        return inner.finish_alone(activity, Err(why)).await;
+    };
+    let volume = volumes::get(&mut *inner.db.read().await?, snapshot.volume).await?;
+    if let Some(volume) = volume.filter(|volume| volume.host.is_some()) {
+        let home = inner.home(&volume).await?;
+        let (image, name) = (volume.id.image_id(), id.snapshot_name());
+        if let Err(fault) = home.site.remove_snapshot(image, name).await {
+            info!(snapshot = %id, %fault, "a failed snapshot stays at its site for now");
         }
-        snapshot.status = SnapshotStatus::Error;
-        let mut tx = inner.db.begin().await?;
-        snapshots::swap(&mut tx, &[SnapshotStatus::Creating], &snapshot).await?;
-        inner.finish(&mut tx, activity, Err(why)).await?;
-        return Ok(tx.commit().await?);
     }
-    inner.finish_alone(activity, Err(why)).await
+    let mut tx = inner.db.begin().await?;
+    if let Some(mut snapshot) = snapshots::get(&mut tx, id).await? {
+        snapshot.status = SnapshotStatus::Error;
+        snapshots::swap(&mut tx, &[SnapshotStatus::Creating], &snapshot).await?;
+    }
+    inner.finish(&mut tx, activity, Err(why)).await?;
+    Ok(tx.commit().await?)
 }

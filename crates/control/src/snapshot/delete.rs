@@ -62,25 +62,26 @@ impl Control {
 /// The story: the image's snapshot, then the row.
 pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let id = SnapshotUuid(activity.resource);
-    let connection = &mut *inner.db.read().await?;
-    let found = snapshots::get(connection, id).await?;
+    let found = snapshots::get(&mut *inner.db.read().await?, id).await?;
     let found = found.filter(|snapshot| snapshot.status == SnapshotStatus::Deleting);
     let Some(snapshot) = found else {
         return inner.finish_alone(activity, Ok(())).await;
     };
-    let volume = volumes::get(connection, snapshot.volume).await?;
-    if let Some(host) = volume.and_then(|volume| volume.host) {
-        let site = inner.site_of(&host).await?;
-        let removed = site
-            .remove_snapshot(snapshot.volume.image_id(), id.snapshot_name())
-            .await;
-        match removed {
+    let volume = volumes::get(&mut *inner.db.read().await?, snapshot.volume).await?;
+    let mut home = None;
+    if let Some(volume) = volume.filter(|volume| volume.host.is_some()) {
+        let home = home.insert(inner.home(&volume).await?);
+        let (image, name) = (volume.id.image_id(), id.snapshot_name());
+        match home.site.remove_snapshot(image, name).await {
             Ok(()) => {}
             Err(fault) if fault.kind == FaultKind::NotFound => {}
             Err(fault) => return Err(fault.into()),
         }
     }
     let mut tx = inner.db.begin().await?;
+    if let Some(home) = home {
+        home.stays(&mut tx).await?;
+    }
     snapshots::remove(&mut tx, id).await?;
     inner.finish(&mut tx, activity, Ok(())).await?;
     Ok(tx.commit().await?)

@@ -58,7 +58,7 @@ impl Control {
                  is: {status}."
             )));
         }
-        self.set_flag(context, id, |volume| volume.readonly = readonly)
+        self.set_flag(context, id, |volume| volume.readonly = Some(readonly))
             .await
     }
 

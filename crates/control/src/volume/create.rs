@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use firebrick_backend::{NewImage, Origin};
+use firebrick_backend::{NewImage, Origin, PromoteMode, PromoteOutcome};
 use firebrick_db::{Activity, Connection, Tx, Volume, VolumeType, now, snapshots, types, volumes};
 use firebrick_scheduler::{Request, choose, matches};
 use firebrick_state::{
     ActivityKind, AttachStatus, ReplicationStatus, SnapshotOperation, VolumeOperation, VolumeStatus,
 };
-use firebrick_vocabulary::{Gibibytes, HostName, VolumeId};
+use firebrick_vocabulary::{Gibibytes, HostName, Role, VolumeId};
 use serde_json::{Value, json};
 use tracing::info;
 
@@ -16,6 +16,7 @@ use super::look::{detailed, visible};
 use crate::control::{Control, Inner};
 use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
+use crate::home::{Home, moves};
 use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateVolume};
 use crate::snapshot::look::visible as visible_snapshot;
@@ -75,7 +76,7 @@ impl Control {
             snapshot: request.snapshot,
             source: request.source,
             bootable: source.is_some_and(|source| source.bootable),
-            readonly: false,
+            readonly: None,
             multiattach: wants(&kind, "multiattach"),
             replication_status: Some(if wants(&kind, "replication_enabled") {
                 ReplicationStatus::Enabled
@@ -158,7 +159,8 @@ fn wants(kind: &VolumeType, key: &str) -> bool {
 
 fn size(request: &CreateVolume, source: Option<&Source>) -> Result<u32> {
     let least = source.map(|source| source.size);
-    let size = request.size.or(least).ok_or_else(|| {
+    let asked = request.size.or(least).filter(|size| *size > 0);
+    let size = asked.ok_or_else(|| {
         Error::invalid_input("Volume size must be specified as an integer greater than 0.")
     })?;
     match least {
@@ -227,34 +229,57 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let Some(mut volume) = found.filter(|volume| volume.status == VolumeStatus::Creating) else {
         return inner.finish_alone(activity, Ok(())).await;
     };
-    let host = match &volume.host {
-        Some(host) => host.clone(),
-        None => place(inner, activity, &mut volume).await?,
-    };
+    if volume.host.is_none() {
+        volume = place(inner, activity, volume).await?;
+    }
+    let home = inner.home(&volume).await?;
     let image = NewImage {
         id: id.image_id(),
         name: id.image_name(),
         size: Gibibytes(volume.size).bytes(),
         origin: origin(&mut *inner.db.read().await?, &volume).await?,
-        mirrored: volume
-            .replication_status
-            .is_some_and(ReplicationStatus::is_replicated),
+        mirrored: moves(&volume),
     };
-    inner.site_of(&host).await?.create_image(image).await?;
-    volume.status = VolumeStatus::Available;
-    volume.launched_at = Some(now());
+    make_primary(&home, image).await?;
     let mut tx = inner.db.begin().await?;
-    let won = volumes::swap(&mut tx, &[VolumeStatus::Creating], &volume).await?;
-    inner.finish(&mut tx, activity, Ok(())).await?;
-    tx.commit().await?;
-    if !won {
-        info!(volume = %id, "a volume changed its status while it was made");
+    if let Err(stop) = home.stays(&mut tx).await {
+        // The next run makes it primary where it will live; this copy must not be one then.
+        if let Err(fault) = home.site.demote(&[id.image_id()]).await {
+            info!(volume = %id, %fault, "the copy of a new volume is given up where it was made");
+        }
+        return Err(stop);
     }
-    Ok(())
+    if let Some(mut volume) = volumes::get(&mut tx, id).await? {
+        volume.status = VolumeStatus::Available;
+        volume.replication_status = Some(home.replication_status());
+        volume.launched_at = Some(now());
+        if !volumes::swap(&mut tx, &[VolumeStatus::Creating], &volume).await? {
+            info!(volume = %id, "a volume changed its status while it was made");
+        }
+    }
+    inner.finish(&mut tx, activity, Ok(())).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Makes the image. Where an earlier run made it at the other site before the backend moved, this one
+/// has a copy, which nobody has ever written to but its origin: it is simply taken over.
+async fn make_primary(home: &Home, image: NewImage) -> Step {
+    let id = image.id;
+    let made = home.site.create_image(image).await?;
+    if made.role == Role::Primary {
+        return Ok(());
+    }
+    let outcomes = home.site.promote(&[id], PromoteMode::Forced).await?;
+    match outcomes.into_iter().find(|outcome| outcome.image == id) {
+        Some(PromoteOutcome { result: Ok(_), .. }) => Ok(()),
+        refused => Err(Stop::Later(format!(
+            "{id} cannot be made primary: {refused:?}"
+        ))),
+    }
 }
 
 /// Chooses the pool and notes it, so that a second run takes the same one.
-async fn place(inner: &Inner, activity: &Activity, volume: &mut Volume) -> Step<HostName> {
+async fn place(inner: &Inner, activity: &Activity, mut volume: Volume) -> Step<Volume> {
     let kind = types::get(&mut *inner.db.read().await?, volume.volume_type).await?;
     let list = |key: &str| -> Vec<HostName> {
         let texts = activity.input.get(key).cloned().unwrap_or(Value::Null);
@@ -281,12 +306,15 @@ async fn place(inner: &Inner, activity: &Activity, volume: &mut Volume) -> Step<
         }
     })?;
     let service = inner.service_of(&choice.host).await?;
-    volume.host = Some(choice.host.clone());
-    volume.service = Some(service.id);
     let mut tx = inner.db.begin().await?;
-    volumes::swap(&mut tx, &[VolumeStatus::Creating], volume).await?;
+    if let Some(newer) = volumes::get(&mut tx, volume.id).await? {
+        volume = newer;
+    }
+    volume.host = Some(choice.host);
+    volume.service = Some(service.id);
+    volumes::swap(&mut tx, &[VolumeStatus::Creating], &volume).await?;
     tx.commit().await?;
-    Ok(choice.host)
+    Ok(volume)
 }
 
 async fn origin(connection: &mut Connection, volume: &Volume) -> Step<Option<Origin>> {
@@ -309,18 +337,19 @@ async fn origin(connection: &mut Connection, volume: &Volume) -> Step<Option<Ori
 pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
     let id = VolumeId(activity.resource);
     let found = volumes::get(&mut *inner.db.read().await?, id).await?;
-    if let Some(mut volume) = found.filter(|volume| volume.status == VolumeStatus::Creating) {
-        if let Some(host) = &volume.host {
-            // Best effort: the image goes when the volume is deleted at the latest.
-            if let Err(fault) = inner.site_of(host).await?.remove_image(id.image_id()).await {
-                info!(volume = %id, %fault, "the image of a failed volume stays for now");
-            }
+    let found = found.filter(|volume| volume.status == VolumeStatus::Creating);
+    if let Some(volume) = found.filter(|volume| volume.host.is_some()) {
+        let home = inner.home(&volume).await?;
+        // Best effort: the image goes when the volume is deleted at the latest.
+        if let Err(fault) = home.site.remove_image(id.image_id()).await {
+            info!(volume = %id, %fault, "the image of a failed volume stays for now");
         }
-        volume.status = VolumeStatus::Error;
-        let mut tx = inner.db.begin().await?;
-        volumes::swap(&mut tx, &[VolumeStatus::Creating], &volume).await?;
-        inner.finish(&mut tx, activity, Err(why)).await?;
-        return Ok(tx.commit().await?);
     }
-    inner.finish_alone(activity, Err(why)).await
+    let mut tx = inner.db.begin().await?;
+    if let Some(mut volume) = volumes::get(&mut tx, id).await? {
+        volume.status = VolumeStatus::Error;
+        volumes::swap(&mut tx, &[VolumeStatus::Creating], &volume).await?;
+    }
+    inner.finish(&mut tx, activity, Err(why)).await?;
+    Ok(tx.commit().await?)
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::look::visible;
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::home::Home;
 use crate::request::{Context, DeleteVolume};
 use crate::story::{Step, Stop};
 
@@ -75,16 +76,20 @@ impl Control {
 /// The story: snapshots, exports, image, row.
 pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let id = VolumeId(activity.resource);
-    let connection = &mut *inner.db.read().await?;
-    let found = volumes::get(connection, id).await?;
+    let found = volumes::get(&mut *inner.db.read().await?, id).await?;
     let Some(volume) = found.filter(|volume| volume.status == VolumeStatus::Deleting) else {
         return inner.finish_alone(activity, Ok(())).await;
     };
-    let of_volume = snapshots::of_volume(connection, id).await?;
-    if let Some(host) = &volume.host {
-        remove_image(inner, host, id, &of_volume).await?;
+    let of_volume = snapshots::of_volume(&mut *inner.db.read().await?, id).await?;
+    let mut home = None;
+    if volume.host.is_some() {
+        let home = home.insert(inner.home(&volume).await?);
+        remove_image(home, id, &of_volume).await?;
     }
     let mut tx = inner.db.begin().await?;
+    if let Some(home) = home {
+        home.stays(&mut tx).await?;
+    }
     for snapshot in of_volume {
         snapshots::remove(&mut tx, snapshot.id).await?;
     }
@@ -93,13 +98,8 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     Ok(tx.commit().await?)
 }
 
-async fn remove_image(
-    inner: &Inner,
-    host: &firebrick_vocabulary::HostName,
-    id: VolumeId,
-    of_volume: &[Snapshot],
-) -> Step {
-    let site = inner.site_of(host).await?;
+async fn remove_image(home: &Home, id: VolumeId, of_volume: &[Snapshot]) -> Step {
+    let site = &home.site;
     let image = id.image_id();
     match site.image(image).await {
         Ok(_) => {}

@@ -75,7 +75,7 @@ impl Control {
 pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let id = VolumeId(activity.resource);
     let found = volumes::get(&mut *inner.db.read().await?, id).await?;
-    let Some(mut volume) = found.filter(|volume| volume.status == VolumeStatus::Extending) else {
+    let Some(volume) = found.filter(|volume| volume.status == VolumeStatus::Extending) else {
         return inner.finish_alone(activity, Ok(())).await;
     };
     let size = activity
@@ -84,20 +84,19 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         .and_then(serde_json::Value::as_u64);
     let size = size.and_then(|size| u32::try_from(size).ok());
     let size = size.ok_or_else(|| Stop::Never("the new size is not known".to_owned()))?;
-    let host = volume
-        .host
-        .clone()
-        .ok_or_else(|| Stop::Never("it has no host".to_owned()))?;
-    let site = inner.site_of(&host).await?;
-    site.extend_image(id.image_id(), Gibibytes(size).bytes())
+    let home = inner.home(&volume).await?;
+    let image = id.image_id();
+    home.site
+        .extend_image(image, Gibibytes(size).bytes())
         .await?;
-    volume.size = size;
-    volume.status = volume
-        .previous_status
-        .take()
-        .unwrap_or(VolumeStatus::Available);
     let mut tx = inner.db.begin().await?;
-    volumes::swap(&mut tx, &[VolumeStatus::Extending], &volume).await?;
+    home.stays(&mut tx).await?;
+    if let Some(mut volume) = volumes::get(&mut tx, id).await? {
+        volume.size = size;
+        let former = volume.previous_status.take();
+        volume.status = former.unwrap_or(VolumeStatus::Available);
+        volumes::swap(&mut tx, &[VolumeStatus::Extending], &volume).await?;
+    }
     inner.finish(&mut tx, activity, Ok(())).await?;
     Ok(tx.commit().await?)
 }
