@@ -1,0 +1,146 @@
+//! Attachments by both ways, and what failures leave of them.
+
+use firebrick_backend::FaultKind;
+use firebrick_control::{ErrorKind, LegacyAttach};
+use firebrick_state::{AttachmentStatus, VolumeStatus};
+
+use crate::common::{A, At, Trouble, World, attach_to, connector, member, sized};
+
+#[tokio::test]
+async fn an_attachment_lives() {
+    let world = World::new().await;
+    let (control, context) = (world.handle(), member());
+    let volume = world.made(sized(1)).await;
+    let made = control
+        .create_attachment(&context, attach_to(volume, false))
+        .await;
+    let id = made.unwrap().attachment.id;
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Reserved));
+    let busy = control
+        .create_attachment(&context, attach_to(volume, true))
+        .await;
+    assert_eq!(busy.unwrap_err().kind, ErrorKind::Invalid);
+    let early = control.complete_attachment(&context, id).await;
+    assert_eq!(early.unwrap_err().kind, ErrorKind::Invalid);
+    let detail = control
+        .update_attachment(&context, id, connector())
+        .await
+        .unwrap();
+    assert_eq!(detail.connection_info.unwrap().driver_volume_type, "nbd");
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Attaching));
+    world.consistent("while attaching").await;
+    control.complete_attachment(&context, id).await.unwrap();
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::InUse));
+    let rest = control.delete_attachment(&context, id).await.unwrap();
+    assert!(rest.is_empty());
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Available));
+    world.consistent("after detaching").await;
+}
+
+#[tokio::test]
+async fn the_older_actions_lead_there_too() {
+    let world = World::new().await;
+    let (control, context) = (world.handle(), member());
+    let volume = world.made(sized(1)).await;
+    control.reserve(&context, volume).await.unwrap();
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Attaching));
+    let info = control
+        .initialize_connection(&context, volume, connector())
+        .await;
+    assert_eq!(info.unwrap().driver_volume_type, "nbd");
+    let request = LegacyAttach {
+        instance: Some("server".to_owned()),
+        host: None,
+        mountpoint: Some("/dev/vdb".to_owned()),
+        mode: None,
+    };
+    control.attach(&context, volume, request).await.unwrap();
+    world.consistent("after os-attach").await;
+    control.begin_detaching(&context, volume).await.unwrap();
+    control
+        .terminate_connection(&context, volume, connector())
+        .await
+        .unwrap();
+    control.detach(&context, volume, None).await.unwrap();
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Available));
+    world.consistent("after os-detach").await;
+}
+
+#[tokio::test]
+async fn an_export_that_is_refused_leaves_what_was_there() {
+    let world = World::new().await;
+    let (control, context) = (world.handle(), member());
+    let volume = world.made(sized(1)).await;
+    let refuse = || {
+        let trouble = Trouble::Refuse(FaultKind::Io);
+        world.wire.arm(At::Name(A, "export", usize::MAX), trouble);
+    };
+    refuse();
+    let failed = control
+        .create_attachment(&context, attach_to(volume, true))
+        .await;
+    assert_eq!(failed.unwrap_err().kind, ErrorKind::Unavailable);
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Available));
+    world.consistent("after a refused attachment").await;
+
+    world.wire.disarm();
+    let made = control
+        .create_attachment(&context, attach_to(volume, false))
+        .await;
+    let id = made.unwrap().attachment.id;
+    refuse();
+    let failed = control.update_attachment(&context, id, connector()).await;
+    assert_eq!(failed.unwrap_err().kind, ErrorKind::Unavailable);
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Reserved));
+    world.consistent("after a refused update").await;
+    world.wire.disarm();
+    control.delete_attachment(&context, id).await.unwrap();
+}
+
+/// A server that uses a volume keeps it when it asks once more and that fails.
+#[tokio::test]
+async fn a_second_update_that_fails_takes_nothing_away() {
+    let mut world = World::new().await;
+    let (control, context) = (world.handle(), member());
+    let volume = world.made(sized(1)).await;
+    let id = world.attached(volume).await;
+    let before = world.attachment(id).await.unwrap();
+    let trouble = Trouble::Refuse(FaultKind::Io);
+    world.wire.arm(At::Name(A, "export", usize::MAX), trouble);
+    let failed = control.update_attachment(&context, id, connector()).await;
+    assert_eq!(failed.unwrap_err().kind, ErrorKind::Unavailable);
+    assert_eq!(world.attachment(id).await.unwrap(), before);
+    world.consistent("after a refused update").await;
+
+    world
+        .wire
+        .arm(At::Name(A, "export", 1), Trouble::HangBefore);
+    let asked =
+        tokio::spawn(async move { control.update_attachment(&member(), id, connector()).await });
+    world.struck().await;
+    world.restart().await;
+    asked.abort();
+    world.settled(id.0).await;
+    let after = world.attachment(id).await.unwrap();
+    assert_eq!(after.status, AttachmentStatus::Attached);
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::InUse));
+    world.consistent("after a restart").await;
+}
+
+/// A site that does not answer keeps nobody: the attachment ends, and the export with the next life.
+#[tokio::test]
+async fn detaching_does_not_wait_for_a_dead_site() {
+    let mut world = World::new().await;
+    let volume = world.made(sized(1)).await;
+    let id = world.attached(volume).await;
+    world.set_up(A, false);
+    world
+        .control
+        .delete_attachment(&member(), id)
+        .await
+        .unwrap();
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Available));
+    world.set_up(A, true);
+    world.restart().await;
+    world.consistent("after the site is back").await;
+}

@@ -1,0 +1,245 @@
+//! The images of two sites that mirror to each other at once, as long as both are up and linked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use firebrick_backend::{ExportKey, Fault, FaultKind, NewImage, PromoteMode, Reason};
+use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, Role, SnapshotName, StoreId};
+
+/// One site's copy of an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Image {
+    pub(crate) name: ImageName,
+    pub(crate) size: Bytes,
+    pub(crate) role: Role,
+    pub(crate) epoch: Epoch,
+    pub(crate) mirrored: bool,
+    pub(crate) snapshots: Vec<(SnapshotName, Bytes)>,
+    /// The other site is primary, as far as this one has heard.
+    primary_elsewhere: bool,
+}
+
+/// One site.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) up: bool,
+    pub(crate) store: StoreId,
+    pub(crate) images: BTreeMap<ImageId, Image>,
+    pub(crate) exports: BTreeSet<(ImageId, ExportKey)>,
+    pub(crate) head: u64,
+    /// Up to where this site has the other one's log.
+    pub(crate) applied: u64,
+    removed: BTreeSet<ImageId>,
+    /// Promotions of these fail.
+    pub(crate) inconsistent: BTreeSet<ImageId>,
+}
+
+/// Both.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) sites: [State; 2],
+    pub(crate) linked: bool,
+}
+
+fn fault<T>(kind: FaultKind, why: &str) -> Result<T, Fault> {
+    Err(Fault::new(kind, "fake", why))
+}
+
+impl Pair {
+    pub(crate) fn new() -> Self {
+        let site = || State {
+            up: true,
+            store: StoreId::random(),
+            images: BTreeMap::new(),
+            exports: BTreeSet::new(),
+            head: 0,
+            applied: 0,
+            removed: BTreeSet::new(),
+            inconsistent: BTreeSet::new(),
+        };
+        Self {
+            sites: [site(), site()],
+            linked: true,
+        }
+    }
+
+    /// Both sites learn what the other has, where they can.
+    pub(crate) fn mirror(&mut self) {
+        if !self.linked || self.sites.iter().any(|site| !site.up) {
+            return;
+        }
+        let [a, b] = &mut self.sites;
+        a.applied = b.head;
+        b.applied = a.head;
+        for id in std::mem::take(&mut a.removed) {
+            b.forget(id);
+        }
+        for id in std::mem::take(&mut b.removed) {
+            a.forget(id);
+        }
+        let all: BTreeSet<ImageId> = a.images.keys().chain(b.images.keys()).copied().collect();
+        for id in all {
+            let of = |site: &State| site.images.get(&id).filter(|image| image.mirrored).cloned();
+            let (here, there) = (of(a), of(b));
+            if let (Some(one), Some(other)) = (&here, &there)
+                && (one.role, other.role) == (Role::Secondary, Role::Secondary)
+            {
+                // Each hears that the other is not primary (any more).
+                for site in [&mut *a, &mut *b] {
+                    if let Some(image) = site.images.get_mut(&id) {
+                        image.primary_elsewhere = false;
+                    }
+                }
+            }
+            let of = |site: &State| site.images.get(&id).filter(|image| image.mirrored).cloned();
+            let (here, there) = (of(a), of(b));
+            let rank = |image: &Option<Image>| {
+                image
+                    .as_ref()
+                    .map(|image| (image.role == Role::Primary, image.epoch))
+            };
+            let (from, to) = if rank(&here) >= rank(&there) {
+                (here, &mut *b)
+            } else {
+                (there, &mut *a)
+            };
+            let Some(mut copy) = from else { continue };
+            copy.primary_elsewhere = copy.role == Role::Primary;
+            copy.role = Role::Secondary;
+            to.images.insert(id, copy);
+        }
+    }
+}
+
+impl State {
+    fn forget(&mut self, id: ImageId) {
+        self.images.remove(&id);
+        self.exports.retain(|export| export.0 != id);
+    }
+
+    /// The image, to be written.
+    fn primary(&mut self, id: ImageId) -> Result<&mut Image, Fault> {
+        match self.images.get_mut(&id) {
+            None => fault(FaultKind::NotFound, "there is no such image"),
+            Some(image) if image.role == Role::Secondary => {
+                fault(FaultKind::NotPrimary, "it is secondary here")
+            }
+            Some(image) => Ok(image),
+        }
+    }
+
+    pub(crate) fn create(&mut self, new: NewImage) -> Result<Image, Fault> {
+        if let Some(origin) = &new.origin {
+            let Some(source) = self.images.get(&origin.image) else {
+                return fault(FaultKind::NotFound, "there is no such origin");
+            };
+            let has = |name: &SnapshotName| source.snapshots.iter().any(|(it, _)| it == name);
+            if !origin.snapshot.as_ref().is_none_or(has) {
+                return fault(FaultKind::NotFound, "there is no such snapshot");
+            }
+        }
+        if let Some(there) = self.images.get(&new.id) {
+            let same = there.name == new.name && there.size == new.size;
+            // As real sites do: whatever its role is.
+            return if same {
+                Ok(there.clone())
+            } else {
+                fault(FaultKind::Exists, "another one is there")
+            };
+        }
+        self.head += 1;
+        let image = Image {
+            name: new.name,
+            size: new.size,
+            role: Role::Primary,
+            epoch: Epoch(1),
+            mirrored: new.mirrored,
+            snapshots: Vec::new(),
+            primary_elsewhere: false,
+        };
+        self.images.insert(new.id, image.clone());
+        Ok(image)
+    }
+
+    pub(crate) fn extend(&mut self, id: ImageId, size: Bytes) -> Result<(), Fault> {
+        let image = self.primary(id)?;
+        if size < image.size {
+            return fault(FaultKind::Invalid, "images do not shrink");
+        }
+        image.size = size;
+        self.head += 1;
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, id: ImageId) -> Result<(), Fault> {
+        if !self.images.contains_key(&id) {
+            return Ok(());
+        }
+        let exported = self.exports.iter().any(|export| export.0 == id);
+        let image = self.primary(id)?;
+        if exported || !image.snapshots.is_empty() {
+            return fault(FaultKind::Busy, "it is exported or has snapshots");
+        }
+        self.images.remove(&id);
+        self.removed.insert(id);
+        self.head += 1;
+        Ok(())
+    }
+
+    pub(crate) fn snapshot(&mut self, id: ImageId, name: SnapshotName) -> Result<(), Fault> {
+        let image = self.primary(id)?;
+        if image.snapshots.iter().all(|(it, _)| *it != name) {
+            image.snapshots.push((name, image.size));
+            self.head += 1;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn remove_snapshot(
+        &mut self,
+        id: ImageId,
+        name: &SnapshotName,
+    ) -> Result<(), Fault> {
+        if self.images.contains_key(&id) {
+            self.primary(id)?.snapshots.retain(|(it, _)| it != name);
+            self.head += 1;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn export(&mut self, id: ImageId, key: ExportKey) -> Result<(), Fault> {
+        self.primary(id)?;
+        self.exports.insert((id, key));
+        Ok(())
+    }
+
+    pub(crate) fn demote(&mut self, images: &[ImageId]) -> Result<(), Fault> {
+        for id in images {
+            let Some(image) = self.images.get_mut(id) else {
+                return fault(FaultKind::NotFound, "there is no such image");
+            };
+            if image.role == Role::Primary {
+                image.role = Role::Secondary;
+                image.primary_elsewhere = false;
+            }
+        }
+        self.head += 1;
+        Ok(())
+    }
+
+    pub(crate) fn promote(&mut self, id: ImageId, mode: PromoteMode) -> Result<Epoch, Reason> {
+        if self.inconsistent.contains(&id) {
+            return Err(Reason::Inconsistent);
+        }
+        let image = self.images.get_mut(&id).ok_or(Reason::NotFound)?;
+        if image.role == Role::Secondary {
+            if mode == PromoteMode::Planned && image.primary_elsewhere {
+                return Err(Reason::NotDemoted);
+            }
+            image.role = Role::Primary;
+            image.epoch = image.epoch.next();
+            image.primary_elsewhere = false;
+            self.head += 1;
+        }
+        Ok(image.epoch)
+    }
+}

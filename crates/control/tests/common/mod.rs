@@ -1,0 +1,196 @@
+//! A control plane, its database and its two sites, and what to wait for.
+
+mod check;
+mod images;
+mod make;
+mod site;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firebrick_backend::SharedBackend;
+use firebrick_control::{BackendOptions, Context, Control, ControlOptions, Running};
+use firebrick_db::Db;
+use firebrick_vocabulary::{ProjectId, UserId};
+use parking_lot::Mutex;
+use tempfile::TempDir;
+
+use images::Pair;
+pub(crate) use images::State;
+pub(crate) use make::{attach_to, connector, mirrored, sized, snapshot_of};
+use site::Site;
+pub(crate) use wire::{At, Trouble, Wire};
+
+/// The service of the one backend.
+pub(crate) const HOST: &str = "node1@blocks";
+/// The site of the configuration.
+pub(crate) const A: &str = "site-a";
+/// Its replication target.
+pub(crate) const B: &str = "site-b";
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// All of it.
+pub(crate) struct World {
+    directory: TempDir,
+    options: ControlOptions,
+    life: Option<(Db, Running)>,
+    pub(crate) control: Control,
+    pub(crate) db: Db,
+    pub(crate) wire: Wire,
+    pair: Arc<Mutex<Pair>>,
+}
+
+impl World {
+    /// A control plane whose backend answers and was looked at.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same with other options.
+    pub(crate) async fn with(change: impl FnOnce(&mut ControlOptions)) -> Self {
+        let wire = Wire::default();
+        let pair = Arc::new(Mutex::new(Pair::new()));
+        let site = |name, index| -> SharedBackend {
+            Arc::new(Site {
+                name,
+                index,
+                pair: Arc::clone(&pair),
+                wire: wire.clone(),
+            })
+        };
+        let backend = BackendOptions {
+            name: "blocks".to_owned(),
+            volume_backend_name: "blocks".to_owned(),
+            primary: site(A, 0),
+            targets: vec![(B.to_owned(), site(B, 1))],
+            reserved_percentage: 0,
+            max_over_subscription_ratio: 20.0,
+        };
+        let mut options = ControlOptions::new("node1", vec![backend]);
+        // Only what tests do makes calls.
+        options.report_interval = Duration::from_secs(3600);
+        options.runner.workers = 4;
+        options.runner.poll = Duration::from_millis(20);
+        options.runner.backoff = Duration::from_millis(5);
+        options.runner.wait = Duration::from_secs(5);
+        options.runner.attempts = 3;
+        options.failover.probe = Duration::from_millis(300);
+        change(&mut options);
+        let directory = TempDir::new().unwrap();
+        let (db, control, running) = begin(&directory, &options).await;
+        let world = Self {
+            directory,
+            options,
+            life: Some((db.clone(), running)),
+            control,
+            db,
+            wire,
+            pair,
+        };
+        world.looked_at().await;
+        world.types().await;
+        world
+    }
+
+    /// The process dies as by `kill -9`, and another one begins.
+    pub(crate) async fn restart(&mut self) {
+        self.kill().await;
+        self.wire.disarm();
+        let (db, control, running) = begin(&self.directory, &self.options).await;
+        self.life = Some((db.clone(), running));
+        self.db = db;
+        self.control = control;
+    }
+
+    /// Nothing of the process goes on.
+    pub(crate) async fn kill(&mut self) {
+        if let Some((db, running)) = self.life.take() {
+            // Its tasks are dropped wherever they are.
+            drop(running);
+            db.close().await;
+        }
+    }
+
+    /// The first look at the backend and its exports is over.
+    async fn looked_at(&self) {
+        let looked = || async {
+            let calls = self.wire.calls();
+            calls.contains(&(A, "exports"))
+                && !self.control.pools(&admin()).await.unwrap().is_empty()
+        };
+        until("the backend was looked at", looked).await;
+    }
+
+    /// A site as it is now.
+    pub(crate) fn site<T>(&self, name: &str, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.pair.lock().sites[usize::from(name == B)])
+    }
+
+    /// The site goes down, or comes back with what it had.
+    pub(crate) fn set_up(&self, name: &str, up: bool) {
+        let mut pair = self.pair.lock();
+        pair.sites[usize::from(name == B)].up = up;
+        pair.mirror();
+    }
+
+    /// The link between the sites.
+    pub(crate) fn set_linked(&self, linked: bool) {
+        let mut pair = self.pair.lock();
+        pair.linked = linked;
+        pair.mirror();
+    }
+
+    /// Lets the workers look for work, where the test cannot see whether they should find any.
+    pub(crate) async fn breathe(&self) {
+        tokio::time::sleep(self.options.runner.poll * 3).await;
+    }
+
+    /// Waits until a call was in trouble.
+    pub(crate) async fn struck(&self) {
+        until("a call is in trouble", || async { self.wire.struck() > 0 }).await;
+    }
+}
+
+async fn begin(directory: &TempDir, options: &ControlOptions) -> (Db, Control, Running) {
+    let url = format!("sqlite://{}", directory.path().join("db").display());
+    let db = Db::open(&url).await.unwrap();
+    let (control, running) = Control::start(db.clone(), options.clone()).await.unwrap();
+    (db, control, running)
+}
+
+/// Looks again and again until it is so.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut look: impl FnMut() -> F) {
+    let looks = async {
+        while !look().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let ended = tokio::time::timeout(PATIENCE, looks).await;
+    assert!(ended.is_ok(), "never: {what}");
+}
+
+/// A member of the project that owns everything.
+pub(crate) fn member() -> Context {
+    member_of("0123456789abcdef0123456789abcdef")
+}
+
+/// A member of another project.
+pub(crate) fn member_of(project: &str) -> Context {
+    Context {
+        project: ProjectId(project.to_owned()),
+        user: UserId("somebody".to_owned()),
+        is_admin: false,
+        request_id: "req-1".to_owned(),
+    }
+}
+
+/// An administrator.
+pub(crate) fn admin() -> Context {
+    Context {
+        is_admin: true,
+        ..member()
+    }
+}

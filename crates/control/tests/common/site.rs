@@ -1,0 +1,303 @@
+//! A site without a disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use firebrick_backend::{
+    Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
+    ImageInfo, ImageStatus, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, SiteStatus,
+    SnapshotInfo, SpaceStats,
+};
+use firebrick_vocabulary::{
+    Bytes, Epoch, GIB, ImageId, ImageName, Position, Sequence, SnapshotId, SnapshotName, StoreId,
+    SyncState,
+};
+use parking_lot::Mutex;
+
+use super::images::{Image, Pair, State};
+use super::wire::Wire;
+
+/// One of two sites.
+pub(crate) struct Site {
+    pub(crate) name: &'static str,
+    pub(crate) index: usize,
+    pub(crate) pair: Arc<Mutex<Pair>>,
+    pub(crate) wire: Wire,
+}
+
+fn info(id: ImageId, image: &Image) -> ImageInfo {
+    ImageInfo {
+        id,
+        name: image.name.clone(),
+        size: image.size,
+        used: Bytes::ZERO,
+        role: image.role,
+        epoch: image.epoch,
+        mirrored: image.mirrored,
+        sync: SyncState::Consistent,
+    }
+}
+
+const fn position(sequence: u64) -> Position {
+    Position {
+        epoch: Epoch(1),
+        sequence: Sequence(sequence),
+    }
+}
+
+fn missing() -> Fault {
+    Fault::new(FaultKind::NotFound, "fake", "there is no such image")
+}
+
+fn address(id: ImageId, key: &ExportKey, site: &str) -> ExportAddress {
+    ExportAddress {
+        protocol: "nbd".to_owned(),
+        uri: format!("nbd://{site}/{id}-{}", key.0),
+        export: format!("{id}-{}", key.0),
+    }
+}
+
+impl Site {
+    async fn call<T>(
+        &self,
+        name: &'static str,
+        act: impl FnOnce(&mut State) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let act = || {
+            let mut pair = self.pair.lock();
+            let state = &mut pair.sites[self.index];
+            if !state.up {
+                return Err(Fault::new(FaultKind::Unreachable, name, "the site is down"));
+            }
+            let result = act(state);
+            pair.mirror();
+            result
+        };
+        self.wire.call(self.name, name, act).await
+    }
+}
+
+#[async_trait]
+impl Backend for Site {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            storage_protocol: "nbd".to_owned(),
+            thin_provisioning: true,
+            multiattach: true,
+            online_extend: true,
+            mirroring: true,
+            consistent_groups: true,
+        }
+    }
+
+    async fn status(&self) -> Result<SiteStatus, Fault> {
+        let act = |state: &mut State| {
+            Ok(SiteStatus {
+                name: self.name.to_owned(),
+                store: state.store,
+                head: position(state.head),
+                durable: position(state.head),
+                peers: Vec::new(),
+            })
+        };
+        self.call("status", act).await
+    }
+
+    async fn space(&self) -> Result<SpaceStats, Fault> {
+        let act = |state: &mut State| {
+            Ok(SpaceStats {
+                total: Bytes(10_000 * GIB),
+                free: Bytes(10_000 * GIB),
+                provisioned: Bytes(state.images.values().map(|image| image.size.0).sum()),
+                used: Bytes::ZERO,
+            })
+        };
+        self.call("space", act).await
+    }
+
+    async fn create_image(&self, image: NewImage) -> Result<ImageInfo, Fault> {
+        let id = image.id;
+        let act = |state: &mut State| Ok(info(id, &state.create(image)?));
+        self.call("create_image", act).await
+    }
+
+    async fn image(&self, image: ImageId) -> Result<ImageInfo, Fault> {
+        let act = |state: &mut State| {
+            let found = state.images.get(&image).ok_or_else(missing)?;
+            Ok(info(image, found))
+        };
+        self.call("image", act).await
+    }
+
+    async fn images(&self) -> Result<Vec<ImageInfo>, Fault> {
+        let all = |state: &mut State| {
+            let all = state.images.iter();
+            Ok(all.map(|(id, image)| info(*id, image)).collect())
+        };
+        self.call("images", all).await
+    }
+
+    async fn rename_image(&self, image: ImageId, name: ImageName) -> Result<(), Fault> {
+        let act = |state: &mut State| {
+            state.images.get_mut(&image).ok_or_else(missing)?.name = name;
+            Ok(())
+        };
+        self.call("rename_image", act).await
+    }
+
+    async fn extend_image(&self, image: ImageId, size: Bytes) -> Result<(), Fault> {
+        self.call("extend_image", |state| state.extend(image, size))
+            .await
+    }
+
+    async fn remove_image(&self, image: ImageId) -> Result<(), Fault> {
+        self.call("remove_image", |state| state.remove(image)).await
+    }
+
+    async fn create_snapshot(
+        &self,
+        image: ImageId,
+        name: SnapshotName,
+    ) -> Result<SnapshotInfo, Fault> {
+        let act = |state: &mut State| {
+            state.snapshot(image, name.clone())?;
+            Ok(SnapshotInfo {
+                id: SnapshotId(1),
+                name,
+                size: Bytes::ZERO,
+            })
+        };
+        self.call("create_snapshot", act).await
+    }
+
+    async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault> {
+        let act = |state: &mut State| {
+            let found = state.images.get(&image).ok_or_else(missing)?;
+            let all = found.snapshots.iter().map(|(name, size)| SnapshotInfo {
+                id: SnapshotId(1),
+                name: name.clone(),
+                size: *size,
+            });
+            Ok(all.collect())
+        };
+        self.call("snapshots", act).await
+    }
+
+    async fn remove_snapshot(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault> {
+        let act = |state: &mut State| state.remove_snapshot(image, &name);
+        self.call("remove_snapshot", act).await
+    }
+
+    async fn roll_back(&self, _image: ImageId, _name: SnapshotName) -> Result<(), Fault> {
+        self.call("roll_back", |_| Ok(())).await
+    }
+
+    async fn export(
+        &self,
+        image: ImageId,
+        key: ExportKey,
+        _access: Access,
+    ) -> Result<ExportAddress, Fault> {
+        let act = |state: &mut State| {
+            state.export(image, key.clone())?;
+            Ok(address(image, &key, self.name))
+        };
+        self.call("export", act).await
+    }
+
+    async fn unexport(&self, image: ImageId, key: ExportKey) -> Result<(), Fault> {
+        let act = |state: &mut State| {
+            state.exports.remove(&(image, key));
+            Ok(())
+        };
+        self.call("unexport", act).await
+    }
+
+    async fn exports(&self) -> Result<Vec<ExportInfo>, Fault> {
+        let act = |state: &mut State| {
+            let all = state.exports.iter().map(|(image, key)| ExportInfo {
+                image: *image,
+                key: key.clone(),
+                access: Access::ReadWrite,
+                address: address(*image, key, self.name),
+                clients: 0,
+            });
+            Ok(all.collect())
+        };
+        self.call("exports", act).await
+    }
+
+    async fn set_mirroring(&self, image: ImageId, enabled: bool) -> Result<(), Fault> {
+        let act = |state: &mut State| {
+            state.images.get_mut(&image).ok_or_else(missing)?.mirrored = enabled;
+            Ok(())
+        };
+        self.call("set_mirroring", act).await
+    }
+
+    async fn mirror_status(&self) -> Result<MirrorStatus, Fault> {
+        let act = |state: &mut State| {
+            let mirrored = state.images.iter().filter(|(_, image)| image.mirrored);
+            let images = mirrored.map(|(id, image)| ImageStatus {
+                id: *id,
+                name: image.name.clone(),
+                role: image.role,
+                epoch: image.epoch,
+                sync: SyncState::Consistent,
+                peer_consistent: Some(true),
+            });
+            Ok(MirrorStatus {
+                peers: Vec::new(),
+                images: images.collect(),
+            })
+        };
+        self.call("mirror_status", act).await
+    }
+
+    async fn demote(&self, images: &[ImageId]) -> Result<Position, Fault> {
+        let act = |state: &mut State| {
+            state.demote(images)?;
+            Ok(position(state.head))
+        };
+        self.call("demote", act).await
+    }
+
+    async fn wait_applied(
+        &self,
+        _of: StoreId,
+        wanted: Position,
+        _within: Duration,
+    ) -> Result<(), Fault> {
+        let act = |state: &mut State| {
+            if position(state.applied) >= wanted {
+                return Ok(());
+            }
+            Err(Fault::new(
+                FaultKind::TimedOut,
+                "wait",
+                "it has not arrived",
+            ))
+        };
+        self.call("wait_applied", act).await
+    }
+
+    async fn promote(
+        &self,
+        images: &[ImageId],
+        mode: PromoteMode,
+    ) -> Result<Vec<PromoteOutcome>, Fault> {
+        let act = |state: &mut State| {
+            let all = images.iter().map(|image| PromoteOutcome {
+                image: *image,
+                result: state.promote(*image, mode),
+            });
+            Ok(all.collect())
+        };
+        self.call("promote", act).await
+    }
+}

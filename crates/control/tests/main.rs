@@ -1,0 +1,15 @@
+//! The control plane over a real database and sites without disks.
+//!
+//! One program for all subjects, so that it is linked once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+mod attachments;
+mod failover;
+mod failover_trouble;
+mod quota;
+mod restart;
+mod restart_failover;
+mod together;
+mod volumes;
