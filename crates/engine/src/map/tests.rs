@@ -1,3 +1,5 @@
+//! A map against a plain tree of blocks.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! What a simulated disk keeps and what it loses.
+
 use std::io::{ErrorKind, IoSlice};
 
 use super::*;

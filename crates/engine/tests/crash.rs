@@ -7,7 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
-mod model;
+mod common;
 
 use std::cell::Cell;
 use std::io::ErrorKind::{Other, StorageFull};
@@ -15,11 +15,11 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use common::{Model, Step};
 use firebrick_edge::Disk;
 use firebrick_engine::{ErrorKind, Store, StoreOptions};
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
 use firebrick_vocabulary::{Sequence, StoreId};
-use model::{Model, Step};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

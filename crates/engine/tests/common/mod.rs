@@ -1,5 +1,7 @@
 //! What a store should hold, and random operations that change both alike.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
