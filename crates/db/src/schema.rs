@@ -15,7 +15,7 @@ const VERSIONS: &[&[&str]] = &[&[
         status TEXT NOT NULL, previous_status TEXT, attach_status TEXT NOT NULL,
         migration_status TEXT, host TEXT, availability_zone TEXT NOT NULL,
         volume_type TEXT NOT NULL, snapshot TEXT, source TEXT,
-        bootable BIGINT NOT NULL, readonly BIGINT NOT NULL, multiattach BIGINT NOT NULL,
+        bootable BIGINT NOT NULL, readonly BIGINT, multiattach BIGINT NOT NULL,
         replication_status TEXT, service TEXT,
         created_at BIGINT NOT NULL, updated_at BIGINT, launched_at BIGINT)",
     "CREATE INDEX volumes_by_project ON volumes (project, created_at, id)",

@@ -36,7 +36,7 @@ fn volume(name: Option<&str>, size: u32) -> Volume {
         snapshot: None,
         source: None,
         bootable: false,
-        readonly: true,
+        readonly: Some(true),
         multiattach: false,
         replication_status: None,
         service: None,

@@ -1,7 +1,9 @@
 //! Volumes in answers.
 
+use std::borrow::Cow;
+
 use firebrick_control::{Attachment, Metadata, VolumeDetail};
-use firebrick_state::AttachStatus;
+use firebrick_state::{AttachStatus, AttachmentStatus};
 use firebrick_vocabulary::{AttachmentId, HostName, ServiceId, SnapshotUuid, TypeId, VolumeId};
 use serde::Serialize;
 
@@ -33,7 +35,7 @@ pub(crate) struct Full<'a> {
     volume_type: &'a str,
     snapshot_id: Option<SnapshotUuid>,
     source_volid: Option<VolumeId>,
-    metadata: &'a Metadata,
+    metadata: Cow<'a, Metadata>,
     links: Both<'a, VolumeId>,
     user_id: &'a str,
     bootable: &'static str,
@@ -123,7 +125,7 @@ pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> 
         volume_type: &detail.type_name,
         snapshot_id: volume.snapshot,
         source_volid: volume.source,
-        metadata: &volume.metadata,
+        metadata: Cow::Borrowed(&volume.metadata),
         links: call.links.of("volumes", volume.id),
         user_id: volume.user.as_str(),
         bootable: if volume.bootable { "true" } else { "false" },
@@ -157,15 +159,29 @@ pub(crate) fn full<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> {
     };
     Full {
         attributes: Some(attributes),
+        metadata: with_readonly(&volume.metadata, volume.readonly),
         ..changed(call, detail)
     }
+}
+
+/// The metadata of a volume that is shown: Cinder adds what was last said of writing to it.
+fn with_readonly(metadata: &Metadata, readonly: Option<bool>) -> Cow<'_, Metadata> {
+    let Some(readonly) = readonly else {
+        return Cow::Borrowed(metadata);
+    };
+    let word = if readonly { "True" } else { "False" };
+    let mut shown = metadata.clone();
+    shown.insert("readonly".to_owned(), word.to_owned());
+    Cow::Owned(shown)
 }
 
 fn attached(status: AttachStatus, attachments: &[Attachment]) -> Vec<Attached<'_>> {
     if status == AttachStatus::Detached {
         return Vec::new();
     }
-    let complete = attachments.iter().filter(|a| a.attached_at.is_some());
+    let complete = attachments
+        .iter()
+        .filter(|attachment| attachment.status == AttachmentStatus::Attached);
     complete
         .map(|attachment| Attached {
             id: attachment.volume,

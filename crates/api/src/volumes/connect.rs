@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use firebrick_control::{AttachMode, ForceDetach, LegacyAttach};
 use firebrick_vocabulary::AttachmentId;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::action::Asked;
 use crate::body::Fields;
@@ -53,7 +53,8 @@ pub(super) async fn initialize(asked: &Asked, fields: Fields<'_>) -> Answer {
 
 pub(super) async fn terminate(asked: &Asked, fields: Fields<'_>) -> Answer {
     let action = fields.object("os-terminate_connection")?;
-    let connector = action.object("connector")?.entries().clone();
+    action.require(&["connector"])?;
+    let connector = connector(&action)?.unwrap_or_default();
     asked
         .control
         .terminate_connection(&asked.call.context, asked.id, connector)
@@ -107,11 +108,7 @@ pub(super) async fn detach(asked: &Asked, fields: Fields<'_>) -> Answer {
 pub(super) async fn force_detach(asked: &Asked, fields: Fields<'_>) -> Answer {
     let fields = fields.object("os-force_detach")?;
     fields.only(&["attachment_id", "connector"])?;
-    let connector = match fields.get("connector") {
-        // Some clients print a missing connector instead of leaving it out.
-        None | Some(Value::Null | Value::String(_)) => None,
-        Some(_) => Some(fields.object("connector")?.entries().clone()),
-    };
+    let connector = connector(&fields)?;
     let attachment = fields.uuid_or_null("attachment_id")?.map(AttachmentId);
     let request = ForceDetach {
         attachment,
@@ -122,4 +119,13 @@ pub(super) async fn force_detach(asked: &Asked, fields: Fields<'_>) -> Answer {
         .force_detach(&asked.call.context, asked.id, request)
         .await?;
     empty(StatusCode::ACCEPTED)
+}
+
+/// The connector of a host that disconnects, which need not be known any more.
+fn connector(fields: &Fields<'_>) -> Result<Option<Map<String, Value>>, Fault> {
+    match fields.get("connector") {
+        // Some clients print a missing connector instead of leaving it out.
+        None | Some(Value::Null | Value::String(_)) => Ok(None),
+        Some(_) => Ok(Some(fields.object("connector")?.entries().clone())),
+    }
 }

@@ -45,7 +45,8 @@ pub struct Volume {
     /// The volume from which it was made.
     pub source: Option<VolumeId>,
     pub bootable: bool,
-    pub readonly: bool,
+    /// What was last said about it; `None` where nothing ever was, which clients tell apart.
+    pub readonly: Option<bool>,
     pub multiattach: bool,
     pub replication_status: Option<ReplicationStatus>,
     /// The service that is responsible for it.
@@ -78,7 +79,7 @@ fn from_row(row: &AnyRow) -> Result<Volume, Error> {
         snapshot: columns.maybe_parsed("snapshot")?,
         source: columns.maybe_parsed("source")?,
         bootable: columns.flag("bootable")?,
-        readonly: columns.flag("readonly")?,
+        readonly: columns.maybe_number("readonly")?.map(|value| value != 0),
         multiattach: columns.flag("multiattach")?,
         replication_status: columns.maybe_parsed("replication_status")?,
         service: columns.maybe_parsed("service")?,
@@ -173,7 +174,7 @@ pub async fn insert(connection: &mut Connection, volume: &Volume) -> Result<(), 
         .bind(maybe(volume.snapshot.as_ref()))
         .bind(maybe(volume.source.as_ref()))
         .bind(flag(volume.bootable))
-        .bind(flag(volume.readonly))
+        .bind(volume.readonly.map(flag))
         .bind(flag(volume.multiattach))
         .bind(maybe(volume.replication_status.as_ref()))
         .bind(maybe(volume.service.as_ref()))
@@ -216,7 +217,7 @@ pub async fn swap(
         .bind(volume.availability_zone.as_str())
         .bind(volume.volume_type.to_string())
         .bind(flag(volume.bootable))
-        .bind(flag(volume.readonly))
+        .bind(volume.readonly.map(flag))
         .bind(flag(volume.multiattach))
         .bind(maybe(volume.replication_status.as_ref()))
         .bind(maybe(volume.service.as_ref()))
