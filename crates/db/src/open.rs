@@ -81,11 +81,16 @@ impl Db {
 
     /// Begins a transaction.
     pub async fn begin(&self) -> Result<Tx, Error> {
-        self.write
-            .begin_with(self.begin)
-            .await
-            .map(Tx)
-            .map_err(Error::sql("begin a transaction"))
+        const DOING: &str = "begin a transaction";
+        // Whoever asks may go away at any time. A begin that is cut off in the middle would leave
+        // SQLite's one writer within a transaction that nobody ends; so it is always brought to its
+        // end, and what nobody takes is rolled back.
+        let (write, begin) = (self.write.clone(), self.begin);
+        let begun = tokio::spawn(async move { write.begin_with(begin).await });
+        match begun.await {
+            Ok(begun) => begun.map(Tx).map_err(Error::sql(DOING)),
+            Err(error) => Err(Error::new(ErrorKind::Failed, DOING, error.to_string())),
+        }
     }
 
     /// Ends all connections.
