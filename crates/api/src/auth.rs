@@ -69,18 +69,18 @@ mod tests {
             .map_err(|fault| fault.status().as_u16())
     }
 
-    fn is(user: &str, project: &str) -> Result<(String, String), u16> {
-        Ok((user.to_owned(), project.to_owned()))
+    fn is(user: &str, project: &str) -> (String, String) {
+        (user.to_owned(), project.to_owned())
     }
 
     #[test]
     fn tokens_and_addresses_name_user_and_project() {
-        assert_eq!(caller(None, None), is("admin", "admin"));
-        assert_eq!(caller(None, Some("p1")), is("admin", "p1"));
-        assert_eq!(caller(Some("u:p1"), None), is("u", "p1"));
-        assert_eq!(caller(Some("u:p1"), Some("p1")), is("u", "p1"));
-        assert_eq!(caller(Some("u"), Some("p1")), is("u", "p1"));
-        assert_eq!(caller(Some("u:"), Some("p1")), is("u", "p1"));
+        assert_eq!(caller(None, None), Ok(is("admin", "admin")));
+        assert_eq!(caller(None, Some("p1")), Ok(is("admin", "p1")));
+        assert_eq!(caller(Some("u:p1"), None), Ok(is("u", "p1")));
+        assert_eq!(caller(Some("u:p1"), Some("p1")), Ok(is("u", "p1")));
+        assert_eq!(caller(Some("u"), Some("p1")), Ok(is("u", "p1")));
+        assert_eq!(caller(Some("u:"), Some("p1")), Ok(is("u", "p1")));
     }
 
     #[test]

@@ -74,16 +74,19 @@ where
 }
 
 /// `200` with a body.
+#[expect(clippy::unnecessary_wraps, reason = "what handlers end with")]
 pub(crate) fn ok(body: impl Serialize) -> Answer {
     Ok(axum::Json(body).into_response())
 }
 
 /// `202` with a body.
+#[expect(clippy::unnecessary_wraps, reason = "what handlers end with")]
 pub(crate) fn accepted(body: impl Serialize) -> Answer {
     Ok((StatusCode::ACCEPTED, axum::Json(body)).into_response())
 }
 
 /// A status without a body.
+#[expect(clippy::unnecessary_wraps, reason = "what handlers end with")]
 pub(crate) fn empty(status: StatusCode) -> Answer {
     Ok(Response::builder()
         .status(status)

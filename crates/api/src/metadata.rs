@@ -55,6 +55,7 @@ pub(crate) fn tagged(answer: Answer, metadata: &Metadata) -> Answer {
 }
 
 /// Whether the request may be done while the content is this; otherwise the answer.
+#[expect(clippy::result_large_err, reason = "an answer is what it refuses with")]
 pub(crate) fn unless_changed(headers: &HeaderMap, metadata: &Metadata) -> Result<(), Response> {
     let Some(wanted) = headers
         .get(header::IF_MATCH)

@@ -17,15 +17,15 @@ pub(crate) async fn pools(State(control): State<Control>, call: Call) -> Answer 
         .filter(|_| call.at(Microversion::POOL_FILTERS));
     let mut pools = control.pools(&call.context).await?;
     pools.retain(|pool| name.is_none_or(|name| pool.name == name));
-    let items: Vec<Value> = pools.into_iter().map(|pool| shown(pool, detail)).collect();
+    let items: Vec<Value> = pools.into_iter().map(|pool| shown(&pool, detail)).collect();
     ok(json!({ "pools": items }))
 }
 
-fn shown(pool: Pool, detail: bool) -> Value {
+fn shown(pool: &Pool, detail: bool) -> Value {
     if detail {
-        json!({ "name": pool.name, "capabilities": pool.capabilities })
+        json!({ "name": &pool.name, "capabilities": &pool.capabilities })
     } else {
-        json!({ "name": pool.name })
+        json!({ "name": &pool.name })
     }
 }
 

@@ -293,16 +293,14 @@ impl<'a> Fields<'a> {
         let Some(value) = self.get(key).filter(|value| !value.is_null()) else {
             return Ok(None);
         };
-        match value.as_str().map(Uuid::parse_str) {
-            Some(Ok(id)) => Ok(Some(id)),
-            Some(Err(_)) | None => {
-                let rule = format!(
-                    "{} is not valid under any of the given schemas",
-                    repr(value)
-                );
-                Err(wrong(Some(key), value, &rule))
-            }
+        if let Some(Ok(id)) = value.as_str().map(Uuid::parse_str) {
+            return Ok(Some(id));
         }
+        let rule = format!(
+            "{} is not valid under any of the given schemas",
+            repr(value)
+        );
+        Err(wrong(Some(key), value, &rule))
     }
 
     /// A boolean or one of the words for it; missing is `None`.

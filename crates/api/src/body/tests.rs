@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::*;
 
 fn refusal<T: std::fmt::Debug>(
-    value: Value,
+    value: &Value,
     read: impl Fn(Fields<'_>) -> Result<T, Fault>,
 ) -> String {
-    match Fields::root(&value).and_then(read) {
+    match Fields::root(value).and_then(read) {
         Ok(taken) => format!("taken: {taken:?}"),
         Err(fault) => fault.message().to_owned(),
     }
@@ -16,7 +16,7 @@ fn refusal<T: std::fmt::Debug>(
 
 #[test]
 fn sizes_are_whole_numbers_from_one() {
-    let size = |value| refusal(json!({ "size": value }), |f| f.size("size", true));
+    let size = |value| refusal(&json!({ "size": value }), |f| f.size("size", true));
     assert_eq!(size(json!(1)), "taken: Some(1)");
     assert_eq!(size(json!("12")), "taken: Some(12)");
     assert_eq!(size(Value::Null), "taken: None");
@@ -57,30 +57,33 @@ fn sizes_are_whole_numbers_from_one() {
 #[test]
 fn unknown_and_missing_keys_are_named() {
     assert_eq!(
-        refusal(json!({"volume": {"size": 4}}), |f| f
+        refusal(&json!({"volume": {"size": 4}}), |f| f
             .object("volume")?
             .only(&["name"])),
         "Invalid input for field/attribute volume. Value: {'size': 4}. Additional properties are not \
          allowed ('size' was unexpected)"
     );
     assert_eq!(
-        refusal(json!({}), |f| f.require(&["volume"])),
+        refusal(&json!({}), |f| f.require(&["volume"])),
         "'volume' is a required property"
     );
     assert_eq!(
-        refusal(json!({"volume": {}}), |f| f
+        refusal(&json!({"volume": {}}), |f| f
             .object("volume")?
             .require_any(&["name"])),
         "Invalid input for field/attribute volume. Value: {}. {} is not valid under any of the given \
          schemas"
     );
-    assert_eq!(refusal(json!([]), |_| Ok(())), "[] is not of type 'object'");
+    assert_eq!(
+        refusal(&json!([]), |_| Ok(())),
+        "[] is not of type 'object'"
+    );
 }
 
 #[test]
 fn metadata_is_texts_under_plain_keys() {
     let map = |value| {
-        refusal(json!({ "metadata": value }), |f| {
+        refusal(&json!({ "metadata": value }), |f| {
             f.map("metadata", Keys::Metadata, false)
         })
     };
@@ -100,7 +103,7 @@ fn metadata_is_texts_under_plain_keys() {
 #[test]
 fn a_single_entry_must_be_the_one_of_the_address() {
     let one = |value| {
-        refusal(json!({ "meta": value }), |f| {
+        refusal(&json!({ "meta": value }), |f| {
             f.object("meta")?.single("k", Keys::Metadata)
         })
     };
@@ -111,7 +114,7 @@ fn a_single_entry_must_be_the_one_of_the_address() {
 
 #[test]
 fn booleans_have_many_words_but_not_any() {
-    let flag = |value| refusal(json!({ "force": value }), |f| f.boolean("force"));
+    let flag = |value| refusal(&json!({ "force": value }), |f| f.boolean("force"));
     assert_eq!(flag(json!(true)), "taken: Some(true)");
     assert_eq!(flag(json!("off")), "taken: Some(false)");
     assert!(

@@ -32,6 +32,7 @@ pub(crate) struct Service<'a> {
 
 /// What services with a backend have besides.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the answer")]
 struct Replication<'a> {
     replication_status: &'static str,
     active_backend_id: Option<&'a str>,

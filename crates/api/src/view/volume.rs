@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use firebrick_control::{Attachment, Metadata, VolumeDetail};
-use firebrick_state::{AttachStatus, AttachmentStatus};
+use firebrick_state::{AttachStatus, AttachmentStatus, ReplicationStatus};
 use firebrick_vocabulary::{AttachmentId, HostName, ServiceId, SnapshotUuid, TypeId, VolumeId};
 use serde::Serialize;
 
@@ -88,6 +88,7 @@ struct Attributes<'a> {
 
 /// A complete attachment within its volume.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the answer")]
 struct Attached<'a> {
     id: VolumeId,
     attachment_id: AttachmentId,
@@ -130,7 +131,7 @@ pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> 
         user_id: volume.user.as_str(),
         bootable: if volume.bootable { "true" } else { "false" },
         encrypted: false,
-        replication_status: volume.replication_status.map(|status| status.as_str()),
+        replication_status: volume.replication_status.map(ReplicationStatus::as_str),
         consistencygroup_id: None,
         multiattach: volume.multiattach,
         attachments: attached(volume.attach_status, &detail.attachments),
