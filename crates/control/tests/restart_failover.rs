@@ -89,6 +89,33 @@ async fn killed_anywhere(case: Case) {
     }
 }
 
+/// A site that died while it was asked to give way, and for which the others went on, is not asked
+/// again when it returns, cut off, before the process does.
+#[tokio::test]
+async fn a_site_that_was_given_up_stays_so() {
+    let mut world = World::new().await;
+    let given = Given::new(&world).await;
+    let wait = Trouble::HangBeforeRelease;
+    world.wire.arm(At::Name(A, "demote", 1), wait);
+    let to = Some(B);
+    world.control.failover(&admin(), HOST, to).await.unwrap();
+    world.struck().await;
+    world.set_up(A, false);
+    world
+        .wire
+        .arm(At::Name(B, "promote", 1), Trouble::HangAfter);
+    world.wire.release();
+    world.struck().await;
+    world.kill().await;
+    world.set_linked(false);
+    world.set_up(A, true);
+    world.restart().await;
+    world.moved().await;
+    given.is_away(&world, "given up").await;
+    world.set_linked(true);
+    world.one_primary();
+}
+
 macro_rules! killed {
     ($($name:ident: $case:ident,)*) => {$(
         #[tokio::test]

@@ -60,7 +60,6 @@ impl Wire {
 
     /// The one call that waits goes on.
     pub(crate) fn release(&self) {
-        self.disarm();
         self.1.notify_one();
     }
 
