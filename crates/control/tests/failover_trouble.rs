@@ -250,3 +250,35 @@ async fn operations_under_way_go_on_at_the_other_site() {
         }
     }
 }
+
+/// What is under way with a plain volume when its backend moves rests when the backend is back.
+#[tokio::test]
+async fn plain_volumes_under_way_rest_at_home() {
+    for (operation, call) in [
+        (Operation::Extend, "extend_image"),
+        (Operation::Delete, "remove_image"),
+        (Operation::Snapshot, "create_snapshot"),
+        (Operation::Attach, "export"),
+    ] {
+        for lost in [false, true] {
+            let world = World::new().await;
+            let volume = world.made(sized(1)).await;
+            let when = format!("{operation:?}, lost: {lost}");
+            world
+                .wire
+                .arm(At::Name(A, call, 1), Trouble::HangBeforeRelease);
+            let asked = tokio::spawn(operation.run(world.handle(), volume));
+            world.struck().await;
+            world.set_up(A, !lost);
+            world.failed_over(B).await;
+            world.wire.release();
+            // It may be refused, as its site may be lost.
+            let _ = asked.await.unwrap();
+            crate::common::until(&when, || world.all_rest()).await;
+            world.consistent(&format!("away, {when}")).await;
+            world.set_up(A, true);
+            world.failed_over("default").await;
+            world.rest_at_home(volume, &when).await;
+        }
+    }
+}

@@ -74,7 +74,12 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
         };
         for mut snapshot in snapshots::of_volume(&mut tx, volume.id).await? {
             let from = [snapshot.status];
-            if lost && snapshot.previous_status.is_none() {
+            // What is under way ends by its activity, at the site where the volume lives.
+            let busy = matches!(
+                snapshot.status,
+                SnapshotStatus::Creating | SnapshotStatus::Deleting
+            );
+            if lost && !busy && snapshot.previous_status.is_none() {
                 snapshot.previous_status = Some(snapshot.status);
                 snapshot.status = SnapshotStatus::Error;
             } else if !lost && let Some(previous) = snapshot.previous_status.take() {
@@ -121,7 +126,8 @@ fn fail(volume: &mut Volume, replication: ReplicationStatus) {
 /// another status.
 fn resting(volume: &Volume) -> VolumeStatus {
     match volume.status {
-        VolumeStatus::Extending => volume.previous_status.unwrap_or(VolumeStatus::Available),
+        // Whether its image has grown is not known.
+        VolumeStatus::Extending => VolumeStatus::ErrorExtending,
         VolumeStatus::Deleting => VolumeStatus::ErrorDeleting,
         other => other,
     }

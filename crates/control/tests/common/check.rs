@@ -231,3 +231,23 @@ fn place(volume: &Volume, active: &'static str) -> &'static str {
     let moves = volume.replication_status.unwrap().is_replicated();
     if moves { active } else { A }
 }
+
+impl World {
+    /// The volume is gone, or can be used, or says why not.
+    pub(crate) async fn rest_at_home(&self, id: firebrick_vocabulary::VolumeId, when: &str) {
+        self.consistent(&format!("home, {when}")).await;
+        let Some(volume) = self.volume(id).await else {
+            return;
+        };
+        assert!(
+            !volume.status.is_transient() || volume.status == VolumeStatus::Attaching,
+            "{when}"
+        );
+        assert_eq!(
+            volume.replication_status,
+            Some(ReplicationStatus::Disabled),
+            "{when}"
+        );
+        assert_ne!(volume.status, VolumeStatus::Error, "{when}");
+    }
+}
