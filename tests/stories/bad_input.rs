@@ -127,6 +127,12 @@ fn a_wrong_cinder_conf_stops_the_start_with_file_line_and_option() {
             3,
         ),
         ("[DEFAULT]\nauth_strategy = kerberos\n", "auth_strategy", 2),
+        (
+            "[DEFAULT]\nauth_strategy = noauth\nenabled_backends = b\n[b]\n\
+             site_admin = a.sock\n[database]\nconnection = sqlite:////nonexistent/x.sqlite\n",
+            "connection",
+            7,
+        ),
         ("[DEFAULT]\nenabled_backends\n", "enabled_backends", 2),
         ("[DEFAULT\nenabled_backends = blocks\n", "[DEFAULT", 1),
     ];

@@ -34,6 +34,18 @@ impl ServeConf {
     pub(crate) fn read(path: &Path) -> Result<(Self, Vec<Unknown>), ConfigError> {
         let file = ConfigFile::read(path)?;
         let conf = Self::from_file(&file)?;
+        if is_in_no_folder(&conf.database) {
+            let section = file.section("database");
+            let given = |section: &&Section| matches!(section.text("connection"), Ok(Some(_)));
+            return Err(match section.filter(given) {
+                Some(section) => {
+                    section.refuse("connection", "names a file in a folder that is not there")
+                }
+                None => file
+                    .require("DEFAULT")?
+                    .refuse("state_path", "names a folder that is not there"),
+            });
+        }
         Ok((conf, file.unknown()))
     }
 
@@ -89,6 +101,9 @@ fn listen(defaults: &Section, api: &ApiOptions) -> Result<SocketAddr, ConfigErro
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let ip = defaults.value_or("osapi_volume_listen", what, loopback)?;
     let port = defaults.value_or("osapi_volume_listen_port", "a port number", PORT)?;
+    if port == 0 {
+        return Err(defaults.refuse("osapi_volume_listen_port", "must be between 1 and 65535"));
+    }
     let listen = SocketAddr::new(ip, port);
     match api.check(listen) {
         Ok(()) => Ok(listen),
@@ -128,6 +143,13 @@ fn database(file: &ConfigFile, defaults: &Section, base: &Path) -> Result<String
         }
         Some(_) | None => Ok(url),
     }
+}
+
+/// Whether the URL is that of an SQLite file in a folder that does not exist.
+fn is_in_no_folder(url: &str) -> bool {
+    let file = url.strip_prefix("sqlite:///").map(Path::new);
+    let folder = file.and_then(Path::parent);
+    folder.is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
 }
 
 fn node(defaults: &Section) -> Result<String, ConfigError> {
