@@ -79,6 +79,7 @@ async fn agree_at(inner: &Inner, backend: &BackendOptions, id: Option<&str>) -> 
             continue;
         }
         let address = match there.remove(&place) {
+            Some(address) if says(row, &address) => continue,
             Some(address) => Ok(address),
             None => {
                 site.export(place.0, place.1.clone(), access(row.mode))
@@ -93,25 +94,29 @@ async fn agree_at(inner: &Inner, backend: &BackendOptions, id: Option<&str>) -> 
     Ok(())
 }
 
-/// The attachment says how its export is reached. The export of one that has gone meanwhile ends.
+fn says(row: &Attachment, address: &ExportAddress) -> bool {
+    row.connection_info.as_ref() == Some(&connection_info(row, address))
+}
+
+/// The attachment says how its export is reached. The export of one that has gone, or
+/// has no host any more, ends.
 async fn note(
     inner: &Inner,
     site: &dyn Backend,
     row: &Attachment,
     address: &ExportAddress,
 ) -> Result<()> {
-    let info = connection_info(row, address);
-    let known = row.connection_info.as_ref() == Some(&info);
     let mut tx = inner.db.begin().await?;
-    let Some(mut newer) = attachments::get(&mut tx, row.id).await? else {
+    let newer = attachments::get(&mut tx, row.id).await?;
+    let Some(mut newer) = newer.filter(|newer| newer.connector.is_some()) else {
         drop(tx);
         return Ok(site
             .unexport(row.volume.image_id(), export_key(row))
             .await?);
     };
-    if !known && newer == *row {
+    if !says(row, address) && newer == *row {
         info!(volume = %row.volume, site = site.name(), "an attachment learns where its export is");
-        newer.connection_info = Some(info);
+        newer.connection_info = Some(connection_info(row, address));
         attachments::update(&mut tx, &newer).await?;
         tx.commit().await?;
     }

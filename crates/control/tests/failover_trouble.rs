@@ -100,7 +100,6 @@ in_trouble! {
     answers_that_come_too_late: Trouble::LoseAnswer(FaultKind::TimedOut),
     answers_that_are_lies: Trouble::LoseAnswer(FaultKind::Io),
     calls_that_are_refused: Trouble::Refuse(FaultKind::Io),
-    calls_that_do_not_arrive: Trouble::Refuse(FaultKind::Unreachable),
 }
 
 #[tokio::test]
