@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use firebrick_tests::{Api, Dev, Guest, run, until};
+use firebrick_tests::{Api, Dev, Guest, run, until, until_some};
 use serde_json::json;
 
 #[test]
@@ -24,7 +24,8 @@ fn everything_is_found_again_at_the_next_start() {
     assert_eq!(dev.json()["api"], json["api"]);
     assert_eq!(dev.json()["host"], json["host"]);
     assert_eq!(api.volume(&id)["status"], "in-use");
-    let mut disk = Guest::open(&uri).unwrap();
+    // Exports come back a moment after the API.
+    let mut disk = until_some("the export is back", 30, || Guest::open(&uri).ok());
     assert_eq!(disk.read(4096, 4096).unwrap(), vec![7; 4096]);
     assert!(before.elapsed().as_secs() < 60);
 }
