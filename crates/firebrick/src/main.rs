@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     match cli::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            printer::Printer::new().failure(&failure.to_string());
+            printer::Printer::failure(&failure.to_string());
             failure.code()
         }
     }

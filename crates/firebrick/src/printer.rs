@@ -29,19 +29,19 @@ impl Printer {
     }
 
     /// One line.
-    pub(crate) fn line(self, text: &str) {
+    pub(crate) fn line(text: &str) {
         let mut out = std::io::stdout().lock();
         drop(writeln!(out, "{text}").and_then(|()| out.flush()));
     }
 
     /// A line about something good.
     pub(crate) fn good(self, text: &str) {
-        self.line(&self.painted(text, "32"));
+        Self::line(&self.painted(text, "32"));
     }
 
     /// A line about something that needs a look.
     pub(crate) fn warning(self, text: &str) {
-        self.line(&self.painted(text, "33"));
+        Self::line(&self.painted(text, "33"));
     }
 
     /// The text in bold.
@@ -50,15 +50,15 @@ impl Printer {
     }
 
     /// A value for programs, on one line.
-    pub(crate) fn json<T: Serialize>(self, value: &T) {
+    pub(crate) fn json<T: Serialize>(value: &T) {
         match serde_json::to_string(value) {
-            Ok(text) => self.line(&text),
-            Err(error) => self.failure(&error.to_string()),
+            Ok(text) => Self::line(&text),
+            Err(error) => Self::failure(&error.to_string()),
         }
     }
 
     /// The reason why the command failed.
-    pub(crate) fn failure(self, text: &str) {
+    pub(crate) fn failure(text: &str) {
         let mut out = std::io::stderr().lock();
         drop(writeln!(out, "firebrick: {text}"));
     }

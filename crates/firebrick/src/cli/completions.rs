@@ -9,5 +9,5 @@ use crate::printer::Printer;
 pub(crate) fn run(args: &CompletionsArgs) {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "firebrick", &mut script);
-    Printer::new().line(String::from_utf8_lossy(&script).trim_end());
+    Printer::line(String::from_utf8_lossy(&script).trim_end());
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(args: SiteArgs) -> Result<(), Failure> {
 fn print_fingerprint(path: &Path) -> Result<(), Failure> {
     let (conf, _) = SiteConf::read(path)?;
     let print = fingerprint(&conf).map_err(|error| Failure::new("find the fingerprint", error))?;
-    Printer::new().line(&print.to_string());
+    Printer::line(&print.to_string());
     Ok(())
 }
 

@@ -78,137 +78,139 @@ fn every_option_is_taken() {
     assert_eq!(conf.control.backends[0].reserved_percentage, 5);
 }
 
+/// Lines of `[DEFAULT]`, lines of the backend, and what the refusal says.
+const WRONG: &[(&str, &str, &str)] = &[
+    (
+        "osapi_volume_listen_port = abc",
+        "",
+        ":5: [DEFAULT] osapi_volume_listen_port: \"abc\" is",
+    ),
+    (
+        "osapi_volume_listen = 0.0.0.0",
+        "",
+        ":5: [DEFAULT] osapi_volume_listen: auth_strategy",
+    ),
+    ("osapi_max_limit = 0", "", ":5: [DEFAULT] osapi_max_limit: "),
+    (
+        "public_endpoint = here",
+        "",
+        ":5: [DEFAULT] public_endpoint: ",
+    ),
+    (
+        "auth_strategy = keystone",
+        "",
+        ":5: [DEFAULT] auth_strategy: keystone is not in this",
+    ),
+    (
+        "auth_strategy = none",
+        "",
+        ":5: [DEFAULT] auth_strategy: \"none\" is neither",
+    ),
+    (
+        "quota_volumes = -2",
+        "",
+        ":5: [DEFAULT] quota_volumes: -2 is not between -1 and",
+    ),
+    (
+        "quota_gigabytes = many",
+        "",
+        ":5: [DEFAULT] quota_gigabytes: \"many\" is not a number",
+    ),
+    (
+        "report_interval = 0",
+        "",
+        ":5: [DEFAULT] report_interval: 0 is not between 1 and",
+    ),
+    (
+        "service_down_time = 10",
+        "",
+        ":5: [DEFAULT] service_down_time: must be more than",
+    ),
+    (
+        "host = a@b",
+        "",
+        ":5: [DEFAULT] host: \"a@b\" is not a name",
+    ),
+    (
+        "default_volume_type =",
+        "",
+        ":5: [DEFAULT] default_volume_type: must not be empty",
+    ),
+    (
+        "enabled_backends = blocks, blocks",
+        "",
+        ":5: [DEFAULT] enabled_backends: blocks is named",
+    ),
+    (
+        "enabled_backends = other",
+        "",
+        ":5: [DEFAULT] enabled_backends: the section [other] is",
+    ),
+    (
+        "enabled_backends = a@b",
+        "",
+        ":5: [DEFAULT] enabled_backends: \"a@b\" is not a name",
+    ),
+    (
+        "enabled_backends = ,",
+        "",
+        ":5: [DEFAULT] enabled_backends: names no backend",
+    ),
+    (
+        "[database]\nconnection = mysql://x",
+        "",
+        ":6: [database] connection: begins with neither",
+    ),
+    (
+        "",
+        "volume_driver = lvm",
+        ":12: [blocks] volume_driver: \"lvm\" is not a driver",
+    ),
+    (
+        "",
+        "reserved_percentage = 101",
+        ":12: [blocks] reserved_percentage: 101 is not between",
+    ),
+    (
+        "",
+        "max_over_subscription_ratio = 0.5",
+        ":12: [blocks] max_over_subscription_ratio: 0.5",
+    ),
+    (
+        "",
+        "site_admin =",
+        ":12: [blocks] site_admin: must not be empty",
+    ),
+    (
+        "",
+        "replication_device = admin:/x",
+        ":12: [blocks] replication_device: backend_id is",
+    ),
+    (
+        "",
+        "replication_device = backend_id:b",
+        ":12: [blocks] replication_device: admin is",
+    ),
+    (
+        "",
+        "replication_device = backend_id:default,admin:/x",
+        "\"default\" is not a name of",
+    ),
+    (
+        "",
+        "replication_device = backend_id:site-b,admin:/x",
+        "is given to two devices",
+    ),
+    (
+        "",
+        "replication_device = backend_id:c,admin:/x,conf:y",
+        "conf is unknown",
+    ),
+];
+
 #[test]
 fn wrong_values_are_refused_with_file_line_option_and_reason() {
-    let cases = [
-        (
-            "osapi_volume_listen_port = abc",
-            "",
-            ":5: [DEFAULT] osapi_volume_listen_port: \"abc\" is",
-        ),
-        (
-            "osapi_volume_listen = 0.0.0.0",
-            "",
-            ":5: [DEFAULT] osapi_volume_listen: auth_strategy",
-        ),
-        ("osapi_max_limit = 0", "", ":5: [DEFAULT] osapi_max_limit: "),
-        (
-            "public_endpoint = here",
-            "",
-            ":5: [DEFAULT] public_endpoint: ",
-        ),
-        (
-            "auth_strategy = keystone",
-            "",
-            ":5: [DEFAULT] auth_strategy: keystone is not in this",
-        ),
-        (
-            "auth_strategy = none",
-            "",
-            ":5: [DEFAULT] auth_strategy: \"none\" is neither",
-        ),
-        (
-            "quota_volumes = -2",
-            "",
-            ":5: [DEFAULT] quota_volumes: -2 is not between -1 and",
-        ),
-        (
-            "quota_gigabytes = many",
-            "",
-            ":5: [DEFAULT] quota_gigabytes: \"many\" is not a number",
-        ),
-        (
-            "report_interval = 0",
-            "",
-            ":5: [DEFAULT] report_interval: 0 is not between 1 and",
-        ),
-        (
-            "service_down_time = 10",
-            "",
-            ":5: [DEFAULT] service_down_time: must be more than",
-        ),
-        (
-            "host = a@b",
-            "",
-            ":5: [DEFAULT] host: \"a@b\" is not a name",
-        ),
-        (
-            "default_volume_type =",
-            "",
-            ":5: [DEFAULT] default_volume_type: must not be empty",
-        ),
-        (
-            "enabled_backends = blocks, blocks",
-            "",
-            ":5: [DEFAULT] enabled_backends: blocks is named",
-        ),
-        (
-            "enabled_backends = other",
-            "",
-            ":5: [DEFAULT] enabled_backends: the section [other] is",
-        ),
-        (
-            "enabled_backends = a@b",
-            "",
-            ":5: [DEFAULT] enabled_backends: \"a@b\" is not a name",
-        ),
-        (
-            "enabled_backends = ,",
-            "",
-            ":5: [DEFAULT] enabled_backends: names no backend",
-        ),
-        (
-            "[database]\nconnection = mysql://x",
-            "",
-            ":6: [database] connection: begins with neither",
-        ),
-        (
-            "",
-            "volume_driver = lvm",
-            ":12: [blocks] volume_driver: \"lvm\" is not a driver",
-        ),
-        (
-            "",
-            "reserved_percentage = 101",
-            ":12: [blocks] reserved_percentage: 101 is not between",
-        ),
-        (
-            "",
-            "max_over_subscription_ratio = 0.5",
-            ":12: [blocks] max_over_subscription_ratio: 0.5",
-        ),
-        (
-            "",
-            "site_admin =",
-            ":12: [blocks] site_admin: must not be empty",
-        ),
-        (
-            "",
-            "replication_device = admin:/x",
-            ":12: [blocks] replication_device: backend_id is",
-        ),
-        (
-            "",
-            "replication_device = backend_id:b",
-            ":12: [blocks] replication_device: admin is",
-        ),
-        (
-            "",
-            "replication_device = backend_id:default,admin:/x",
-            "\"default\" is not a name of",
-        ),
-        (
-            "",
-            "replication_device = backend_id:site-b,admin:/x",
-            "is given to two devices",
-        ),
-        (
-            "",
-            "replication_device = backend_id:c,admin:/x,conf:y",
-            "conf is unknown",
-        ),
-    ];
-    for (default, backend, expected) in cases {
+    for (default, backend, expected) in WRONG {
         let found = refusal(&with(default, backend));
         assert!(found.starts_with("/etc/cinder.conf:"), "{found}");
         assert!(found.contains(expected), "{found}\nlacks {expected}");

@@ -51,10 +51,9 @@ impl Report {
             ("copied at failback", copied),
             ("data", self.data().to_owned()),
         ];
-        let printer = Printer::new();
-        printer.line("");
+        Printer::line("");
         for (name, value) in rows {
-            printer.line(&format!("  {name:<20} {value}"));
+            Printer::line(&format!("  {name:<20} {value}"));
         }
     }
 

@@ -27,13 +27,12 @@ impl Screen {
         let printer = Printer::new();
         self.bar.set_message("");
         self.bar
-            .suspend(|| printer.line(&printer.bold(&format!("* {text}"))));
+            .suspend(|| Printer::line(&printer.bold(&format!("* {text}"))));
     }
 
     /// A result.
     pub(super) fn say(&self, text: &str) {
-        self.bar
-            .suspend(|| Printer::new().line(&format!("  {text}")));
+        self.bar.suspend(|| Printer::line(&format!("  {text}")));
     }
 
     /// How it goes.

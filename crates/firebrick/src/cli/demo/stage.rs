@@ -92,7 +92,7 @@ impl Stage {
         }
         if self.keep {
             let kept = format!("  everything is kept in {}", self.dir.display());
-            Printer::new().line(&kept);
+            Printer::line(&kept);
         } else if let Err(error) = std::fs::remove_dir_all(&self.dir) {
             let left = format!("{} was not removed: {error}", self.dir.display());
             Printer::new().warning(&left);

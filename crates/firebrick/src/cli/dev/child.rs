@@ -88,10 +88,9 @@ fn send(pid: u32, signal: Signal) {
 pub(super) fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
-        (Some(0), _) => "ended".to_owned(),
+        (Some(0), _) | (None, None) => "ended".to_owned(),
         (Some(code), _) => format!("ended with status {code}"),
         (None, Some(9)) => "was killed".to_owned(),
         (None, Some(signal)) => format!("was ended by signal {signal}"),
-        (None, None) => "ended".to_owned(),
     }
 }

@@ -161,13 +161,13 @@ fn sockets_folder(dir: &Path, last: Option<&Manifest>) -> Result<Option<PathBuf>
     if dir.join(LONGEST_SOCKET).as_os_str().len() <= SOCKET_PATH_MAX {
         return Ok(None);
     }
-    let folder = match last.and_then(|last| last.sockets.clone()) {
-        Some(folder) => folder,
-        None => {
-            let id = uuid::Uuid::new_v4().simple().to_string();
-            std::env::temp_dir().join(format!("firebrick-{}", &id[..12]))
-        }
+    let new = || {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        std::env::temp_dir().join(format!("firebrick-{}", &id[..12]))
     };
+    let folder = last
+        .and_then(|last| last.sockets.clone())
+        .unwrap_or_else(new);
     let failed = |error| Failure::new(format!("make {}", folder.display()), error);
     match fs::DirBuilder::new().mode(0o700).create(&folder) {
         Ok(()) => {}

@@ -11,7 +11,7 @@ use crate::printer::Printer;
 /// Says where everything is, and how the stock clients find it.
 pub(super) fn welcome(dir: &Path, manifest: &Manifest) {
     let printer = Printer::new();
-    printer.line(&format!(
+    Printer::line(&format!(
         "{} in {}",
         printer.bold("Firebrick"),
         dir.display()
@@ -21,15 +21,15 @@ pub(super) fn welcome(dir: &Path, manifest: &Manifest) {
             "nbd port {}, mirror port {}",
             site.nbd_port, site.mirror_port
         );
-        printer.line(&format!("  {}   {ports}", site.name));
+        Printer::line(&format!("  {}   {ports}", site.name));
     }
-    printer.line(&format!("  logs     {}", dir.join("logs").display()));
-    printer.line("");
-    printer.line("For the stock clients, cinder and openstack:");
+    Printer::line(&format!("  logs     {}", dir.join("logs").display()));
+    Printer::line("");
+    Printer::line("For the stock clients, cinder and openstack:");
     for (name, value) in environment(dir, manifest) {
-        printer.line(&format!("  export {name}={value}"));
+        Printer::line(&format!("  export {name}={value}"));
     }
-    printer.line("");
+    Printer::line("");
 }
 
 /// The environment that makes both stock clients call this API without Keystone. They agree on
@@ -72,7 +72,7 @@ pub(super) fn site_died(site: &SiteEntry, how: &str) {
 
 /// Says that a site was stopped as somebody asked.
 pub(super) fn site_stopped(site: &SiteEntry) {
-    Printer::new().line(&format!("{} is down, as asked", site.name));
+    Printer::line(&format!("{} is down, as asked", site.name));
 }
 
 /// Says that a site runs again.
@@ -95,5 +95,5 @@ pub(super) fn serve_died(how: &str, again_in: Duration) {
 
 /// Says that all ends.
 pub(super) fn stopping() {
-    Printer::new().line("stopping");
+    Printer::line("stopping");
 }

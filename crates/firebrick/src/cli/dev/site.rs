@@ -50,12 +50,11 @@ async fn send(dir: &Path, wanted: &Order) -> Result<Vec<SiteState>, Failure> {
 }
 
 fn print(states: &[SiteState], format: Format) {
-    let printer = Printer::new();
     match format {
-        Format::Json => printer.json(&states),
+        Format::Json => Printer::json(&states),
         Format::Plain => {
             for state in states {
-                printer.line(&describe(state));
+                Printer::line(&describe(state));
             }
         }
     }
