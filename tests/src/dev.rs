@@ -236,6 +236,18 @@ impl Dev {
         }
     }
 
+    /// A power cut as far as processes see it: `kill -9` of all of them.
+    pub fn kill_everything(&mut self) {
+        let sites = self.sites();
+        let serve = self.json()["pid"].as_i64();
+        // First, so that it starts nothing again.
+        self.kill_supervisor();
+        let sites = sites.iter().map(|site| site.pid);
+        for pid in sites.chain(serve.map(|pid| pid as i32)) {
+            kill(pid);
+        }
+    }
+
     /// The stock clients with the environment that `dev` printed.
     pub fn clients(&self) -> Clients {
         let environment = self

@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod chaos;
 mod clients;
 mod control_plane_killed;
 mod dev;

@@ -13,7 +13,7 @@ pub struct NewImage {
     pub id: ImageId,
     /// Its name.
     pub name: ImageName,
-    /// Its size; for a clone at least that of the origin.
+    /// Its size; what of an origin lies beyond it is not part of a clone.
     pub size: Bytes,
     /// What it starts as; empty without.
     pub origin: Option<Origin>,

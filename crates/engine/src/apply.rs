@@ -192,7 +192,8 @@ fn create(state: &mut State, stamp: Stamp, change: &Change) {
     else {
         return;
     };
-    let map = origin.map_or_else(BlockMap::default, |origin| origin_map(state, origin));
+    let mut map = origin.map_or_else(BlockMap::default, |origin| origin_map(state, origin));
+    map.clear(size.0.div_ceil(BLOCK_SIZE), u64::MAX);
     let window = (*mirrored && *role == Role::Primary).then(|| Window::open(stamp.sequence));
     let mut meta = ImageMeta {
         id: *image,

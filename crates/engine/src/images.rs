@@ -20,7 +20,7 @@ pub struct NewImage {
     pub id: ImageId,
     /// Its name; no other image of the store may have it.
     pub name: ImageName,
-    /// Its size: whole blocks of 4 KiB, for a clone at least that of the origin.
+    /// Its size: whole blocks of 4 KiB; what of an origin lies beyond it is not part of a clone.
     pub size: Bytes,
     /// What it starts as; without, it reads as zeroes.
     pub origin: Option<NewOrigin>,
@@ -60,7 +60,7 @@ impl Store {
         refuse_name(&state, CREATE, &new.name)?;
         let origin = new
             .origin
-            .map(|origin| resolve(&state, &origin, new.size))
+            .map(|origin| resolve(&state, &origin))
             .transpose()?;
         let change = Change::Create {
             image: new.id,
@@ -204,31 +204,22 @@ fn refuse_name(state: &State, doing: &'static str, name: &ImageName) -> Result<(
     Ok(())
 }
 
-fn resolve(state: &State, origin: &NewOrigin, size: Bytes) -> Result<ImageOrigin, Error> {
+fn resolve(state: &State, origin: &NewOrigin) -> Result<ImageOrigin, Error> {
     let image = found(state, CREATE, origin.image)?.read();
     if !image.meta.sync.is_consistent() {
         let why = format!("{} is not complete yet", image.meta.name);
         return Err(Error::new(ErrorKind::Inconsistent, CREATE, why));
     }
-    let (snapshot, least) = match &origin.snapshot {
-        None => (None, image.meta.size),
-        Some(name) => {
-            let Some(snapshot) = image.snapshot_named(name) else {
-                let why = format!("there is no snapshot {}@{name}", image.meta.name);
-                return Err(Error::new(ErrorKind::NotFound, CREATE, why));
-            };
-            (Some(snapshot.meta.id), snapshot.meta.size)
-        }
+    let named = |name| {
+        let snapshot = image.snapshot_named(name);
+        snapshot.ok_or_else(|| {
+            let why = format!("there is no snapshot {}@{name}", image.meta.name);
+            Error::new(ErrorKind::NotFound, CREATE, why)
+        })
     };
-    if size < least {
-        let why = format!(
-            "a clone of {} has at least {} bytes",
-            image.meta.name, least.0
-        );
-        return Err(Error::new(ErrorKind::Invalid, CREATE, why));
-    }
+    let snapshot = origin.snapshot.as_ref().map(named).transpose()?;
     Ok(ImageOrigin {
         image: origin.image,
-        snapshot,
+        snapshot: snapshot.map(|snapshot| snapshot.meta.id),
     })
 }

@@ -158,6 +158,35 @@ fn snapshots_and_clones_share_and_do_not_mix() {
 }
 
 #[test]
+fn what_lies_beyond_a_smaller_clone_is_not_part_of_it() {
+    let place = Place::new();
+    let store = place.open();
+    let origin = make(&store, "grown", None);
+    write(&origin, 0, &[1; 4096]);
+    write(&origin, 8 * MIB, &[2; 4096]);
+    let new = NewImage {
+        id: ImageId::random(),
+        name: ImageName::new("as-it-was").unwrap(),
+        size: Bytes(8 * MIB),
+        origin: Some(NewOrigin {
+            image: origin.id(),
+            snapshot: None,
+        }),
+        mirrored: false,
+    };
+    let clone = store.create_image(new).unwrap();
+    store.resize_image(clone.id(), Bytes(16 * MIB)).unwrap();
+    let check = |clone: &Image| {
+        assert_eq!(read(clone, 0, 4096), [1; 4096]);
+        assert_eq!(read(clone, 8 * MIB, 4096), [0; 4096]);
+    };
+    check(&clone);
+    store.close().unwrap();
+    let store = place.open();
+    check(&store.image(clone.id()).unwrap());
+}
+
+#[test]
 fn a_checkpoint_and_the_log_behind_it_are_one_state() {
     let place = Place::new();
     let store = place.open();
