@@ -118,9 +118,11 @@ impl Stage {
         }
     }
 
-    fn order_move(&mut self) -> &'static str {
+    fn order_move(&mut self, lost: bool) -> &'static str {
         let (target, status) = match self.primary {
             "site-a" => ("site-b", "failed-over"),
+            // By its name the first site takes over from a lost one.
+            _ if lost => ("site-a", "enabled"),
             _ => ("default", "enabled"),
         };
         let host = self.api.volume_service()["host"]
@@ -186,7 +188,7 @@ impl Stage {
                 self.dev.launch();
             }
             Event::Planned | Event::PlannedWithoutControlPlane => {
-                let status = self.order_move();
+                let status = self.order_move(false);
                 if matches!(event, Event::PlannedWithoutControlPlane) {
                     thread::sleep(pause);
                     self.dev.kill_control_plane();
@@ -195,7 +197,7 @@ impl Stage {
             }
             Event::Forced | Event::ForcedWithoutControlPlane => {
                 self.dev.kill_site(self.primary);
-                let status = self.order_move();
+                let status = self.order_move(true);
                 if matches!(event, Event::ForcedWithoutControlPlane) {
                     thread::sleep(pause);
                     self.dev.kill_control_plane();

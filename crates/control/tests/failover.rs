@@ -164,6 +164,34 @@ async fn a_disaster_and_back() {
 }
 
 #[tokio::test]
+async fn by_its_name_the_first_site_takes_over_from_a_lost_one() {
+    let world = World::new().await;
+    let given = Given::new(&world).await;
+    world.failed_over(B).await;
+    world.set_up(B, false);
+    world
+        .control
+        .failover(&admin(), HOST, Some("default"))
+        .await
+        .unwrap();
+    let service = world.moved().await;
+    assert_eq!(service.active_backend_id.as_deref(), Some(B));
+
+    world
+        .control
+        .failover(&admin(), HOST, Some(A))
+        .await
+        .unwrap();
+    let service = world.moved().await;
+    assert_eq!(service.active_backend_id, None);
+    given.is_home(&world, "home").await;
+    world.set_up(B, true);
+    world.failed_over(B).await;
+    given.is_away(&world, "away again").await;
+    world.one_primary();
+}
+
+#[tokio::test]
 async fn without_a_name_it_goes_to_the_first_target() {
     let world = World::new().await;
     world.control.failover(&admin(), HOST, None).await.unwrap();

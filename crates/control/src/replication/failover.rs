@@ -21,6 +21,9 @@ pub(super) struct Input {
     pub(super) host: HostName,
     /// The site to go to; `None` is the one of the configuration.
     pub(super) to: Option<String>,
+    /// Whether it goes there even where the site that is left does not answer.
+    #[serde(default)]
+    pub(super) give_up: bool,
 }
 
 /// What has been found out and done.
@@ -47,6 +50,8 @@ pub(super) struct Move<'a> {
     pub(super) activity: &'a Activity,
     pub(super) service: Service,
     pub(super) to: Option<String>,
+    /// It goes back, and loses nothing by that.
+    pub(super) back: bool,
     pub(super) old: SharedBackend,
     pub(super) new: SharedBackend,
     /// The replicated images.
@@ -59,12 +64,11 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         return inner.finish_alone(activity, Ok(())).await;
     };
     let mut progress: Progress = serde_json::from_value(activity.state.clone()).unwrap_or_default();
-    let back = step.to.is_none();
     if progress.promoted.is_none() {
         let planned = if let Some(planned) = progress.planned {
             planned
         } else {
-            let planned = steps::look(&step, back).await?;
+            let planned = steps::look(&step).await?;
             progress.planned = Some(planned);
             step.save(&progress).await?;
             planned
@@ -118,6 +122,7 @@ impl<'a> Move<'a> {
             inner,
             activity,
             service,
+            back: input.to.is_none() && !input.give_up,
             to: input.to,
             old,
             new,

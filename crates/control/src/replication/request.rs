@@ -12,7 +12,8 @@ use crate::request::Context;
 
 impl Control {
     /// `PUT /os-services/failover_host` and `failover`: moves a backend to the site of that id, to
-    /// the first one without an id, or with `default` back to the one of the configuration.
+    /// the first one without an id, or with `default` back to the one of the configuration. That one
+    /// has a name too, and by its name it takes over even where the other site is lost.
     pub async fn failover(
         &self,
         context: &Context,
@@ -35,7 +36,8 @@ impl Control {
             let text = format!("Host {host} is failing over already, or does not replicate.");
             return Err(Error::invalid_input(text));
         }
-        let input = json!({ "host": service.host, "to": to });
+        let give_up = backend_id == Some(backend.primary.name());
+        let input = json!({ "host": service.host, "to": to, "give_up": give_up });
         let kind = ActivityKind::Failover;
         inner
             .begin(&mut tx, context, kind, service.id.0, input)
@@ -71,7 +73,8 @@ fn target(
             backend.name
         )),
         Some("default") => Ok(None),
-        Some(id) if active == Some(id) => {
+        Some(id) if id == backend.primary.name() && active.is_some() => Ok(None),
+        Some(id) if active.unwrap_or(backend.primary.name()) == id => {
             refuse(format!("The backend {} is at {id} already.", backend.name))
         }
         Some(id) if backend.targets.iter().any(|(name, _)| name == id) => Ok(Some(id.to_owned())),

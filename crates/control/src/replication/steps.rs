@@ -9,7 +9,7 @@ use crate::story::{Step, Stop};
 
 /// Whether the site that is left takes part. Going back needs both: what the other site has written
 /// must have arrived first, and it must stop writing.
-pub(super) async fn look(step: &Move<'_>, back: bool) -> Step<bool> {
+pub(super) async fn look(step: &Move<'_>) -> Step<bool> {
     let options = &step.inner.options.failover;
     step.new
         .status()
@@ -17,11 +17,12 @@ pub(super) async fn look(step: &Move<'_>, back: bool) -> Step<bool> {
         .map_err(|fault| Stop::Never(fault.to_string()))?;
     let old = timeout(options.probe, step.old.status()).await;
     let answers = matches!(old, Ok(Ok(_)));
-    if back && !answers {
+    if step.back && !answers {
         let why = format!(
             "{} does not answer, so nobody knows what it has written; to give that up, fail over to \
-             another target",
-            step.old.name()
+             {} by its name",
+            step.old.name(),
+            step.new.name()
         );
         return Err(Stop::Never(why));
     }
@@ -31,7 +32,7 @@ pub(super) async fn look(step: &Move<'_>, back: bool) -> Step<bool> {
         planned = answers,
         "a failover begins"
     );
-    if back {
+    if step.back {
         catch_up(step).await?;
     }
     Ok(answers)
@@ -119,7 +120,7 @@ async fn demote(
 /// The site that is left failed: going back must not go on without it, going away does.
 fn lost(step: &Move<'_>, fault: &firebrick_backend::Fault) -> Step<bool> {
     let dead = matches!(fault.kind, FaultKind::Unreachable | FaultKind::TimedOut);
-    if step.to.is_none() || !dead {
+    if step.back || !dead {
         return Err(Stop::Never(fault.to_string()));
     }
     warn!(site = step.old.name(), %fault, "the site died in the middle; the failover goes on without it");
