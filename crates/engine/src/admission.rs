@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use firebrick_log::{BatchData, Change, Checksum, Entry, FallBack, ImageOrigin, Promotion};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Epoch, ImageId, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
+    BLOCK_SIZE, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId,
+    SyncState,
 };
 use tracing::warn;
 
@@ -357,6 +358,7 @@ impl<'s, 'a> Admission<'s, 'a> {
                     });
                 }
                 Some(origin) => fallen.push(self.fall_back(promotion, origin.sequence)),
+                None if promotion.forced => self.yield_to(promotion),
                 None => {
                     warn!(%image, "the peer promoted an image that it never had from here; it stays as it is");
                     continue;
@@ -370,6 +372,50 @@ impl<'s, 'a> Admission<'s, 'a> {
         if !fallen.is_empty() {
             self.push(Change::FallBack { images: fallen });
         }
+    }
+
+    /// The peer was made primary before it heard that this store had been: there is no position that
+    /// both know and from which the peer's records were not passed over. What is here is kept as an
+    /// image of its own, and the peer's is copied.
+    fn yield_to(&mut self, promotion: &Promotion) {
+        let image = promotion.image;
+        let Some(cell) = self.state.cell(image) else {
+            return;
+        };
+        let meta = cell.read().meta.clone();
+        let at = self.next.0 + self.admitted.len() as u64;
+        let name = format!("divergent-{image}-epoch-{}-at-{at}", meta.epoch);
+        warn!(
+            image = %meta.name, kept = name,
+            "another site took over without knowing that this one had: what is here is kept as an image of its own"
+        );
+        self.push(Change::Create {
+            image: ImageId::random(),
+            // Letters, digits and dashes, far below the limit.
+            name: ImageName::new(name).unwrap_or_else(|_| unreachable!()),
+            size: meta.size,
+            origin: Some(ImageOrigin {
+                image,
+                snapshot: None,
+            }),
+            mirrored: false,
+            role: Role::Primary,
+            epoch: Epoch::FIRST,
+            sync: SyncState::Consistent,
+        });
+        self.push(Change::Follow {
+            image,
+            epoch: promotion.epoch,
+            peer: self.peer,
+        });
+        self.push(Change::Sync {
+            image,
+            state: SyncState::Copying {
+                next_block: 0,
+                at: Sequence::ZERO,
+            },
+        });
+        self.known(image).copying = true;
     }
 
     fn fall_back(&mut self, promotion: &Promotion, to: Sequence) -> FallBack {

@@ -58,9 +58,11 @@ impl Store {
         self.flush()
     }
 
-    /// Makes the images primary here, all at one position, durably. Images that are primary already
-    /// are left as they are. Without `forced`, images are refused whose former primary's demotion
-    /// has not arrived.
+    /// Makes the images primary here, all at one position, durably. Without `forced`, images that are
+    /// primary already are left as they are, and those are refused whose former primary's demotion
+    /// has not arrived. With it, mirrored images that are primary get an epoch beyond any that a peer
+    /// may have given itself meanwhile: an operator who forces knows of a promotion elsewhere that
+    /// this store may not have heard of yet, and must win against.
     pub fn promote(&self, ids: &[ImageId], forced: bool) -> Result<Vec<Promoted>, Error> {
         let mut state = self.core.lock();
         let mut outcomes = Vec::new();
@@ -68,7 +70,9 @@ impl Store {
         for id in ids {
             let outcome = match state.cell(*id).map(|cell| cell.read().meta.clone()) {
                 None => Err(Refusal::NotFound),
-                Some(meta) if meta.role == Role::Primary => Ok(meta.epoch),
+                Some(meta) if meta.role == Role::Primary && !(forced && meta.mirrored) => {
+                    Ok(meta.epoch)
+                }
                 Some(meta) if !meta.sync.is_consistent() => Err(Refusal::Inconsistent),
                 Some(meta) if !forced && !meta.primary_demoted => Err(Refusal::NotDemoted),
                 Some(meta) => {
@@ -97,7 +101,11 @@ fn promotion(state: &State, meta: &ImageMeta, forced: bool) -> Promotion {
     });
     Promotion {
         image: meta.id,
-        epoch: meta.epoch.next(),
+        epoch: match meta.role {
+            Role::Secondary => meta.epoch.next(),
+            // A peer that followed this image and was promoted has the next one.
+            Role::Primary => meta.epoch.next().next(),
+        },
         origin,
         forced,
     }

@@ -190,8 +190,12 @@ fn sent(store: &Store, frame: &Frame) -> (u64, u64) {
         let (image, bytes) = match record {
             FrameRecord::Data { image, blocks, .. } => (*image, u64::from(*blocks) * BLOCK_SIZE),
             FrameRecord::Discard { image, .. } => (*image, 0),
-            // Changes are few and small; only data and discards are counted.
-            FrameRecord::Change(_) => continue,
+            // Counted even where it is about an image that no peer has: a promotion that a peer has not
+            // got yet must show, and they are few.
+            FrameRecord::Change(_) => {
+                count.0 += u64::from(frame.applied.is_none());
+                continue;
+            }
         };
         if store.sends(image, sequence) {
             count.0 += 1;

@@ -214,6 +214,47 @@ async fn after_a_forced_switch_the_old_primary_keeps_its_writes_aside_and_follow
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_forced_last_wins_also_without_having_heard_of_the_other() {
+    let (a, b) = pair().await;
+    let image = mirrored(&a.store, "one", true);
+    for block in 0..50 {
+        write(&a.store, image, block, 1);
+    }
+    b.holds(&a).await;
+    let a = a.cut_off().await;
+    let force = |store: &firebrick_engine::Store| {
+        store.promote(&[image], true).unwrap().remove(0).1.unwrap()
+    };
+    write(&a.store, image, 3, 9);
+    let there = force(&b.store);
+    write(&b.store, image, 4, 2);
+    let here = force(&a.store);
+    assert!(here > there, "{here} after {there}");
+    write(&a.store, image, 5, 5);
+    let a = a.reconnect(&b).await;
+    b.mirror.wait_caught_up().await;
+    b.holds(&a).await;
+    eventually("the other site has a whole copy", || {
+        let found = b.store.image(image).unwrap().info();
+        found.sync.is_consistent() && found.role == Role::Secondary
+    })
+    .await;
+    b.holds(&a).await;
+    assert!(common::same(&a.store, &b.store, image));
+    let here = [3, 4, 5].map(|block| read(&a.store, image, block));
+    assert_eq!(here, [9, 1, 5]);
+    let kept = b.store.images().into_iter().map(|image| image.info());
+    let kept: Vec<_> = kept.filter(|info| info.id != image).collect();
+    assert!(kept.len() == 1 && !kept[0].mirrored, "{kept:?}");
+    assert_eq!(read(&b.store, kept[0].id, 4), 2);
+    write(&a.store, image, 6, 6);
+    b.holds(&a).await;
+    assert!(common::same(&a.store, &b.store, image));
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_reads_nothing() {
     let (a, b) = pair().await;
     let image = mirrored(&a.store, "one", true);
