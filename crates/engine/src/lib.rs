@@ -16,6 +16,7 @@ mod follow;
 mod image;
 mod images;
 mod io;
+mod live;
 mod map;
 mod past;
 mod peer;

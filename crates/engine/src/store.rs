@@ -15,6 +15,7 @@ use crate::checkpoint;
 use crate::commit::Core;
 use crate::error::Error;
 use crate::image::Image;
+use crate::live;
 use crate::past::LogPast;
 use crate::state::{Cell, State};
 
@@ -166,6 +167,12 @@ impl Store {
         self.core.log.bytes_appended() - last >= self.core.options.checkpoint_bytes
     }
 
+    /// Makes room at the end of the log ahead of its use, so that guests need not wait for it: waits
+    /// until there is something to make, at most `timeout`. Whether there was.
+    pub fn prepare_segment(&self, timeout: Duration) -> Result<bool, Error> {
+        Ok(self.core.log.prepare_segment(timeout)?)
+    }
+
     /// Writes down the whole state as it is now, so that recovery begins there. Guests go on
     /// meanwhile.
     pub fn checkpoint(&self) -> Result<Position, Error> {
@@ -190,6 +197,10 @@ impl Store {
         checkpoint::save(&self.core.disk, &state)?;
         checkpoint::retire(&self.core.disk, keep)?;
         *last = bytes;
+        let live = live::segments(&state);
+        self.core
+            .log
+            .forget_dead(|segment| live.contains(&segment))?;
         Ok(position)
     }
 

@@ -15,6 +15,7 @@ mod reader;
 mod record;
 mod recovery;
 mod segment;
+mod spare;
 mod superblock;
 
 pub use entry::{Appended, BatchData, Entry, Frame, FrameRecord, LogOptions};

@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use firebrick_edge::{Clock, Disk, DiskLock};
@@ -16,6 +17,7 @@ use crate::reader::Reader;
 use crate::record::{Applied, Checksum, Location};
 use crate::recovery::Recovery;
 use crate::segment::{ALIGNMENT, FOLDER, HEADER_LEN, Segment, SegmentHeader};
+use crate::spare::SpareSlot;
 use crate::superblock::Superblock;
 
 /// An open log. All methods may be called from any thread.
@@ -34,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) head: Mutex<Position>,
     pub(crate) grown: Condvar,
     pub(crate) flusher: Flusher,
+    pub(crate) spare: SpareSlot,
 }
 
 /// The end of the log.
@@ -208,6 +211,33 @@ impl Log {
             .sum()
     }
 
+    /// Makes the next segment ahead of its use, so that no append has to wait for it: waits until the
+    /// last one is in use, at most `timeout`. Whether there was something to make.
+    pub fn prepare_segment(&self, timeout: Duration) -> Result<bool, Error> {
+        let shared = &*self.shared;
+        let len = shared.options.segment_bytes;
+        shared.spare.prepare(&shared.disk, len, timeout)
+    }
+
+    /// Lets the system's cache forget segments of which nothing will be read soon: those that are
+    /// durable and for which `is_live` is false. They stay where they are.
+    pub fn forget_dead(&self, is_live: impl Fn(u32) -> bool) -> Result<(), Error> {
+        let segments = self.shared.segments.read().clone();
+        let durable = self.durable().sequence;
+        for pair in segments.windows(2) {
+            let segment = &pair[0];
+            let synced = pair[1].first.0 <= durable.0 + 1;
+            if synced
+                && !is_live(segment.number)
+                && !segment.forgotten.swap(true, Ordering::Relaxed)
+            {
+                let forgotten = segment.file.forget_cached();
+                forgotten.map_err(|error| Error::io("forget a segment", error))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Flushes, then lets others open the store; every later append fails.
     pub fn close(&self) -> Result<(), Error> {
         let flushed = self.flush();
@@ -318,7 +348,7 @@ impl Shared {
             epoch: writer.epoch,
         };
         let len = self.options.segment_bytes.max(HEADER_LEN + frame_len);
-        let segment = Arc::new(Segment::create(&self.disk, &header, len)?);
+        let segment = Arc::new(self.spare.begin(&self.disk, &header, len)?);
         self.segments.write().push(Arc::clone(&segment));
         let former = std::mem::replace(&mut writer.segment, segment);
         writer.unsynced.push(former);

@@ -18,6 +18,7 @@ use crate::log::{Log, Shared, Writer};
 use crate::reader::read_head;
 use crate::record::{Checksum, Location};
 use crate::segment::{self, ALIGNMENT, FOLDER, Segment};
+use crate::spare::SpareSlot;
 use crate::superblock::Superblock;
 
 const DOING: &str = "recover the log";
@@ -169,10 +170,10 @@ impl Recovery {
     /// Makes the log ready for appending: what lies behind the last whole frame is gone for good.
     pub fn finish(self, tail: &Tail) -> Result<Log, Error> {
         let io = |error| Error::io(DOING, error);
-        // Whoever made the store or its last segment may have been killed before the name was
-        // durable, and the machine has gone on: a flush of the file alone would not keep it.
+        // Whoever made the store may have been killed before its name was durable, and the machine has
+        // gone on: a flush of the segments alone would not keep it. Segments are used only once
+        // their names are durable.
         self.disk.sync_dir("").map_err(io)?;
-        self.disk.sync_dir(FOLDER).map_err(io)?;
         // The newest first, each durably, so that a crash in between never leaves a hole.
         let behind = self.segments[tail.segment + 1..]
             .iter()
@@ -190,6 +191,7 @@ impl Recovery {
         last.file.allocate(last.len).map_err(io)?;
         last.file.sync().map_err(io)?;
         let head = tail.position();
+        let number = last.number;
         let writer = Writer {
             segment: last,
             offset: tail.offset,
@@ -212,6 +214,7 @@ impl Recovery {
             head: Mutex::new(head),
             grown: Condvar::new(),
             flusher: Flusher::new(head),
+            spare: SpareSlot::new(number),
         };
         Ok(Log {
             shared: Arc::new(shared),

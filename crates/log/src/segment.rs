@@ -1,11 +1,12 @@
 //! Segment files: where the frames lie.
 //!
 //! A segment begins with a header block of 512 bytes; frames follow it without a gap. A segment's
-//! header and name are durable before a frame is written to it, so that of all segments only the
-//! last one can lack a whole header after a crash.
+//! name and header are durable before a frame is written to it and before the next one is made, so
+//! that of all segments only the last one can lack a whole header after a crash.
 
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use firebrick_edge::{Disk, DiskFile};
 use firebrick_vocabulary::{Epoch, Sequence, StoreId};
@@ -22,6 +23,9 @@ pub(crate) const HEADER_LEN: u64 = ALIGNMENT;
 
 const MAGIC: &[u8; 4] = b"FBSG";
 const VERSION: u32 = 1;
+const DOING: &str = "make a segment";
+/// What of a new segment is written, in bytes: a page, as file systems count.
+const FIRST_PAGE: usize = 4096;
 const CHECKSUM_AT: usize = HEADER_LEN as usize - 4;
 
 /// What a segment's header says.
@@ -48,6 +52,8 @@ pub(crate) struct Segment {
     pub(crate) epoch: Epoch,
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) len: u64,
+    /// It is not worth a place in the system's cache any more.
+    pub(crate) forgotten: AtomicBool,
 }
 
 impl SegmentHeader {
@@ -103,49 +109,14 @@ impl Segment {
         Ok(numbers)
     }
 
-    /// Makes a segment of at least `len` bytes, durable with its name. Nothing is left of it where
+    /// Makes a segment of `len` bytes, durable with its name and header. Nothing is left of it where
     /// that fails for want of room.
     pub(crate) fn create(
         disk: &Arc<dyn Disk>,
         header: &SegmentHeader,
         len: u64,
     ) -> Result<Self, Error> {
-        const DOING: &str = "make a segment";
-        let path = Self::path(header.number);
-        let file = disk
-            .create(&path)
-            .map_err(|error| Error::io(DOING, error))?;
-        let fill = || {
-            file.allocate(len)?;
-            file.write_at(&[IoSlice::new(&header.encode())], 0)
-        };
-        // The header before the name, the name before any frame: recovery trusts both.
-        let keep = || file.sync().and_then(|()| disk.sync_dir(FOLDER));
-        let made = fill()
-            .map_err(|error| Error::io(DOING, error))
-            // Even where it failed for want of room: what it left behind nobody knows.
-            .and_then(|()| keep().map_err(|error| Error::refused(DOING, error)));
-        if let Err(error) = made {
-            drop(disk.remove(&path));
-            return Err(error);
-        }
-        let SegmentHeader {
-            number,
-            first,
-            chain,
-            durable,
-            epoch,
-            ..
-        } = *header;
-        Ok(Self {
-            number,
-            first,
-            chain,
-            durable,
-            epoch,
-            file,
-            len,
-        })
+        Spare::make(disk, header.number, len)?.begin(header, len)
     }
 
     /// Opens segment `number`; `None` where its header is not whole.
@@ -178,8 +149,84 @@ impl Segment {
                 epoch,
                 file,
                 len,
+                forgotten: AtomicBool::new(false),
             }
         }))
+    }
+}
+
+/// A segment that has its name and its room, but no header yet: recovery takes it for one that was
+/// never used.
+pub(crate) struct Spare {
+    pub(crate) number: u32,
+    file: Arc<dyn DiskFile>,
+    len: u64,
+}
+
+impl Spare {
+    /// Makes the file of segment `number` with `len` bytes, durable with its name. Nothing is left of
+    /// it where that fails for want of room.
+    pub(crate) fn make(disk: &Arc<dyn Disk>, number: u32, len: u64) -> Result<Self, Error> {
+        let path = Segment::path(number);
+        let io = |error| Error::io(DOING, error);
+        let file = match disk.create(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                // What an attempt left behind that failed; nothing was ever in it.
+                disk.remove(&path).map_err(io)?;
+                disk.create(&path).map_err(io)?
+            }
+            made => made.map_err(io)?,
+        };
+        let fill = || {
+            file.allocate(len)?;
+            // Written, so that the header that comes later changes no metadata of the file system
+            // and is durable without a commit of its journal.
+            file.write_at(&[IoSlice::new(&[0; FIRST_PAGE])], 0)
+        };
+        let keep = || file.sync().and_then(|()| disk.sync_dir(FOLDER));
+        let made = fill().map_err(io).and_then(|()| {
+            // Even where it failed for want of room: what it left behind nobody knows.
+            keep().map_err(|error| Error::refused(DOING, error))
+        });
+        if let Err(error) = made {
+            drop(disk.remove(&path));
+            return Err(error);
+        }
+        Ok(Self { number, file, len })
+    }
+
+    /// Gives it its header, durably, and at least `len` bytes: frames may be written to it from now
+    /// on. Until then no other may be made, as only the last segment may lack a header.
+    pub(crate) fn begin(self, header: &SegmentHeader, len: u64) -> Result<Segment, Error> {
+        let Self {
+            number,
+            file,
+            len: room,
+        } = self;
+        if room < len {
+            file.allocate(len)
+                .map_err(|error| Error::io(DOING, error))?;
+        }
+        file.write_at(&[IoSlice::new(&header.encode())], 0)
+            .map_err(|error| Error::io(DOING, error))?;
+        file.sync().map_err(|error| Error::refused(DOING, error))?;
+        let SegmentHeader {
+            first,
+            chain,
+            durable,
+            epoch,
+            ..
+        } = *header;
+        Ok(Segment {
+            number,
+            first,
+            chain,
+            durable,
+            epoch,
+            file,
+            len: room.max(len),
+            forgotten: AtomicBool::new(false),
+        })
     }
 }
 

@@ -132,6 +132,10 @@ fn append(
     model: &mut Model,
     records: Vec<Wanted>,
 ) -> Result<(), Error> {
+    if model.frames.len().is_multiple_of(3) {
+        // Where that fails, the append makes the segment itself, or fails too.
+        let _ = log.prepare_segment(std::time::Duration::ZERO);
+    }
     match machine.append(log, &records) {
         Ok(()) => {
             model.frames.push(records);
@@ -180,11 +184,6 @@ fn the_name_of_a_new_segment_is_durable_before_its_frames() {
 #[test]
 fn what_recovery_visited_is_durable_before_anybody_is_told() {
     some_story_fails_without(Lie::File(Phase::Open, "segments/"));
-}
-
-#[test]
-fn the_names_that_recovery_saw_and_removed_are_durable() {
-    some_story_fails_without(Lie::Folder(Phase::Open, "segments"));
 }
 
 /// Many segments of which nothing was flushed, a power cut, and another one during recovery.

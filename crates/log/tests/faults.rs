@@ -128,7 +128,7 @@ fn an_empty_segment_does_not_end_the_log() {
     // The segment gets its room and its header, and the frame no room.
     machine
         .disk
-        .fail_writes_after(2, io::ErrorKind::StorageFull);
+        .fail_writes_after(3, io::ErrorKind::StorageFull);
     let error = common::append(&log, &data(2, 100)).unwrap_err();
     assert_eq!(error.kind, ErrorKind::NoSpace);
     machine.disk.heal();

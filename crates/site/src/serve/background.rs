@@ -13,7 +13,11 @@ use super::error::Error;
 use super::exports::Exports;
 
 /// How often it is looked whether a checkpoint is due.
-const CHECKPOINT_POLL: Duration = Duration::from_secs(1);
+const CHECKPOINT_POLL: Duration = Duration::from_millis(250);
+/// How long it is waited for a segment to be made ahead before it is looked whether the site ends.
+const SEGMENT_WAIT: Duration = Duration::from_millis(200);
+/// The pause after a segment could not be made, for example for want of room.
+const SEGMENT_PAUSE: Duration = Duration::from_secs(1);
 /// How soon an image that lost its role through the mirror loses its exports. Writes are refused by
 /// the engine from the first instant, so this is only about connections.
 const WITHDRAW_POLL: Duration = Duration::from_millis(150);
@@ -73,6 +77,21 @@ pub(super) async fn checkpoints(store: Arc<Store>, ending: CancellationToken) {
         }
     };
     every(CHECKPOINT_POLL, ending, checkpoint).await;
+}
+
+/// Makes segments of the log ahead of their use.
+pub(super) async fn segments(store: Arc<Store>, ending: CancellationToken) {
+    let work = tokio::task::spawn_blocking(move || {
+        while !ending.is_cancelled() {
+            if let Err(error) = store.prepare_segment(SEGMENT_WAIT) {
+                tracing::debug!(%error, "no segment could be made ahead");
+                std::thread::sleep(SEGMENT_PAUSE);
+            }
+        }
+    });
+    if let Err(error) = work.await {
+        tracing::error!(%error, "segments are not made ahead any more");
+    }
 }
 
 /// Ends the exports of images that are primary elsewhere now.
