@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
+use crate::option::{
+    CLIENT_FIXED_NEWSTYLE, CLIENT_NO_ZEROES, GREETING, INFO_EXPORT, OPTION_MAGIC, OPTION_MAX,
+};
+use crate::wire::{REQUEST_LEN, REQUEST_MAGIC, SIMPLE_MAGIC};
+
 const OPTION_GO: u32 = 7;
 const REPLY_ACK: u32 = 1;
 const REPLY_INFO: u32 = 3;
 const REPLY_ERROR: u32 = 1 << 31;
-const INFO_EXPORT: [u8; 2] = [0, 0];
-const OPTION_REPLY_MAX: usize = 64 << 10;
-const REQUEST_MAGIC: u32 = 0x2560_9513;
-const SIMPLE_MAGIC: u32 = 0x6744_6698;
 const READ: u16 = 0;
 const WRITE: u16 = 1;
 const DISCONNECT: u16 = 2;
@@ -116,15 +117,14 @@ impl Guest {
     }
 
     fn handshake(&mut self, name: &str) -> Result<(), GuestError> {
-        if &self.take::<16>()? != b"NBDMAGICIHAVEOPT" {
+        if self.take()? != GREETING {
             return Err(GuestError::Protocol("no greeting"));
         }
         let _flags: [u8; 2] = self.take()?;
         let name_len = length(name.as_bytes())?;
         let mut hello = Vec::new();
-        // Fixed newstyle, without the zeroes that old servers send.
-        hello.extend(3u32.to_be_bytes());
-        hello.extend(b"IHAVEOPT");
+        hello.extend((CLIENT_FIXED_NEWSTYLE | CLIENT_NO_ZEROES).to_be_bytes());
+        hello.extend(OPTION_MAGIC);
         hello.extend(OPTION_GO.to_be_bytes());
         hello.extend((name_len + 6).to_be_bytes());
         hello.extend(name_len.to_be_bytes());
@@ -140,16 +140,16 @@ impl Guest {
         let _magic: [u8; 8] = self.take()?;
         let _option = self.take_u32()?;
         let kind = self.take_u32()?;
-        let len = self.take_u32()? as usize;
-        if len > OPTION_REPLY_MAX {
+        let len = self.take_u32()?;
+        if len > OPTION_MAX {
             return Err(GuestError::Protocol("an option's reply is too long"));
         }
-        let mut data = vec![0; len];
+        let mut data = vec![0; len as usize];
         self.stream.read_exact(&mut data)?;
         match (kind, data.split_first_chunk::<2>()) {
             (REPLY_ACK, _) => return Ok(true),
             (refused, _) if refused & REPLY_ERROR != 0 => return Err(GuestError::Refused(refused)),
-            (REPLY_INFO, Some((&INFO_EXPORT, rest))) => {
+            (REPLY_INFO, Some((info, rest))) if u16::from_be_bytes(*info) == INFO_EXPORT => {
                 let (size, _) = rest
                     .split_first_chunk()
                     .ok_or(GuestError::Protocol("an export without a size"))?;
@@ -168,7 +168,7 @@ impl Guest {
         len: u32,
         data: &[u8],
     ) -> Result<(), GuestError> {
-        let mut bytes = Vec::with_capacity(28 + data.len());
+        let mut bytes = Vec::with_capacity(REQUEST_LEN + data.len());
         bytes.extend(REQUEST_MAGIC.to_be_bytes());
         bytes.extend(0u16.to_be_bytes());
         bytes.extend(command.to_be_bytes());

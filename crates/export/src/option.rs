@@ -23,7 +23,8 @@ pub(crate) const INFO_NAME: u16 = 1;
 /// `NBD_INFO_BLOCK_SIZE`.
 pub(crate) const INFO_BLOCK_SIZE: u16 = 3;
 
-const OPTION_MAGIC: [u8; 8] = *b"IHAVEOPT";
+/// What an option begins with.
+pub(crate) const OPTION_MAGIC: [u8; 8] = *b"IHAVEOPT";
 const ANSWER_MAGIC: u64 = 0x0003_e889_0455_65a9;
 
 /// What a client asks for.

@@ -9,8 +9,10 @@ pub(crate) const DATA_MAX: u32 = 32 << 20;
 /// The number by which replies name the context `base:allocation`.
 pub(crate) const ALLOCATION_ID: u32 = 1;
 
-const REQUEST_MAGIC: u32 = 0x2560_9513;
-const SIMPLE_MAGIC: u32 = 0x6744_6698;
+/// What a request begins with.
+pub(crate) const REQUEST_MAGIC: u32 = 0x2560_9513;
+/// What a simple reply begins with.
+pub(crate) const SIMPLE_MAGIC: u32 = 0x6744_6698;
 const CHUNK_MAGIC: u32 = 0x668e_33ef;
 const CHUNK_DONE: u16 = 1;
 
