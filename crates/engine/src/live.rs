@@ -51,3 +51,61 @@ impl Seen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use firebrick_edge::{Disk, RealDisk, SystemClock};
+    use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, Sequence, SnapshotName, StoreId};
+
+    use crate::{NewImage, Store, StoreOptions, Write};
+
+    #[test]
+    fn a_segment_lives_as_long_as_an_image_or_a_snapshot_shows_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(folder.path()).unwrap());
+        let options = StoreOptions {
+            segment_bytes: MIB,
+            checkpoint_bytes: 64 * MIB,
+        };
+        Store::create(&disk, StoreId::random(), &options).unwrap();
+        let store = Store::open(disk, Arc::new(SystemClock::new()), options).unwrap();
+        let new = NewImage {
+            id: ImageId::random(),
+            name: ImageName::new("one").unwrap(),
+            size: Bytes(8 * MIB),
+            origin: None,
+            mirrored: false,
+        };
+        let image = store.create_image(new).unwrap();
+        let fill = |byte: u8| {
+            let data = vec![byte; 256 << 10];
+            for chunk in 0..16 {
+                let (offset, data) = (chunk * MIB / 4, &data[..]);
+                image.write(&[Write { offset, data }]).unwrap();
+            }
+        };
+        let has_first = || super::segments(&store.core.lock()).contains(&1);
+        fill(1);
+        assert!(has_first());
+        let name = SnapshotName::new("kept").unwrap();
+        store.create_snapshot(image.id(), name.clone()).unwrap();
+        fill(2);
+        assert!(has_first(), "the snapshot shows it");
+        store.remove_snapshot(image.id(), &name).unwrap();
+        assert!(!has_first());
+
+        // What is forgotten is only the cache's: the whole log is still there.
+        store.checkpoint().unwrap();
+        let mut block = [0; 4096];
+        image.read(3 * MIB, &mut block).unwrap();
+        assert_eq!(block, [2; 4096]);
+        let mut reader = store.reader(Sequence(1)).unwrap();
+        let mut frames = 0;
+        while reader.next_frame().unwrap().is_some() {
+            frames += 1;
+        }
+        assert!(frames > 32, "{frames}");
+    }
+}
