@@ -54,21 +54,13 @@ pub(crate) fn tagged(answer: Answer, metadata: &Metadata) -> Answer {
     Ok(response)
 }
 
-/// Whether the request may be done while the content is this; otherwise the answer.
-#[expect(clippy::result_large_err, reason = "an answer is what it refuses with")]
-pub(crate) fn unless_changed(headers: &HeaderMap, metadata: &Metadata) -> Result<(), Response> {
-    let Some(wanted) = headers
-        .get(header::IF_MATCH)
-        .and_then(|value| value.to_str().ok())
-    else {
-        return Ok(());
-    };
+/// The refusal of a request that is meant for other content than this.
+pub(crate) fn refusal(headers: &HeaderMap, metadata: &Metadata) -> Option<Response> {
+    let wanted = headers.get(header::IF_MATCH)?.to_str().ok()?;
     let etag = etag(metadata);
     let matches = |tag: &str| tag == "*" || tag.trim_matches('"') == etag;
-    if wanted.split(',').map(str::trim).any(matches) {
-        return Ok(());
-    }
-    Err(StatusCode::PRECONDITION_FAILED.into_response())
+    let meant = wanted.split(',').map(str::trim).any(matches);
+    (!meant).then(|| StatusCode::PRECONDITION_FAILED.into_response())
 }
 
 #[cfg(test)]
@@ -82,10 +74,10 @@ mod tests {
         assert_eq!(etag(&one), etag(&one.clone()));
         assert_ne!(etag(&one), etag(&other));
         let mut headers = HeaderMap::new();
-        assert!(unless_changed(&headers, &one).is_ok());
+        assert!(refusal(&headers, &one).is_none());
         let tag = HeaderValue::from_str(&format!("\"{}\"", etag(&one))).expect("a tag");
         headers.insert(header::IF_MATCH, tag);
-        assert!(unless_changed(&headers, &one).is_ok());
-        assert!(unless_changed(&headers, &other).is_err());
+        assert!(refusal(&headers, &one).is_none());
+        assert!(refusal(&headers, &other).is_some());
     }
 }

@@ -123,5 +123,5 @@ async fn changed(
         return Ok(None);
     }
     let found = control.volume_metadata(&call.context, id).await?;
-    Ok(metadata::unless_changed(headers, &found).err())
+    Ok(metadata::refusal(headers, &found))
 }
