@@ -193,7 +193,11 @@ async fn heal(inner: &Inner, backend: &BackendOptions) -> Result<()> {
         let idle: Vec<ImageId> = idle.into_iter().collect();
         let asked = site.promote(&idle, PromoteMode::Planned);
         match timeout(inner.options.runner.call, asked).await {
-            Ok(Ok(outcomes)) => info!(site = site.name(), ?outcomes, "images became primary again"),
+            Ok(Ok(outcomes)) => info!(
+                site = site.name(),
+                ?outcomes,
+                "secondary images of the serving site were asked to become primary"
+            ),
             Ok(Err(fault)) => warn!(site = site.name(), %fault, "images stay secondary for now"),
             Err(_) => warn!(
                 site = site.name(),
