@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
 
 use crate::budget::{Budget, Permit};
@@ -101,6 +102,17 @@ impl Connection {
         if idle {
             self.shared.pools.serve(Arc::clone(self));
         }
+    }
+
+    /// Whether nobody can be answered any more: the server stops, the export ends, or the client is gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        let mut socket = [PollFd::new(&*self.socket, PollFlags::empty())];
+        let polled = poll(&mut socket, Some(&Timespec::default()));
+        let hung_up = polled.is_ok()
+            && socket[0]
+                .revents()
+                .intersects(PollFlags::HUP | PollFlags::ERR);
+        hung_up || self.outbox.is_closed()
     }
 
     /// The next job, and whether there are more. For workers.

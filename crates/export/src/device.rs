@@ -1,6 +1,10 @@
 //! What an export serves: a block device.
 
+use std::sync::Arc;
+
 use firebrick_vocabulary::{ByteRange, Bytes};
+
+use crate::throttle::Throttle;
 
 /// Why the device did not do what a client asked; each is one NBD error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -72,4 +76,8 @@ pub trait Device: Send + Sync + 'static {
     fn flush(&self) -> Result<(), DeviceError>;
     /// What `range` holds, from its start on; at most `most` extents, neighbours differ.
     fn extents(&self, range: ByteRange, most: usize) -> Result<Vec<Extent>, DeviceError>;
+    /// What all clients of the device must pass before each request; without it nothing is limited.
+    fn throttle(&self) -> Option<&Arc<Throttle>> {
+        None
+    }
 }

@@ -25,9 +25,11 @@ mod replies;
 mod server;
 mod session;
 mod status;
+mod throttle;
 mod wire;
 
 pub use device::{Device, DeviceError, DeviceWrite, Extent, ExtentState};
 pub use error::Error;
 pub use guest::{Guest, GuestError};
 pub use server::{ExportServer, ExportServerOptions};
+pub use throttle::Throttle;

@@ -15,6 +15,7 @@ use crate::intake::{IN_PLACE_MAX, Intake, Next};
 use crate::outbox::Patience;
 use crate::replies::Replies;
 use crate::status;
+use crate::throttle::Cost;
 use crate::wire::command_flag::{DF, FUA, REQ_ONE};
 use crate::wire::{Command, DATA_MAX, Errno, Head, ReplyStyle, Request, SIMPLE_LEN};
 
@@ -127,6 +128,7 @@ impl Session {
             self.fail(&request, errno);
             return Ok(true);
         }
+        self.throttle(&request)?;
         match request.command {
             Command::Read => self.read(&request)?,
             Command::Flush => self.unflushed.push(request.cookie),
@@ -269,7 +271,10 @@ impl Session {
         };
         match self.check(&request) {
             Ok(()) if len == 0 => self.conclude(&request, Ok(()))?,
-            Ok(()) => self.writes.push(Pending { request, data }),
+            Ok(()) => {
+                self.throttle(&request)?;
+                self.writes.push(Pending { request, data });
+            }
             Err(errno) => self.fail(&request, errno),
         }
         Ok(true)
@@ -285,6 +290,9 @@ impl Session {
             len,
             ..
         } = *request;
+        if self.check(request).is_ok() {
+            self.throttle(request)?;
+        }
         let permit = self.permit(len)?;
         let mut buffer = self.connection.shared.buffers.take(len as usize);
         let data = HEADROOM..HEADROOM + len as usize;
@@ -413,6 +421,24 @@ impl Session {
         }
         self.finish()?;
         Ok(self.connection.budget.take(len as usize))
+    }
+
+    /// Waits until the limits of the device let the request through; what was gathered goes out first.
+    fn throttle(&mut self, request: &Request) -> Result<(), End> {
+        let Some(cost) = Cost::of(request) else {
+            return Ok(());
+        };
+        let throttle = self.connection.export.device.throttle();
+        let Some(throttle) = throttle.filter(|throttle| !throttle.try_pass(cost)) else {
+            return Ok(());
+        };
+        let throttle = Arc::clone(throttle);
+        self.finish()?;
+        if throttle.pass(cost, || self.connection.is_gone()) {
+            Ok(())
+        } else {
+            Err(End::Gone)
+        }
     }
 
     fn make_room(&mut self, len: usize) {

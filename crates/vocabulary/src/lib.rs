@@ -8,6 +8,7 @@ mod bytes;
 mod host;
 mod image;
 mod lag;
+mod limits;
 mod position;
 mod role;
 mod volume;
@@ -18,6 +19,7 @@ pub use image::{
     ImageId, ImageName, ImageNameError, ImageSpec, PoolName, SnapshotId, SnapshotName, StoreId,
 };
 pub use lag::Lag;
+pub use limits::{Burst, LIMIT_MAX, Limit, Limits, LimitsError, LimitsRule, Rates};
 pub use position::{Epoch, Position, Sequence};
 pub use role::{Role, SyncState};
 pub use volume::{
