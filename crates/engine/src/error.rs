@@ -85,7 +85,11 @@ impl From<firebrick_log::Error> for Error {
             Log::Locked => ErrorKind::Locked,
             Log::NotFound => ErrorKind::NotFound,
             Log::Exists => ErrorKind::Exists,
-            Log::Foreign | Log::NewerVersion { .. } | Log::Invalid(_) => ErrorKind::Invalid,
+            Log::Foreign
+            | Log::NewerVersion { .. }
+            | Log::OlderVersion { .. }
+            | Log::Trimmed { .. }
+            | Log::Invalid(_) => ErrorKind::Invalid,
             Log::Damaged { .. } => ErrorKind::Damaged,
             Log::Io => ErrorKind::Io,
         };

@@ -1,8 +1,9 @@
 //! What goes into the log, and what comes out of it.
 
 use firebrick_edge::Timestamp;
-use firebrick_vocabulary::{ImageId, MIB, Position, Sequence};
+use firebrick_vocabulary::{GIB, ImageId, MIB, Position, Sequence};
 
+use crate::catalog::Catalog;
 use crate::record::{Applied, Change, Checksum, Location};
 
 /// How a store is laid out; fixed when it is made.
@@ -108,4 +109,40 @@ pub struct Frame {
     pub applied: Option<Applied>,
     /// The records; at least one.
     pub records: Vec<FrameRecord>,
+}
+
+/// How a store is opened; nothing of it is written down.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// The segments as the last checkpoint knew them; without it every header is read.
+    pub catalog: Option<Catalog>,
+    /// The most that all segments, spares among them, may take together, in bytes; `None` for what
+    /// the file system has.
+    pub capacity: Option<u64>,
+    /// The most that spare segments may take, in bytes; what is freed beyond that is removed.
+    pub spare_bytes_max: u64,
+    /// The most segment files that are kept open only because they might be read again.
+    pub open_files_max: usize,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            catalog: None,
+            capacity: None,
+            spare_bytes_max: GIB,
+            open_files_max: 256,
+        }
+    }
+}
+
+/// How much room there is, in bytes.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Room {
+    /// What the segments take, the one made ahead among them, spares not.
+    pub used: u64,
+    /// What spares take: segments that were freed and are used again.
+    pub spare: u64,
+    /// What guests may still write before they are told that there is no space.
+    pub free_for_guests: u64,
 }

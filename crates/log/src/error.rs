@@ -2,10 +2,12 @@
 
 use std::io;
 
+use firebrick_vocabulary::Sequence;
+
 /// What kind of thing went wrong; callers decide by this.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ErrorKind {
-    /// The file system is full. Nothing was appended, and the log remains usable.
+    /// The file system or the store is full. Nothing was appended, and the log remains usable.
     NoSpace,
     /// A write or sync failed before: nothing is acknowledged any more until a restart has read what
     /// is really there.
@@ -24,6 +26,16 @@ pub enum ErrorKind {
     NewerVersion {
         /// The version of its format.
         found: u32,
+    },
+    /// The store was written by an older release, whose format this one does not read.
+    OlderVersion {
+        /// The version of its format.
+        found: u32,
+    },
+    /// That part of the log has been freed.
+    Trimmed {
+        /// The first record from which on everything is there.
+        oldest: Sequence,
     },
     /// What was durable once is not what is there now.
     Damaged {
@@ -104,7 +116,7 @@ impl Error {
             None => what.to_owned(),
         };
         match &self.kind {
-            ErrorKind::NoSpace => said("the file system is full"),
+            ErrorKind::NoSpace => said("there is no space left"),
             ErrorKind::Poisoned => said("an earlier write or sync failed; restart the site"),
             ErrorKind::Closed => "the log is closed".to_owned(),
             ErrorKind::Locked => "another process has the store open".to_owned(),
@@ -113,6 +125,13 @@ impl Error {
             ErrorKind::Foreign => "the superblock is not one of Firebrick's".to_owned(),
             ErrorKind::NewerVersion { found } => {
                 format!("the store has format {found}, made by a newer release than this one")
+            }
+            ErrorKind::OlderVersion { found } => format!(
+                "the store has format {found}, which this release does not read: make a new store \
+                 and copy the images, or open it with the release that made it"
+            ),
+            ErrorKind::Trimmed { oldest } => {
+                format!("the log has been freed up to record {oldest}")
             }
             ErrorKind::Damaged {
                 segment: 0, why, ..

@@ -6,11 +6,13 @@
 //! completed [`Log::flush`] (INV-1); every frame and every block carries a CRC-32C (INV-4); a failed
 //! sync poisons the log for good. What it leans on: `edge` for the disk, and nothing above.
 
+mod catalog;
 mod entry;
 mod error;
 mod flush;
 mod frame;
 mod log;
+mod moved;
 mod reader;
 mod record;
 mod recovery;
@@ -18,9 +20,11 @@ mod segment;
 mod spare;
 mod superblock;
 
-pub use entry::{Appended, BatchData, Entry, Frame, FrameRecord, LogOptions};
+pub use catalog::{Catalog, SegmentInfo, SegmentKind, Usage};
+pub use entry::{Appended, BatchData, Entry, Frame, FrameRecord, LogOptions, OpenOptions, Room};
 pub use error::{Error, ErrorKind};
 pub use log::Log;
+pub use moved::{DamagedBlock, Moved, MovedDiscard, Verified, Walked, WalkedBlock, WalkedRecord};
 pub use reader::Reader;
 pub use record::{Applied, Change, Checksum, FallBack, ImageOrigin, Location, Promotion};
 pub use recovery::{Recovery, Tail};

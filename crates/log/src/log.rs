@@ -9,10 +9,12 @@ use firebrick_edge::{Clock, Disk, DiskLock};
 use firebrick_vocabulary::{BLOCK_SIZE, Epoch, Position, Sequence, StoreId};
 use parking_lot::{Condvar, Mutex, RwLock};
 
-use crate::entry::{Appended, Entry, LogOptions};
+use crate::catalog::{Catalog, SegmentInfo, Usage};
+use crate::entry::{Appended, Entry, LogOptions, OpenOptions, Room};
 use crate::error::{Error, ErrorKind};
 use crate::flush::{Flusher, Unsynced};
 use crate::frame::{self, Heading};
+use crate::moved::{Moved, MovedDiscard, Verified, Walked};
 use crate::reader::Reader;
 use crate::record::{Applied, Checksum, Location};
 use crate::recovery::Recovery;
@@ -95,6 +97,94 @@ impl Log {
     /// Finds and locks the store; what it holds is read by [`Recovery::replay`].
     pub fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Recovery, Error> {
         Recovery::begin(disk, clock)
+    }
+
+    /// As [`Self::open`], with what the last checkpoint knows and with limits.
+    pub fn open_with(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        options: OpenOptions,
+    ) -> Result<Recovery, Error> {
+        drop(options);
+        Recovery::begin(disk, clock)
+    }
+
+    /// The record from which on the log can be read in order: nothing behind it was freed.
+    pub fn contiguous_from(&self) -> Sequence {
+        todo!()
+    }
+
+    /// Says that nobody will read the log in order before `keep_from` any more; what is not durable
+    /// stays in any case. [`Self::free`] accepts log segments wholly before it.
+    pub fn trim(&self, keep_from: Sequence) {
+        let _ = keep_from;
+        todo!()
+    }
+
+    /// Gives a segment back: one of the log wholly before what [`Self::trim`] said, or a packed one;
+    /// never one that is being written. That nothing refers to it any more is durable already.
+    pub fn free(&self, number: u32) -> Result<(), Error> {
+        let _ = number;
+        todo!()
+    }
+
+    /// The segments that are full and durable, for the next start. Cheap.
+    pub fn catalog(&self) -> Catalog {
+        todo!()
+    }
+
+    /// All segments, those being written among them, in the order of their numbers.
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        todo!()
+    }
+
+    /// How far a segment is used; walks it where that is not known.
+    pub fn measure(&self, number: u32) -> Result<Usage, Error> {
+        let _ = number;
+        todo!()
+    }
+
+    /// Appends moved blocks and discards to the current packed segment as one frame, and says where
+    /// each block lies now. Durable after a later [`Self::sync_packed`].
+    pub fn pack(
+        &self,
+        blocks: &[Moved<'_>],
+        discards: &[MovedDiscard],
+    ) -> Result<Vec<Location>, Error> {
+        let _ = (blocks, discards);
+        todo!()
+    }
+
+    /// Makes everything durable that was packed before the call.
+    pub fn sync_packed(&self) -> Result<(), Error> {
+        todo!()
+    }
+
+    /// Visits the frames of a full segment in order; heads are verified, data is not looked at.
+    pub fn walk<E: From<Error>>(
+        &self,
+        number: u32,
+        visit: &mut dyn FnMut(&Walked) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let _ = (number, visit);
+        todo!()
+    }
+
+    /// Reads the frames of a full segment from `from_offset` on (0, or what the call before said)
+    /// and checks heads and blocks: at least one frame, then until `budget_bytes` have been read.
+    pub fn verify_segment(
+        &self,
+        number: u32,
+        from_offset: u64,
+        budget_bytes: u64,
+    ) -> Result<Verified, Error> {
+        let _ = (number, from_offset, budget_bytes);
+        todo!()
+    }
+
+    /// How much room there is.
+    pub fn room(&self) -> Result<Room, Error> {
+        todo!()
     }
 
     /// The id of the store.
