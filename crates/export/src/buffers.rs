@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 pub(crate) const HEADROOM: usize = 64;
 /// The smallest buffer, in bytes.
 const LEAST: usize = 4 << 10;
-/// Sizes: 4 KiB, 8 KiB, … 32 MiB.
-const CLASSES: usize = 14;
+/// Sizes: 4 KiB, 8 KiB, … 64 MiB.
+const CLASSES: usize = 15;
 /// How many bytes the buffers that nobody uses may take.
 const IDLE_MAX: usize = 64 << 20;
 
@@ -112,7 +112,7 @@ mod tests {
         drop(many);
         assert!(buffers.idle.lock().bytes <= IDLE_MAX);
         // Larger than any class: works, and is not kept.
-        drop(buffers.take(64 << 20));
+        drop(buffers.take(128 << 20));
         assert!(buffers.idle.lock().bytes <= IDLE_MAX);
     }
 }

@@ -4,13 +4,16 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::{ServerConfig, ServerConnection};
 use socket2::Socket;
 
 use crate::connection::{Connection, Shared};
+use crate::link::Link;
 use crate::listen::prepare;
-use crate::negotiate::{Agreed, Refusal, negotiate};
+use crate::negotiate::{Agreed, Refusal, Stream, negotiate};
 use crate::registry::Registry;
 use crate::session::{End, Session};
+use crate::tls::TlsMode;
 
 /// How long a client may take to choose an export.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
@@ -24,27 +27,26 @@ pub(crate) struct Client {
     pub(crate) shared: Arc<Shared>,
     /// What its requests in flight may take, in bytes.
     pub(crate) memory: usize,
+    /// Whether it may or must encrypt.
+    pub(crate) mode: TlsMode,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
 impl Client {
-    /// Serves the client until it is gone.
-    pub(crate) fn serve(self) {
-        let agreed = match self.agree() {
+    /// Serves the client until it is gone; `agreed` hears of it once it has chosen an export.
+    pub(crate) fn serve(self, agreed: impl FnOnce()) {
+        let (Agreed { export, terms }, tls) = match self.agree() {
             Ok(agreed) => agreed,
             Err(refusal) => {
                 tracing::debug!(client = self.id, %refusal, "a client chose no export");
                 return;
             }
         };
-        let export = Arc::clone(&agreed.export);
-        let connection = Connection::new(
-            self.socket,
-            agreed.export,
-            agreed.terms,
-            self.memory,
-            self.shared,
-        );
-        if !export.join(self.id, &connection) {
+        agreed();
+        let link = Arc::new(Link::new(self.socket, tls));
+        let chosen = Arc::clone(&export);
+        let connection = Connection::new(link, export, terms, self.memory, self.shared);
+        if !chosen.join(self.id, &connection) {
             return;
         }
         let guard = Guard {
@@ -56,21 +58,31 @@ impl Client {
         if matches!(end, End::Left) {
             // Whoever leaves in order still gets its answers.
             connection.budget.wait_until_idle();
+            connection.link.finish();
         }
         drop(guard);
     }
 
     /// Prepares the socket and haggles with the client.
-    fn agree(&self) -> Result<Agreed, Refusal> {
+    fn agree(&self) -> Result<(Agreed, Option<ServerConnection>), Refusal> {
         prepare(&self.socket)?;
-        let mut stream = Timed {
-            socket: &self.socket,
-            until: Instant::now() + HANDSHAKE_MAX,
+        let mut haggling = Haggling {
+            stream: Timed {
+                socket: &self.socket,
+                until: Instant::now() + HANDSHAKE_MAX,
+            },
+            config: self.tls.as_ref(),
+            tls: None,
         };
-        let agreed = negotiate(&mut stream, &self.registry)?;
+        let agreed = negotiate(&mut haggling, &self.registry, self.mode);
+        if matches!(agreed, Err(Refusal::Left)) {
+            haggling.finish();
+        }
+        let agreed = agreed?;
+        let tls = haggling.tls;
         self.socket.set_read_timeout(None)?;
         self.socket.set_write_timeout(None)?;
-        Ok(agreed)
+        Ok((agreed, tls))
     }
 }
 
@@ -114,6 +126,60 @@ impl Write for Timed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.socket.set_write_timeout(self.left()?)?;
         (&mut &*self.socket).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A connection during the handshake, which may turn to TLS.
+struct Haggling<'a> {
+    stream: Timed<'a>,
+    config: Option<&'a Arc<ServerConfig>>,
+    tls: Option<ServerConnection>,
+}
+
+impl Haggling<'_> {
+    /// Ends TLS in order, where there is any.
+    fn finish(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            // The client may be gone already.
+            let _ = tls.write_tls(&mut self.stream);
+        }
+    }
+}
+
+impl Stream for Haggling<'_> {
+    fn start_tls(&mut self) -> io::Result<()> {
+        let Some(config) = self.config else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let mut tls = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.stream)?;
+        }
+        self.tls = Some(tls);
+        Ok(())
+    }
+}
+
+impl Read for Haggling<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.stream.read(buffer),
+            Some(tls) => rustls::Stream::new(tls, &mut self.stream).read(buffer),
+        }
+    }
+}
+
+impl Write for Haggling<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.stream.write(bytes),
+            Some(tls) => rustls::Stream::new(tls, &mut self.stream).write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

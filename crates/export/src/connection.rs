@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use socket2::Socket;
 
 use crate::budget::{Budget, Permit};
 use crate::buffers::{Buffer, Buffers, HEADROOM};
 use crate::device::{DeviceError, DeviceWrite};
 use crate::flush::Waiter;
+use crate::link::Link;
 use crate::outbox::{Frame, Outbox, Patience};
 use crate::pool::Pools;
 use crate::registry::Export;
-use crate::wire::{Command, Errno, Head, ReplyStyle, SIMPLE_LEN};
+use crate::wire::{CACHE_MAX, Command, Errno, HEAD_MAX, Head, ReplyStyle, Tag};
+
+/// How much one read for a cache request reads, in bytes: so long a dropped client goes on costing.
+const CACHE_STEP: usize = 1 << 20;
 
 /// What the whole server shares.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ pub(crate) struct Connection {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) budget: Arc<Budget>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) socket: Arc<Socket>,
+    pub(crate) link: Arc<Link>,
     jobs: Mutex<VecDeque<Job>>,
 }
 
@@ -51,16 +54,12 @@ pub(crate) struct Terms {
 #[derive(Debug)]
 pub(crate) enum Job {
     /// A read that may wait for the disk.
-    Read {
-        cookie: u64,
-        offset: u64,
-        len: u32,
-        permit: Permit,
-    },
+    Read { tag: Tag, len: u32, permit: Permit },
+    /// A read whose data nobody wants yet.
+    Cache { tag: Tag, len: u64, permit: Permit },
     /// A large write, its data behind the headroom of the buffer.
     Write {
-        cookie: u64,
-        offset: u64,
+        tag: Tag,
         len: u32,
         fua: bool,
         buffer: Buffer,
@@ -70,7 +69,7 @@ pub(crate) enum Job {
 
 impl Connection {
     pub(crate) fn new(
-        socket: Arc<Socket>,
+        link: Arc<Link>,
         export: Arc<Export>,
         terms: Terms,
         memory: usize,
@@ -81,10 +80,10 @@ impl Connection {
             style: terms.style,
             read_only: terms.read_only,
             allocation: terms.allocation,
-            outbox: Outbox::new(Arc::clone(&socket)),
+            outbox: Outbox::new(Arc::clone(&link)),
             budget: Budget::new(memory),
             shared,
-            socket,
+            link,
             jobs: Mutex::default(),
         })
     }
@@ -106,7 +105,7 @@ impl Connection {
 
     /// Whether nobody can be answered any more: the server stops, the export ends, or the client is gone.
     pub(crate) fn is_gone(&self) -> bool {
-        let mut socket = [PollFd::new(&*self.socket, PollFlags::empty())];
+        let mut socket = [PollFd::new(self.link.socket(), PollFlags::empty())];
         let polled = poll(&mut socket, Some(&Timespec::default()));
         let hung_up = polled.is_ok()
             && socket[0]
@@ -128,47 +127,59 @@ impl Connection {
             return;
         }
         match job {
-            Job::Read {
-                cookie,
-                offset,
-                len,
-                permit,
-            } => self.read(cookie, offset, len, permit),
+            Job::Read { tag, len, permit } => self.read(tag, len, permit),
+            Job::Cache { tag, len, permit } => self.cache(tag, len, permit),
             Job::Write {
-                cookie,
-                offset,
+                tag,
                 len,
                 fua,
                 buffer,
                 permit,
             } => {
-                let data = &buffer[HEADROOM..HEADROOM + len as usize];
-                match self.export.device.write(&[DeviceWrite { offset, data }]) {
-                    Ok(()) if fua => self.flush(vec![cookie], permit),
-                    Ok(()) => self.answer(Head::done(cookie), permit),
-                    Err(error) => self.refuse(Command::Write, cookie, error, permit),
+                let written = DeviceWrite {
+                    offset: tag.offset,
+                    data: &buffer[HEADROOM..HEADROOM + len as usize],
+                };
+                match self.export.device.write(&[written]) {
+                    Ok(()) if fua => self.flush(vec![tag], permit),
+                    Ok(()) => self.answer(Head::done(self.style, tag), permit),
+                    Err(error) => self.refuse(Command::Write, tag, error, permit),
                 }
             }
         }
     }
 
-    fn read(self: &Arc<Self>, cookie: u64, offset: u64, len: u32, permit: Permit) {
+    fn read(self: &Arc<Self>, tag: Tag, len: u32, permit: Permit) {
         let mut buffer = self.shared.buffers.take(len as usize);
-        let end = HEADROOM + len as usize;
-        match self.export.device.read(offset, &mut buffer[HEADROOM..end]) {
+        let data = &mut buffer[HEADROOM..HEADROOM + len as usize];
+        match self.export.device.read(tag.offset, data) {
             Ok(()) => {
-                let frame = read_frame(self.style, cookie, offset, len, buffer, permit);
+                let frame = read_frame(self.style, tag, len, buffer, permit);
                 self.outbox.send(frame, Patience::Never);
             }
-            Err(error) => self.refuse(Command::Read, cookie, error, permit),
+            Err(error) => self.refuse(Command::Read, tag, error, permit),
         }
     }
 
-    /// Answers the requests `cookies` once everything that is written by now is durable.
-    pub(crate) fn flush(self: &Arc<Self>, cookies: Vec<u64>, permit: Permit) {
+    fn cache(self: &Arc<Self>, tag: Tag, len: u64, permit: Permit) {
+        let mut buffer = self.shared.buffers.take(CACHE_STEP);
+        let (mut at, end) = (tag.offset, tag.offset + len.min(CACHE_MAX));
+        while at < end && !self.outbox.is_closed() {
+            let step = (end - at).min(CACHE_STEP as u64);
+            let data = &mut buffer[..step as usize];
+            if let Err(error) = self.export.device.read(at, data) {
+                return self.refuse(Command::Cache, tag, error, permit);
+            }
+            at += step;
+        }
+        self.answer(Head::done(self.style, tag), permit);
+    }
+
+    /// Answers the requests `tags` once everything that is written by now is durable.
+    pub(crate) fn flush(self: &Arc<Self>, tags: Vec<Tag>, permit: Permit) {
         let waiter = Waiter {
             connection: Arc::clone(self),
-            cookies,
+            tags,
             permit,
         };
         if self.export.gate.enter(waiter) {
@@ -177,31 +188,30 @@ impl Connection {
     }
 
     /// Answers requests that waited for a flush.
-    pub(crate) fn flushed(&self, cookies: &[u64], result: Result<(), DeviceError>, permit: Permit) {
+    pub(crate) fn flushed(&self, tags: &[Tag], result: Result<(), DeviceError>, permit: Permit) {
         let errno = match result.map_err(|error| errno_of(Command::Flush, error)) {
             Ok(()) => None,
             Err(Some(errno)) => Some(errno),
             Err(None) => return self.outbox.close(),
         };
-        let mut buffer = self.shared.buffers.take(cookies.len() * SIMPLE_LEN);
+        let mut buffer = self.shared.buffers.take(tags.len() * HEAD_MAX);
         let mut end = 0;
-        for cookie in cookies {
+        for tag in tags {
             let head = match errno {
-                None => Head::done(*cookie),
-                Some(errno) => Head::failed(self.style, Command::Flush, *cookie, errno),
+                None => Head::done(self.style, *tag),
+                Some(errno) => Head::failed(self.style, *tag, errno),
             };
-            buffer[end..end + SIMPLE_LEN].copy_from_slice(head.bytes());
-            end += SIMPLE_LEN;
+            let bytes = head.bytes();
+            buffer[end..end + bytes.len()].copy_from_slice(bytes);
+            end += bytes.len();
         }
         self.outbox
             .send(Frame::new(buffer, 0, end, permit), Patience::Never);
     }
 
-    fn refuse(&self, command: Command, cookie: u64, error: DeviceError, permit: Permit) {
+    fn refuse(&self, command: Command, tag: Tag, error: DeviceError, permit: Permit) {
         match errno_of(command, error) {
-            Some(errno) => {
-                self.answer(Head::failed(self.style, command, cookie, errno), permit);
-            }
+            Some(errno) => self.answer(Head::failed(self.style, tag, errno), permit),
             None => self.outbox.close(),
         }
     }
@@ -218,13 +228,12 @@ impl Connection {
 /// A read's reply, whose data lies behind the headroom of `buffer`.
 pub(crate) fn read_frame(
     style: ReplyStyle,
-    cookie: u64,
-    offset: u64,
+    tag: Tag,
     len: u32,
     mut buffer: Buffer,
     permit: Permit,
 ) -> Frame {
-    let head = Head::read(style, cookie, offset, len);
+    let head = Head::read(style, tag, len);
     let start = HEADROOM - head.bytes().len();
     buffer[start..HEADROOM].copy_from_slice(head.bytes());
     Frame::new(buffer, start, HEADROOM + len as usize, permit)
@@ -249,6 +258,7 @@ pub(crate) fn beyond_the_end(command: Command) -> Errno {
         | Command::Disconnect
         | Command::Flush
         | Command::Trim
+        | Command::Cache
         | Command::BlockStatus
         | Command::Other => Errno::Invalid,
     }

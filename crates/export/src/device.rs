@@ -60,6 +60,10 @@ pub struct DeviceWrite<'a> {
 pub trait Device: Send + Sync + 'static {
     /// The size now.
     fn size(&self) -> Bytes;
+    /// What people are told about it, in a line; empty for nothing.
+    fn description(&self) -> String {
+        String::new()
+    }
     /// Whether writes can succeed now.
     fn is_writable(&self) -> bool;
     /// Fills `buffer` from `offset`.

@@ -13,9 +13,12 @@ pub enum Error {
     /// Something that is not a socket stands where the Unix socket would be.
     #[error("{} is not a socket", .0.display())]
     NotASocket(PathBuf),
-    /// The address for TCP can be reached from other machines; nothing encrypts or authenticates it.
-    #[error("{0} is not a loopback address")]
+    /// The address for TCP can be reached from other machines, and clients need not encrypt.
+    #[error("{0} is not a loopback address, and TLS is not required")]
     NotLoopback(SocketAddr),
+    /// A TLS mode without a certificate.
+    #[error("TLS is on, and there is no certificate")]
+    NoCertificate,
     /// The system refused a socket or a thread.
     #[error("cannot {doing}: {source}")]
     Io {

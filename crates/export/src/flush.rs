@@ -7,13 +7,14 @@ use parking_lot::Mutex;
 use crate::budget::Permit;
 use crate::connection::Connection;
 use crate::device::Device;
+use crate::wire::Tag;
 
 /// Who waits for a flush.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     pub(crate) connection: Arc<Connection>,
     /// The requests that are answered when it is done.
-    pub(crate) cookies: Vec<u64>,
+    pub(crate) tags: Vec<Tag>,
     pub(crate) permit: Permit,
 }
 
@@ -49,11 +50,11 @@ impl FlushGate {
             let result = crate::pool::guarded(|| device.flush());
             for Waiter {
                 connection,
-                cookies,
+                tags,
                 permit,
             } in waiters
             {
-                connection.flushed(&cookies, result, permit);
+                connection.flushed(&tags, result, permit);
             }
         }
         let mut state = self.state.lock();

@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use crate::option::{
     CLIENT_FIXED_NEWSTYLE, CLIENT_NO_ZEROES, GREETING, INFO_EXPORT, OPTION_MAGIC, OPTION_MAX,
 };
-use crate::wire::{REQUEST_LEN, REQUEST_MAGIC, SIMPLE_MAGIC};
+use crate::wire::{REQUEST_MAGIC, SIMPLE_MAGIC};
 
 const OPTION_GO: u32 = 7;
 const REPLY_ACK: u32 = 1;
@@ -168,7 +168,7 @@ impl Guest {
         len: u32,
         data: &[u8],
     ) -> Result<(), GuestError> {
-        let mut bytes = Vec::with_capacity(REQUEST_LEN + data.len());
+        let mut bytes = Vec::with_capacity(28 + data.len());
         bytes.extend(REQUEST_MAGIC.to_be_bytes());
         bytes.extend(0u16.to_be_bytes());
         bytes.extend(command.to_be_bytes());

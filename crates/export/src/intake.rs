@@ -1,14 +1,14 @@
 //! What comes in from one client: as much as there is with one call to the system, then cut into
 //! requests where it lies.
 
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, recv};
-use socket2::Socket;
+use rustix::net::RecvFlags;
 
-use crate::wire::{REQUEST_LEN, Request};
+use crate::link::Link;
+use crate::wire::{ReplyStyle, Request};
 
 /// How many bytes one call takes at most.
 const CAPACITY: usize = 256 << 10;
@@ -56,6 +56,7 @@ impl Pace {
 /// The bytes that were received and not used yet.
 #[derive(Debug)]
 pub(crate) struct Intake {
+    style: ReplyStyle,
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -77,8 +78,10 @@ pub(crate) enum Next {
 }
 
 impl Intake {
-    pub(crate) fn new() -> Self {
+    /// For requests with the headers of `style`.
+    pub(crate) fn new(style: ReplyStyle) -> Self {
         Self {
+            style,
             bytes: vec![0; CAPACITY],
             start: 0,
             end: 0,
@@ -90,12 +93,13 @@ impl Intake {
 
     /// Takes the header of a request.
     pub(crate) fn next(&mut self) -> Next {
-        let Some(header) = self.bytes[self.start..self.end].first_chunk::<REQUEST_LEN>() else {
+        let end = self.start + self.style.request_len();
+        if end > self.end {
             return Next::Nothing;
-        };
-        match Request::decode(header) {
+        }
+        match Request::decode(self.style, &self.bytes[self.start..end]) {
             Some(request) => {
-                self.start += REQUEST_LEN;
+                self.start = end;
                 self.taken += 1;
                 Next::Request(request)
             }
@@ -105,7 +109,7 @@ impl Intake {
 
     /// Puts the header that was taken last back, for as long as its data is not there.
     pub(crate) fn put_back(&mut self) {
-        self.start -= REQUEST_LEN;
+        self.start -= self.style.request_len();
         self.taken -= 1;
     }
 
@@ -124,56 +128,64 @@ impl Intake {
     }
 
     /// Fills `buffer` with the bytes that come next.
-    pub(crate) fn read_exact(&mut self, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn read_exact(&mut self, link: &Link, buffer: &mut [u8]) -> io::Result<()> {
         self.narrow = true;
         self.pace = Pace::default();
         let here = buffer.len().min(self.end - self.start);
         let (copied, rest) = buffer.split_at_mut(here);
         copied.copy_from_slice(&self.bytes[self.start..self.start + here]);
         self.start += here;
-        socket.read_exact(rest)
+        link.read_exact(rest)
+    }
+
+    /// Passes over the `len` bytes that come next.
+    pub(crate) fn skip(&mut self, link: &Link, mut len: u64) -> io::Result<()> {
+        loop {
+            let here = len.min((self.end - self.start) as u64);
+            self.start += here as usize;
+            len -= here;
+            if len == 0 {
+                return Ok(());
+            }
+            if !self.receive(link, RecvFlags::empty())? {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
     }
 
     /// Waits for more; `false` where the client has closed the connection.
-    pub(crate) fn fill(&mut self, socket: &Socket) -> io::Result<bool> {
+    pub(crate) fn fill(&mut self, link: &Link) -> io::Result<bool> {
         self.pace.round_ends(std::mem::take(&mut self.taken));
         let began = Instant::now();
         while self.pace.is_eager() && began.elapsed() < SPIN {
-            match self.receive(socket, RecvFlags::DONTWAIT) {
+            match self.receive(link, RecvFlags::DONTWAIT) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
                 received => return received,
             }
         }
-        let received = self.receive(socket, RecvFlags::empty());
+        let received = self.receive(link, RecvFlags::empty());
         self.pace.waited(began.elapsed());
         received
     }
 
     /// Takes what is there already; whether there is anything to go on with.
-    pub(crate) fn peek(&mut self, socket: &Socket) -> bool {
-        self.start < self.end || self.receive(socket, RecvFlags::DONTWAIT).unwrap_or(false)
+    pub(crate) fn peek(&mut self, link: &Link) -> bool {
+        self.start < self.end || self.receive(link, RecvFlags::DONTWAIT).unwrap_or(false)
     }
 
-    fn receive(&mut self, socket: &Socket, flags: RecvFlags) -> io::Result<bool> {
+    fn receive(&mut self, link: &Link, flags: RecvFlags) -> io::Result<bool> {
         self.bytes.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
         let most = if self.narrow {
-            NARROW.max(self.end + REQUEST_LEN)
+            NARROW.max(self.end + self.style.request_len())
         } else {
             CAPACITY
         };
-        loop {
-            match recv(socket, &mut self.bytes[self.end..most], flags) {
-                Ok((_, received)) => {
-                    self.end += received;
-                    // A full one without large data in it: requests are many and small again.
-                    self.narrow &= self.end < most;
-                    return Ok(received > 0);
-                }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let received = link.receive(&mut self.bytes[self.end..most], flags)?;
+        self.end += received;
+        // A full one without large data in it: requests are many and small again.
+        self.narrow &= self.end < most;
+        Ok(received > 0)
     }
 }

@@ -83,9 +83,9 @@ fn make_way(path: &Path, address: &SockAddr) -> Result<(), Error> {
     }
 }
 
-/// Listens for TCP on a loopback address.
-pub(crate) fn bind_tcp(address: SocketAddr) -> Result<Socket, Error> {
-    if !address.ip().is_loopback() {
+/// Listens for TCP; where clients are not `safe` from those who listen in, only on a loopback address.
+pub(crate) fn bind_tcp(address: SocketAddr, safe: bool) -> Result<Socket, Error> {
+    if !safe && !address.ip().is_loopback() {
         return Err(Error::NotLoopback(address));
     }
     let failed = |error| Error::io(format!("listen on {address}"), error);

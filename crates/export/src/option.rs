@@ -4,8 +4,6 @@ use std::io::{self, Read, Write};
 
 /// How many bytes the data of an option may have.
 pub(crate) const OPTION_MAX: u32 = 64 << 10;
-/// How many bytes a name may have.
-pub(crate) const NAME_MAX: usize = 4 << 10;
 
 /// What the server says first, before its flags.
 pub(crate) const GREETING: [u8; 16] = *b"NBDMAGICIHAVEOPT";
@@ -20,6 +18,8 @@ pub(crate) const CLIENT_NO_ZEROES: u32 = 1 << 1;
 pub(crate) const INFO_EXPORT: u16 = 0;
 /// `NBD_INFO_NAME`.
 pub(crate) const INFO_NAME: u16 = 1;
+/// `NBD_INFO_DESCRIPTION`.
+pub(crate) const INFO_DESCRIPTION: u16 = 2;
 /// `NBD_INFO_BLOCK_SIZE`.
 pub(crate) const INFO_BLOCK_SIZE: u16 = 3;
 
@@ -35,10 +35,12 @@ pub(crate) enum OptionKind {
     List,
     Info,
     Go,
+    StartTls,
     StructuredReply,
     ListMetaContext,
     SetMetaContext,
-    /// An option that this server does not offer, `NBD_OPT_STARTTLS` among them.
+    ExtendedHeaders,
+    /// An option that this server does not offer.
     Other,
 }
 
@@ -48,11 +50,13 @@ impl OptionKind {
             1 => Self::ExportName,
             2 => Self::Abort,
             3 => Self::List,
+            5 => Self::StartTls,
             6 => Self::Info,
             7 => Self::Go,
             8 => Self::StructuredReply,
             9 => Self::ListMetaContext,
             10 => Self::SetMetaContext,
+            11 => Self::ExtendedHeaders,
             _ => Self::Other,
         }
     }
@@ -98,12 +102,18 @@ pub(crate) enum Answer {
     MetaContext = 4,
     /// The option is not offered.
     Unsupported = 0x8000_0001,
-    /// The option's data makes no sense.
+    /// The option is offered elsewhere, but not here.
+    Policy = 0x8000_0002,
+    /// The option's data makes no sense, or it comes at the wrong time.
     Invalid = 0x8000_0003,
+    /// Nothing is said before there is TLS.
+    TlsRequired = 0x8000_0005,
     /// There is no such export.
     Unknown = 0x8000_0006,
     /// The option's data is too long.
     TooBig = 0x8000_0009,
+    /// There is no way back from extended headers.
+    ExtendedHeaders = 0x8000_000a,
 }
 
 /// Writes one answer to the option `number`.
@@ -120,60 +130,4 @@ pub(crate) fn answer(
     bytes.extend((data.len() as u32).to_be_bytes());
     bytes.extend(data);
     stream.write_all(&bytes)
-}
-
-/// The data of an option, read from front to back.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
-
-/// The data of an option makes no sense.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum BadField {
-    /// It ends too early, too late, or is not text.
-    Invalid,
-    /// A name is too long.
-    TooBig,
-}
-
-impl<'a> Fields<'a> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], BadField> {
-        let (first, rest) = self.0.split_first_chunk::<N>().ok_or(BadField::Invalid)?;
-        self.0 = rest;
-        Ok(*first)
-    }
-
-    /// A number of two bytes.
-    pub(crate) fn u16(&mut self) -> Result<u16, BadField> {
-        self.array().map(u16::from_be_bytes)
-    }
-
-    /// A number of four bytes.
-    pub(crate) fn u32(&mut self) -> Result<u32, BadField> {
-        self.array().map(u32::from_be_bytes)
-    }
-
-    /// A text with its length before it.
-    pub(crate) fn text(&mut self) -> Result<&'a str, BadField> {
-        let len = self.u32()? as usize;
-        let (text, rest) = self.0.split_at_checked(len).ok_or(BadField::Invalid)?;
-        self.0 = rest;
-        name(text)
-    }
-
-    /// Nothing may be left.
-    pub(crate) fn end(self) -> Result<(), BadField> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(BadField::Invalid)
-        }
-    }
-}
-
-/// Text of a length that names may have.
-pub(crate) fn name(bytes: &[u8]) -> Result<&str, BadField> {
-    if bytes.len() > NAME_MAX {
-        return Err(BadField::TooBig);
-    }
-    std::str::from_utf8(bytes).map_err(|_| BadField::Invalid)
 }

@@ -6,12 +6,11 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use rustix::io::Errno as SystemError;
-use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
-use socket2::Socket;
+use rustix::net::SendFlags;
 
 use crate::budget::Permit;
 use crate::buffers::Buffer;
+use crate::link::Link;
 
 /// How many frames one call to the system takes.
 const GATHER: usize = 16;
@@ -54,7 +53,7 @@ pub(crate) enum Patience {
 /// The replies that wait for one client.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    socket: Arc<Socket>,
+    link: Arc<Link>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -71,9 +70,9 @@ struct State {
 }
 
 impl Outbox {
-    pub(crate) fn new(socket: Arc<Socket>) -> Arc<Self> {
+    pub(crate) fn new(link: Arc<Link>) -> Arc<Self> {
         Arc::new(Self {
-            socket,
+            link,
             state: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -106,21 +105,13 @@ impl Outbox {
         self.changed.notify_all();
         drop(state);
         drop(dropped);
-        // Fails where the client was quicker.
-        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        self.link.shut();
     }
 
     fn drain(self: &Arc<Self>, patience: Patience) {
         let mut batch = VecDeque::new();
         loop {
-            {
-                let mut state = self.state.lock();
-                if state.queue.is_empty() {
-                    state.sending = false;
-                    return;
-                }
-                std::mem::swap(&mut state.queue, &mut batch);
-            }
+            // An empty batch, too: something may be left of an earlier one.
             match self.transmit(&mut batch, patience) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -132,6 +123,12 @@ impl Outbox {
                     self.close();
                 }
             }
+            let mut state = self.state.lock();
+            if state.queue.is_empty() {
+                state.sending = false;
+                return;
+            }
+            std::mem::swap(&mut state.queue, &mut batch);
         }
     }
 
@@ -142,35 +139,20 @@ impl Outbox {
             Patience::Never => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
         };
         while !batch.is_empty() {
-            let sent = match self.transmit_some(batch, flags) {
-                Err(SystemError::INTR) => 0,
-                other => other?,
-            };
+            let sent = self.transmit_some(batch, flags)?;
             consume(batch, sent);
         }
-        Ok(())
+        self.link.flush(flags)
     }
 
-    fn transmit_some(
-        &self,
-        batch: &VecDeque<Frame>,
-        flags: SendFlags,
-    ) -> rustix::io::Result<usize> {
-        if let (1, Some(frame)) = (batch.len(), batch.front()) {
-            return send(&*self.socket, frame.bytes(), flags);
-        }
+    fn transmit_some(&self, batch: &VecDeque<Frame>, flags: SendFlags) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); GATHER];
         let mut count = 0;
         for (slice, frame) in slices.iter_mut().zip(batch) {
             *slice = IoSlice::new(frame.bytes());
             count += 1;
         }
-        sendmsg(
-            &*self.socket,
-            &slices[..count],
-            &mut SendAncillaryBuffer::default(),
-            flags,
-        )
+        self.link.send(&slices[..count], flags)
     }
 
     fn leave_to_helper(self: &Arc<Self>, mut batch: VecDeque<Frame>) {

@@ -8,8 +8,9 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::connection::Connection;
 use crate::device::Device;
+use crate::fields::NAME_MAX;
 use crate::flush::FlushGate;
-use crate::wire::export_flag as flag;
+use crate::wire::{ReplyStyle, export_flag as flag};
 
 /// Something that clients can choose.
 pub(crate) struct Export {
@@ -45,17 +46,30 @@ impl Export {
         })
     }
 
-    /// The size in bytes and the transmission flags, as a client is told them now.
-    pub(crate) fn describe(&self, structured: bool) -> (u64, u16) {
+    /// What people are told about it; at most as long as texts of the protocol may be.
+    pub(crate) fn description(&self) -> String {
+        let mut description = self.device.description();
+        let end = (0..=NAME_MAX).rev().find(|at| description.is_char_boundary(*at));
+        description.truncate(end.unwrap_or(0));
+        description
+    }
+
+    /// The size in bytes and the transmission flags, as a client is told them now; `contexts`: it has
+    /// chosen a metadata context.
+    pub(crate) fn describe(&self, style: ReplyStyle, contexts: bool) -> (u64, u16) {
         let mut flags = flag::HAS_FLAGS
             | flag::SEND_FLUSH
             | flag::SEND_FUA
             | flag::SEND_TRIM
             | flag::SEND_WRITE_ZEROES
+            | flag::SEND_CACHE
             | flag::SEND_FAST_ZERO
             | flag::CAN_MULTI_CONN;
-        if structured {
+        if style.has_chunks() {
             flags |= flag::SEND_DF;
+        }
+        if style == ReplyStyle::Extended && contexts {
+            flags |= flag::STATUS_PAYLOAD;
         }
         if self.read_only || !self.device.is_writable() {
             flags |= flag::READ_ONLY;
@@ -137,8 +151,11 @@ impl Registry {
         found.map(|(name, export)| (name.clone(), Arc::clone(export)))
     }
 
-    /// The names of all exports.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.exports.lock().keys().cloned().collect()
+    /// All exports with their names.
+    pub(crate) fn all(&self) -> Vec<(String, Arc<Export>)> {
+        let exports = self.exports.lock();
+        let all = exports.iter();
+        all.map(|(name, export)| (name.clone(), Arc::clone(export)))
+            .collect()
     }
 }

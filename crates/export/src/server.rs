@@ -1,6 +1,6 @@
 //! The server: what it publishes, where it listens, and how it ends.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::unix::net::UnixStream;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustls::ServerConfig;
 use socket2::Socket;
 
 use crate::client::Client;
@@ -20,6 +21,7 @@ use crate::error::Error;
 use crate::listen::{UnixListener, bind_tcp};
 use crate::pool::Pools;
 use crate::registry::{Export, Registry};
+use crate::tls::{Tls, TlsMode};
 
 /// How long the server waits before it tries again to let a client in that the system refused.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -29,8 +31,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct ExportServerOptions {
     /// The Unix socket; a stale file is replaced, the new one has mode 0600.
     pub unix: PathBuf,
-    /// A loopback address to listen on as well; port 0 picks one.
+    /// An address to listen on as well; port 0 picks one.
     pub tcp: Option<SocketAddr>,
+    /// Whether clients that come by TCP may or must encrypt.
+    pub tls_mode: TlsMode,
+    /// With what, unless the mode is off.
+    pub tls: Option<Tls>,
+    /// Has TCP clients served in clear text on addresses that other machines can reach.
+    pub insecure: bool,
     /// Threads that perform reads which wait for the disk.
     pub workers: usize,
     /// Clients at one time; more are turned away.
@@ -46,6 +54,9 @@ impl ExportServerOptions {
         Self {
             unix: unix.into(),
             tcp: None,
+            tls_mode: TlsMode::Off,
+            tls: None,
+            insecure: false,
             workers: 4,
             max_connections: 256,
             max_request_memory: 64 << 20,
@@ -70,13 +81,32 @@ struct Inner {
     left: Condvar,
     max_connections: usize,
     max_request_memory: usize,
+    tls_mode: TlsMode,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 #[derive(Debug, Default)]
 struct Clients {
     stopping: bool,
     last_id: u64,
-    sockets: HashMap<u64, Arc<Socket>>,
+    seats: BTreeMap<u64, Seated>,
+}
+
+/// A client that is served.
+#[derive(Debug)]
+struct Seated {
+    socket: Arc<Socket>,
+    state: SeatState,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum SeatState {
+    /// It has not chosen an export yet.
+    Haggling,
+    /// It has.
+    Served,
+    /// It took too long to choose while others waited.
+    Dropped,
 }
 
 impl ExportServer {
@@ -85,12 +115,19 @@ impl ExportServer {
         let ExportServerOptions {
             unix: path,
             tcp,
+            tls_mode,
+            tls,
+            insecure,
             workers,
             max_connections,
             max_request_memory,
         } = options;
+        if tls_mode != TlsMode::Off && tls.is_none() {
+            return Err(Error::NoCertificate);
+        }
+        let safe = insecure || tls_mode == TlsMode::Required;
         let unix = UnixListener::bind(&path)?;
-        let tcp = tcp.map(bind_tcp).transpose()?;
+        let tcp = tcp.map(|address| bind_tcp(address, safe)).transpose()?;
         let tcp_address = match &tcp {
             Some(socket) => {
                 let address = socket.local_addr();
@@ -112,6 +149,8 @@ impl ExportServer {
             left: Condvar::new(),
             max_connections,
             max_request_memory,
+            tls_mode,
+            tls: tls.map(|tls| tls.config()),
         });
         let door = open_door(&inner, unix, tcp).map_err(|error| {
             inner.shared.pools.stop();
@@ -158,11 +197,10 @@ impl ExportServer {
         let _ = listener.join();
         let mut clients = self.inner.clients.lock();
         clients.stopping = true;
-        for socket in clients.sockets.values() {
-            // Fails where the client was quicker.
-            let _ = socket.shutdown(Shutdown::Both);
+        for seat in clients.seats.values() {
+            seat.shut();
         }
-        while !clients.sockets.is_empty() {
+        while !clients.seats.is_empty() {
             self.inner.left.wait(&mut clients);
         }
         drop(clients);
@@ -217,15 +255,21 @@ impl Inner {
             if let [true, ..] = ready.as_slice() {
                 return Ok(());
             }
-            for (listener, ready) in [Some(unix), tcp].into_iter().zip(&ready[1..]) {
+            // Only its owner can open the Unix socket: nobody has to encrypt there.
+            let local = match self.tls_mode {
+                TlsMode::Required => TlsMode::Allowed,
+                mode @ (TlsMode::Off | TlsMode::Allowed) => mode,
+            };
+            let listeners = [(Some(unix), local), (tcp, self.tls_mode)];
+            for ((listener, mode), ready) in listeners.into_iter().zip(&ready[1..]) {
                 if let (Some(listener), true) = (listener, ready) {
-                    self.let_in(listener)?;
+                    self.let_in(listener, mode)?;
                 }
             }
         }
     }
 
-    fn let_in(self: &Arc<Self>, listener: &Socket) -> io::Result<()> {
+    fn let_in(self: &Arc<Self>, listener: &Socket, mode: TlsMode) -> io::Result<()> {
         let socket = match listener.accept() {
             Ok((socket, _)) => Arc::new(socket),
             Err(error) => {
@@ -238,18 +282,13 @@ impl Inner {
                 };
             }
         };
-        let mut clients = self.clients.lock();
-        if clients.sockets.len() >= self.max_connections {
+        let Some(id) = self.clients.lock().seat(&socket, self.max_connections) else {
             tracing::warn!(
                 most = self.max_connections,
                 "too many clients; one was turned away"
             );
             return Ok(());
-        }
-        clients.last_id += 1;
-        let id = clients.last_id;
-        clients.sockets.insert(id, Arc::clone(&socket));
-        drop(clients);
+        };
         let seat = Seat {
             inner: Arc::clone(self),
             id,
@@ -260,15 +299,51 @@ impl Inner {
             registry: Arc::clone(&self.registry),
             shared: Arc::clone(&self.shared),
             memory: self.max_request_memory,
+            mode,
+            tls: self.tls.clone(),
         };
         std::thread::Builder::new()
             .name("nbd-client".to_owned())
             .spawn(move || {
                 let seat = seat;
-                client.serve();
+                client.serve(|| seat.served());
                 drop(seat);
             })?;
         Ok(())
+    }
+}
+
+impl Clients {
+    /// A seat for a client. Where all are taken, whoever has been choosing an export for longest loses
+    /// its one: those who connect and say nothing must not keep out those who have something to say.
+    /// `None` where nobody is choosing.
+    fn seat(&mut self, socket: &Arc<Socket>, most: usize) -> Option<u64> {
+        let taken = self.seats.values();
+        let taken = taken.filter(|seat| seat.state != SeatState::Dropped).count();
+        if taken >= most {
+            let mut seats = self.seats.values_mut();
+            let idle = seats.find(|seat| seat.state == SeatState::Haggling)?;
+            idle.state = SeatState::Dropped;
+            idle.shut();
+        }
+        // Those who were dropped are about to leave; where they do not, nobody more is let in.
+        if self.seats.len() >= 2 * most {
+            return None;
+        }
+        self.last_id += 1;
+        let seated = Seated {
+            socket: Arc::clone(socket),
+            state: SeatState::Haggling,
+        };
+        self.seats.insert(self.last_id, seated);
+        Some(self.last_id)
+    }
+}
+
+impl Seated {
+    fn shut(&self) {
+        // Fails where the client was quicker.
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
@@ -278,9 +353,21 @@ struct Seat {
     id: u64,
 }
 
+impl Seat {
+    /// The client has chosen an export.
+    fn served(&self) {
+        if let Some(seat) = self.inner.clients.lock().seats.get_mut(&self.id) {
+            // Where it was dropped meanwhile, it will find out.
+            if seat.state == SeatState::Haggling {
+                seat.state = SeatState::Served;
+            }
+        }
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        let socket = self.inner.clients.lock().sockets.remove(&self.id);
+        let socket = self.inner.clients.lock().seats.remove(&self.id);
         self.inner.left.notify_all();
         drop(socket);
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use firebrick_vocabulary::ByteRange;
+use firebrick_vocabulary::{BLOCK_SIZE, ByteRange};
 
 use crate::budget::Permit;
 use crate::buffers::HEADROOM;
@@ -16,13 +16,15 @@ use crate::outbox::Patience;
 use crate::replies::Replies;
 use crate::status;
 use crate::throttle::Cost;
-use crate::wire::command_flag::{DF, FUA, REQ_ONE};
-use crate::wire::{Command, DATA_MAX, Errno, Head, ReplyStyle, Request, SIMPLE_LEN};
+use crate::wire::command_flag::{FAST_ZERO, FUA, PAYLOAD, REQ_ONE};
+use crate::wire::{
+    Command, DATA_MAX, Errno, HEAD_MAX, Head, ReplyStyle, Request, Tag, extent_len,
+};
 
 /// Reads up to this length are gathered with other replies; more get a buffer of their own.
 const GATHERED_MAX: u32 = 64 << 10;
 /// From this length on it pays to ask whether a read is a hole.
-const HOLE_MIN: u32 = 64 << 10;
+const HOLE_MIN: u64 = 64 << 10;
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +59,7 @@ pub(crate) struct Session {
     writes: Vec<Pending>,
     jobs: Vec<Job>,
     /// Requests that are performed, and are answered once that is durable.
-    unflushed: Vec<u64>,
+    unflushed: Vec<Tag>,
     /// The size of the device when this round began.
     size: u64,
 }
@@ -66,8 +68,8 @@ impl Session {
     pub(crate) fn new(connection: Arc<Connection>) -> Self {
         let replies = Replies::new(Arc::clone(&connection.shared.buffers));
         Self {
+            intake: Intake::new(connection.style),
             connection,
-            intake: Intake::new(),
             replies,
             writes: Vec::new(),
             jobs: Vec::new(),
@@ -102,7 +104,7 @@ impl Session {
             }
         }
         self.finish()?;
-        if self.intake.fill(&self.connection.socket)? {
+        if self.intake.fill(&self.connection.link)? {
             Ok(())
         } else {
             Err(End::Left)
@@ -111,48 +113,78 @@ impl Session {
 
     /// Performs a request or sees to it that it will be; `false` where its data is not there yet.
     fn accept(&mut self, request: Request) -> Result<bool, End> {
+        let style = self.connection.style;
+        let payload = request.payload(style);
+        if payload > u64::from(DATA_MAX) {
+            self.finish()?;
+            return Err(End::Misbehaved("a request that is too long"));
+        }
         match request.command {
-            Command::Write => return self.write(request),
             Command::Disconnect => {
                 self.finish()?;
                 return Err(End::Left);
             }
+            Command::Write if request.has_fit_flags(style) => return self.write(request),
+            Command::BlockStatus if payload > 0 => return self.status_of_some(request),
             Command::Read
+            | Command::Write
             | Command::Flush
             | Command::Trim
+            | Command::Cache
             | Command::WriteZeroes
             | Command::BlockStatus
             | Command::Other => {}
         }
-        if let Err(errno) = self.check(&request) {
-            self.fail(&request, errno);
+        if payload > 0 {
+            self.pass_over(&request, payload)?;
             return Ok(true);
         }
-        self.throttle(&request)?;
+        self.perform(&request)?;
+        Ok(true)
+    }
+
+    /// Performs a request without a payload, or refuses it.
+    fn perform(&mut self, request: &Request) -> Result<(), End> {
+        if let Err(errno) = self.check(request) {
+            self.fail(request, errno);
+            return Ok(());
+        }
+        self.throttle(request)?;
         match request.command {
-            Command::Read => self.read(&request)?,
-            Command::Flush => self.unflushed.push(request.cookie),
-            Command::Trim | Command::WriteZeroes => self.clear(&request)?,
-            Command::BlockStatus => self.block_status(&request)?,
-            // Seen to above.
+            Command::Read => self.read(request)?,
+            Command::Flush => self.unflushed.push(request.tag()),
+            Command::Cache => self.cache(request)?,
+            Command::Trim | Command::WriteZeroes => self.clear(request)?,
+            Command::BlockStatus => self.block_status(request)?,
+            // Seen to by whoever calls.
             Command::Write | Command::Disconnect | Command::Other => {}
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Refuses a request whose payload nobody wants.
+    fn pass_over(&mut self, request: &Request, payload: u64) -> Result<(), End> {
+        // The client may wait for these before it sends the payload.
+        self.finish()?;
+        self.intake.skip(&self.connection.link, payload)?;
+        self.fail(request, Errno::Invalid);
+        Ok(())
     }
 
     /// Whether a request makes sense and is allowed.
     fn check(&self, request: &Request) -> Result<(), Errno> {
         let connection = &self.connection;
-        let simple = connection.style == ReplyStyle::Simple;
-        if !request.command.allows(request.flags) || (simple && request.has(DF)) {
+        if !request.has_fit_flags(connection.style) {
             return Err(Errno::Invalid);
         }
         match request.command {
             Command::Write | Command::Trim | Command::WriteZeroes if connection.read_only => {
                 return Err(Errno::NotPermitted);
             }
-            Command::Read if request.len > DATA_MAX => return Err(Errno::Invalid),
             Command::BlockStatus if !connection.allocation || request.len == 0 => {
+                return Err(Errno::Invalid);
+            }
+            Command::Flush if request.offset != 0 || request.len != 0 => {
                 return Err(Errno::Invalid);
             }
             Command::Flush => return Ok(()),
@@ -160,32 +192,45 @@ impl Session {
             Command::Read
             | Command::Write
             | Command::Trim
+            | Command::Cache
             | Command::WriteZeroes
             | Command::BlockStatus => {}
         }
-        if request.fits(self.size) {
-            Ok(())
-        } else {
-            Err(beyond_the_end(request.command))
+        if !request.fits(self.size) {
+            return Err(beyond_the_end(request.command));
+        }
+        match request.command {
+            Command::Read if request.len > u64::from(DATA_MAX) => Err(match connection.style {
+                ReplyStyle::Simple => Errno::Invalid,
+                ReplyStyle::Structured | ReplyStyle::Extended => Errno::TooLarge,
+            }),
+            Command::WriteZeroes if request.has(FAST_ZERO) && !is_quick(request) => {
+                Err(Errno::NotQuicker)
+            }
+            Command::Read
+            | Command::Write
+            | Command::Disconnect
+            | Command::Flush
+            | Command::Trim
+            | Command::Cache
+            | Command::WriteZeroes
+            | Command::BlockStatus
+            | Command::Other => Ok(()),
         }
     }
 
     fn read(&mut self, request: &Request) -> Result<(), End> {
+        let style = self.connection.style;
+        // The check lets nothing through that is longer than DATA_MAX.
+        let (tag, len) = (request.tag(), request.len as u32);
         if self.is_hole(request) {
-            self.push(&Head::hole(request.cookie, request.offset, request.len));
+            self.push(&Head::hole(style, tag, len));
             return Ok(());
         }
-        let style = self.connection.style;
-        let Request {
-            cookie,
-            offset,
-            len,
-            ..
-        } = *request;
         if len > GATHERED_MAX {
             return self.read_large(request);
         }
-        let head = Head::read(style, cookie, offset, len);
+        let head = Head::read(style, tag, len);
         if len == 0 {
             self.push(&head);
             return Ok(());
@@ -197,7 +242,7 @@ impl Session {
             .connection
             .export
             .device
-            .read_cached(offset, &mut room[head_len..]);
+            .read_cached(tag.offset, &mut room[head_len..]);
         match cached {
             Ok(true) => {
                 room[..head_len].copy_from_slice(head.bytes());
@@ -206,12 +251,7 @@ impl Session {
             }
             Ok(false) => {
                 let permit = self.permit(len)?;
-                self.jobs.push(Job::Read {
-                    cookie,
-                    offset,
-                    len,
-                    permit,
-                });
+                self.jobs.push(Job::Read { tag, len, permit });
                 Ok(())
             }
             Err(error) => self.refuse(request, error),
@@ -219,48 +259,45 @@ impl Session {
     }
 
     fn read_large(&mut self, request: &Request) -> Result<(), End> {
-        let Request {
-            cookie,
-            offset,
-            len,
-            ..
-        } = *request;
+        let (tag, len) = (request.tag(), request.len as u32);
         let permit = self.permit(len)?;
         let mut buffer = self.connection.shared.buffers.take(len as usize);
         let data = &mut buffer[HEADROOM..HEADROOM + len as usize];
-        match self.connection.export.device.read_cached(offset, data) {
+        match self.connection.export.device.read_cached(tag.offset, data) {
             Ok(true) => {
                 self.send();
-                let frame = read_frame(self.connection.style, cookie, offset, len, buffer, permit);
+                let frame = read_frame(self.connection.style, tag, len, buffer, permit);
                 self.connection.outbox.send(frame, Patience::Waits);
                 Ok(())
             }
             Ok(false) => {
-                self.jobs.push(Job::Read {
-                    cookie,
-                    offset,
-                    len,
-                    permit,
-                });
+                self.jobs.push(Job::Read { tag, len, permit });
                 Ok(())
             }
             Err(error) => self.refuse(request, error),
         }
     }
 
+    /// Has a worker read the range, so that what comes next finds it in memory.
+    fn cache(&mut self, request: &Request) -> Result<(), End> {
+        let permit = self.permit(0)?;
+        self.jobs.push(Job::Cache {
+            tag: request.tag(),
+            len: request.len,
+            permit,
+        });
+        Ok(())
+    }
+
     /// Whether a read can be answered without any data. Whatever goes wrong here, the read will find.
     fn is_hole(&self, request: &Request) -> bool {
-        self.connection.style == ReplyStyle::Structured
-            && request.len >= HOLE_MIN
+        self.connection.style.has_chunks()
+            && (HOLE_MIN..=u64::from(DATA_MAX)).contains(&request.len)
             && status::is_hole(&*self.connection.export.device, range_of(request))
     }
 
     fn write(&mut self, request: Request) -> Result<bool, End> {
         let len = request.len as usize;
-        if request.len > DATA_MAX {
-            self.finish()?;
-            return Err(End::Misbehaved("a write that is too long"));
-        }
         let Some(data) = self.intake.take(len) else {
             if len <= IN_PLACE_MAX {
                 self.intake.put_back();
@@ -284,12 +321,7 @@ impl Session {
     fn write_large(&mut self, request: &Request) -> Result<(), End> {
         // The client may wait for these before it sends the data.
         self.finish()?;
-        let Request {
-            cookie,
-            offset,
-            len,
-            ..
-        } = *request;
+        let (tag, len) = (request.tag(), request.len as u32);
         if self.check(request).is_ok() {
             self.throttle(request)?;
         }
@@ -297,16 +329,15 @@ impl Session {
         let mut buffer = self.connection.shared.buffers.take(len as usize);
         let data = HEADROOM..HEADROOM + len as usize;
         self.intake
-            .read_exact(&self.connection.socket, &mut buffer[data.clone()])?;
+            .read_exact(&self.connection.link, &mut buffer[data.clone()])?;
         if let Err(errno) = self.check(request) {
             self.fail(request, errno);
             return Ok(());
         }
-        if self.intake.peek(&self.connection.socket) {
+        if self.intake.peek(&self.connection.link) {
             let fua = request.has(FUA);
             self.jobs.push(Job::Write {
-                cookie,
-                offset,
+                tag,
                 len,
                 fua,
                 buffer,
@@ -316,7 +347,7 @@ impl Session {
             return Ok(());
         }
         let written = DeviceWrite {
-            offset,
+            offset: tag.offset,
             data: &buffer[data],
         };
         let done = self.connection.export.device.write(&[written]);
@@ -335,6 +366,7 @@ impl Session {
             | Command::Write
             | Command::Disconnect
             | Command::Flush
+            | Command::Cache
             | Command::BlockStatus
             | Command::Other => Ok(()),
         };
@@ -344,9 +376,11 @@ impl Session {
     fn block_status(&mut self, request: &Request) -> Result<(), End> {
         self.perform_writes()?;
         let device = &*self.connection.export.device;
-        match status::describe(device, range_of(request), request.has(REQ_ONE)) {
+        let style = self.connection.style;
+        match status::describe(device, range_of(request), request.has(REQ_ONE), style) {
             Ok(extents) => {
-                let head = Head::allocation(request.cookie, extents.len() / status::EXTENT_LEN);
+                let count = extents.len() / extent_len(style);
+                let head = Head::status(style, request.tag(), count);
                 self.make_room(head.bytes().len() + extents.len());
                 self.replies.push(&head);
                 self.replies.room(extents.len()).copy_from_slice(&extents);
@@ -355,6 +389,30 @@ impl Session {
             }
             Err(error) => self.refuse(request, error),
         }
+    }
+
+    /// As [`Self::block_status`], where a payload says which contexts are meant.
+    fn status_of_some(&mut self, request: Request) -> Result<bool, End> {
+        if request.len > IN_PLACE_MAX as u64 {
+            self.pass_over(&request, request.len)?;
+            return Ok(true);
+        }
+        let Some(payload) = self.intake.take(request.len as usize) else {
+            self.intake.put_back();
+            return Ok(false);
+        };
+        match status::wanted(self.intake.data(payload)) {
+            Some(len) if request.has_fit_flags(self.connection.style) => {
+                let flags = request.flags & !PAYLOAD;
+                self.perform(&Request {
+                    flags,
+                    len,
+                    ..request
+                })?;
+            }
+            Some(_) | None => self.fail(&request, Errno::Invalid),
+        }
+        Ok(true)
     }
 
     /// Performs the writes that were gathered, as one.
@@ -395,9 +453,9 @@ impl Session {
         self.perform_writes()?;
         self.send();
         if !self.unflushed.is_empty() {
-            let cookies = std::mem::take(&mut self.unflushed);
-            let permit = self.connection.budget.take(cookies.len() * SIMPLE_LEN * 2);
-            self.connection.flush(cookies, permit);
+            let tags = std::mem::take(&mut self.unflushed);
+            let permit = self.connection.budget.take(tags.len() * HEAD_MAX);
+            self.connection.flush(tags, permit);
         }
         Ok(())
     }
@@ -455,8 +513,8 @@ impl Session {
     /// Answers a request that changed something, now or with the next flush.
     fn conclude(&mut self, request: &Request, done: Result<(), DeviceError>) -> Result<(), End> {
         match done {
-            Ok(()) if request.has(FUA) => self.unflushed.push(request.cookie),
-            Ok(()) => self.push(&Head::done(request.cookie)),
+            Ok(()) if request.has(FUA) => self.unflushed.push(request.tag()),
+            Ok(()) => self.push(&Head::done(self.connection.style, request.tag())),
             Err(error) => self.refuse(request, error)?,
         }
         Ok(())
@@ -470,10 +528,17 @@ impl Session {
 
     fn fail(&mut self, request: &Request, errno: Errno) {
         let style = self.connection.style;
-        self.push(&Head::failed(style, request.command, request.cookie, errno));
+        self.push(&Head::failed(style, request.tag(), errno));
     }
 }
 
 fn range_of(request: &Request) -> ByteRange {
-    ByteRange::new(request.offset, u64::from(request.len))
+    ByteRange::new(request.offset, request.len)
+}
+
+/// Whether zeroes are quicker to note than to write: with a whole block among them. What lies within
+/// blocks is merged with what is there, as a write's data is.
+fn is_quick(request: &Request) -> bool {
+    let end = request.offset + request.len;
+    request.len == 0 || request.offset.div_ceil(BLOCK_SIZE) < end / BLOCK_SIZE
 }

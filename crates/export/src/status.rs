@@ -3,9 +3,9 @@
 use firebrick_vocabulary::ByteRange;
 
 use crate::device::{Device, DeviceError, Extent, ExtentState};
+use crate::fields::Fields;
+use crate::wire::{ALLOCATION_ID, ReplyStyle, extent_len};
 
-/// How many bytes an extent has in a reply.
-pub(crate) const EXTENT_LEN: usize = 8;
 /// The most extents in one reply; the client asks on from where they end.
 const EXTENTS_MAX: usize = 2048;
 
@@ -34,11 +34,12 @@ pub(crate) fn describe(
     device: &dyn Device,
     range: ByteRange,
     only_one: bool,
+    style: ReplyStyle,
 ) -> Result<Vec<u8>, DeviceError> {
     let most = if only_one { 1 } else { EXTENTS_MAX };
     let extents = device.extents(range, most)?;
     let mut left = range.len;
-    let mut bytes = Vec::with_capacity(extents.len().min(most) * EXTENT_LEN);
+    let mut bytes = Vec::with_capacity(extents.len().min(most) * extent_len(style));
     for Extent { len, state } in extents.into_iter().take(most) {
         let len = len.min(left);
         left -= len;
@@ -49,9 +50,17 @@ pub(crate) fn describe(
             ExtentState::Data => 0,
             ExtentState::Hole => HOLE | ZERO,
         };
-        // A range has no more bytes than a request's length can say.
-        bytes.extend((len as u32).to_be_bytes());
-        bytes.extend(u32::to_be_bytes(state));
+        match style {
+            // A range has no more bytes than a request's length can say.
+            ReplyStyle::Simple | ReplyStyle::Structured => {
+                bytes.extend((len as u32).to_be_bytes());
+                bytes.extend(u32::to_be_bytes(state));
+            }
+            ReplyStyle::Extended => {
+                bytes.extend(len.to_be_bytes());
+                bytes.extend(u64::from(state).to_be_bytes());
+            }
+        }
     }
     // Without any extent a client could never go on.
     if bytes.is_empty() {
@@ -59,4 +68,14 @@ pub(crate) fn describe(
     } else {
         Ok(bytes)
     }
+}
+
+/// The length of the range that the payload of a request names; `None` where it asks for anything but
+/// `base:allocation`, once.
+pub(crate) fn wanted(payload: &[u8]) -> Option<u64> {
+    let mut fields = Fields(payload);
+    let len = fields.u64().ok()?;
+    let context = fields.u32().ok()?;
+    fields.end().ok()?;
+    (context == ALLOCATION_ID).then_some(len)
 }

@@ -20,7 +20,7 @@ use firebrick_edge::Clock;
 use firebrick_vocabulary::Limits;
 use parking_lot::{Condvar, Mutex};
 
-use crate::wire::{Command, Request};
+use crate::wire::{CACHE_MAX, Command, Request};
 use bucket::Buckets;
 
 /// How long a client that waits may take to see that it is gone.
@@ -57,8 +57,9 @@ impl Cost {
     pub(crate) fn of(request: &Request) -> Option<Self> {
         let (direction, bytes) = match request.command {
             _ if request.len == 0 => return None,
-            Command::Read => (Direction::Read, u64::from(request.len)),
-            Command::Write => (Direction::Write, u64::from(request.len)),
+            Command::Read => (Direction::Read, request.len),
+            Command::Cache => (Direction::Read, request.len.min(CACHE_MAX)),
+            Command::Write => (Direction::Write, request.len),
             Command::Trim | Command::WriteZeroes => (Direction::Write, 0),
             Command::Disconnect | Command::Flush | Command::BlockStatus | Command::Other => {
                 return None;

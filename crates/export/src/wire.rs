@@ -1,26 +1,39 @@
 //! What goes over the wire once a client has chosen an export: requests in, replies out.
 
-/// How many bytes a request's header has.
-pub(crate) const REQUEST_LEN: usize = 28;
-/// How many bytes a simple reply's header has.
-pub(crate) const SIMPLE_LEN: usize = 16;
-/// The most data that one request may carry or ask for, in bytes.
-pub(crate) const DATA_MAX: u32 = 32 << 20;
-/// The number by which replies name the context `base:allocation`.
-pub(crate) const ALLOCATION_ID: u32 = 1;
+use crate::fields::{BadField, Fields};
 
-/// What a request begins with.
+/// The most data that one request may carry or ask for, in bytes.
+pub(crate) const DATA_MAX: u32 = 64 << 20;
+/// How much of its range a cache request reads at most, in bytes.
+pub(crate) const CACHE_MAX: u64 = DATA_MAX as u64;
+/// The number by which requests and replies name the context `base:allocation`.
+pub(crate) const ALLOCATION_ID: u32 = 1;
+/// How many bytes the longest [`Head`] has.
+pub(crate) const HEAD_MAX: usize = 48;
+
+/// What a compact request begins with.
 pub(crate) const REQUEST_MAGIC: u32 = 0x2560_9513;
 /// What a simple reply begins with.
 pub(crate) const SIMPLE_MAGIC: u32 = 0x6744_6698;
+const EXTENDED_REQUEST_MAGIC: u32 = 0x21e4_1c71;
 const CHUNK_MAGIC: u32 = 0x668e_33ef;
+const EXTENDED_CHUNK_MAGIC: u32 = 0x6e8a_278c;
 const CHUNK_DONE: u16 = 1;
+
+const TYPE_NONE: u16 = 0;
+const TYPE_DATA: u16 = 1;
+const TYPE_HOLE: u16 = 2;
+const TYPE_STATUS: u16 = 5;
+const TYPE_EXTENDED_STATUS: u16 = 6;
+const TYPE_ERROR: u16 = 0x8001;
 
 /// What a command's flags say, as bits.
 pub(crate) mod command_flag {
     /// Durable before the reply.
     pub(crate) const FUA: u16 = 1 << 0;
-    /// Zeroes must be allocated.
+    /// Zeroes must be allocated. In a log every write takes new room, whatever stood there before, so
+    /// that allocated zeroes would keep a later write neither from scattering nor from failing: taken,
+    /// and without an effect.
     pub(crate) const NO_HOLE: u16 = 1 << 1;
     /// A read in one chunk.
     pub(crate) const DF: u16 = 1 << 2;
@@ -28,6 +41,8 @@ pub(crate) mod command_flag {
     pub(crate) const REQ_ONE: u16 = 1 << 3;
     /// Zeroes, but only if that is quicker than writing them.
     pub(crate) const FAST_ZERO: u16 = 1 << 4;
+    /// The length is that of a payload behind the header; only with extended headers.
+    pub(crate) const PAYLOAD: u16 = 1 << 5;
 }
 
 /// What a client is told about an export, as bits.
@@ -48,8 +63,12 @@ pub(crate) mod export_flag {
     pub(crate) const SEND_DF: u16 = 1 << 7;
     /// A flush covers the writes of all connections.
     pub(crate) const CAN_MULTI_CONN: u16 = 1 << 8;
+    /// Cache requests are understood.
+    pub(crate) const SEND_CACHE: u16 = 1 << 10;
     /// The flag FAST_ZERO is understood.
     pub(crate) const SEND_FAST_ZERO: u16 = 1 << 11;
+    /// A request for the state of extents may say which contexts it means.
+    pub(crate) const STATUS_PAYLOAD: u16 = 1 << 12;
 }
 
 /// What a request asks for.
@@ -60,6 +79,7 @@ pub(crate) enum Command {
     Disconnect,
     Flush,
     Trim,
+    Cache,
     WriteZeroes,
     BlockStatus,
     /// A command that this server does not offer.
@@ -74,24 +94,54 @@ impl Command {
             2 => Self::Disconnect,
             3 => Self::Flush,
             4 => Self::Trim,
+            5 => Self::Cache,
             6 => Self::WriteZeroes,
             7 => Self::BlockStatus,
             _ => Self::Other,
         }
     }
+}
 
-    /// Whether `flags` has none but those that this command may have.
-    pub(crate) fn allows(self, flags: u16) -> bool {
-        use command_flag::{DF, FAST_ZERO, FUA, NO_HOLE, REQ_ONE};
-        let allowed = match self {
-            Self::Read => FUA | DF,
-            Self::Write | Self::Disconnect | Self::Flush | Self::Trim => FUA,
-            Self::WriteZeroes => FUA | NO_HOLE | FAST_ZERO,
-            Self::BlockStatus => FUA | REQ_ONE,
-            Self::Other => u16::MAX,
-        };
-        flags & !allowed == 0
+/// Which headers client and server use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ReplyStyle {
+    /// Compact requests and simple replies.
+    Simple,
+    /// Compact requests; replies in chunks are understood, and reads must be answered so.
+    Structured,
+    /// Extended requests, and nothing but extended replies.
+    Extended,
+}
+
+impl ReplyStyle {
+    /// How many bytes a request's header has.
+    pub(crate) const fn request_len(self) -> usize {
+        match self {
+            Self::Simple | Self::Structured => 28,
+            Self::Extended => 32,
+        }
     }
+
+    /// Whether replies may come in chunks.
+    pub(crate) fn has_chunks(self) -> bool {
+        self != Self::Simple
+    }
+
+    const fn request_magic(self) -> u32 {
+        match self {
+            Self::Simple | Self::Structured => REQUEST_MAGIC,
+            Self::Extended => EXTENDED_REQUEST_MAGIC,
+        }
+    }
+}
+
+/// What a reply repeats of its request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Tag {
+    /// What the client knows the request by.
+    pub(crate) cookie: u64,
+    /// Where its range begins.
+    pub(crate) offset: u64,
 }
 
 /// A request's header.
@@ -102,45 +152,28 @@ pub(crate) struct Request {
     /// What the client knows the request by; repeated in the reply.
     pub(crate) cookie: u64,
     pub(crate) offset: u64,
-    pub(crate) len: u32,
+    pub(crate) len: u64,
 }
 
 impl Request {
-    /// Reads a header; `None` where the magic is wrong.
-    pub(crate) fn decode(bytes: &[u8; REQUEST_LEN]) -> Option<Self> {
-        let [m0, m1, m2, m3, f0, f1, t0, t1, rest @ ..] = *bytes;
-        if u32::from_be_bytes([m0, m1, m2, m3]) != REQUEST_MAGIC {
-            return None;
-        }
-        let [
-            c0,
-            c1,
-            c2,
-            c3,
-            c4,
-            c5,
-            c6,
-            c7,
-            o0,
-            o1,
-            o2,
-            o3,
-            o4,
-            o5,
-            o6,
-            o7,
-            l0,
-            l1,
-            l2,
-            l3,
-        ] = rest;
-        Some(Self {
-            flags: u16::from_be_bytes([f0, f1]),
-            command: Command::of(u16::from_be_bytes([t0, t1])),
-            cookie: u64::from_be_bytes([c0, c1, c2, c3, c4, c5, c6, c7]),
-            offset: u64::from_be_bytes([o0, o1, o2, o3, o4, o5, o6, o7]),
-            len: u32::from_be_bytes([l0, l1, l2, l3]),
-        })
+    /// Reads the header in `bytes`; `None` where the magic is wrong.
+    pub(crate) fn decode(style: ReplyStyle, bytes: &[u8]) -> Option<Self> {
+        Self::fields(style, Fields(bytes)).ok().flatten()
+    }
+
+    fn fields(style: ReplyStyle, mut fields: Fields<'_>) -> Result<Option<Self>, BadField> {
+        let magic = fields.u32()?;
+        let request = Self {
+            flags: fields.u16()?,
+            command: Command::of(fields.u16()?),
+            cookie: fields.u64()?,
+            offset: fields.u64()?,
+            len: match style {
+                ReplyStyle::Simple | ReplyStyle::Structured => u64::from(fields.u32()?),
+                ReplyStyle::Extended => fields.u64()?,
+            },
+        };
+        Ok((magic == style.request_magic()).then_some(request))
     }
 
     /// Whether a flag of [`command_flag`] is set.
@@ -148,10 +181,49 @@ impl Request {
         self.flags & flag != 0
     }
 
+    /// What the reply repeats.
+    pub(crate) fn tag(&self) -> Tag {
+        Tag {
+            cookie: self.cookie,
+            offset: self.offset,
+        }
+    }
+
+    /// How many bytes follow the header.
+    pub(crate) fn payload(&self, style: ReplyStyle) -> u64 {
+        let follows = match (style, self.command) {
+            (ReplyStyle::Extended, _) => self.has(command_flag::PAYLOAD),
+            (ReplyStyle::Simple | ReplyStyle::Structured, Command::Write) => true,
+            (ReplyStyle::Simple | ReplyStyle::Structured, _) => false,
+        };
+        if follows { self.len } else { 0 }
+    }
+
+    /// Whether the flags are those that the command may have, and has those that it must have.
+    pub(crate) fn has_fit_flags(&self, style: ReplyStyle) -> bool {
+        use command_flag::{DF, FAST_ZERO, FUA, NO_HOLE, PAYLOAD, REQ_ONE};
+        let extended = style == ReplyStyle::Extended;
+        let (must, may) = match self.command {
+            Command::Read if style.has_chunks() => (0, FUA | DF),
+            Command::Write if extended => (PAYLOAD, FUA),
+            Command::BlockStatus if extended => (0, FUA | REQ_ONE | PAYLOAD),
+            Command::Read
+            | Command::Write
+            | Command::Disconnect
+            | Command::Flush
+            | Command::Trim
+            | Command::Cache => (0, FUA),
+            Command::WriteZeroes => (0, FUA | NO_HOLE | FAST_ZERO),
+            Command::BlockStatus => (0, FUA | REQ_ONE),
+            Command::Other => (0, u16::MAX),
+        };
+        self.flags & must == must && self.flags & !(must | may) == 0
+    }
+
     /// Whether the range lies within `size` bytes.
     pub(crate) fn fits(&self, size: u64) -> bool {
         self.offset
-            .checked_add(u64::from(self.len))
+            .checked_add(self.len)
             .is_some_and(|end| end <= size)
     }
 }
@@ -168,27 +240,22 @@ pub(crate) enum Errno {
     Invalid = 22,
     /// `NBD_ENOSPC`.
     NoSpace = 28,
-}
-
-/// Which replies the client understands.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum ReplyStyle {
-    /// Only simple ones.
-    Simple,
-    /// Structured ones too; reads must be answered so.
-    Structured,
+    /// `NBD_EOVERFLOW`.
+    TooLarge = 75,
+    /// `NBD_ENOTSUP`.
+    NotQuicker = 95,
 }
 
 /// A reply's header and, where it has one, the short payload behind it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head {
-    bytes: [u8; 40],
+    bytes: [u8; HEAD_MAX],
     len: usize,
 }
 
 impl Head {
     const EMPTY: Self = Self {
-        bytes: [0; 40],
+        bytes: [0; HEAD_MAX],
         len: 0,
     };
 
@@ -199,13 +266,32 @@ impl Head {
         self
     }
 
-    fn chunk(kind: u16, cookie: u64, len: u32) -> Self {
-        Self::EMPTY
-            .with(&CHUNK_MAGIC.to_be_bytes())
+    /// The only chunk of a reply. Whoever has simple replies gets none.
+    fn chunk(style: ReplyStyle, kind: u16, tag: Tag, len: u32) -> Self {
+        let extended = style == ReplyStyle::Extended;
+        let magic = if extended {
+            EXTENDED_CHUNK_MAGIC
+        } else {
+            CHUNK_MAGIC
+        };
+        let head = Self::EMPTY
+            .with(&magic.to_be_bytes())
             .with(&CHUNK_DONE.to_be_bytes())
             .with(&kind.to_be_bytes())
-            .with(&cookie.to_be_bytes())
-            .with(&len.to_be_bytes())
+            .with(&tag.cookie.to_be_bytes());
+        if extended {
+            head.with(&tag.offset.to_be_bytes())
+                .with(&u64::from(len).to_be_bytes())
+        } else {
+            head.with(&len.to_be_bytes())
+        }
+    }
+
+    fn simple(tag: Tag, error: u32) -> Self {
+        Self::EMPTY
+            .with(&SIMPLE_MAGIC.to_be_bytes())
+            .with(&error.to_be_bytes())
+            .with(&tag.cookie.to_be_bytes())
     }
 
     /// What is to be sent.
@@ -213,105 +299,69 @@ impl Head {
         &self.bytes[..self.len]
     }
 
-    /// A simple reply: done.
-    pub(crate) fn done(cookie: u64) -> Self {
-        Self::simple(cookie, 0)
-    }
-
-    fn simple(cookie: u64, error: u32) -> Self {
-        Self::EMPTY
-            .with(&SIMPLE_MAGIC.to_be_bytes())
-            .with(&error.to_be_bytes())
-            .with(&cookie.to_be_bytes())
+    /// The reply to a request that is done and has no data to be told.
+    pub(crate) fn done(style: ReplyStyle, tag: Tag) -> Self {
+        match style {
+            ReplyStyle::Simple | ReplyStyle::Structured => Self::simple(tag, 0),
+            ReplyStyle::Extended => Self::chunk(style, TYPE_NONE, tag, 0),
+        }
     }
 
     /// The reply to a request that failed.
-    pub(crate) fn failed(style: ReplyStyle, command: Command, cookie: u64, error: Errno) -> Self {
-        match (style, command) {
-            (ReplyStyle::Structured, Command::Read | Command::BlockStatus) => {
-                Self::chunk(0x8001, cookie, 6)
+    pub(crate) fn failed(style: ReplyStyle, tag: Tag, error: Errno) -> Self {
+        match style {
+            ReplyStyle::Simple => Self::simple(tag, error as u32),
+            ReplyStyle::Structured | ReplyStyle::Extended => {
+                Self::chunk(style, TYPE_ERROR, tag, 6)
                     .with(&(error as u32).to_be_bytes())
                     .with(&[0, 0])
             }
-            (ReplyStyle::Simple | ReplyStyle::Structured, _) => Self::simple(cookie, error as u32),
         }
     }
 
     /// What stands before the data of a read.
-    pub(crate) fn read(style: ReplyStyle, cookie: u64, offset: u64, len: u32) -> Self {
+    pub(crate) fn read(style: ReplyStyle, tag: Tag, len: u32) -> Self {
         match style {
-            ReplyStyle::Simple => Self::done(cookie),
+            ReplyStyle::Simple => Self::done(style, tag),
             // A chunk of data may not be empty.
-            ReplyStyle::Structured if len == 0 => Self::chunk(0, cookie, 0),
-            ReplyStyle::Structured => Self::chunk(1, cookie, len + 8).with(&offset.to_be_bytes()),
+            _ if len == 0 => Self::chunk(style, TYPE_NONE, tag, 0),
+            ReplyStyle::Structured | ReplyStyle::Extended => {
+                Self::chunk(style, TYPE_DATA, tag, len + 8).with(&tag.offset.to_be_bytes())
+            }
         }
     }
 
-    /// A structured reply to a read: nothing but zeroes.
-    pub(crate) fn hole(cookie: u64, offset: u64, len: u32) -> Self {
-        Self::chunk(2, cookie, 12)
-            .with(&offset.to_be_bytes())
+    /// A reply in chunks to a read: nothing but zeroes.
+    pub(crate) fn hole(style: ReplyStyle, tag: Tag, len: u32) -> Self {
+        Self::chunk(style, TYPE_HOLE, tag, 12)
+            .with(&tag.offset.to_be_bytes())
             .with(&len.to_be_bytes())
     }
 
-    /// What stands before `extents` extents of `base:allocation`.
-    pub(crate) fn allocation(cookie: u64, extents: usize) -> Self {
-        Self::chunk(5, cookie, 4 + 8 * extents as u32).with(&ALLOCATION_ID.to_be_bytes())
+    /// What stands before `extents` extents of `base:allocation`; see [`extent_len`].
+    pub(crate) fn status(style: ReplyStyle, tag: Tag, extents: usize) -> Self {
+        let (extents, each) = (extents as u32, extent_len(style) as u32);
+        match style {
+            ReplyStyle::Simple | ReplyStyle::Structured => {
+                Self::chunk(style, TYPE_STATUS, tag, 4 + each * extents)
+                    .with(&ALLOCATION_ID.to_be_bytes())
+            }
+            ReplyStyle::Extended => {
+                Self::chunk(style, TYPE_EXTENDED_STATUS, tag, 8 + each * extents)
+                    .with(&ALLOCATION_ID.to_be_bytes())
+                    .with(&extents.to_be_bytes())
+            }
+        }
+    }
+}
+
+/// How many bytes an extent has in a reply.
+pub(crate) const fn extent_len(style: ReplyStyle) -> usize {
+    match style {
+        ReplyStyle::Simple | ReplyStyle::Structured => 8,
+        ReplyStyle::Extended => 16,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requests_are_read_as_the_protocol_writes_them() {
-        let mut bytes = [0; REQUEST_LEN];
-        bytes[..4].copy_from_slice(&REQUEST_MAGIC.to_be_bytes());
-        bytes[5] = 1;
-        bytes[7] = 6;
-        bytes[15] = 9;
-        bytes[23] = 16;
-        bytes[27] = 32;
-        let request = Request::decode(&bytes).unwrap();
-        assert_eq!(
-            request,
-            Request {
-                flags: 1,
-                command: Command::WriteZeroes,
-                cookie: 9,
-                offset: 16,
-                len: 32
-            }
-        );
-        assert!(request.fits(48) && !request.fits(47));
-        bytes[0] = 0;
-        assert_eq!(Request::decode(&bytes), None);
-    }
-
-    #[test]
-    fn a_range_that_wraps_does_not_fit() {
-        let request = Request {
-            flags: 0,
-            command: Command::Read,
-            cookie: 0,
-            offset: u64::MAX,
-            len: 1,
-        };
-        assert!(!request.fits(u64::MAX));
-    }
-
-    #[test]
-    fn replies_have_the_lengths_they_claim() {
-        assert_eq!(Head::done(1).bytes().len(), SIMPLE_LEN);
-        let read = Head::read(ReplyStyle::Structured, 1, 2, 3);
-        assert_eq!(read.bytes().len(), 28);
-        assert_eq!(read.bytes()[16..20], 11_u32.to_be_bytes());
-        let failed = Head::failed(ReplyStyle::Structured, Command::Read, 1, Errno::Io);
-        assert_eq!(failed.bytes().len(), 20 + 6);
-        let failed = Head::failed(ReplyStyle::Structured, Command::Write, 1, Errno::NoSpace);
-        assert_eq!(failed.bytes()[4..8], 28_u32.to_be_bytes());
-        assert_eq!(Head::allocation(1, 2).bytes()[16..20], 20_u32.to_be_bytes());
-        assert_eq!(Head::hole(1, 2, 3).bytes().len(), 20 + 12);
-    }
-}
+mod tests;
