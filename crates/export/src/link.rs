@@ -131,12 +131,7 @@ impl Link {
 }
 
 impl Tls {
-    fn receive(
-        &self,
-        socket: &Socket,
-        buffer: &mut [u8],
-        flags: RecvFlags,
-    ) -> io::Result<usize> {
+    fn receive(&self, socket: &Socket, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
         let mut incoming = self.incoming.lock();
         loop {
             let decrypted = incoming.decrypt(&mut self.connection.lock(), buffer)?;
@@ -151,12 +146,7 @@ impl Tls {
         }
     }
 
-    fn send(
-        &self,
-        socket: &Socket,
-        slices: &[IoSlice<'_>],
-        flags: SendFlags,
-    ) -> io::Result<usize> {
+    fn send(&self, socket: &Socket, slices: &[IoSlice<'_>], flags: SendFlags) -> io::Result<usize> {
         let mut outgoing = self.outgoing.lock();
         outgoing.flush(socket, flags)?;
         let taken = {

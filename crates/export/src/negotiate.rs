@@ -125,7 +125,9 @@ impl<S: Stream> Haggler<'_, S> {
             return Err(Refusal::Misbehaved("something that is not an option"));
         };
         if !self.fixed && header.kind != OptionKind::ExportName {
-            return Err(Refusal::Misbehaved("an option whose answer it does not know"));
+            return Err(Refusal::Misbehaved(
+                "an option whose answer it does not know",
+            ));
         }
         if header.kind == OptionKind::SetMetaContext {
             // What was chosen before is gone, even where this fails.
@@ -212,10 +214,7 @@ impl<S: Stream> Haggler<'_, S> {
 
     fn start_tls(&mut self, header: OptionHeader, data: &[u8]) -> Result<Outcome, Refusal> {
         if self.mode == TlsMode::Off {
-            return Ok(Outcome::Error(
-                Answer::Policy,
-                "TLS is not configured here",
-            ));
+            return Ok(Outcome::Error(Answer::Policy, "TLS is not configured here"));
         }
         if self.encrypted || !data.is_empty() {
             return Ok(Outcome::Error(

@@ -49,7 +49,9 @@ impl Export {
     /// What people are told about it; at most as long as texts of the protocol may be.
     pub(crate) fn description(&self) -> String {
         let mut description = self.device.description();
-        let end = (0..=NAME_MAX).rev().find(|at| description.is_char_boundary(*at));
+        let end = (0..=NAME_MAX)
+            .rev()
+            .find(|at| description.is_char_boundary(*at));
         description.truncate(end.unwrap_or(0));
         description
     }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -25,6 +25,9 @@ use crate::tls::{Tls, TlsMode};
 
 /// How long the server waits before it tries again to let a client in that the system refused.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a client that was dropped may take to make room for the next.
+const LEAVE_MAX: Duration = Duration::from_secs(1);
 
 /// Where a server listens and what its clients may cost.
 #[derive(Clone, Debug)]
@@ -282,7 +285,7 @@ impl Inner {
                 };
             }
         };
-        let Some(id) = self.clients.lock().seat(&socket, self.max_connections) else {
+        let Some(id) = self.seat(&socket) else {
             tracing::warn!(
                 most = self.max_connections,
                 "too many clients; one was turned away"
@@ -313,30 +316,32 @@ impl Inner {
     }
 }
 
-impl Clients {
+impl Inner {
     /// A seat for a client. Where all are taken, whoever has been choosing an export for longest loses
     /// its one: those who connect and say nothing must not keep out those who have something to say.
     /// `None` where nobody is choosing.
-    fn seat(&mut self, socket: &Arc<Socket>, most: usize) -> Option<u64> {
-        let taken = self.seats.values();
-        let taken = taken.filter(|seat| seat.state != SeatState::Dropped).count();
-        if taken >= most {
-            let mut seats = self.seats.values_mut();
+    fn seat(&self, socket: &Arc<Socket>) -> Option<u64> {
+        let mut clients = self.clients.lock();
+        if clients.seats.len() >= self.max_connections {
+            let mut seats = clients.seats.values_mut();
             let idle = seats.find(|seat| seat.state == SeatState::Haggling)?;
             idle.state = SeatState::Dropped;
             idle.shut();
+            let until = Instant::now() + LEAVE_MAX;
+            while clients.seats.len() >= self.max_connections {
+                if self.left.wait_until(&mut clients, until).timed_out() {
+                    return None;
+                }
+            }
         }
-        // Those who were dropped are about to leave; where they do not, nobody more is let in.
-        if self.seats.len() >= 2 * most {
-            return None;
-        }
-        self.last_id += 1;
+        clients.last_id += 1;
         let seated = Seated {
             socket: Arc::clone(socket),
             state: SeatState::Haggling,
         };
-        self.seats.insert(self.last_id, seated);
-        Some(self.last_id)
+        let id = clients.last_id;
+        clients.seats.insert(id, seated);
+        Some(id)
     }
 }
 

@@ -17,9 +17,7 @@ use crate::replies::Replies;
 use crate::status;
 use crate::throttle::Cost;
 use crate::wire::command_flag::{FAST_ZERO, FUA, PAYLOAD, REQ_ONE};
-use crate::wire::{
-    Command, DATA_MAX, Errno, HEAD_MAX, Head, ReplyStyle, Request, Tag, extent_len,
-};
+use crate::wire::{Command, DATA_MAX, Errno, HEAD_MAX, Head, ReplyStyle, Request, Tag, extent_len};
 
 /// Reads up to this length are gathered with other replies; more get a buffer of their own.
 const GATHERED_MAX: u32 = 64 << 10;
@@ -124,10 +122,9 @@ impl Session {
                 self.finish()?;
                 return Err(End::Left);
             }
-            Command::Write if request.has_fit_flags(style) => return self.write(request),
+            Command::Write => return self.write(request),
             Command::BlockStatus if payload > 0 => return self.status_of_some(request),
             Command::Read
-            | Command::Write
             | Command::Flush
             | Command::Trim
             | Command::Cache

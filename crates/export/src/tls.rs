@@ -105,7 +105,8 @@ impl Tls {
         let builder = match client_ca {
             None => builder.with_no_client_auth(),
             Some(path) => {
-                let failed = |error: &dyn fmt::Display| TlsError::new(TlsFile::ClientCa, path, error);
+                let failed =
+                    |error: &dyn fmt::Display| TlsError::new(TlsFile::ClientCa, path, error);
                 let mut roots = RootCertStore::empty();
                 for issuer in certificates(TlsFile::ClientCa, path)? {
                     roots.add(issuer).map_err(|error| failed(&error))?;

@@ -62,8 +62,11 @@ fn action() -> impl Strategy<Value = Action> {
 fn play(client: &mut Client, model: &mut [u8], actions: &[Action]) {
     let mut bytes = Vec::new();
     for (part, action) in actions.iter().enumerate() {
-        let offset = part * PART + action.start;
-        let len = if action.kind == FLUSH { 0 } else { action.len };
+        let (offset, len) = if action.kind == FLUSH {
+            (0, 0)
+        } else {
+            (part * PART + action.start, action.len)
+        };
         bytes.extend(request(
             action.kind,
             action.flags,

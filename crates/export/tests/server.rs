@@ -39,7 +39,7 @@ fn removing_an_export_drops_its_clients_and_waits_for_their_requests() {
     let mut late = Client::greet(&site.socket());
     let mut data = text("disk");
     data.extend([0, 0]);
-    assert_eq!(late.option(OPT_GO, &data), [(0x8000_0006, vec![])]);
+    assert_eq!(late.option(OPT_GO, &data)[0].0, 0x8000_0006);
 }
 
 #[test]
@@ -115,8 +115,10 @@ fn tcp_is_for_this_machine() {
 #[test]
 fn too_many_clients_are_turned_away() {
     let site = Site::with(|options| options.max_connections = 2);
-    let first = Client::greet(&site.socket());
-    let _second = Client::greet(&site.socket());
+    site.server.add("disk", MemoryDevice::new(MIB), false);
+    let first = Client::simple(&site.socket());
+    let _second = Client::simple(&site.socket());
+    eventually("both are served", || site.server.clients("disk") == 2);
     let mut third = std::os::unix::net::UnixStream::connect(site.socket()).unwrap();
     assert_eq!(std::io::Read::read(&mut third, &mut [0; 18]).unwrap(), 0);
     drop(first);
@@ -124,6 +126,26 @@ fn too_many_clients_are_turned_away() {
         let mut stream = std::os::unix::net::UnixStream::connect(site.socket()).unwrap();
         std::io::Read::read(&mut stream, &mut [0; 18]).is_ok_and(|len| len == 18)
     });
+}
+
+#[test]
+fn who_connects_and_says_nothing_keeps_nobody_out() {
+    let site = Site::with(|options| options.max_connections = 4);
+    site.server.add("disk", MemoryDevice::new(MIB), false);
+    let mut served = Client::simple(&site.socket());
+    let mut silent: Vec<_> = (0..20)
+        .map(|_| std::os::unix::net::UnixStream::connect(site.socket()).unwrap())
+        .collect();
+    let mut late = Client::simple(&site.socket());
+    for client in [&mut served, &mut late] {
+        client.request(READ, 0, 1, 0, 4);
+        assert_eq!(client.simple_reply(), (1, 0));
+        client.receive(4);
+    }
+    // Those that came first were dropped, after the greeting.
+    let mut heard = Vec::new();
+    std::io::Read::read_to_end(&mut silent[0], &mut heard).unwrap();
+    assert!(heard.is_empty() || heard.len() == 18, "{heard:?}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn nbdinfo_sees_what_is_exported() {
         "\"is_read_only\": false",
         "\"can_multi_conn\": true",
         "\"can_fast_zero\": true",
-        "\"can_cache\": false",
+        "\"can_cache\": true",
         "\"can_df\": true",
         "\"can_flush\": true",
         "\"can_fua\": true",
@@ -64,7 +64,7 @@ fn nbdinfo_sees_what_is_exported() {
         "\"can_zero\": true",
         "\"block_size_minimum\": 1,",
         "\"block_size_preferred\": 4096,",
-        "\"block_size_maximum\": 33554432,",
+        "\"block_size_maximum\": 67108864,",
         "\"base:allocation\"",
     ] {
         assert!(info.contains(expected), "no {expected} in {info}");

@@ -45,6 +45,25 @@ impl Device for Blank {
 struct Script {
     says: Cursor<Vec<u8>>,
     hears: Vec<u8>,
+    /// How often the server turned to TLS.
+    handshakes: usize,
+}
+
+impl Script {
+    fn new(says: Vec<u8>) -> Self {
+        Self {
+            says: Cursor::new(says),
+            hears: Vec::new(),
+            handshakes: 0,
+        }
+    }
+}
+
+impl Stream for Script {
+    fn start_tls(&mut self) -> io::Result<()> {
+        self.handshakes += 1;
+        Ok(())
+    }
 }
 
 impl Read for Script {
@@ -103,13 +122,19 @@ type Heard = (u32, Vec<u8>);
 
 /// What comes of `options`, and what is answered.
 fn haggle(registry: &Registry, options: &[Vec<u8>]) -> (Result<Agreed, Refusal>, Vec<Heard>) {
+    haggle_with(registry, options, TlsMode::Off)
+}
+
+fn haggle_with(
+    registry: &Registry,
+    options: &[Vec<u8>],
+    mode: TlsMode,
+) -> (Result<Agreed, Refusal>, Vec<Heard>) {
     let mut says = 3_u32.to_be_bytes().to_vec();
     says.extend(options.concat());
-    let mut script = Script {
-        says: Cursor::new(says),
-        hears: Vec::new(),
-    };
-    let result = negotiate(&mut script, registry);
+    let mut script = Script::new(says);
+    let result = negotiate(&mut script, registry, mode);
+    assert!(script.handshakes <= 1);
     let mut answers = Vec::new();
     let mut rest = &script.hears[18..];
     while let Some((header, more)) = rest.split_first_chunk::<20>() {
@@ -128,6 +153,9 @@ fn kinds(answers: &[Heard]) -> Vec<u32> {
 const ACK: u32 = Answer::Ack as u32;
 const INFO: u32 = Answer::Info as u32;
 const META: u32 = Answer::MetaContext as u32;
+const POLICY: u32 = Answer::Policy as u32;
+const TLS_REQUIRED: u32 = Answer::TlsRequired as u32;
+const EXT_HEADERS: u32 = Answer::ExtendedHeaders as u32;
 const UNSUPPORTED: u32 = Answer::Unsupported as u32;
 const INVALID: u32 = Answer::Invalid as u32;
 const UNKNOWN: u32 = Answer::Unknown as u32;
@@ -141,7 +169,7 @@ fn go_describes_and_agrees() {
     assert_eq!(kinds(&answers), [INFO, INFO, INFO, ACK]);
     assert_eq!(answers[0].1[..10], [0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
     assert_eq!(answers[1].1, b"\0\x01b");
-    assert_eq!(answers[2].1, [0, 3, 0, 0, 0, 1, 0, 0, 16, 0, 2, 0, 0, 0]);
+    assert_eq!(answers[2].1, [0, 3, 0, 0, 0, 1, 0, 0, 16, 0, 4, 0, 0, 0]);
 }
 
 #[test]
@@ -169,11 +197,8 @@ fn the_old_way_has_no_answer_but_the_export() {
     assert_eq!(answers, []);
     let (agreed, _) = haggle(&registry(&["a"]), &[option(1, b"b")]);
     assert!(matches!(agreed, Err(Refusal::Unknown)), "{agreed:?}");
-    let mut script = Script {
-        says: Cursor::new([&1_u32.to_be_bytes()[..], &option(1, b"a")].concat()),
-        hears: Vec::new(),
-    };
-    negotiate(&mut script, &registry(&["a"])).unwrap();
+    let mut script = Script::new([&1_u32.to_be_bytes()[..], &option(1, b"a")].concat());
+    negotiate(&mut script, &registry(&["a"]), TlsMode::Off).unwrap();
     assert_eq!(script.hears.len(), 18 + 10 + 124);
 }
 
@@ -217,6 +242,133 @@ fn a_context_counts_for_the_export_it_was_chosen_for() {
 }
 
 #[test]
+fn a_context_is_forgotten_when_the_next_choice_fails() {
+    let chosen = meta(10, "a", &["base:allocation"]);
+    let failures = [
+        meta(10, "none", &["base:allocation"]),
+        option(10, &vec![0; 70_000]),
+        option(10, b"cut"),
+        meta(10, "a", &[]),
+        meta(10, "a", &["base:"]),
+    ];
+    for failure in failures {
+        let options = [option(8, &[]), chosen.clone(), failure, go(7, "a", &[])];
+        let (agreed, _) = haggle(&registry(&["a"]), &options);
+        assert!(!agreed.unwrap().terms.allocation);
+    }
+}
+
+#[test]
+fn extended_headers_are_chosen_for_good() {
+    let flags = |answers: &[Heard]| {
+        let (_, info) = answers.iter().find(|(kind, _)| *kind == INFO).unwrap();
+        u16::from_be_bytes(info[10..12].try_into().unwrap())
+    };
+    let chosen = meta(10, "a", &["base:allocation"]);
+    let (agreed, answers) = haggle(
+        &registry(&["a"]),
+        &[
+            option(11, &[0]),
+            option(11, &[]),
+            option(11, &[]),
+            option(8, &[]),
+            chosen.clone(),
+            go(7, "a", &[]),
+        ],
+    );
+    let terms = agreed.unwrap().terms;
+    assert_eq!(terms.style, ReplyStyle::Extended);
+    assert!(terms.allocation);
+    assert_eq!(
+        kinds(&answers),
+        [INVALID, ACK, INVALID, EXT_HEADERS, META, ACK, INFO, ACK]
+    );
+    let payload = export_flag::STATUS_PAYLOAD;
+    assert_ne!(flags(&answers) & payload, 0);
+    for options in [
+        [option(11, &[]), option(11, &[]), go(7, "a", &[])],
+        [option(8, &[]), chosen, go(7, "a", &[])],
+    ] {
+        let (_, answers) = haggle(&registry(&["a"]), &options);
+        assert_eq!(flags(&answers) & payload, 0);
+        assert_ne!(flags(&answers) & export_flag::SEND_DF, 0);
+    }
+    let (agreed, _) = haggle(&registry(&["a"]), &[option(11, &[]), option(1, b"a")]);
+    assert!(matches!(agreed, Err(Refusal::Misbehaved(_))), "{agreed:?}");
+}
+
+#[test]
+fn tls_starts_once_and_forgets_what_was_agreed_before() {
+    let (agreed, answers) = haggle_with(
+        &registry(&["a"]),
+        &[
+            option(8, &[]),
+            meta(10, "a", &["base:allocation"]),
+            option(5, &[1]),
+            option(5, &[]),
+            option(5, &[]),
+            go(7, "a", &[]),
+        ],
+        TlsMode::Allowed,
+    );
+    let terms = agreed.unwrap().terms;
+    assert_eq!(terms.style, ReplyStyle::Simple);
+    assert!(!terms.allocation);
+    assert_eq!(
+        kinds(&answers),
+        [ACK, META, ACK, INVALID, ACK, INVALID, INFO, ACK]
+    );
+    let (agreed, _) = haggle_with(&registry(&["a"]), &[go(7, "a", &[])], TlsMode::Allowed);
+    assert!(agreed.is_ok());
+}
+
+#[test]
+fn where_tls_is_required_nothing_comes_before_it() {
+    let registry = registry(&["a"]);
+    let before = [
+        go(6, "a", &[]),
+        go(7, "a", &[]),
+        go(7, "none", &[]),
+        option(3, &[]),
+        option(8, &[]),
+        option(9, b"cut"),
+        option(11, &[]),
+        option(99, &[]),
+        option(99, &vec![0; 70_000]),
+    ];
+    let mut options = before.to_vec();
+    options.extend([option(5, &[]), option(99, &[]), go(7, "a", &[])]);
+    let (agreed, answers) = haggle_with(&registry, &options, TlsMode::Required);
+    assert!(agreed.is_ok());
+    let mut expected = vec![TLS_REQUIRED; before.len()];
+    expected.extend([ACK, UNSUPPORTED, INFO, ACK]);
+    assert_eq!(kinds(&answers), expected);
+    let (agreed, answers) = haggle_with(&registry, &[option(2, &[])], TlsMode::Required);
+    assert!(matches!(agreed, Err(Refusal::Left)), "{agreed:?}");
+    assert_eq!(kinds(&answers), [ACK]);
+    let (agreed, _) = haggle_with(&registry, &[option(1, b"a")], TlsMode::Required);
+    assert!(matches!(agreed, Err(Refusal::Plain)), "{agreed:?}");
+    let options = [option(5, &[]), option(1, b"a")];
+    let (agreed, _) = haggle_with(&registry, &options, TlsMode::Required);
+    assert!(agreed.is_ok());
+}
+
+#[test]
+fn a_client_that_knows_no_answers_may_only_choose() {
+    let says = |option: &[u8]| Script::new([&0_u32.to_be_bytes()[..], option].concat());
+    for mode in [TlsMode::Off, TlsMode::Allowed] {
+        let registry = registry(&["a"]);
+        negotiate(&mut says(&option(1, b"a")), &registry, mode).unwrap();
+        for other in [go(7, "a", &[]), option(5, &[]), option(3, &[])] {
+            let mut script = says(&other);
+            let refused = negotiate(&mut script, &registry, mode);
+            assert!(matches!(refused, Err(Refusal::Misbehaved(_))));
+            assert_eq!(script.hears.len(), 18);
+        }
+    }
+}
+
+#[test]
 fn contexts_are_listed() {
     let queries: [&[&str]; 4] = [&[], &["base:"], &["base:allocation"], &["qemu:"]];
     let mut options = vec![option(8, &[])];
@@ -227,6 +379,7 @@ fn contexts_are_listed() {
         kinds(&answers),
         [ACK, META, ACK, META, ACK, META, ACK, ACK, UNKNOWN]
     );
+    assert_eq!(answers[1].1, b"\0\0\0\0base:allocation");
 }
 
 #[test]
@@ -235,7 +388,7 @@ fn what_is_not_offered_or_too_long_is_refused() {
         &registry(&["a"]),
         &[
             option(5, &[]),
-            option(11, &[]),
+            option(4, &[]),
             option(99, &[1, 2, 3]),
             option(6, &vec![0; 70_000]),
             go(6, &"x".repeat(4097), &[]),
@@ -249,7 +402,7 @@ fn what_is_not_offered_or_too_long_is_refused() {
     assert_eq!(
         kinds(&answers),
         [
-            UNSUPPORTED,
+            POLICY,
             UNSUPPORTED,
             UNSUPPORTED,
             TOO_BIG,
@@ -275,19 +428,15 @@ fn clients_that_cannot_be_understood_are_dropped() {
         let (agreed, _) = haggle(&registry, &[options]);
         assert!(matches!(agreed, Err(Refusal::Misbehaved(_))), "{agreed:?}");
     }
-    let mut script = Script {
-        says: Cursor::new(vec![0xff; 4]),
-        hears: Vec::new(),
-    };
-    let agreed = negotiate(&mut script, &registry);
+    let mut script = Script::new(vec![0xff; 4]);
+    let agreed = negotiate(&mut script, &registry, TlsMode::Off);
     assert!(matches!(agreed, Err(Refusal::Misbehaved(_))), "{agreed:?}");
 }
 
 proptest! {
     #[test]
     fn garbage_does_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let mut script = Script { says: Cursor::new(bytes), hears: Vec::new() };
-        let _ = negotiate(&mut script, &registry(&["a"]));
+        let _ = negotiate(&mut Script::new(bytes), &registry(&["a"]), TlsMode::Allowed);
     }
 
     #[test]
@@ -318,11 +467,5 @@ proptest! {
 fn haggle_or_export_name(options: &[Vec<u8>]) -> Result<Agreed, Refusal> {
     let mut says = 3_u32.to_be_bytes().to_vec();
     says.extend(options.concat());
-    negotiate(
-        &mut Script {
-            says: Cursor::new(says),
-            hears: Vec::new(),
-        },
-        &registry(&["a"]),
-    )
+    negotiate(&mut Script::new(says), &registry(&["a"]), TlsMode::Allowed)
 }

@@ -60,7 +60,8 @@ fn what_follows_a_header_depends_on_style_and_flag() {
         assert_eq!(request(Command::Trim, PAYLOAD, 5).payload(style), 0);
     }
     let style = ReplyStyle::Extended;
-    assert_eq!(request(Command::Write, 0, 5).payload(style), 0);
+    assert_eq!(request(Command::Write, 0, 5).payload(style), 5);
+    assert_eq!(request(Command::Trim, 0, 5).payload(style), 0);
     assert_eq!(request(Command::Write, PAYLOAD, 5).payload(style), 5);
     assert_eq!(request(Command::Other, PAYLOAD, 5).payload(style), 5);
 }
@@ -73,7 +74,7 @@ fn flags_belong_to_commands() {
         let extended = style == ReplyStyle::Extended;
         assert_eq!(fits(Command::Read, DF, style), style.has_chunks());
         assert!(fits(Command::Read, FUA, style));
-        assert_eq!(fits(Command::Write, FUA, style), !extended);
+        assert!(fits(Command::Write, FUA, style));
         assert_eq!(fits(Command::Write, FUA | PAYLOAD, style), extended);
         assert_eq!(fits(Command::BlockStatus, PAYLOAD, style), extended);
         assert!(fits(Command::BlockStatus, REQ_ONE, style));
