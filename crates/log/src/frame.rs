@@ -23,6 +23,9 @@ pub(crate) const TABLE_MAX: u32 = 16 << 20;
 const MAGIC: &[u8; 4] = b"FBFR";
 const VERSION: u16 = 1;
 const FLAG_APPLIED: u16 = 1;
+/// The frame lies in a packed segment: it has no place in the order of the log, and `first` is the
+/// number of its segment.
+const FLAG_PACKED: u16 = 2;
 const CHECKSUM_AT: usize = HEADER_LEN - 4;
 const DATA: u8 = 1;
 const DISCARD: u8 = 2;
@@ -45,6 +48,7 @@ pub(crate) struct FrameHeader {
     pub(crate) applied: Option<Applied>,
     pub(crate) durable: Sequence,
     pub(crate) checksum: Checksum,
+    pub(crate) packed: bool,
 }
 
 /// What a frame's header says besides its lengths.
@@ -57,6 +61,7 @@ pub(crate) struct Heading {
     pub(crate) time: Timestamp,
     pub(crate) applied: Option<Applied>,
     pub(crate) durable: Sequence,
+    pub(crate) packed: bool,
 }
 
 /// What [`encode`] made.
@@ -74,18 +79,28 @@ pub(crate) fn encode(
     entries: &[Entry<'_>],
     head: &mut Vec<u8>,
 ) -> Result<Encoded, Error> {
-    const DOING: &str = "append to the log";
-    let invalid = |why| Error::new(ErrorKind::Invalid(why), DOING);
     head.clear();
     head.resize(HEADER_LEN, 0);
     let mut data_len = 0;
     for entry in entries {
         data_len += encode_entry(entry, head)?;
     }
+    seal(heading, entries.len(), data_len, head)
+}
+
+/// Completes a head whose table has been written behind the place of the header.
+pub(crate) fn seal(
+    heading: &Heading,
+    records: usize,
+    data_len: u64,
+    head: &mut Vec<u8>,
+) -> Result<Encoded, Error> {
+    const DOING: &str = "append to the log";
+    let invalid = |why| Error::new(ErrorKind::Invalid(why), DOING);
     let table_len = head.len() - HEADER_LEN;
     head.resize(aligned(head.len() as u64) as usize, 0);
     let frame_len = head.len() as u64 + data_len;
-    if entries.is_empty() {
+    if records == 0 {
         return Err(invalid("a frame without records says nothing"));
     }
     if frame_len > FRAME_MAX || table_len as u64 > u64::from(TABLE_MAX) {
@@ -98,14 +113,16 @@ pub(crate) fn encode(
     head[16..32].copy_from_slice(heading.store.0.as_bytes());
     head[32..40].copy_from_slice(&heading.epoch.0.to_le_bytes());
     head[40..48].copy_from_slice(&heading.first.0.to_le_bytes());
-    head[48..52].copy_from_slice(&(entries.len() as u32).to_le_bytes());
+    head[48..52].copy_from_slice(&(records as u32).to_le_bytes());
     head[52..56].copy_from_slice(&heading.chain.0.to_le_bytes());
     head[56..64].copy_from_slice(&heading.time.0.to_le_bytes());
+    let mut flags = if heading.packed { FLAG_PACKED } else { 0 };
     if let Some(applied) = heading.applied {
-        head[6..8].copy_from_slice(&FLAG_APPLIED.to_le_bytes());
+        flags |= FLAG_APPLIED;
         head[64..80].copy_from_slice(applied.peer.0.as_bytes());
         head[80..88].copy_from_slice(&applied.sequence.0.to_le_bytes());
     }
+    head[6..8].copy_from_slice(&flags.to_le_bytes());
     head[88..96].copy_from_slice(&heading.durable.0.to_le_bytes());
     let checksum = sum(&head[..HEADER_LEN + table_len]);
     head[CHECKSUM_AT..HEADER_LEN].copy_from_slice(&checksum.0.to_le_bytes());
@@ -193,6 +210,7 @@ impl FrameHeader {
             }),
             durable: Sequence(u64_at(bytes, 88)),
             checksum: Checksum(u32_at(bytes, CHECKSUM_AT)),
+            packed: flags & FLAG_PACKED != 0,
         })
     }
 
@@ -219,7 +237,7 @@ impl FrameHeader {
             unit: ((offset + aligned(self.head_len() as u64)) / ALIGNMENT) as u32,
         };
         let mut rest = table;
-        let mut records = Vec::with_capacity(self.count as usize);
+        let mut records = Vec::with_capacity((self.count as usize).min(table.len() / CHANGE_LEN));
         while !rest.is_empty() {
             records.push(decode_record(&mut rest, &mut at)?);
         }
@@ -274,13 +292,13 @@ fn decode_record(rest: &mut &[u8], at: &mut Location) -> Option<FrameRecord> {
     }
 }
 
-fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+pub(crate) fn take<'a>(rest: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (head, tail) = rest.split_at_checked(len)?;
     *rest = tail;
     Some(head)
 }
 
-fn uuid_at(bytes: &[u8], at: usize) -> Uuid {
+pub(crate) fn uuid_at(bytes: &[u8], at: usize) -> Uuid {
     let mut raw = [0; 16];
     raw.copy_from_slice(&bytes[at..at + 16]);
     Uuid::from_bytes(raw)

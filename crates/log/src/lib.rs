@@ -7,18 +7,27 @@
 //! sync poisons the log for good. What it leans on: `edge` for the disk, and nothing above.
 
 mod catalog;
+mod cursor;
 mod entry;
 mod error;
+mod files;
 mod flush;
+mod found;
 mod frame;
+mod keeping;
 mod log;
 mod moved;
+mod packed_frame;
+mod packer;
 mod reader;
 mod record;
 mod recovery;
 mod segment;
-mod spare;
+mod segments;
 mod superblock;
+mod supply;
+mod verify;
+mod walk;
 
 pub use catalog::{Catalog, SegmentInfo, SegmentKind, Usage};
 pub use entry::{Appended, BatchData, Entry, Frame, FrameRecord, LogOptions, OpenOptions, Room};

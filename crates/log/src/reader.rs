@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firebrick_vocabulary::{Sequence, StoreId};
 
 use crate::entry::Frame;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::frame::{FrameHeader, HEADER_LEN};
 use crate::log::Shared;
 use crate::record::Checksum;
@@ -30,8 +30,11 @@ impl Reader {
     pub(crate) fn begin(shared: Arc<Shared>, from: Sequence) -> Result<Self, Error> {
         let segment = {
             let segments = shared.segments.read();
-            let behind = segments.partition_point(|segment| segment.first <= from);
-            segments.get(behind.saturating_sub(1)).map(Arc::clone)
+            let oldest = segments.contiguous;
+            if from < oldest {
+                return Err(Error::new(ErrorKind::Trimmed { oldest }, DOING));
+            }
+            segments.holding(from).map(Arc::clone)
         };
         let Some(segment) = segment else {
             return Err(Error::damaged(DOING, 1, 0, "the log has no segment"));
@@ -90,15 +93,14 @@ impl Reader {
     }
 
     fn follows(&self, header: &FrameHeader) -> bool {
-        header.first == self.next && header.chain == self.chain
+        !header.packed && header.first == self.next && header.chain == self.chain
     }
 
     /// Goes on to the following segment, if that begins with the next record.
     fn turn(&mut self) -> Result<(), Error> {
         let segments = self.shared.segments.read();
-        let first = segments.first().map_or(0, |segment| segment.number);
-        let index = (self.segment.number + 1).saturating_sub(first) as usize;
-        let following = segments.get(index).map(Arc::clone);
+        let following = segments.following(self.segment.number).map(Arc::clone);
+        let oldest = segments.contiguous;
         drop(segments);
         match following {
             Some(segment) if segment.first == self.next => {
@@ -106,6 +108,7 @@ impl Reader {
                 self.offset = segment::HEADER_LEN;
                 Ok(())
             }
+            Some(_) if self.next < oldest => Err(Error::new(ErrorKind::Trimmed { oldest }, DOING)),
             Some(_) | None => Err(self.damaged("no frame where one was written")),
         }
     }
@@ -118,12 +121,12 @@ impl Reader {
 /// Reads header and table of the frame at `offset` into `bytes`; `None` where there is none whose
 /// checksum fits.
 pub(crate) fn read_head(
-    segment: &Segment,
+    segment: &Arc<Segment>,
     offset: u64,
     store: StoreId,
     bytes: &mut Vec<u8>,
 ) -> Result<Option<FrameHeader>, Error> {
-    let room = segment.len.saturating_sub(offset) as usize;
+    let room = segment.len().saturating_sub(offset) as usize;
     if room < HEADER_LEN {
         return Ok(None);
     }
@@ -145,7 +148,7 @@ pub(crate) fn read_head(
 
 /// Reads what `bytes` lacks of the `len` bytes from `offset` on; it has `have` already.
 fn fill(
-    segment: &Segment,
+    segment: &Arc<Segment>,
     offset: u64,
     bytes: &mut Vec<u8>,
     have: usize,
@@ -153,7 +156,7 @@ fn fill(
 ) -> Result<(), Error> {
     bytes.resize(len, 0);
     let read = segment
-        .file
+        .file()?
         .read_at(&mut bytes[have..], offset + have as u64);
     read.map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => {

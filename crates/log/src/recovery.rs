@@ -7,33 +7,35 @@
 use std::sync::Arc;
 
 use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
-use firebrick_vocabulary::{BLOCK_SIZE, Epoch, Position, Sequence, StoreId};
+use firebrick_vocabulary::{Epoch, Position, Sequence, StoreId};
 use parking_lot::{Condvar, Mutex, RwLock};
 
-use crate::entry::{Frame, FrameRecord};
+use crate::cursor::{Cursor, Verify};
+use crate::entry::{Frame, OpenOptions};
 use crate::error::{Error, ErrorKind};
+use crate::files::Files;
 use crate::flush::Flusher;
-use crate::frame::{FrameHeader, HEADER_LEN};
+use crate::found::Found;
 use crate::log::{Log, Shared, Writer};
 use crate::reader::read_head;
-use crate::record::{Checksum, Location};
+use crate::record::Checksum;
 use crate::segment::{self, ALIGNMENT, FOLDER, Segment};
-use crate::spare::SpareSlot;
+use crate::segments::{Segments, contiguous_from};
 use crate::superblock::Superblock;
+use crate::supply::{self, Limits, Supply};
 
 const DOING: &str = "recover the log";
-/// How much is read at once where block data is verified, in bytes.
+/// How much is read at once where heads are looked for, in bytes.
 const CHUNK: usize = 1 << 20;
 
 /// A store that has been found and locked, whose tail has not been read yet.
 pub struct Recovery {
-    disk: Arc<dyn Disk>,
+    files: Arc<Files>,
     clock: Arc<dyn Clock>,
+    options: OpenOptions,
     superblock: Superblock,
     lock: Box<dyn DiskLock>,
-    segments: Vec<Arc<Segment>>,
-    /// A last segment whose header is not whole, or was never used.
-    broken: Option<u32>,
+    found: Found,
 }
 
 /// Where the log ends.
@@ -58,7 +60,11 @@ impl Tail {
 }
 
 impl Recovery {
-    pub(crate) fn begin(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    pub(crate) fn begin(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        options: OpenOptions,
+    ) -> Result<Self, Error> {
         if !Superblock::exists(&disk)? {
             return Err(Error::new(ErrorKind::NotFound, "open the store"));
         }
@@ -67,38 +73,15 @@ impl Recovery {
             _ => Error::io("lock the store", error),
         })?;
         let superblock = Superblock::read(&disk)?;
-        let io = |error| Error::io(DOING, error);
-        let numbers = Segment::numbers(&disk)?;
-        let mut segments = Vec::with_capacity(numbers.len());
-        let mut broken = None;
-        for (i, &number) in numbers.iter().enumerate() {
-            if i > 0 && number != numbers[i - 1] + 1 {
-                return Err(Error::damaged(
-                    DOING,
-                    number,
-                    0,
-                    "the segment before it is missing",
-                ));
-            }
-            if i + 1 == numbers.len() {
-                settle(&*disk.open(&Segment::path(number)).map_err(io)?)?;
-            }
-            match Segment::open(&disk, superblock.store, number)? {
-                Some(segment) => segments.push(Arc::new(segment)),
-                None if i > 0 && i + 1 == numbers.len() => broken = Some(number),
-                None => return Err(Error::damaged(DOING, number, 0, "its header is not whole")),
-            }
-        }
-        if segments.is_empty() {
-            return Err(Error::damaged(DOING, 1, 0, "the store has no segment"));
-        }
+        let files = Arc::new(Files::new(disk, options.open_files_max));
+        let found = Found::look(&files, superblock.store, options.catalog.as_ref())?;
         Ok(Self {
-            disk,
+            files,
             clock,
+            options,
             superblock,
             lock,
-            segments,
-            broken,
+            found,
         })
     }
 
@@ -115,10 +98,14 @@ impl Recovery {
         from: Sequence,
         visit: &mut dyn FnMut(&Frame) -> Result<(), E>,
     ) -> Result<Tail, E> {
-        let mut cursor = self.cursor(from);
+        let log = &self.found.log;
+        let mut cursor = self.cursor(from)?;
         // What came before is durable, as there is a checkpoint.
-        for segment in &self.segments[cursor.index..] {
-            settle(&*segment.file)?;
+        for segment in &log[cursor.index..] {
+            let file = segment.file()?;
+            settle(&*file)?;
+            // The one that was the last may have been cut short by a recovery that was cut itself.
+            segment.set_len(file.len().map_err(|error| Error::io(DOING, error))?);
         }
         while let Some((header, frame)) = cursor.next(Verify::From(from))? {
             if header.next() > from {
@@ -133,8 +120,9 @@ impl Recovery {
             epoch,
             ..
         } = cursor;
+        self.refuse_gap(index, next)?;
         if next < from {
-            let number = self.segments[index].number;
+            let number = log[index].number;
             let why = format!("record {} was durable and is missing", from.0 - 1);
             return Err(Error::damaged(DOING, number, offset, why).into());
         }
@@ -155,7 +143,7 @@ impl Recovery {
         upto: Sequence,
         visit: &mut dyn FnMut(&Frame) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut cursor = self.cursor(from);
+        let mut cursor = self.cursor(from)?;
         while cursor.next <= upto {
             let Some((header, frame)) = cursor.next(Verify::Nothing)? else {
                 break;
@@ -170,42 +158,64 @@ impl Recovery {
     /// Makes the log ready for appending: what lies behind the last whole frame is gone for good.
     pub fn finish(self, tail: &Tail) -> Result<Log, Error> {
         let io = |error| Error::io(DOING, error);
+        let disk = Arc::clone(&self.files.disk);
         // Whoever made the store may have been killed before its name was durable, and the machine has
         // gone on: a flush of the segments alone would not keep it. Segments are used only once
         // their names are durable.
-        self.disk.sync_dir("").map_err(io)?;
-        // The newest first, each durably, so that a crash in between never leaves a hole.
-        let behind = self.segments[tail.segment + 1..]
-            .iter()
-            .map(|segment| segment.number);
-        for number in behind.chain(self.broken).rev() {
-            self.disk.remove(&Segment::path(number)).map_err(io)?;
-            self.disk.sync_dir(FOLDER).map_err(io)?;
+        disk.sync_dir("").map_err(io)?;
+        let mut log = self.found.log;
+        // The newest first, each durably, so that a crash in between never leaves a hole. They are
+        // removed and not kept as spares, as their frames have sequences that are given again.
+        for segment in log.drain(tail.segment + 1..).rev() {
+            disk.remove(&Segment::path(segment.number)).map_err(io)?;
+            disk.sync_dir(FOLDER).map_err(io)?;
         }
-        let mut segments = self.segments;
-        segments.truncate(tail.segment + 1);
-        let last = Arc::clone(&segments[tail.segment]);
+        let last = Arc::clone(&log[tail.segment]);
+        let file = last.file()?;
         // The old tail becomes zeroes, durably, before the first append: otherwise a frame of the
         // former life could stand behind a shorter new one.
-        last.file.truncate(tail.offset).map_err(io)?;
-        last.file.allocate(last.len).map_err(io)?;
-        last.file.sync().map_err(io)?;
+        file.truncate(tail.offset).map_err(io)?;
+        file.allocate(last.len()).map_err(io)?;
+        file.sync().map_err(io)?;
+        let limits = Limits {
+            segment: self.superblock.options.segment_bytes,
+            capacity: self.options.capacity,
+            spare: self.options.spare_bytes_max,
+        };
+        let all = log.iter().chain(&self.found.packed);
+        let used = all.map(|segment| segment.len()).sum();
+        let blank = self.found.blank;
+        let spares = supply::sort_spares(&disk, &limits, used, blank, self.found.spares)?;
+        let supply = Supply::new(self.files, limits, self.found.next, used, spares);
         let head = tail.position();
-        let number = last.number;
         let writer = Writer {
             segment: last,
+            file,
             offset: tail.offset,
             next: tail.next,
             epoch: tail.epoch,
             chain: tail.chain,
             remains: false,
+            guests: supply.guests_fit()?,
+            dirty: false,
             unsynced: Vec::new(),
             bytes: 0,
             head: Vec::new(),
             lock: Some(self.lock),
         };
+        let numbered = |segments: Vec<Arc<Segment>>| {
+            let numbered = segments
+                .into_iter()
+                .map(|segment| (segment.number, segment));
+            numbered.collect()
+        };
+        let segments = Segments {
+            contiguous: contiguous_from(&log, tail.segment),
+            keep_from: Sequence::ZERO,
+            log: numbered(log),
+            packed: numbered(self.found.packed),
+        };
         let shared = Shared {
-            disk: self.disk,
             clock: self.clock,
             store: self.superblock.store,
             options: self.superblock.options,
@@ -214,27 +224,36 @@ impl Recovery {
             head: Mutex::new(head),
             grown: Condvar::new(),
             flusher: Flusher::new(head),
-            spare: SpareSlot::new(number),
+            supply,
+            packer: Mutex::default(),
+            packed_sync: Mutex::default(),
         };
         Ok(Log {
             shared: Arc::new(shared),
         })
     }
 
-    fn cursor(&self, from: Sequence) -> Cursor<'_> {
-        let behind = self
-            .segments
-            .partition_point(|segment| segment.first <= from);
-        let index = behind.saturating_sub(1);
-        let segment = &self.segments[index];
-        Cursor {
-            recovery: self,
-            index,
-            offset: segment::HEADER_LEN,
-            next: segment.first,
-            chain: segment.chain,
-            epoch: segment.epoch,
-            bytes: Vec::new(),
+    fn cursor(&self, from: Sequence) -> Result<Cursor<'_>, Error> {
+        let log = &self.found.log;
+        Cursor::new(self.superblock.store, log, from).ok_or_else(|| self.trimmed())
+    }
+
+    fn trimmed(&self) -> Error {
+        let log = &self.found.log;
+        let oldest = contiguous_from(log, log.len() - 1);
+        Error::new(ErrorKind::Trimmed { oldest }, DOING)
+    }
+
+    /// Frames end in the segment at `index`, and the one behind it is not that which was begun after
+    /// it: what lay between was freed, and cannot be replayed. Recovery itself never leaves such a
+    /// hole.
+    fn refuse_gap(&self, index: usize, next: Sequence) -> Result<(), Error> {
+        let log = &self.found.log;
+        match log.get(index + 1) {
+            Some(behind) if behind.before != log[index].number && behind.first > next => {
+                Err(self.trimmed())
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -242,8 +261,8 @@ impl Recovery {
     /// durable then; if that is more, this is no crash but damage.
     fn refuse_damage(&self, index: usize, offset: u64, next: Sequence) -> Result<(), Error> {
         let mut durable = self.durable_behind(index, offset)?;
-        for later in index + 1..self.segments.len() {
-            durable = durable.max(Some(self.segments[later].durable));
+        for later in index + 1..self.found.log.len() {
+            durable = durable.max(Some(self.found.log[later].durable));
             durable = durable.max(self.durable_behind(later, segment::HEADER_LEN)?);
         }
         match durable {
@@ -251,7 +270,7 @@ impl Recovery {
                 let why = format!("record {next} was durable and is not whole");
                 Err(Error::damaged(
                     DOING,
-                    self.segments[index].number,
+                    self.found.log[index].number,
                     offset,
                     why,
                 ))
@@ -262,23 +281,23 @@ impl Recovery {
 
     /// The most that a whole frame header behind `offset` says to have been durable.
     fn durable_behind(&self, index: usize, offset: u64) -> Result<Option<Sequence>, Error> {
-        let segment = &self.segments[index];
+        let segment = &self.found.log[index];
         let first = segment.first;
         let mut bytes = vec![0; CHUNK];
         let mut found = None;
         let mut head = Vec::new();
         let mut at = offset;
-        while at < segment.len {
-            let len = CHUNK.min((segment.len - at) as usize);
+        let file = segment.file()?;
+        while at < segment.len() {
+            let len = CHUNK.min((segment.len() - at) as usize);
             let chunk = &mut bytes[..len];
-            segment
-                .file
-                .read_at(chunk, at)
+            file.read_at(chunk, at)
                 .map_err(|error| Error::io(DOING, error))?;
             for i in (0..len).step_by(ALIGNMENT as usize) {
                 if chunk[i..].starts_with(b"FBFR")
                     && let Some(header) =
                         read_head(segment, at + i as u64, self.superblock.store, &mut head)?
+                    && !header.packed
                     && header.first >= first
                 {
                     found = found.max(Some(header.durable));
@@ -292,121 +311,8 @@ impl Recovery {
 
 /// Makes sure that what is read is what the disk has. If a sync failed in a former life, the cache
 /// may hold what was never written, and a later sync would say nothing about it.
-fn settle(file: &dyn DiskFile) -> Result<(), Error> {
+pub(crate) fn settle(file: &dyn DiskFile) -> Result<(), Error> {
     file.sync()
         .and_then(|()| file.forget_cached())
         .map_err(|error| Error::io(DOING, error))
-}
-
-/// What of a frame's data is verified.
-#[derive(Clone, Copy)]
-enum Verify {
-    Nothing,
-    /// The data of frames that hold this record or a later one.
-    From(Sequence),
-}
-
-struct Cursor<'a> {
-    recovery: &'a Recovery,
-    index: usize,
-    offset: u64,
-    next: Sequence,
-    chain: Checksum,
-    epoch: Epoch,
-    bytes: Vec<u8>,
-}
-
-impl Cursor<'_> {
-    /// The next frame if it is whole.
-    fn next(&mut self, verify: Verify) -> Result<Option<(FrameHeader, Frame)>, Error> {
-        loop {
-            let segment = &self.recovery.segments[self.index];
-            if let Some(found) = self.read(segment, self.offset, verify)? {
-                self.pass(&found.0);
-                return Ok(Some(found));
-            }
-            let Some(following) = self.recovery.segments.get(self.index + 1) else {
-                return Ok(None);
-            };
-            if following.first != self.next || following.chain != self.chain {
-                return Ok(None);
-            }
-            // The frames of this segment end here; the following one belongs to the log even if it
-            // is empty, and so does what follows on that.
-            self.index += 1;
-            self.offset = segment::HEADER_LEN;
-            self.epoch = following.epoch;
-        }
-    }
-
-    fn pass(&mut self, header: &FrameHeader) {
-        self.offset += u64::from(header.frame_len);
-        self.next = header.next();
-        self.chain = header.checksum;
-        self.epoch = header.epoch;
-    }
-
-    fn read(
-        &mut self,
-        segment: &Segment,
-        offset: u64,
-        verify: Verify,
-    ) -> Result<Option<(FrameHeader, Frame)>, Error> {
-        let store = self.recovery.superblock.store;
-        let Some(header) = read_head(segment, offset, store, &mut self.bytes)? else {
-            return Ok(None);
-        };
-        if header.first != self.next || header.chain != self.chain {
-            return Ok(None);
-        }
-        let table = &self.bytes[HEADER_LEN..header.head_len()];
-        let Some(frame) = header.records(table, segment.number, offset) else {
-            let why = "a frame holds a record that this release does not know";
-            return Err(Error::damaged(DOING, segment.number, offset, why));
-        };
-        if let Verify::From(from) = verify
-            && header.next() > from
-            && !is_whole(segment, &frame)?
-        {
-            return Ok(None);
-        }
-        Ok(Some((header, frame)))
-    }
-}
-
-/// Whether every block of the frame has its checksum.
-fn is_whole(segment: &Segment, frame: &Frame) -> Result<bool, Error> {
-    let mut buffer = Vec::new();
-    for record in &frame.records {
-        let FrameRecord::Data { checksums, at, .. } = record else {
-            continue;
-        };
-        if !has_checksums(segment, *at, checksums, &mut buffer)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn has_checksums(
-    segment: &Segment,
-    at: Location,
-    checksums: &[Checksum],
-    buffer: &mut Vec<u8>,
-) -> Result<bool, Error> {
-    let blocks = CHUNK / BLOCK_SIZE as usize;
-    let mut offset = at.offset();
-    for some in checksums.chunks(blocks) {
-        buffer.resize(some.len() * BLOCK_SIZE as usize, 0);
-        segment
-            .file
-            .read_at(buffer, offset)
-            .map_err(|error| Error::io(DOING, error))?;
-        offset += buffer.len() as u64;
-        let mut read = buffer.chunks_exact(BLOCK_SIZE as usize).zip(some);
-        if !read.all(|(block, checksum)| Checksum::of(block) == *checksum) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

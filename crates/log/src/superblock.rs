@@ -14,7 +14,7 @@ use crate::segment::{u32_at, u64_at};
 
 const NAME: &str = "superblock";
 const MAGIC: &[u8; 8] = b"FIREBRCK";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const LEN: usize = 512;
 const CHECKSUM_AT: usize = LEN - 4;
 
@@ -68,6 +68,9 @@ impl Superblock {
         let found = u32_at(&bytes, 8);
         if found > VERSION {
             return Err(Error::new(ErrorKind::NewerVersion { found }, DOING));
+        }
+        if found < VERSION {
+            return Err(Error::new(ErrorKind::OlderVersion { found }, DOING));
         }
         if Checksum::of(&bytes[..CHECKSUM_AT]).0 != u32_at(&bytes, CHECKSUM_AT) {
             return Err(Error::damaged(DOING, 0, 0, "its checksum does not fit"));

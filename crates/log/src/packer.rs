@@ -1,0 +1,240 @@
+//! Writing packed segments: what the cleaner moves goes there, beside the log and without its locks.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+
+use firebrick_edge::DiskFile;
+use firebrick_vocabulary::{Epoch, Sequence};
+
+use crate::catalog::{SegmentKind, Usage};
+use crate::error::{Error, ErrorKind};
+use crate::frame::{Encoded, Heading};
+use crate::log::{Log, Shared};
+use crate::moved::{Moved, MovedDiscard};
+use crate::packed_frame;
+use crate::record::{Checksum, Location};
+use crate::segment::{ALIGNMENT, HEADER_LEN, Segment, SegmentHeader};
+use crate::supply::Right;
+
+const DOING: &str = "pack blocks";
+
+/// The end of the newest packed segment. A start begins a new one.
+#[derive(Default)]
+pub(crate) struct Packer {
+    current: Option<Current>,
+    /// Older segments with frames that have not been synced.
+    unsynced: Vec<(u32, Arc<dyn DiskFile>)>,
+    /// Reused for the head of each frame.
+    head: Vec<u8>,
+    closed: bool,
+}
+
+struct Current {
+    segment: Arc<Segment>,
+    file: Arc<dyn DiskFile>,
+    offset: u64,
+    chain: Checksum,
+    dirty: bool,
+    /// Something of a frame that was refused may lie at `offset`.
+    remains: bool,
+}
+
+impl Packer {
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// The segment being written.
+    pub(crate) fn current(&self) -> Option<u32> {
+        self.current.as_ref().map(|current| current.segment.number)
+    }
+
+    /// Whether that segment is full and durable.
+    pub(crate) fn is_synced(&self, number: u32) -> bool {
+        let waits = self.unsynced.iter().any(|(waits, _)| *waits == number);
+        !waits && self.current() != Some(number)
+    }
+}
+
+impl Log {
+    /// Appends moved blocks and discards to the current packed segment as one frame, and says where
+    /// each block lies now. Durable after a later [`Self::sync_packed`]. May use the reserve. Where
+    /// there is no room ([`ErrorKind::NoSpace`]) nothing was appended.
+    pub fn pack(
+        &self,
+        blocks: &[Moved<'_>],
+        discards: &[MovedDiscard],
+    ) -> Result<Vec<Location>, Error> {
+        let shared = &*self.shared;
+        let mut packer = shared.packer.lock();
+        if packer.closed {
+            return Err(Error::new(ErrorKind::Closed, DOING));
+        }
+        shared.refuse_poisoned(DOING)?;
+        let mut head = std::mem::take(&mut packer.head);
+        let packed = shared.pack_frame(&mut packer, blocks, discards, &mut head);
+        packer.head = head;
+        packed.inspect_err(|error| {
+            if error.kind == ErrorKind::Io {
+                shared.flusher.poison();
+            }
+        })
+    }
+
+    /// Makes everything durable that was packed before the call.
+    pub fn sync_packed(&self) -> Result<(), Error> {
+        let shared = &*self.shared;
+        // One at a time, so that nobody returns while another still syncs what one waits for.
+        let _one = shared.packed_sync.lock();
+        shared.refuse_poisoned(DOING)?;
+        let (older, current) = {
+            let mut packer = shared.packer.lock();
+            let dirty = packer.current.as_mut().and_then(|current| {
+                let dirty = std::mem::take(&mut current.dirty);
+                dirty.then(|| Arc::clone(&current.file))
+            });
+            (packer.unsynced.clone(), dirty)
+        };
+        let files = older.iter().map(|(_, file)| file).chain(&current);
+        let synced = files.into_iter().try_for_each(|file| file.sync());
+        synced.map_err(|error| {
+            shared.flusher.poison();
+            Error::refused(DOING, error)
+        })?;
+        let mut packer = shared.packer.lock();
+        let done = |number: u32| older.iter().any(|(synced, _)| *synced == number);
+        packer.unsynced.retain(|(number, _)| !done(*number));
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn pack_frame(
+        &self,
+        packer: &mut Packer,
+        blocks: &[Moved<'_>],
+        discards: &[MovedDiscard],
+        head: &mut Vec<u8>,
+    ) -> Result<Vec<Location>, Error> {
+        let current = packer.current.as_ref();
+        let mut heading = Heading {
+            store: self.store,
+            epoch: Epoch::FIRST,
+            first: Sequence(current.map_or(0, |current| current.segment.number.into())),
+            chain: current.map_or(Checksum(0), |current| current.chain),
+            time: self.clock.now(),
+            applied: None,
+            durable: self.flusher.durable().sequence,
+            packed: true,
+        };
+        let mut encoded = packed_frame::encode(&heading, blocks, discards, head)?;
+        let fits = current
+            .is_some_and(|current| current.offset + encoded.frame_len <= current.segment.len());
+        if !fits {
+            self.next_packed(packer, encoded.frame_len)?;
+        }
+        let Some(current) = &mut packer.current else {
+            return Err(Error::new(ErrorKind::Io, DOING));
+        };
+        if !fits {
+            heading.first = Sequence(current.segment.number.into());
+            heading.chain = current.chain;
+            encoded = packed_frame::encode(&heading, blocks, discards, head)?;
+        }
+        current.write(head, blocks, discards, &heading, &encoded)
+    }
+
+    fn next_packed(&self, packer: &mut Packer, frame_len: u64) -> Result<(), Error> {
+        if let Some(current) = &mut packer.current
+            && current.remains
+        {
+            current.erase_remains()?;
+        }
+        let header = SegmentHeader {
+            store: self.store,
+            number: 0,
+            kind: SegmentKind::Packed,
+            before: 0,
+            first: Sequence::ZERO,
+            chain: Checksum(0),
+            durable: self.flusher.durable().sequence,
+            epoch: Epoch::FIRST,
+        };
+        let len = self.options.segment_bytes.max(HEADER_LEN + frame_len);
+        let begun = self.supply.begin(header, len, Right::Reserve)?;
+        begun.segment.set_usage(Usage {
+            bytes: HEADER_LEN,
+            ..Usage::default()
+        });
+        let mut segments = self.segments.write();
+        let number = begun.segment.number;
+        segments.packed.insert(number, Arc::clone(&begun.segment));
+        drop(segments);
+        let next = Current {
+            segment: begun.segment,
+            file: begun.file,
+            offset: HEADER_LEN,
+            chain: Checksum(0),
+            dirty: false,
+            remains: false,
+        };
+        if let Some(former) = packer.current.replace(next)
+            && former.dirty
+        {
+            let number = former.segment.number;
+            packer.unsynced.push((number, former.file));
+        }
+        Ok(())
+    }
+}
+
+impl Current {
+    fn write(
+        &mut self,
+        head: &[u8],
+        blocks: &[Moved<'_>],
+        discards: &[MovedDiscard],
+        heading: &Heading,
+        encoded: &Encoded,
+    ) -> Result<Vec<Location>, Error> {
+        let mut parts = vec![IoSlice::new(head)];
+        parts.extend(blocks.iter().map(|moved| IoSlice::new(moved.data)));
+        if let Err(error) = self.file.write_at(&parts, self.offset) {
+            self.remains = true;
+            return Err(Error::io(DOING, error));
+        }
+        self.remains = false;
+        self.dirty = true;
+        let first = Location {
+            segment: self.segment.number,
+            unit: ((self.offset + head.len() as u64) / ALIGNMENT) as u32,
+        };
+        self.offset += encoded.frame_len;
+        self.chain = encoded.checksum;
+        let usage = self.segment.usage().unwrap_or_default();
+        let births = blocks.iter().map(|moved| moved.birth);
+        let births = births.chain(discards.iter().map(|discard| discard.birth));
+        self.segment.set_usage(Usage {
+            bytes: self.offset,
+            blocks: usage.blocks + blocks.len() as u64,
+            last: births.fold(usage.last, Sequence::max),
+            time: heading.time,
+        });
+        let places = (0..blocks.len() as u32).map(|i| first.plus_blocks(i));
+        Ok(places.collect())
+    }
+
+    /// A refused frame may have left a whole head: it must be gone before another segment is begun,
+    /// or a later walk would take it for a frame.
+    fn erase_remains(&mut self) -> Result<(), Error> {
+        let zeroes = [0; ALIGNMENT as usize];
+        self.file
+            .write_at(&[IoSlice::new(&zeroes)], self.offset)
+            .map_err(|error| Error::io(DOING, error))?;
+        self.file
+            .sync()
+            .map_err(|error| Error::refused(DOING, error))?;
+        self.remains = false;
+        Ok(())
+    }
+}

@@ -1,0 +1,402 @@
+//! Where segments come from and where they go: numbers, the segment that is made ahead, spares, and
+//! how much room all of them may take.
+//!
+//! To make a segment costs a commit of the file system's journal, which takes long where the disk is
+//! busy. Made ahead, only its header has to become durable before frames go into it. A segment that
+//! was freed becomes a spare: its extents are allocated and its pages warm, so it is used again as
+//! it is. Nothing erases what it holds from its former life. That is never taken for new, because
+//! - its new name is durable before its new header, and that before any frame in it;
+//! - every former life had a lower number (a spare keeps its number in its name), and packed frames
+//!   carry the number of their segment;
+//! - frames of the log in it have lower sequences than any that is written from now on, as only
+//!   durable ones are freed, and recovery removes what lay behind the end instead of keeping it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use firebrick_edge::{Disk, DiskFile};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::catalog::SegmentKind;
+use crate::entry::Room;
+use crate::error::{Error, ErrorKind};
+use crate::files::Files;
+use crate::segment::{self, FOLDER, Segment, SegmentHeader};
+
+const DOING: &str = "make a segment";
+/// How many segments guests leave to those who make room.
+const RESERVE_SEGMENTS: u64 = 4;
+
+/// Who wants room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Right {
+    /// Data of guests, which leave the reserve alone.
+    Guest,
+    /// Discards, changes and the cleaner, by which room comes back.
+    Reserve,
+}
+
+/// The limits of a supply, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) segment: u64,
+    pub(crate) capacity: Option<u64>,
+    pub(crate) spare: u64,
+}
+
+/// Segments to come. The lock is held while one is made or begun, so that the header of each is
+/// durable before the next one is begun.
+pub(crate) struct Supply {
+    files: Arc<Files>,
+    limits: Limits,
+    state: Mutex<State>,
+    /// The segment made ahead is in use.
+    taken: Condvar,
+    used: AtomicU64,
+    spare: AtomicU64,
+}
+
+struct State {
+    /// The number of the next file.
+    next: u32,
+    ahead: Option<Blank>,
+    spares: Vec<Spare>,
+    /// Freed, and perhaps still held by readers.
+    retired: Vec<Arc<Segment>>,
+}
+
+/// A file that has its number and its room, but no header of its own yet: recovery takes it for one
+/// that was never begun.
+struct Blank {
+    number: u32,
+    file: Arc<dyn DiskFile>,
+    len: u64,
+}
+
+/// A file that waits to be used again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spare {
+    pub(crate) number: u32,
+    pub(crate) len: u64,
+}
+
+/// A segment that can be written to.
+pub(crate) struct Begun {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) file: Arc<dyn DiskFile>,
+    /// Whether guests may fill it.
+    pub(crate) guests: bool,
+}
+
+impl Supply {
+    pub(crate) fn new(
+        files: Arc<Files>,
+        limits: Limits,
+        next: u32,
+        used: u64,
+        spares: Vec<Spare>,
+    ) -> Self {
+        let spare = spares.iter().map(|spare| spare.len).sum();
+        let state = State {
+            next,
+            ahead: None,
+            spares,
+            retired: Vec::new(),
+        };
+        Self {
+            files,
+            limits,
+            state: Mutex::new(state),
+            taken: Condvar::new(),
+            used: AtomicU64::new(used),
+            spare: AtomicU64::new(spare),
+        }
+    }
+
+    /// No segment has had this number or a higher one.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.state.lock().next
+    }
+
+    /// Makes a segment ahead where there is none.
+    pub(crate) fn prepare(&self, timeout: Duration) -> Result<bool, Error> {
+        self.recycle()?;
+        let mut state = self.state.lock();
+        if state.ahead.is_some() {
+            self.taken.wait_for(&mut state, timeout);
+        }
+        if state.ahead.is_some() {
+            return Ok(false);
+        }
+        let len = self.limits.segment;
+        self.grant(len, Right::Guest)?;
+        state.ahead = Some(self.blank(&mut state, len)?);
+        Ok(true)
+    }
+
+    /// Begins a segment of at least `len` bytes. The number in the header is chosen here.
+    pub(crate) fn begin(
+        &self,
+        mut header: SegmentHeader,
+        len: u64,
+        right: Right,
+    ) -> Result<Begun, Error> {
+        let mut state = self.lock_recycled()?;
+        let ahead = match header.kind {
+            SegmentKind::Log => state.ahead.take(),
+            SegmentKind::Packed => None,
+        };
+        let guests = self.fits(len, Right::Guest)?;
+        let (blank, guests) = if let Some(mut ahead) = ahead {
+            // Nothing else will do: segments of the log are begun in the order of their numbers.
+            if let Err(error) = self.extend(&mut ahead, len, right) {
+                state.ahead = Some(ahead);
+                return Err(error);
+            }
+            (ahead, true)
+        } else {
+            self.grant(len, right)?;
+            (self.blank(&mut state, len)?, guests)
+        };
+        header.number = blank.number;
+        if let Err(error) = segment::write_header(&*blank.file, &header) {
+            // Half a header may be there. As it never had a frame, recovery does not mind.
+            self.discard(&blank)?;
+            return Err(error);
+        }
+        if header.kind == SegmentKind::Log {
+            self.taken.notify_one();
+        }
+        drop(state);
+        let segment = Segment::new(&self.files, &header.info(blank.len, None));
+        segment.keep(Arc::clone(&blank.file));
+        Ok(Begun {
+            segment,
+            file: blank.file,
+            guests,
+        })
+    }
+
+    /// Takes back a segment that nobody can find any more.
+    pub(crate) fn retire(&self, segment: Arc<Segment>) -> Result<(), Error> {
+        self.state.lock().retired.push(segment);
+        self.recycle()
+    }
+
+    /// Turns retired segments that nobody holds any more into spares, or removes them. No order is
+    /// needed here: should a crash undo it, a segment to which nothing refers is back.
+    fn recycle(&self) -> Result<(), Error> {
+        loop {
+            let mut state = self.state.lock();
+            // They cannot be found any more, so whoever holds one got it before.
+            let free = |segment: &Arc<Segment>| Arc::strong_count(segment) == 1;
+            let Some(index) = state.retired.iter().position(free) else {
+                return Ok(());
+            };
+            let segment = state.retired.swap_remove(index);
+            drop(state);
+            segment.close();
+            let (number, len) = (segment.number, segment.len());
+            let keeps = len == self.limits.segment
+                && self.spare.load(Ordering::Relaxed) + len <= self.limits.spare;
+            let path = Segment::path(number);
+            let done = if keeps {
+                self.files.disk.rename(&path, &Segment::spare_path(number))
+            } else {
+                self.files.disk.remove(&path)
+            };
+            if let Err(error) = done {
+                self.state.lock().retired.push(segment);
+                return Err(Error::io("free a segment", error));
+            }
+            self.used.fetch_sub(len, Ordering::Relaxed);
+            if keeps {
+                self.spare.fetch_add(len, Ordering::Relaxed);
+                self.state.lock().spares.push(Spare { number, len });
+            }
+        }
+    }
+
+    /// The state, in which readers that have let go meanwhile are taken note of where that helps.
+    fn lock_recycled(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.state.lock();
+        if !state.spares.is_empty() || state.retired.is_empty() {
+            return Ok(state);
+        }
+        drop(state);
+        self.recycle()?;
+        Ok(self.state.lock())
+    }
+
+    /// How much room there is; `current` is what is left in the segment that guests fill now.
+    pub(crate) fn room(&self, current: u64) -> Result<Room, Error> {
+        let used = self.used.load(Ordering::Relaxed);
+        let spare = self.spare.load(Ordering::Relaxed);
+        let reserve = self.reserve();
+        let ahead = self
+            .state
+            .lock()
+            .ahead
+            .as_ref()
+            .map_or(0, |blank| blank.len);
+        let free = self.left()?.saturating_sub(reserve);
+        Ok(Room {
+            used,
+            spare,
+            free_for_guests: free + current + ahead,
+        })
+    }
+
+    /// Whether guests may write although the reserve was used.
+    pub(crate) fn guests_fit(&self) -> Result<bool, Error> {
+        self.fits(0, Right::Guest)
+    }
+
+    const fn reserve(&self) -> u64 {
+        RESERVE_SEGMENTS * self.limits.segment
+    }
+
+    /// What new segments can still take.
+    fn left(&self) -> Result<u64, Error> {
+        let used = self.used.load(Ordering::Relaxed);
+        match self.limits.capacity {
+            Some(capacity) => Ok(capacity.saturating_sub(used)),
+            None => {
+                let space = self.files.disk.space();
+                let space = space.map_err(|error| Error::io("ask for free space", error))?;
+                Ok(space.free + self.spare.load(Ordering::Relaxed))
+            }
+        }
+    }
+
+    fn fits(&self, len: u64, right: Right) -> Result<bool, Error> {
+        let reserve = match right {
+            Right::Guest => self.reserve(),
+            Right::Reserve => 0,
+        };
+        Ok(self.left()? >= len + reserve)
+    }
+
+    fn grant(&self, len: u64, right: Right) -> Result<(), Error> {
+        if self.fits(len, right)? {
+            Ok(())
+        } else {
+            Err(Error::new(ErrorKind::NoSpace, DOING))
+        }
+    }
+
+    /// Makes a segment that was made ahead longer, where a frame needs that.
+    fn extend(&self, blank: &mut Blank, len: u64, right: Right) -> Result<(), Error> {
+        let Some(more) = len.checked_sub(blank.len).filter(|more| *more > 0) else {
+            return Ok(());
+        };
+        self.grant(more, right)?;
+        blank
+            .file
+            .allocate(len)
+            .map_err(|error| Error::io(DOING, error))?;
+        blank.len = len;
+        self.used.fetch_add(more, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A file of at least `len` bytes under the next number: a spare, or a new one. Its name is
+    /// durable when this returns, so that its header may follow.
+    fn blank(&self, state: &mut State, len: u64) -> Result<Blank, Error> {
+        let number = state.next;
+        let none_left = Error::new(
+            ErrorKind::Invalid("there are no segment numbers left"),
+            DOING,
+        );
+        state.next = number.checked_add(1).ok_or(none_left)?;
+        let fits = |spare: &Spare| spare.len >= len;
+        let blank = if let Some(index) = state.spares.iter().position(fits) {
+            let spare = state.spares[index];
+            let file = self.revive(spare, number)?;
+            state.spares.swap_remove(index);
+            self.spare.fetch_sub(spare.len, Ordering::Relaxed);
+            let len = spare.len;
+            Blank { number, file, len }
+        } else {
+            self.shed(state, len)?;
+            let file = segment::make_file(&self.files.disk, number, len)?;
+            Blank { number, file, len }
+        };
+        self.used.fetch_add(blank.len, Ordering::Relaxed);
+        Ok(blank)
+    }
+
+    /// Gives a spare its new number.
+    fn revive(&self, spare: Spare, number: u32) -> Result<Arc<dyn DiskFile>, Error> {
+        let io = |error| Error::io(DOING, error);
+        let disk = &self.files.disk;
+        let path = Segment::path(number);
+        disk.rename(&Segment::spare_path(spare.number), &path)
+            .map_err(io)?;
+        // Durable before anything in the file changes: a crash must not leave new content under the
+        // old name.
+        disk.sync_dir(FOLDER)
+            .map_err(|error| Error::refused(DOING, error))?;
+        disk.open(&path)
+            .map_err(|error| Error::refused(DOING, error))
+    }
+
+    /// Removes spares that are too short for what is needed where both do not fit.
+    fn shed(&self, state: &mut State, len: u64) -> Result<(), Error> {
+        let Some(capacity) = self.limits.capacity else {
+            return Ok(());
+        };
+        let taken = || self.used.load(Ordering::Relaxed) + self.spare.load(Ordering::Relaxed) + len;
+        while taken() > capacity {
+            let Some(spare) = state.spares.pop() else {
+                break;
+            };
+            let path = Segment::spare_path(spare.number);
+            let removed = self.files.disk.remove(&path);
+            removed.map_err(|error| Error::io(DOING, error))?;
+            self.spare.fetch_sub(spare.len, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn discard(&self, blank: &Blank) -> Result<(), Error> {
+        let removed = self.files.disk.remove(&Segment::path(blank.number));
+        removed.map_err(|error| Error::refused(DOING, error))?;
+        self.used.fetch_sub(blank.len, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// At a start: what was never begun becomes a spare, and spares for which there is no room go. What
+/// a crash undoes of that, the next start does again.
+pub(crate) fn sort_spares(
+    disk: &Arc<dyn Disk>,
+    limits: &Limits,
+    used: u64,
+    blank: Vec<Spare>,
+    spares: Vec<Spare>,
+) -> Result<Vec<Spare>, Error> {
+    let io = |error| Error::io("recover the log", error);
+    let room = limits
+        .capacity
+        .map_or(u64::MAX, |all| all.saturating_sub(used));
+    let mut left = room.min(limits.spare);
+    let mut kept = Vec::new();
+    let spares = spares.into_iter().map(|spare| (spare, true));
+    for (spare, has_name) in spares.chain(blank.into_iter().map(|spare| (spare, false))) {
+        let name = Segment::spare_path(spare.number);
+        let path = Segment::path(spare.number);
+        if spare.len == limits.segment && spare.len <= left {
+            if !has_name {
+                disk.rename(&path, &name).map_err(io)?;
+            }
+            left -= spare.len;
+            kept.push(spare);
+        } else {
+            let gone = if has_name { &name } else { &path };
+            disk.remove(gone).map_err(io)?;
+        }
+    }
+    Ok(kept)
+}
