@@ -1,5 +1,7 @@
 //! `site.conf`: what a site must know.
 
+mod nbd;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,6 +9,9 @@ use std::time::Duration;
 use firebrick_config::{ConfigError, ConfigFile, Section, Unknown};
 use firebrick_mirror::Fingerprint;
 use firebrick_vocabulary::{Bytes, GIB, KIB, MIB};
+
+pub(crate) use nbd::option_of;
+pub use nbd::NbdSecurity;
 
 /// The longest path that the address of a Unix socket holds, in bytes.
 pub const SOCKET_PATH_MAX: usize = 107;
@@ -16,7 +21,7 @@ pub const SOCKET_PATH_MAX: usize = 107;
 pub enum ExportVia {
     /// `nbd+unix:///NAME?socket=PATH`: for guests on this machine.
     Unix,
-    /// `nbd://ADDRESS:PORT/NAME`.
+    /// `nbd://ADDRESS:PORT/NAME`, or `nbds` where TLS is required.
     Tcp,
 }
 
@@ -42,8 +47,10 @@ pub struct SiteConf {
     pub admin: PathBuf,
     /// The Unix socket of the exports.
     pub nbd_socket: PathBuf,
-    /// Where exports listen by TCP; loopback unless there is TLS, so loopback. `None`: nowhere.
+    /// Where exports listen by TCP. `None`: nowhere.
     pub nbd_listen: Option<SocketAddr>,
+    /// What protects them there.
+    pub nbd_security: NbdSecurity,
     /// Which of both addresses guests are told.
     pub export_address: ExportVia,
     /// Where peers reach the log. `None`: no peer can read it.
@@ -71,23 +78,22 @@ impl SiteConf {
     pub fn from_file(file: &ConfigFile) -> Result<Self, ConfigError> {
         let section = file.require("site")?;
         let base = file.path().parent().unwrap_or(Path::new(""));
-        let conf = Self {
+        let nbd_security = nbd::security(section, base)?;
+        let nbd_listen = nbd::listen(section, &nbd_security)?;
+        Ok(Self {
             name: site_name(section)?,
             dir: base.join(section.require("dir")?),
             admin: socket(section, base, "admin")?,
             nbd_socket: socket(section, base, "nbd_socket")?,
-            nbd_listen: nbd_listen(section)?,
-            export_address: export_address(section)?,
+            nbd_listen,
+            export_address: nbd::via(section, nbd_listen, &nbd_security)?,
+            nbd_security,
             mirror_listen: section.value("mirror_listen", ADDRESS)?,
             segment_size: size(section, "segment_size", 64 * MIB, MIB, GIB)?,
             checkpoint_every: size(section, "checkpoint_every", 256 * MIB, MIB, 1024 * GIB)?,
             fence_grace: seconds(section, "fence_grace", 3.0)?,
             peers: peers(file)?,
-        };
-        if conf.export_address == ExportVia::Tcp && conf.nbd_listen.is_none() {
-            return Err(section.refuse("export_address", "tcp needs nbd_listen or nbd_port"));
-        }
-        Ok(conf)
+        })
     }
 }
 
@@ -118,39 +124,6 @@ fn socket(section: &Section, base: &Path, option: &str) -> Result<PathBuf, Confi
         return Err(section.refuse(option, reason));
     }
     Ok(path)
-}
-
-fn nbd_listen(section: &Section) -> Result<Option<SocketAddr>, ConfigError> {
-    let port: Option<u16> = section.value("nbd_port", "a port number")?;
-    let listen: Option<SocketAddr> = section.value("nbd_listen", ADDRESS)?;
-    let listen = match (listen, port) {
-        (Some(_), Some(_)) => {
-            return Err(section.refuse("nbd_port", "nbd_listen names the port already"));
-        }
-        (Some(listen), None) => Some(listen),
-        (None, port) => port.map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
-    };
-    match listen {
-        Some(listen) if !listen.ip().is_loopback() => Err(section.refuse(
-            "nbd_listen",
-            format!(
-                "{} is not a loopback address; exports have neither TLS nor passwords",
-                listen.ip()
-            ),
-        )),
-        listen => Ok(listen),
-    }
-}
-
-fn export_address(section: &Section) -> Result<ExportVia, ConfigError> {
-    match section.text("export_address")?.as_deref() {
-        None | Some("unix") => Ok(ExportVia::Unix),
-        Some("tcp") => Ok(ExportVia::Tcp),
-        Some(other) => Err(section.refuse(
-            "export_address",
-            format!("{other:?} is neither unix nor tcp"),
-        )),
-    }
 }
 
 /// A size in bytes, perhaps with a unit: `67108864`, `64MiB`, `64M`.

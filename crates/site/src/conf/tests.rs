@@ -1,5 +1,7 @@
 //! What `site.conf` may say, by example.
 
+use firebrick_export::TlsMode;
+
 use super::*;
 
 const GOOD: &str = "[site]\nname = site-a\ndir = store\nadmin = unix:///run/a.admin\nnbd_socket = a.nbd\nnbd_port = 10809\nmirror_listen = 127.0.0.1:0\nsegment_size = 16MiB\n[peer site-b]\naddress = 127.0.0.1:10909\nfingerprint = FP\n";
@@ -34,7 +36,7 @@ fn wrong_values_name_line_option_and_reason() {
         (
             "nbd_port = 10809",
             "nbd_listen = 0.0.0.0:1",
-            "/srv/site.conf:6: [site] nbd_listen: 0.0.0.0 is not a loopback address; exports have neither TLS nor passwords",
+            "/srv/site.conf:6: [site] nbd_listen: 0.0.0.0 is not a loopback address; set nbd_tls = required, or nbd_insecure = true to serve in clear text",
         ),
         (
             "segment_size = 16MiB",
@@ -75,4 +77,57 @@ fn a_socket_path_that_no_socket_can_have_is_refused() {
             .unwrap_err()
             .contains("a Unix socket allows 107")
     );
+}
+
+const CERTIFIED: &str = "nbd_certificate = c.pem\nnbd_key = /etc/k.pem\n";
+
+/// What becomes of `GOOD` with these lines for TCP.
+fn tcp(lines: &str) -> Result<SiteConf, String> {
+    conf(&GOOD.replace("nbd_port = 10809\n", lines))
+}
+
+#[test]
+fn tls_is_off_allowed_or_required() {
+    assert_eq!(tcp("").unwrap().nbd_security, NbdSecurity::default());
+    let required = tcp(&format!(
+        "nbd_tls = required\n{CERTIFIED}nbd_client_ca = ca.pem\nnbd_listen = 0.0.0.0:1\n\
+         nbd_advertise = a.example\nexport_address = tcp\n"
+    ))
+    .unwrap();
+    assert_eq!(required.nbd_security.mode, TlsMode::Required);
+    let files = required.nbd_security.files.unwrap();
+    assert_eq!(files.certificate, Path::new("/srv/c.pem"));
+    assert_eq!(files.key, Path::new("/etc/k.pem"));
+    assert_eq!(files.client_ca.as_deref(), Some(Path::new("/srv/ca.pem")));
+    let insecure = tcp("nbd_listen = 0.0.0.0:1\nnbd_insecure = true\n").unwrap();
+    assert!(insecure.nbd_security.insecure);
+}
+
+#[test]
+fn what_does_not_protect_is_refused() {
+    let cases = [
+        ("nbd_tls = maybe\n", "nbd_tls: \"maybe\" is neither off, allowed nor required"),
+        ("nbd_tls = required\n", "nbd_tls: needs nbd_certificate"),
+        ("nbd_tls = allowed\nnbd_certificate = c\n", "nbd_tls: needs nbd_key"),
+        ("nbd_client_ca = ca\n", "nbd_client_ca: nbd_tls is off; set it to allowed or required"),
+        (
+            &format!("nbd_tls = allowed\n{CERTIFIED}nbd_listen = 192.0.2.1:1\n"),
+            "nbd_listen: 192.0.2.1 is not a loopback address; set nbd_tls = required, or \
+             nbd_insecure = true to serve in clear text",
+        ),
+        (
+            &format!("nbd_tls = required\n{CERTIFIED}nbd_listen = [::]:1\nexport_address = tcp\n"),
+            "export_address: nobody can connect to ::; set nbd_advertise",
+        ),
+        ("export_address = tcp\n", "export_address: tcp needs nbd_listen or nbd_port"),
+        (
+            "nbd_advertise = a/b\n",
+            "nbd_advertise: \"a/b\" is not a host, or a host and port, such as \
+             blocks.example.org:10809",
+        ),
+    ];
+    for (lines, expected) in cases {
+        let refused = tcp(lines).unwrap_err();
+        assert!(refused.ends_with(expected), "{refused}");
+    }
 }

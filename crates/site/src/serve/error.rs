@@ -76,9 +76,18 @@ impl Error {
             Export::Io { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 ErrorKind::InUse
             }
-            Export::NotASocket(_) | Export::NotLoopback(_) | Export::Io { .. } => ErrorKind::Io,
+            Export::NotASocket(_)
+            | Export::NotLoopback(_)
+            | Export::NoCertificate
+            | Export::Io { .. } => ErrorKind::Io,
         };
         Self::new(kind, "open the exports", source)
+    }
+
+    pub(super) fn tls(source: &firebrick_export::TlsError) -> Self {
+        let option = crate::conf::option_of(source.file);
+        let doing = format!("use {option} = {}", source.path.display());
+        Self::new(ErrorKind::Io, doing, source.reason.clone())
     }
 
     pub(super) fn mirror(doing: &str, source: firebrick_mirror::Error) -> Self {

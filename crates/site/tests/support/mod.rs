@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use firebrick_backend::{Backend as _, NewImage};
 use firebrick_site::serve::{SiteServer, fingerprint_in};
-use firebrick_site::{ExportVia, PeerConf, SiteClient, SiteConf};
+use firebrick_site::{ExportVia, NbdSecurity, PeerConf, SiteClient, SiteConf};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, SnapshotName};
 use relay::Relay;
 use tempfile::TempDir;
@@ -27,6 +27,7 @@ pub fn conf(dir: &Path, name: &str) -> SiteConf {
         admin: dir.join(format!("{name}.admin")),
         nbd_socket: dir.join(format!("{name}.nbd")),
         nbd_listen: None,
+        nbd_security: NbdSecurity::default(),
         export_address: ExportVia::Unix,
         mirror_listen: None,
         segment_size: Bytes(4 * MIB),

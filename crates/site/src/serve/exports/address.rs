@@ -5,11 +5,12 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use firebrick_backend::{Access, ExportAddress};
-use firebrick_export::{ExportServer, ExportServerOptions};
+use firebrick_export::{ExportServer, ExportServerOptions, Tls, TlsMode};
 use firebrick_vocabulary::ImageName;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 
 use crate::conf::{ExportVia, SiteConf};
+use crate::serve::error::Error;
 
 /// Clients at one time.
 const CONNECTIONS_MAX: usize = 1024;
@@ -27,17 +28,27 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 pub(in crate::serve) struct ExportPlan {
     unix: PathBuf,
     tcp: Option<SocketAddr>,
+    tls_mode: TlsMode,
+    tls: Option<Tls>,
+    insecure: bool,
+    advertise: Option<String>,
     via: ExportVia,
 }
 
 impl ExportPlan {
-    /// What the configuration says.
-    pub(in crate::serve) fn of(conf: &SiteConf) -> Self {
-        Self {
+    /// What the configuration says, with the certificates that it names.
+    pub(in crate::serve) fn of(conf: &SiteConf) -> Result<Self, Error> {
+        let security = &conf.nbd_security;
+        let tls = security.files.as_ref().map(Tls::load).transpose();
+        Ok(Self {
             unix: conf.nbd_socket.clone(),
             tcp: conf.nbd_listen,
+            tls_mode: security.mode,
+            tls: tls.map_err(|error| Error::tls(&error))?,
+            insecure: security.insecure,
+            advertise: security.advertise.clone(),
             via: conf.export_address,
-        }
+        })
     }
 
     pub(super) fn options(&self) -> ExportServerOptions {
@@ -45,6 +56,9 @@ impl ExportPlan {
         ExportServerOptions {
             unix: self.unix.clone(),
             tcp: self.tcp,
+            tls_mode: self.tls_mode,
+            tls: self.tls.clone(),
+            insecure: self.insecure,
             workers: cores.clamp(2, 16),
             max_connections: CONNECTIONS_MAX,
             max_request_memory: REQUEST_MEMORY_MAX,
@@ -61,7 +75,7 @@ impl ExportPlan {
         let export = export_name(image, access);
         let listening = server.and_then(ExportServer::tcp_address).or(self.tcp);
         let uri = match (self.via, listening) {
-            (ExportVia::Tcp, Some(tcp)) => tcp_uri(tcp, &export),
+            (ExportVia::Tcp, Some(tcp)) => self.tcp_uri(tcp, &export),
             (ExportVia::Tcp, None) | (ExportVia::Unix, _) => self.unix_uri(&export),
         };
         ExportAddress {
@@ -76,10 +90,25 @@ impl ExportPlan {
         let socket = percent_encode(self.unix.as_os_str().as_encoded_bytes(), ESCAPED);
         format!("nbd+unix:///{name}?socket={socket}")
     }
+
+    fn tcp_uri(&self, listening: SocketAddr, export: &str) -> String {
+        let scheme = match self.tls_mode {
+            TlsMode::Off | TlsMode::Allowed => "nbd",
+            TlsMode::Required => "nbds",
+        };
+        let host = match &self.advertise {
+            None => listening.to_string(),
+            Some(host) if has_port(host) => host.clone(),
+            Some(host) => format!("{host}:{}", listening.port()),
+        };
+        let name = utf8_percent_encode(export, ESCAPED);
+        format!("{scheme}://{host}/{name}")
+    }
 }
 
-fn tcp_uri(listening: SocketAddr, export: &str) -> String {
-    format!("nbd://{listening}/{}", utf8_percent_encode(export, ESCAPED))
+/// Whether a host comes with a port; the colons of an IPv6 address stand in brackets.
+fn has_port(host: &str) -> bool {
+    host.rsplit(']').next().is_some_and(|end| end.contains(':'))
 }
 
 /// The name of the export of `image` that allows `access`.
@@ -99,6 +128,10 @@ mod tests {
         let mut plan = ExportPlan {
             unix: PathBuf::from("/run/fire brick/a.nbd"),
             tcp: Some(SocketAddr::from(([127, 0, 0, 1], 10809))),
+            tls_mode: TlsMode::Allowed,
+            tls: None,
+            insecure: false,
+            advertise: None,
             via: ExportVia::Unix,
         };
         let image = ImageName::new("volume-1 ?").unwrap();
@@ -111,5 +144,15 @@ mod tests {
         plan.via = ExportVia::Tcp;
         let address = plan.address(None, &image, Access::ReadOnly);
         assert_eq!(address.uri, "nbd://127.0.0.1:10809/volume-1%20%3F.ro");
+        plan.tls_mode = TlsMode::Required;
+        let mut told = |advertise: &str| {
+            plan.advertise = Some(advertise.to_owned());
+            let uri = plan.address(None, &image, Access::ReadOnly).uri;
+            uri.replace("/volume-1%20%3F.ro", "")
+        };
+        assert_eq!(told("a.example"), "nbds://a.example:10809");
+        assert_eq!(told("a.example:1"), "nbds://a.example:1");
+        assert_eq!(told("[::1]"), "nbds://[::1]:10809");
+        assert_eq!(told("[::1]:1"), "nbds://[::1]:1");
     }
 }
