@@ -22,13 +22,14 @@ use crate::query::Query;
 use crate::versions;
 
 /// What addresses below `/v3` begin with where they have no project.
-const COLLECTIONS: [&str; 10] = [
+const COLLECTIONS: [&str; 11] = [
     "attachments",
     "capabilities",
     "extensions",
     "limits",
     "os-availability-zone",
     "os-services",
+    "qos-specs",
     "scheduler-stats",
     "snapshots",
     "types",

@@ -27,7 +27,7 @@ const fn extension(
     }
 }
 
-const EXTENSIONS: [Extension; 16] = [
+const EXTENSIONS: [Extension; 17] = [
     extension(
         "UsedLimits",
         "os-used-limits",
@@ -45,6 +45,12 @@ const EXTENSIONS: [Extension; 16] = [
         "os-types-extra-specs",
         "Type extra specs support.",
         "2011-08-24T00:00:00+00:00",
+    ),
+    extension(
+        "Qos_specs_manage",
+        "qos-specs",
+        "QoS specs support.",
+        "2013-08-02T00:00:00+00:00",
     ),
     extension(
         "SnapshotActions",

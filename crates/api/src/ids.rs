@@ -1,6 +1,6 @@
 //! Ids in addresses. What is no id names nothing, and is answered as if it were looked for.
 
-use firebrick_vocabulary::{AttachmentId, SnapshotUuid, TypeId, VolumeId};
+use firebrick_vocabulary::{AttachmentId, QosId, SnapshotUuid, TypeId, VolumeId};
 use uuid::Uuid;
 
 use crate::fault::Fault;
@@ -43,6 +43,13 @@ pub(crate) fn volume_type(text: &str) -> Result<TypeId, Fault> {
 /// That there is no such volume type.
 pub(crate) fn no_volume_type(text: &str) -> Fault {
     missing("Volume type", text)
+}
+
+/// The QoS spec of an address.
+pub(crate) fn qos(text: &str) -> Result<QosId, Fault> {
+    uuid(text)
+        .map(QosId)
+        .ok_or_else(|| Fault::not_found(format!("No such QoS spec {}.", shown(text))))
 }
 
 /// The attachment of an address.

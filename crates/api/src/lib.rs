@@ -21,6 +21,7 @@ mod metadata;
 mod microversion;
 mod options;
 mod pools;
+mod qos;
 mod query;
 mod routes;
 mod server;

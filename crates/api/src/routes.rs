@@ -9,7 +9,9 @@ use firebrick_control::Control;
 use crate::door::{self, Door};
 use crate::fault::Fault;
 use crate::options::ApiOptions;
-use crate::{attachments, extensions, limits, pools, services, snapshots, types, volumes, zones};
+use crate::{
+    attachments, extensions, limits, pools, qos, services, snapshots, types, volumes, zones,
+};
 
 /// The whole API, answering from `control`. Clones share everything.
 pub fn router(control: Control, options: ApiOptions) -> Router {
@@ -24,6 +26,7 @@ fn resources() -> Router<Control> {
         .merge(snapshot_routes())
         .merge(attachment_routes())
         .merge(type_routes())
+        .merge(qos_routes())
         .merge(operator_routes())
         .fallback(nowhere)
         .method_not_allowed_fallback(nowhere)
@@ -118,6 +121,26 @@ fn type_routes() -> Router<Control> {
         .route(
             "/types/{id}/extra_specs/{key}",
             get(specs::show).put(specs::set).delete(specs::delete),
+        )
+}
+
+fn qos_routes() -> Router<Control> {
+    use qos::{associations as with, resource};
+    Router::new()
+        .route("/qos-specs", get(qos::list).post(resource::create))
+        .route(
+            "/qos-specs/{id}",
+            get(resource::show)
+                .put(resource::update)
+                .delete(resource::delete),
+        )
+        .route("/qos-specs/{id}/delete_keys", put(resource::delete_keys))
+        .route("/qos-specs/{id}/associations", get(with::list))
+        .route("/qos-specs/{id}/associate", get(with::associate))
+        .route("/qos-specs/{id}/disassociate", get(with::disassociate))
+        .route(
+            "/qos-specs/{id}/disassociate_all",
+            get(with::disassociate_all),
         )
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Position, SnapshotName, StoreId};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
 
 pub use capability::Capabilities;
 pub use fault::{Fault, FaultKind};
@@ -50,6 +50,9 @@ pub trait Backend: Send + Sync + 'static {
     async fn rename_image(&self, image: ImageId, name: ImageName) -> Result<(), Fault>;
     /// Makes the image larger (or, where it is as large already, does nothing). Never smaller.
     async fn extend_image(&self, image: ImageId, size: Bytes) -> Result<(), Fault>;
+    /// Makes these the limits of the image's exports, now and for as long as it exists, wherever it is
+    /// primary. `NotPrimary` where it is not primary here.
+    async fn set_limits(&self, image: ImageId, limits: Limits) -> Result<(), Fault>;
     /// Removes the image; `Busy` where it has snapshots or is exported.
     async fn remove_image(&self, image: ImageId) -> Result<(), Fault>;
 

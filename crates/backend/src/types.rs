@@ -1,8 +1,8 @@
 //! What goes to a site and comes back.
 
 use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, Lag, Position, Role, SnapshotId, SnapshotName, StoreId,
-    SyncState,
+    Bytes, Epoch, ImageId, ImageName, Lag, Limits, Position, Role, SnapshotId, SnapshotName,
+    StoreId, SyncState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,9 @@ pub struct ImageInfo {
     pub mirrored: bool,
     /// Whether it is usable.
     pub sync: SyncState,
+    /// What guests are held to.
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 /// A snapshot as a site has it.

@@ -23,6 +23,18 @@ impl Context {
         ))
     }
 
+    /// Refuses those whom a policy, named as in Cinder, does not allow what they ask for: all but
+    /// administrators.
+    pub(crate) fn require(&self, policy: &str) -> Result<()> {
+        if self.is_admin {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Forbidden,
+            format_args!("Policy doesn't allow {policy} to be performed."),
+        ))
+    }
+
     /// The list with what hides other projects' rows.
     pub(crate) fn narrowed(&self, query: Query) -> Listing {
         if self.is_admin && query.all_projects {

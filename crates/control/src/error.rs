@@ -109,6 +109,11 @@ impl Error {
         )
     }
 
+    /// `No such QoS spec ….`
+    pub fn no_qos(id: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::NotFound, format_args!("No such QoS spec {id}."))
+    }
+
     /// `Service … could not be found on host ….`
     pub fn no_service(binary: impl fmt::Display, host: impl fmt::Display) -> Self {
         Self::new(

@@ -15,6 +15,7 @@ mod home;
 mod limits;
 mod options;
 mod pools;
+mod qos;
 mod quota;
 mod reconcile;
 mod replication;
@@ -34,12 +35,13 @@ pub use detail::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use firebrick_db::{
-    AttachMode, Attachment, Column, Direction, Filter, Listing, Service, Snapshot, Test, TimeTest,
-    Volume, VolumeType,
+    AttachMode, Attachment, Column, Direction, Filter, Listing, QosSpec, Service, Snapshot, Test,
+    TimeTest, Volume, VolumeType,
 };
+pub use firebrick_state::QosConsumer;
 pub use options::{BackendOptions, ControlOptions, FailoverOptions, POOL, Quotas, RunnerOptions};
 pub use request::{
-    ConnectionInfo, Context, CreateAttachment, CreateSnapshot, CreateType, CreateVolume,
+    ConnectionInfo, Context, CreateAttachment, CreateQos, CreateSnapshot, CreateType, CreateVolume,
     DeleteVolume, ForceDetach, LegacyAttach, Limits, Metadata, MetadataWrite, Object, Pool, Query,
-    Rename, ResetStatus, UpdateType, Zone,
+    Rename, ResetStatus, UpdateQos, UpdateType, Zone,
 };

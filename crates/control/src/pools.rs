@@ -175,7 +175,7 @@ fn capabilities(backend: &BackendOptions, view: &BackendView) -> Object {
         "thick_provisioning_support": !offered.thin_provisioning,
         "multiattach": offered.multiattach,
         "online_extend_support": offered.online_extend,
-        "QoS_support": false,
+        "QoS_support": true,
         "filter_function": null,
         "goodness_function": null,
         "location_info": null,

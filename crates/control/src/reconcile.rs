@@ -11,12 +11,13 @@ use firebrick_vocabulary::{ImageId, Role, VolumeId};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use crate::attachment::export::{access, connection_info};
+use crate::attachment::export::{access, moved_info};
 use crate::attachment::export_key;
 use crate::control::{Inner, VOLUME, site};
 use crate::error::Result;
 use crate::home::moves;
 use crate::options::BackendOptions;
+use crate::qos::compare::hold;
 
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -27,6 +28,9 @@ pub(crate) async fn run(inner: Arc<Inner>) {
         for backend in &inner.options.backends {
             if let Err(error) = heal(&inner, backend).await {
                 warn!(backend = backend.name, %error, "roles could not be compared");
+            }
+            if let Err(error) = hold(&inner, backend).await {
+                warn!(backend = backend.name, %error, "limits could not be compared");
             }
             if let Err(error) = agree(&inner, backend).await {
                 warn!(backend = backend.name, %error, "exports could not be compared with attachments");
@@ -95,7 +99,7 @@ async fn agree_at(inner: &Inner, backend: &BackendOptions, id: Option<&str>) -> 
 }
 
 fn says(row: &Attachment, address: &ExportAddress) -> bool {
-    row.connection_info.as_ref() == Some(&connection_info(row, address))
+    row.connection_info.as_ref() == Some(&moved_info(row, address))
 }
 
 /// The attachment says how its export is reached. The export of one that has gone, or
@@ -116,7 +120,7 @@ async fn note(
     };
     if !says(row, address) && newer == *row {
         info!(volume = %row.volume, site = site.name(), "an attachment learns where its export is");
-        newer.connection_info = Some(connection_info(row, address));
+        newer.connection_info = Some(moved_info(row, address));
         attachments::update(&mut tx, &newer).await?;
         tx.commit().await?;
     }

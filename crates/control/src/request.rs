@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use firebrick_db::{AttachMode, Listing};
+use firebrick_state::QosConsumer;
 use firebrick_vocabulary::{AttachmentId, ProjectId, SnapshotUuid, UserId, VolumeId};
 use serde_json::{Map, Value};
 
@@ -197,6 +198,26 @@ pub struct UpdateType {
     pub description: Option<Option<String>>,
     /// `is_public`.
     pub is_public: Option<bool>,
+}
+
+/// `POST /qos-specs`.
+#[derive(Clone, Debug)]
+pub struct CreateQos {
+    /// `name`.
+    pub name: String,
+    /// `consumer`.
+    pub consumer: QosConsumer,
+    /// All other keys.
+    pub specs: Metadata,
+}
+
+/// `PUT /qos-specs/{id}`.
+#[derive(Clone, Debug, Default)]
+pub struct UpdateQos {
+    /// `consumer`; `None` stays as it is.
+    pub consumer: Option<QosConsumer>,
+    /// All other keys; those that are not here stay as they are.
+    pub specs: Metadata,
 }
 
 /// A project's limits and what it has: `GET /limits`.

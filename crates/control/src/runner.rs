@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use crate::control::Inner;
 use crate::story::{Step, Stop};
-use crate::{attachment, replication, snapshot, volume};
+use crate::{attachment, qos, replication, snapshot, volume};
 
 /// The longest pause before another try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -95,6 +95,7 @@ impl Inner {
             ActivityKind::CreateVolume => volume::create::run(self, activity).await,
             ActivityKind::DeleteVolume => volume::delete::run(self, activity).await,
             ActivityKind::ExtendVolume => volume::extend::run(self, activity).await,
+            ActivityKind::LimitVolume => qos::limit::run(self, activity).await,
             ActivityKind::CreateSnapshot => snapshot::create::run(self, activity).await,
             ActivityKind::DeleteSnapshot => snapshot::delete::run(self, activity).await,
             ActivityKind::Attach => attachment::export::run(self, activity).await,
@@ -108,6 +109,7 @@ impl Inner {
             ActivityKind::CreateVolume => volume::create::undo(self, activity, why).await,
             ActivityKind::DeleteVolume => volume::delete::undo(self, activity, why).await,
             ActivityKind::ExtendVolume => volume::extend::undo(self, activity, why).await,
+            ActivityKind::LimitVolume => qos::limit::undo(self, activity, why).await,
             ActivityKind::CreateSnapshot => snapshot::create::undo(self, activity, why).await,
             ActivityKind::DeleteSnapshot => snapshot::delete::undo(self, activity, why).await,
             ActivityKind::Attach => attachment::export::undo(self, activity, why).await,

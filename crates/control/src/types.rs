@@ -17,6 +17,7 @@ pub(crate) async fn ensure_default(tx: &mut Tx, name: &str) -> Result<()> {
             description: Some("Default Volume Type".to_owned()),
             is_public: true,
             extra_specs: Metadata::new(),
+            qos_specs: None,
             created_at: now(),
             updated_at: None,
         };
@@ -71,6 +72,7 @@ impl Control {
             description: request.description,
             is_public: request.is_public,
             extra_specs: request.extra_specs,
+            qos_specs: None,
             created_at: now(),
             updated_at: None,
         };

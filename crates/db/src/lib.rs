@@ -18,6 +18,7 @@ pub use table::activities::{self, Activity};
 pub use table::attachments::{self, AttachMode, Attachment};
 pub use table::listing::{Column, Direction, Filter, Listing, Test, TimeTest};
 pub use table::properties;
+pub use table::qos::{self, QosSpec};
 pub use table::services::{self, Service};
 pub use table::snapshots::{self, Snapshot};
 pub use table::types::{self, VolumeType};

@@ -57,6 +57,12 @@ const VERSIONS: &[&[&str]] = &[&[
         created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, finished_at BIGINT)",
     "CREATE INDEX activities_to_run ON activities (status, run_after)",
     "CREATE INDEX activities_by_resource ON activities (resource)",
+], &[
+    "CREATE TABLE qos_specs (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, consumer TEXT NOT NULL,
+        created_at BIGINT NOT NULL, updated_at BIGINT)",
+    "ALTER TABLE types ADD COLUMN qos_specs TEXT REFERENCES qos_specs (id)",
+    "CREATE INDEX types_by_qos_specs ON types (qos_specs)",
 ]];
 
 /// Takes the schema to the newest version.

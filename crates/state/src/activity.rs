@@ -11,6 +11,8 @@ texts!(
         DeleteVolume = "delete_volume",
         /// Makes a volume larger.
         ExtendVolume = "extend_volume",
+        /// Holds a volume to the limits of its type.
+        LimitVolume = "limit_volume",
         /// Takes a snapshot.
         CreateSnapshot = "create_snapshot",
         /// Removes a snapshot.

@@ -8,6 +8,7 @@
 mod activity;
 mod attachment;
 mod diagram;
+mod qos;
 mod replication;
 mod snapshot;
 mod text;
@@ -16,6 +17,7 @@ mod volume;
 pub use activity::{ActivityKind, ActivityStatus};
 pub use attachment::AttachmentStatus;
 pub use diagram::{snapshot_diagram, volume_diagram};
+pub use qos::QosConsumer;
 pub use replication::ReplicationStatus;
 pub use snapshot::{SnapshotOperation, SnapshotStatus};
 pub use text::UnknownText;

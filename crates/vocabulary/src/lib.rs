@@ -23,5 +23,5 @@ pub use limits::{Burst, LIMIT_MAX, Limit, Limits, LimitsError, LimitsRule, Rates
 pub use position::{Epoch, Position, Sequence};
 pub use role::{Role, SyncState};
 pub use volume::{
-    ActivityId, AttachmentId, ProjectId, ServiceId, SnapshotUuid, TypeId, UserId, VolumeId,
+    ActivityId, AttachmentId, ProjectId, QosId, ServiceId, SnapshotUuid, TypeId, UserId, VolumeId,
 };

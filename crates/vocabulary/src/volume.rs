@@ -25,6 +25,10 @@ uuid_id!(
     TypeId
 );
 uuid_id!(
+    /// The id of a QoS spec.
+    QosId
+);
+uuid_id!(
     /// The id of an activity: a durable, resumable unit of control-plane work.
     ActivityId
 );

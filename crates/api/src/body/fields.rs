@@ -441,6 +441,19 @@ impl<'a> Fields<'a> {
         Ok(texts)
     }
 
+    /// A list of texts of 1 to 255 characters, which must be there.
+    pub(crate) fn texts_of(&self, key: &'a str) -> Result<Vec<String>, Fault> {
+        let value = self.get(key).unwrap_or(&Value::Null);
+        let Some(items) = value.as_array() else {
+            return Err(not_of_type(Some(key), value, "'array'"));
+        };
+        let text = |item: &Value| match item {
+            Value::String(text) => bounded(key, text, 1),
+            other => Err(not_of_type(Some(key), other, "'string'")),
+        };
+        items.iter().map(text).collect()
+    }
+
     /// The one entry of an object that must be named `key`, as in `PUT …/metadata/{key}`.
     pub(crate) fn single(&self, key: &str, keys: Keys) -> Result<String, Fault> {
         match self.entries.len() {

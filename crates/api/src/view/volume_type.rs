@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use firebrick_control::{Metadata, TypeDetail};
-use firebrick_vocabulary::TypeId;
+use firebrick_vocabulary::{QosId, TypeId};
 use serde::Serialize;
 
-use super::{Nothing, gated};
+use super::{Gated, gated};
 use crate::call::Call;
 
 /// The extra specs that everybody may see: what users must know to choose a type.
@@ -25,7 +25,7 @@ pub(crate) struct VolumeType<'a> {
     description: Option<&'a str>,
     extra_specs: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    qos_specs_id: Option<Nothing>,
+    qos_specs_id: Gated<QosId>,
     #[serde(
         rename = "os-volume-type-access:is_public",
         skip_serializing_if = "Option::is_none"
@@ -67,7 +67,7 @@ pub(crate) fn created<'a>(call: &Call, detail: &'a TypeDetail) -> VolumeType<'a>
 /// The default type.
 pub(crate) fn default<'a>(call: &Call, detail: &'a TypeDetail) -> VolumeType<'a> {
     VolumeType {
-        qos_specs_id: gated(call.context.is_admin, None),
+        qos_specs_id: gated(call.context.is_admin, detail.volume_type.qos_specs),
         ..changed(call, detail)
     }
 }

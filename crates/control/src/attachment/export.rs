@@ -10,11 +10,17 @@ use tracing::info;
 
 use super::{export_key, settle};
 use crate::control::Inner;
+use crate::qos::front::for_host;
 use crate::request::Object;
 use crate::story::{Step, Stop};
 
-/// What the attachment's host must know, in the form of `os-initialize_connection`.
-pub(crate) fn connection_info(attachment: &Attachment, address: &ExportAddress) -> Value {
+/// What the attachment's host must know, in the form of `os-initialize_connection`. What it is told of
+/// a QoS spec is what holds when it attaches, as in Cinder.
+pub(crate) fn connection_info(
+    attachment: &Attachment,
+    address: &ExportAddress,
+    qos_specs: &Value,
+) -> Value {
     json!({
         "driver_volume_type": address.protocol,
         "data": {
@@ -24,11 +30,18 @@ pub(crate) fn connection_info(attachment: &Attachment, address: &ExportAddress) 
             "volume_id": attachment.volume.to_string(),
             "attachment_id": attachment.id.to_string(),
             "encrypted": false,
-            "qos_specs": null,
+            "qos_specs": qos_specs,
             "cacheable": false,
             "discard": true,
         },
     })
+}
+
+/// [`connection_info`] of an attachment whose export is reached in another way than before.
+pub(crate) fn moved_info(attachment: &Attachment, address: &ExportAddress) -> Value {
+    let known = attachment.connection_info.as_ref();
+    let qos_specs = known.and_then(|info| info.pointer("/data/qos_specs"));
+    connection_info(attachment, address, qos_specs.unwrap_or(&Value::Null))
 }
 
 pub(crate) const fn access(mode: AttachMode) -> Access {
@@ -60,6 +73,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let volume = volume.ok_or_else(|| Stop::Never("the volume is gone".to_owned()))?;
     let home = inner.home(&volume).await?;
     let image = attachment.volume.image_id();
+    let qos_specs = for_host(&mut *inner.db.read().await?, &volume).await?;
     let address = home
         .site
         .export(image, export_key(&attachment), access(attachment.mode))
@@ -69,7 +83,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let there = attachments::get(&mut tx, id).await?;
     let gone = there.is_none();
     if let Some(mut attachment) = there {
-        attachment.connection_info = Some(connection_info(&attachment, &address));
+        attachment.connection_info = Some(connection_info(&attachment, &address, &qos_specs));
         if attachment.status == AttachmentStatus::Reserved {
             attachment.status = AttachmentStatus::Attaching;
             attachment.attached_at = Some(now());

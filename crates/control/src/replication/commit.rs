@@ -7,7 +7,7 @@ use firebrick_vocabulary::ImageId;
 use tracing::warn;
 
 use super::failover::Move;
-use crate::attachment::export::{access, connection_info};
+use crate::attachment::export::{access, moved_info};
 use crate::attachment::{export_key, settle};
 use crate::control::{Inner, VOLUME};
 use crate::home::moves;
@@ -167,7 +167,7 @@ pub(super) async fn exports(step: &Move<'_>) -> Step {
                 continue;
             }
         };
-        row.connection_info = Some(connection_info(&row, &address));
+        row.connection_info = Some(moved_info(&row, &address));
         let mut tx = inner.db.begin().await?;
         attachments::update(&mut tx, &row).await?;
         tx.commit().await?;

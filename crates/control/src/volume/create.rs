@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firebrick_backend::{NewImage, Origin, PromoteMode, PromoteOutcome};
+use firebrick_backend::{ImageInfo, NewImage, Origin, PromoteMode, PromoteOutcome};
 use firebrick_db::{Activity, Connection, Tx, Volume, VolumeType, now, snapshots, types, volumes};
 use firebrick_scheduler::{Request, choose, matches};
 use firebrick_state::{
@@ -17,6 +17,7 @@ use crate::control::{Control, Inner};
 use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::home::{Home, moves};
+use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateVolume};
 use crate::snapshot::look::visible as visible_snapshot;
@@ -240,7 +241,11 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         origin: origin(&mut *inner.db.read().await?, &volume).await?,
         mirrored: moves(&volume),
     };
-    make_primary(&home, image).await?;
+    let held = make_primary(&home, image).await?.limits;
+    let limits = limits_of(&mut *inner.db.read().await?, &volume, volume.size).await?;
+    if held != limits {
+        home.site.set_limits(id.image_id(), limits).await?;
+    }
     let mut tx = inner.db.begin().await?;
     if let Err(stop) = home.stays(&mut tx).await {
         // The next run makes it primary where it will live; this copy must not be one then.
@@ -263,15 +268,15 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
 
 /// Makes the image. Where an earlier run made it at the other site before the backend moved, this one
 /// has a copy, which nobody has ever written to but its origin: it is simply taken over.
-async fn make_primary(home: &Home, image: NewImage) -> Step {
+async fn make_primary(home: &Home, image: NewImage) -> Step<ImageInfo> {
     let id = image.id;
     let made = home.site.create_image(image).await?;
     if made.role == Role::Primary {
-        return Ok(());
+        return Ok(made);
     }
     let outcomes = home.site.promote(&[id], PromoteMode::Forced).await?;
     match outcomes.into_iter().find(|outcome| outcome.image == id) {
-        Some(PromoteOutcome { result: Ok(_), .. }) => Ok(()),
+        Some(PromoteOutcome { result: Ok(_), .. }) => Ok(made),
         refused => Err(Stop::Later(format!(
             "{id} cannot be made primary: {refused:?}"
         ))),

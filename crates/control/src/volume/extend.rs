@@ -8,6 +8,7 @@ use serde_json::json;
 use super::look::visible;
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::Context;
 use crate::story::{Step, Stop};
@@ -89,6 +90,14 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     home.site
         .extend_image(image, Gibibytes(size).bytes())
         .await?;
+    let (former, limits) = {
+        let connection = &mut *inner.db.read().await?;
+        let former = limits_of(connection, &volume, volume.size).await?;
+        (former, limits_of(connection, &volume, size).await?)
+    };
+    if former != limits {
+        home.site.set_limits(image, limits).await?;
+    }
     let mut tx = inner.db.begin().await?;
     home.stays(&mut tx).await?;
     if let Some(mut volume) = volumes::get(&mut tx, id).await? {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_backend::{ExportKey, Fault, FaultKind, NewImage, PromoteMode, Reason};
-use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, Role, SnapshotName, StoreId};
+use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, Limits, Role, SnapshotName, StoreId};
 
 /// One site's copy of an image.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub(crate) struct Image {
     pub(crate) role: Role,
     pub(crate) epoch: Epoch,
     pub(crate) mirrored: bool,
+    pub(crate) limits: Limits,
     pub(crate) snapshots: Vec<(SnapshotName, Bytes)>,
     /// The other site is primary, as far as this one has heard.
     primary_elsewhere: bool,
@@ -153,6 +154,7 @@ impl State {
             role: Role::Primary,
             epoch: Epoch(1),
             mirrored: new.mirrored,
+            limits: Limits::default(),
             snapshots: Vec::new(),
             primary_elsewhere: false,
         };
@@ -166,6 +168,12 @@ impl State {
             return fault(FaultKind::Invalid, "images do not shrink");
         }
         image.size = size;
+        self.head += 1;
+        Ok(())
+    }
+
+    pub(crate) fn limit(&mut self, id: ImageId, limits: Limits) -> Result<(), Fault> {
+        self.primary(id)?.limits = limits;
         self.head += 1;
         Ok(())
     }

@@ -10,8 +10,8 @@ use firebrick_backend::{
     SnapshotInfo, SpaceStats,
 };
 use firebrick_vocabulary::{
-    Bytes, Epoch, GIB, ImageId, ImageName, Position, Sequence, SnapshotId, SnapshotName, StoreId,
-    SyncState,
+    Bytes, Epoch, GIB, ImageId, ImageName, Limits, Position, Sequence, SnapshotId, SnapshotName,
+    StoreId, SyncState,
 };
 use parking_lot::Mutex;
 
@@ -36,6 +36,7 @@ fn info(id: ImageId, image: &Image) -> ImageInfo {
         epoch: image.epoch,
         mirrored: image.mirrored,
         sync: SyncState::Consistent,
+        limits: image.limits,
     }
 }
 
@@ -152,6 +153,11 @@ impl Backend for Site {
 
     async fn extend_image(&self, image: ImageId, size: Bytes) -> Result<(), Fault> {
         self.call("extend_image", |state| state.extend(image, size))
+            .await
+    }
+
+    async fn set_limits(&self, image: ImageId, limits: Limits) -> Result<(), Fault> {
+        self.call("set_limits", |state| state.limit(image, limits))
             .await
     }
 

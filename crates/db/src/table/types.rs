@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ::time::OffsetDateTime;
-use firebrick_vocabulary::TypeId;
+use firebrick_vocabulary::{QosId, TypeId};
 use sqlx::any::AnyRow;
 
 use crate::error::Error;
@@ -24,6 +24,7 @@ pub struct VolumeType {
     pub description: Option<String>,
     pub is_public: bool,
     pub extra_specs: BTreeMap<String, String>,
+    pub qos_specs: Option<QosId>,
     pub created_at: OffsetDateTime,
     pub updated_at: Option<OffsetDateTime>,
 }
@@ -39,6 +40,7 @@ fn from_row(row: &AnyRow) -> Result<VolumeType, Error> {
         description: columns.maybe_text("description")?,
         is_public: columns.flag("is_public")?,
         extra_specs: BTreeMap::new(),
+        qos_specs: columns.maybe_parsed("qos_specs")?,
         created_at: columns.time("created_at")?,
         updated_at: columns.maybe_time("updated_at")?,
     })
@@ -97,14 +99,15 @@ async fn one(
 
 /// Adds a type; [`crate::ErrorKind::Exists`] where the name is taken.
 pub async fn insert(connection: &mut Connection, kind: &VolumeType) -> Result<(), Error> {
-    let sql = "INSERT INTO types (id, name, description, is_public, created_at) \
-               VALUES ($1, $2, $3, $4, $5)";
+    let sql = "INSERT INTO types (id, name, description, is_public, created_at, qos_specs) \
+               VALUES ($1, $2, $3, $4, $5, $6)";
     let query = sqlx::query(sql)
         .bind(kind.id.to_string())
         .bind(kind.name.as_str())
         .bind(kind.description.as_deref())
         .bind(flag(kind.is_public))
-        .bind(to_micros(kind.created_at));
+        .bind(to_micros(kind.created_at))
+        .bind(kind.qos_specs.map(|id| id.to_string()));
     query
         .execute(&mut *connection)
         .await
@@ -112,16 +115,28 @@ pub async fn insert(connection: &mut Connection, kind: &VolumeType) -> Result<()
     properties::merge(connection, kind.id.0, &kind.extra_specs).await
 }
 
-/// Writes name, description and visibility.
+/// The types of a QoS spec, the newest first.
+pub async fn of_qos(connection: &mut Connection, id: QosId) -> Result<Vec<VolumeType>, Error> {
+    let sql = "SELECT * FROM types WHERE qos_specs = $1 ORDER BY created_at DESC, id DESC";
+    let query = sqlx::query(sql).bind(id.to_string());
+    let rows = query
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(Error::sql(READ))?;
+    with_specs(connection, &rows).await
+}
+
+/// Writes name, description, visibility and QoS spec.
 pub async fn update(connection: &mut Connection, kind: &VolumeType) -> Result<(), Error> {
-    let sql = "UPDATE types SET name = $2, description = $3, is_public = $4, updated_at = $5 \
-               WHERE id = $1";
+    let sql = "UPDATE types SET name = $2, description = $3, is_public = $4, updated_at = $5, \
+               qos_specs = $6 WHERE id = $1";
     let query = sqlx::query(sql)
         .bind(kind.id.to_string())
         .bind(kind.name.as_str())
         .bind(kind.description.as_deref())
         .bind(flag(kind.is_public))
-        .bind(to_micros(now()));
+        .bind(to_micros(now()))
+        .bind(kind.qos_specs.map(|id| id.to_string()));
     query
         .execute(connection)
         .await

@@ -10,7 +10,7 @@ use firebrick_backend::{
     ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, SiteStatus, SnapshotInfo,
     SpaceStats,
 };
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Position, SnapshotName, StoreId};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
 use parking_lot::Mutex;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -212,6 +212,10 @@ impl Backend for SiteClient {
 
     async fn extend_image(&self, image: ImageId, size: Bytes) -> Result<(), Fault> {
         ask!(self, Request::ExtendImage { image, size })
+    }
+
+    async fn set_limits(&self, image: ImageId, limits: Limits) -> Result<(), Fault> {
+        ask!(self, Request::SetLimits { image, limits })
     }
 
     async fn remove_image(&self, image: ImageId) -> Result<(), Fault> {

@@ -6,7 +6,7 @@ use firebrick_backend::{
     Access, ExportAddress, ExportInfo, ExportKey, Fault, ImageInfo, MirrorStatus, NewImage,
     PromoteMode, PromoteOutcome, SiteStatus, SnapshotInfo, SpaceStats,
 };
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Position, SnapshotName, StoreId};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
 use serde::{Deserialize, Serialize};
 
 /// The version spoken here. A site answers another one with its own and ends the connection.
@@ -45,6 +45,10 @@ pub enum Request {
     ExtendImage {
         image: ImageId,
         size: Bytes,
+    },
+    SetLimits {
+        image: ImageId,
+        limits: Limits,
     },
     RemoveImage {
         image: ImageId,
@@ -105,6 +109,7 @@ impl Request {
             Self::CreateImage { .. }
             | Self::RenameImage { .. }
             | Self::ExtendImage { .. }
+            | Self::SetLimits { .. }
             | Self::RemoveImage { .. }
             | Self::CreateSnapshot { .. }
             | Self::RemoveSnapshot { .. }

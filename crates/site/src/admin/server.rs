@@ -41,6 +41,7 @@ async fn answer<B: Backend + ?Sized>(site: &B, request: Request) -> Answer {
         Request::Images => site.images().await.map(Reply::Images),
         Request::RenameImage { image, name } => done(site.rename_image(image, name).await),
         Request::ExtendImage { image, size } => done(site.extend_image(image, size).await),
+        Request::SetLimits { image, limits } => done(site.set_limits(image, limits).await),
         Request::RemoveImage { image } => done(site.remove_image(image).await),
         Request::CreateSnapshot { image, name } => {
             site.create_snapshot(image, name).await.map(Reply::Snapshot)

@@ -3,13 +3,21 @@
 use std::sync::Arc;
 
 use firebrick_engine::{Error, ErrorKind, Image, Write};
-use firebrick_export::{Device, DeviceError, DeviceWrite, Extent, ExtentState};
+use firebrick_export::{Device, DeviceError, DeviceWrite, Extent, ExtentState, Throttle};
 use firebrick_vocabulary::{ByteRange, Bytes};
 
 /// An image of the engine, seen by a guest.
-pub(super) struct ImageDevice(pub(super) Arc<Image>);
+pub(super) struct ImageDevice {
+    image: Arc<Image>,
+    throttle: Arc<Throttle>,
+}
 
 impl ImageDevice {
+    /// The device of `image`, whose requests all pass `throttle`.
+    pub(super) fn new(image: Arc<Image>, throttle: Arc<Throttle>) -> Self {
+        Self { image, throttle }
+    }
+
     /// What the guest is told; what it cannot be told goes to the journal.
     fn refuse(&self, doing: &'static str, error: &Error) -> DeviceError {
         match error.kind {
@@ -25,7 +33,7 @@ impl ImageDevice {
             | ErrorKind::Damaged
             | ErrorKind::Locked
             | ErrorKind::Io => {
-                tracing::error!(image = %self.0.id(), doing, %error, "a guest's request failed");
+                tracing::error!(image = %self.image.id(), doing, %error, "a guest's request failed");
                 DeviceError::Io
             }
         }
@@ -34,21 +42,25 @@ impl ImageDevice {
 
 impl Device for ImageDevice {
     fn size(&self) -> Bytes {
-        self.0.size()
+        self.image.size()
+    }
+
+    fn description(&self) -> String {
+        format!("Firebrick image {}", self.image.info().name)
     }
 
     fn is_writable(&self) -> bool {
-        self.0.is_writable()
+        self.image.is_writable()
     }
 
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
-        self.0
+        self.image
             .read(offset, buffer)
             .map_err(|error| self.refuse("read", &error))
     }
 
     fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, DeviceError> {
-        self.0
+        self.image
             .read_cached(offset, buffer)
             .map_err(|error| self.refuse("read", &error))
     }
@@ -61,28 +73,30 @@ impl Device for ImageDevice {
                 data: write.data,
             })
             .collect();
-        self.0
+        self.image
             .write(&writes)
             .map_err(|error| self.refuse("write", &error))
     }
 
     fn discard(&self, range: ByteRange) -> Result<(), DeviceError> {
-        self.0
+        self.image
             .discard(range.offset, range.len)
             .map_err(|error| self.refuse("discard", &error))
     }
 
     fn write_zeroes(&self, range: ByteRange) -> Result<(), DeviceError> {
-        let done = self.0.write_zeroes(range.offset, range.len);
+        let done = self.image.write_zeroes(range.offset, range.len);
         done.map_err(|error| self.refuse("write zeroes", &error))
     }
 
     fn flush(&self) -> Result<(), DeviceError> {
-        self.0.flush().map_err(|error| self.refuse("flush", &error))
+        self.image
+            .flush()
+            .map_err(|error| self.refuse("flush", &error))
     }
 
     fn extents(&self, range: ByteRange, most: usize) -> Result<Vec<Extent>, DeviceError> {
-        let found = self.0.extents(range.offset, range.len, most);
+        let found = self.image.extents(range.offset, range.len, most);
         let found = found.map_err(|error| self.refuse("map", &error))?;
         let extents = found.into_iter().map(|extent| Extent {
             len: extent.len,
@@ -93,5 +107,9 @@ impl Device for ImageDevice {
             },
         });
         Ok(extents.collect())
+    }
+
+    fn throttle(&self) -> Option<&Arc<Throttle>> {
+        Some(&self.throttle)
     }
 }

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use firebrick_backend::{Access, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind};
 use firebrick_engine::{ImageInfo, Store};
 use firebrick_export::ExportServer;
-use firebrick_vocabulary::{ImageId, ImageName, Position, Role, SnapshotName};
+use firebrick_vocabulary::{ImageId, ImageName, Limits, Position, Role, SnapshotName};
 use parking_lot::Mutex;
 
 use super::device::ImageDevice;
 use super::error::Error;
 use super::fault::fault;
+use super::limits::{LIMITS_KEY, Throttles, to_metadata};
 use holders::{HOLDERS_KEY, Holders};
 
 pub(super) use address::ExportPlan;
@@ -37,6 +38,7 @@ struct State {
     server: Option<ExportServer>,
     /// What the server publishes: the name of each export with its image.
     published: BTreeMap<String, ImageId>,
+    throttles: Throttles,
 }
 
 impl Exports {
@@ -177,6 +179,17 @@ impl Exports {
         self.flush()
     }
 
+    /// Changes the limits of an image, durably and for its clients at once.
+    pub(super) fn set_limits(&self, image: ImageId, limits: &Limits) -> Result<(), Fault> {
+        let state = self.state.lock();
+        let text = to_metadata(limits);
+        let set = self.store.set_metadata(image, LIMITS_KEY, text.as_deref());
+        set.map_err(|error| fault(&error))?;
+        self.flush()?;
+        state.throttles.set(image, limits);
+        Ok(())
+    }
+
     /// Demotes images and ends their exports: their holders are exported anew where the images are
     /// promoted.
     pub(super) fn demote(&self, images: &[ImageId]) -> Result<Position, Fault> {
@@ -216,6 +229,7 @@ impl Exports {
         let State {
             server: Some(server),
             published,
+            throttles,
         } = state
         else {
             return Ok(());
@@ -242,7 +256,7 @@ impl Exports {
                     let image = self.store.image(info.id).map_err(|error| fault(&error))?;
                     server.add(
                         &name,
-                        Arc::new(ImageDevice(image)),
+                        Arc::new(ImageDevice::new(image, throttles.of(info))),
                         access == Access::ReadOnly,
                     );
                     published.insert(name, info.id);
@@ -254,7 +268,9 @@ impl Exports {
 
     /// Ends all exports of an image and forgets their holders.
     fn end(&self, state: &mut State, image: ImageId) {
-        let State { server, published } = state;
+        let State {
+            server, published, ..
+        } = state;
         published.retain(|name, of| {
             if *of != image {
                 return true;

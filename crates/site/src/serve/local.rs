@@ -11,7 +11,7 @@ use firebrick_backend::{
 };
 use firebrick_engine::{Error, Store};
 use firebrick_mirror::{Mirror, PeerState};
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Position, SnapshotName, StoreId};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
 use tokio::sync::watch;
 
 use super::exports::Exports;
@@ -128,6 +128,7 @@ fn peer_status(peer: PeerState) -> PeerStatus {
 
 fn image_info(info: firebrick_engine::ImageInfo) -> ImageInfo {
     ImageInfo {
+        limits: super::limits::of(&info),
         id: info.id,
         name: info.name,
         size: info.size,
@@ -240,6 +241,12 @@ impl Backend for LocalSite {
         }
         self.change(move |store| store.resize_image(image, size))
             .await
+    }
+
+    async fn set_limits(&self, image: ImageId, limits: Limits) -> Result<(), Fault> {
+        self.unfenced("limit an image").await?;
+        let exports = Arc::clone(&self.exports);
+        blocking(move || exports.set_limits(image, &limits)).await
     }
 
     async fn remove_image(&self, image: ImageId) -> Result<(), Fault> {

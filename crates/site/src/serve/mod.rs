@@ -10,6 +10,7 @@ mod device;
 mod error;
 mod exports;
 mod fault;
+mod limits;
 mod local;
 mod open;
 
@@ -57,7 +58,7 @@ impl SiteServer {
         let (listener, socket) = admin_socket::bind(&conf.admin).await?;
         let fenced = open::fence(conf, &store);
         let mirror = Arc::new(open::start_mirror(conf, &store, identity).await?);
-        let exports = Arc::new(Exports::new(Arc::clone(&store), ExportPlan::of(conf)));
+        let exports = Arc::new(Exports::new(Arc::clone(&store), ExportPlan::of(conf)?));
         let ending = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (opened, gate) = watch::channel(false);

@@ -1,91 +1,18 @@
 //! Requests to the whole router over a real control plane and database, with no backend behind.
+//!
+//! One program for all subjects, so that it is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use axum::Router;
+mod common;
+mod qos;
+
 use axum::body::Body;
-use axum::http::{Request, Response, StatusCode, header};
-use firebrick_api::{ApiOptions, router};
-use firebrick_control::{Control, ControlOptions, Running};
-use firebrick_db::Db;
-use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
-use tempfile::TempDir;
-use tower::ServiceExt as _;
+use axum::http::{Request, StatusCode, header};
+use common::Api;
+use serde_json::json;
 
 /// A volume that is nowhere.
 const NOWHERE: &str = "00000000-0000-0000-0000-000000000000";
-
-/// A router with all that must outlive it.
-struct Api {
-    router: Router,
-    _running: Running,
-    _directory: TempDir,
-}
-
-/// What came back.
-struct Reply {
-    status: StatusCode,
-    version: Option<String>,
-    body: Value,
-}
-
-impl Reply {
-    /// The status and the message of a fault, which has the one key `kind`.
-    fn fault(&self, kind: &str) -> (u16, &str) {
-        let fault = self.body.get(kind);
-        let fault = fault.unwrap_or_else(|| panic!("no {kind} in {}", self.body));
-        assert_eq!(fault["code"], json!(self.status.as_u16()));
-        assert_eq!(self.body.as_object().unwrap().len(), 1);
-        (self.status.as_u16(), fault["message"].as_str().unwrap())
-    }
-}
-
-impl Api {
-    async fn new() -> Self {
-        let directory = TempDir::new().unwrap();
-        let file = directory.path().join("api.sqlite");
-        let db = Db::open(&format!("sqlite:///{}", file.display())).await;
-        let options = ControlOptions::new("node1", Vec::new());
-        let (control, running) = Control::start(db.unwrap(), options).await.unwrap();
-        Self {
-            router: router(control, ApiOptions::default()),
-            _running: running,
-            _directory: directory,
-        }
-    }
-
-    async fn send(&self, request: Request<Body>) -> Reply {
-        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        let version = parts.headers.get("openstack-api-version");
-        Reply {
-            status: parts.status,
-            version: version.map(|value| value.to_str().unwrap().to_owned()),
-            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
-        }
-    }
-
-    /// A request as the stock clients make it, at the version `version`.
-    async fn call(&self, version: &str, method: &str, path: &str, body: Option<Value>) -> Reply {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("x-auth-token", "admin:dev")
-            .header("openstack-api-version", format!("volume {version}"))
-            .header(header::CONTENT_TYPE, "application/json");
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        self.send(request.body(body).unwrap()).await
-    }
-
-    async fn get(&self, path: &str) -> Reply {
-        self.call("3.71", "GET", path, None).await
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Reply {
-        self.call("3.71", "POST", path, Some(body)).await
-    }
-}
 
 #[tokio::test]
 async fn types_and_their_extra_specs_live_and_die() {
@@ -181,7 +108,6 @@ async fn unknown_addresses_answer_404_with_and_without_a_project() {
     for path in [
         "/v2/dev/volumes",
         "/v3/dev/backups",
-        "/v3/dev/qos-specs",
         "/v3/backups/detail",
         "/v3/os-quota-sets/dev?usage=False",
         "/v3/volume-transfers/detail",

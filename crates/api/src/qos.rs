@@ -1,0 +1,7 @@
+//! `/qos-specs`.
+
+pub(crate) mod associations;
+mod list;
+pub(crate) mod resource;
+
+pub(crate) use list::list;

@@ -1,0 +1,90 @@
+//! The whole router over a real control plane and database, with no backend behind.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use firebrick_api::{ApiOptions, router};
+use firebrick_control::{Control, ControlOptions, Running};
+use firebrick_db::Db;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+/// A router with all that must outlive it.
+pub(crate) struct Api {
+    router: Router,
+    _running: Running,
+    _directory: TempDir,
+}
+
+/// What came back.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) version: Option<String>,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    /// The status and the message of a fault, which has the one key `kind`.
+    pub(crate) fn fault(&self, kind: &str) -> (u16, &str) {
+        let fault = self.body.get(kind);
+        let fault = fault.unwrap_or_else(|| panic!("no {kind} in {}", self.body));
+        assert_eq!(fault["code"], json!(self.status.as_u16()));
+        assert_eq!(self.body.as_object().unwrap().len(), 1);
+        (self.status.as_u16(), fault["message"].as_str().unwrap())
+    }
+}
+
+impl Api {
+    pub(crate) async fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join("api.sqlite");
+        let db = Db::open(&format!("sqlite:///{}", file.display())).await;
+        let options = ControlOptions::new("node1", Vec::new());
+        let (control, running) = Control::start(db.unwrap(), options).await.unwrap();
+        Self {
+            router: router(control, ApiOptions::default()),
+            _running: running,
+            _directory: directory,
+        }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let version = parts.headers.get("openstack-api-version");
+        Reply {
+            status: parts.status,
+            version: version.map(|value| value.to_str().unwrap().to_owned()),
+            body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        }
+    }
+
+    /// A request as the stock clients make it, at the version `version`.
+    pub(crate) async fn call(
+        &self,
+        version: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Reply {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("x-auth-token", "admin:dev")
+            .header("openstack-api-version", format!("volume {version}"))
+            .header(header::CONTENT_TYPE, "application/json");
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.send(request.body(body).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.call("3.71", "GET", path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
+        self.call("3.71", "POST", path, Some(body)).await
+    }
+}

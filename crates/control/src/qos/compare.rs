@@ -1,0 +1,86 @@
+//! Sites and the database agree on limits, also where a site did not answer when they changed.
+
+use std::collections::BTreeMap;
+
+use firebrick_backend::FaultKind;
+use firebrick_db::{activities, volumes};
+use firebrick_state::{ReplicationStatus, VolumeStatus};
+use firebrick_vocabulary::{ImageId, Limits, Role};
+use tracing::info;
+
+use super::limit::Rules;
+use crate::control::{Inner, site};
+use crate::error::Result;
+use crate::home::moves;
+use crate::options::BackendOptions;
+use crate::request::Context;
+
+/// Has each volume of the backend whose image is held to something else looked after.
+pub(crate) async fn hold(inner: &Inner, backend: &BackendOptions) -> Result<()> {
+    let service = inner.service_of(&inner.host_of(backend)).await?;
+    if service.replication_status == ReplicationStatus::FailingOver {
+        return Ok(());
+    }
+    let active = service.active_backend_id.as_deref();
+    if active.is_some() {
+        // Volumes that are not mirrored have stayed there.
+        hold_at(inner, backend, active, None).await?;
+    }
+    hold_at(inner, backend, active, active).await
+}
+
+async fn hold_at(
+    inner: &Inner,
+    backend: &BackendOptions,
+    active: Option<&str>,
+    id: Option<&str>,
+) -> Result<()> {
+    let images = match site(backend, id)?.images().await {
+        Ok(images) => images,
+        Err(fault) if fault.kind == FaultKind::Unreachable => return Ok(()),
+        Err(fault) => return Err(fault.into()),
+    };
+    let held: BTreeMap<ImageId, Limits> = images
+        .into_iter()
+        .filter(|image| image.role == Role::Primary)
+        .map(|image| (image.id, image.limits))
+        .collect();
+    let (rules, rows) = {
+        let connection = &mut *inner.db.read().await?;
+        let rules = Rules::now(connection).await?;
+        let rows = volumes::of_service(connection, &inner.host_of(backend)).await?;
+        (rules, rows)
+    };
+    for volume in rows {
+        let here = active.filter(|_| moves(&volume)) == id;
+        let resting = !matches!(
+            volume.status,
+            VolumeStatus::Creating | VolumeStatus::Deleting | VolumeStatus::Extending
+        );
+        let differs = match held.get(&volume.id.image_id()) {
+            Some(limits) => *limits != rules.of(&volume)?,
+            None => false,
+        };
+        if !(here && resting && differs) {
+            continue;
+        }
+        let mut tx = inner.db.begin().await?;
+        // Whatever is about to happen to it comes first, and may be just that.
+        if activities::running_for(&mut tx, volume.id.0)
+            .await?
+            .is_none()
+        {
+            info!(volume = %volume.id, "a volume is not held to the limits of its type");
+            let context = Context {
+                project: volume.project,
+                user: volume.user,
+                is_admin: true,
+                request_id: String::new(),
+            };
+            inner.limit_volume(&mut tx, &context, volume.id).await?;
+            tx.commit().await?;
+            inner.work.notify_one();
+        }
+    }
+    Ok(())
+}
