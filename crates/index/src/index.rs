@@ -1,14 +1,24 @@
 //! The index itself: who may do what, and when.
 
+use std::io;
 use std::sync::Arc;
 
 use firebrick_edge::Disk;
 use firebrick_log::Location;
 use firebrick_vocabulary::Sequence;
+use parking_lot::Mutex;
+use redb::ReadableTableMetadata;
 
 use crate::entry::Entry;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::jobs;
+use crate::lookup::parts;
+use crate::memtable::Memtable;
+use crate::merge::{self, Touched, unwritten};
+use crate::places;
 use crate::points::{Batch, Moved, Points, Released};
+use crate::state::Core;
+use crate::stored::{Database, FILE, FOLDER, NEW_FILE, unreadable};
 use crate::view::{BranchId, Changed, View};
 
 /// How much memory an index may take, in bytes.
@@ -20,46 +30,85 @@ pub struct IndexOptions {
     pub pages_bytes: usize,
 }
 
-/// Changes on their way into the file.
-pub struct Frozen(());
+/// Changes on their way into the file: for [`Index::commit`]. Where it is dropped instead, the next
+/// [`Index::freeze`] takes them along.
+#[must_use = "what was frozen is not durable before it is committed"]
+pub struct Frozen(Arc<Memtable>);
 
 /// Where the blocks of every image are.
-pub struct Index(());
+pub struct Index {
+    core: Core,
+    /// Held by who writes to the file.
+    writer: Mutex<()>,
+}
 
-#[allow(unused_variables, clippy::todo, reason = "the bodies follow")]
 impl Index {
-    /// Makes an empty index, durably, in the folder `index` of the disk.
+    /// Makes an empty index, durably, in the folder `index` of the disk. Fails with
+    /// [`ErrorKind::Exists`] where there is one.
     pub fn create(disk: &Arc<dyn Disk>) -> Result<(), Error> {
-        todo!()
+        let failed = |error| Error::io("making an index", error);
+        disk.create_dir(FOLDER).map_err(failed)?;
+        disk.sync_dir("").map_err(failed)?;
+        match disk.open(FILE) {
+            Ok(_) => return Err(Error::new(ErrorKind::Exists, "making an index")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        // What a crash left of an attempt.
+        remove(&**disk, NEW_FILE).map_err(failed)?;
+        let file = disk.create(NEW_FILE).map_err(failed)?;
+        Database::create(Arc::clone(&file))?;
+        file.sync().map_err(failed)?;
+        // It has its name only when it is whole.
+        disk.rename(NEW_FILE, FILE).map_err(failed)?;
+        disk.sync_dir(FOLDER).map_err(failed)
     }
 
-    /// Opens the index as the last commit left it.
+    /// Removes the index, durably, so that another one can be made; no error where there is none.
+    /// None may be open.
+    pub fn remove(disk: &Arc<dyn Disk>) -> Result<(), Error> {
+        let failed = |error| Error::io("removing the index", error);
+        disk.create_dir(FOLDER).map_err(failed)?;
+        remove(&**disk, FILE).map_err(failed)?;
+        disk.sync_dir(FOLDER).map_err(failed)
+    }
+
+    /// Opens the index as the last commit left it. Fails with [`ErrorKind::NotFound`] where there is
+    /// none, and with [`ErrorKind::Damaged`] where the file cannot be understood.
     pub fn open(disk: &Arc<dyn Disk>, options: IndexOptions) -> Result<Self, Error> {
-        todo!()
+        Ok(Self {
+            core: Core::open(disk, options)?,
+            writer: Mutex::new(()),
+        })
     }
 
-    /// The blocks from `block` on have these entries. One caller at a time; never waits for the disk.
+    /// The blocks from `block` on have these entries. One caller at a time; never waits for the
+    /// disk.
     pub fn put(&self, branch: BranchId, tag: Sequence, block: u64, entries: &[Entry]) {
-        todo!()
+        self.core
+            .change(|table| table.put(branch, tag, block, entries));
     }
 
     /// The blocks from `first` up to, without, `end` are holes. As [`Self::put`]; its cost does not
     /// grow with the range, but with what changed in it since the last commit.
     pub fn clear(&self, branch: BranchId, tag: Sequence, first: u64, end: u64) {
-        todo!()
+        self.core
+            .change(|table| table.clear(branch, tag, first, end));
     }
 
-    /// Forgets what changed in a branch that is gone.
+    /// Forgets what changed in a branch that is gone. What of it a commit is just writing goes with
+    /// [`Batch::dropped`].
     pub fn drop_changes(&self, branch: BranchId) {
-        todo!()
+        self.core.change(|table| table.remove(branch));
     }
 
     /// The memory of what is not committed, in bytes.
     pub fn pending(&self) -> usize {
-        todo!()
+        self.core.read().memtables().map(Memtable::bytes).sum()
     }
 
-    /// Appends the entries of `count` blocks from `first` on to `out`.
+    /// Appends the entries of `count` blocks from `first` on to `out`. On an error `out` is as it
+    /// was.
     pub fn get(
         &self,
         view: &View,
@@ -67,27 +116,52 @@ impl Index {
         count: usize,
         out: &mut Vec<Entry>,
     ) -> Result<(), Error> {
-        todo!()
+        let had = out.len();
+        let mut done = had;
+        out.resize(had + count, Entry::NONE);
+        for (leaf, slot, count) in parts(first, first.saturating_add(count as u64)) {
+            let part = &mut out[done..done + count];
+            if let Err(error) = self.core.resolve(view, leaf, slot, part) {
+                out.truncate(had);
+                return Err(error);
+            }
+            done += count;
+        }
+        Ok(())
     }
 
     /// As [`Self::get`], but only if that needs no wait for the disk: `false` where it would (then
     /// nothing was appended).
     pub fn get_cached(&self, view: &View, first: u64, count: usize, out: &mut Vec<Entry>) -> bool {
-        todo!()
+        let had = out.len();
+        let mut done = had;
+        out.resize(had + count, Entry::NONE);
+        for (leaf, slot, count) in parts(first, first.saturating_add(count as u64)) {
+            let part = &mut out[done..done + count];
+            if !self.core.resolve_cached(view, leaf, slot, part) {
+                out.truncate(had);
+                return false;
+            }
+            done += count;
+        }
+        true
     }
 
-    /// The first block in `first..end` that is no hole.
+    /// The first block in `first..end` that is no hole. Its cost grows with the leaves that exist
+    /// there.
     pub fn next_mapped(&self, view: &View, first: u64, end: u64) -> Result<Option<u64>, Error> {
-        todo!()
+        self.core.next_mapped(view, first, end)
     }
 
     /// The first hole in `first..end`.
     pub fn next_hole(&self, view: &View, first: u64, end: u64) -> Result<Option<u64>, Error> {
-        todo!()
+        self.core.find(view, first, end, |entry| !entry.is_some())
     }
 
-    /// The blocks from `from` on that differ between the views, ascending, `at_most` that many; all
-    /// that are mapped where there is no older view.
+    /// The blocks from `from` on that differ between the views, ascending, at most `at_most`; all
+    /// that are mapped where there is no older view. Where both views go through one branch, their
+    /// positions in it have to be points (or the head), and the cost grows with what differs;
+    /// otherwise with the leaves that exist.
     pub fn changed(
         &self,
         newer: &View,
@@ -95,55 +169,153 @@ impl Index {
         from: u64,
         at_most: usize,
     ) -> Result<Vec<Changed>, Error> {
-        todo!()
+        self.core.changed(newer, older, from, at_most)
     }
 
-    /// How many blocks of the view are no holes.
+    /// How many blocks of the view are no holes. Its cost grows with the leaves that exist.
     pub fn mapped(&self, view: &View) -> Result<u64, Error> {
-        todo!()
+        self.core.mapped(view)
     }
 
-    /// Takes what changed so far aside for [`Self::commit`]; it is still seen by lookups.
+    /// Takes what changed so far aside for [`Self::commit`]; it is still seen by lookups. To be
+    /// called where no change can come in between with what else belongs to the commit; takes no
+    /// time to speak of.
     pub fn freeze(&self) -> Frozen {
-        todo!()
+        Frozen(self.core.freeze())
     }
 
-    /// Makes the frozen changes and the batch durable, together or not at all.
+    /// Makes the frozen changes and the batch durable, together or not at all. On an error lookups
+    /// see what they saw before, and the changes are part of what is frozen next; the batch has to
+    /// be handed in again. (After an error all of it may be durable nevertheless, which does no
+    /// harm.)
     pub fn commit(
         &self,
         frozen: Frozen,
         points: &dyn Points,
         batch: &Batch,
     ) -> Result<Released, Error> {
-        todo!()
+        let _only = self.writer.lock();
+        let Frozen(frozen) = frozen;
+        let done = self.write("committing to the index", |touched, released| {
+            let stored = self.core.stored();
+            let database = Arc::clone(&stored.database);
+            drop(stored);
+            database.write("committing to the index", |tables| {
+                merge::merge(tables, &frozen, points, touched, released)?;
+                jobs::work(tables, batch, points, touched, released)?;
+                for (key, value) in &batch.rows {
+                    let old = match value {
+                        Some(value) => tables.rows.insert(&**key, &**value),
+                        None => tables.rows.remove(&**key),
+                    };
+                    old.map_err(unwritten)?;
+                }
+                places::store(tables, &batch.moves, &batch.emptied)
+            })?;
+            self.core.publish(|state, cache| {
+                places::publish(state, cache, &batch.moves, &batch.emptied);
+            })
+        });
+        match done {
+            Ok((touched, mut released)) => {
+                // Until these are thrown out, the frozen changes hide that they are old.
+                if touched.all {
+                    self.core.cache.clear();
+                }
+                for key in touched.keys {
+                    self.core.cache.remove(key);
+                }
+                released.append(frozen.released());
+                self.core.thaw(&frozen);
+                Ok(released)
+            }
+            Err(error) => {
+                self.core.restore(frozen);
+                Err(error)
+            }
+        }
     }
 
     /// Makes only moves durable; what changed since the last commit is left alone.
     pub fn apply_moves(&self, moves: &[Moved], emptied: &[u32]) -> Result<(), Error> {
-        todo!()
+        const DOING: &str = "writing moves to the index";
+        let _only = self.writer.lock();
+        self.write(DOING, |_, _| {
+            let database = Arc::clone(&self.core.stored().database);
+            database.write(DOING, |tables| places::store(tables, moves, emptied))?;
+            self.core
+                .publish(|state, cache| places::publish(state, cache, moves, emptied))
+        })?;
+        Ok(())
+    }
+
+    /// Whether earlier commits left work to do, which further ones go on with.
+    pub fn is_unfinished(&self) -> Result<bool, Error> {
+        self.core
+            .reading(|stored| Ok(!stored.jobs.is_empty().map_err(unreadable)?))
     }
 
     /// One row of the engine's metadata, as of the last commit.
     pub fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        todo!()
+        self.core.reading(|stored| {
+            let found = stored.rows.get(key).map_err(unreadable)?;
+            Ok(found.map(|value| value.value().to_vec()))
+        })
     }
 
-    /// All rows whose keys begin with `prefix`, in their order.
+    /// All rows whose keys begin with `prefix`, in their order, as of the last commit.
     pub fn rows<E: From<Error>>(
         &self,
         prefix: &[u8],
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        todo!()
+        let stored = self.core.stored();
+        for item in stored.rows.range(prefix..).map_err(unreadable)? {
+            let (key, value) = item.map_err(unreadable)?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            visit(key.value(), value.value())?;
+        }
+        Ok(())
     }
 
-    /// Where a block is now.
+    /// Where a block is now: its name where it was never moved.
     pub fn place(&self, name: Location) -> Result<Location, Error> {
-        todo!()
+        self.core.place(name)
     }
 
     /// What was moved from a segment, by name.
     pub fn moved_from(&self, segment: u32) -> Result<Vec<Moved>, Error> {
-        todo!()
+        self.core.reading(|stored| stored.places(segment))
+    }
+
+    /// Writes to the file; where the database has failed, also before, it is opened again.
+    fn write(
+        &self,
+        doing: &'static str,
+        write: impl FnOnce(&mut Touched, &mut Released) -> Result<(), Error>,
+    ) -> Result<(Touched, Released), Error> {
+        let (mut touched, mut released) = (Touched::default(), Released::default());
+        let database = Arc::clone(&self.core.stored().database);
+        if database.gate.has_failed() {
+            self.core.revive(&database)?;
+        }
+        drop(database);
+        let done = write(&mut touched, &mut released);
+        let database = Arc::clone(&self.core.stored().database);
+        if database.gate.has_failed()
+            && let Err(error) = self.core.revive(&database)
+        {
+            tracing::warn!(%error, doing, "the index cannot be opened again");
+        }
+        done.map(|()| (touched, released))
+    }
+}
+
+fn remove(disk: &dyn Disk, name: &str) -> io::Result<()> {
+    match disk.remove(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }

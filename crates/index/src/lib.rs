@@ -8,11 +8,26 @@
 //! a B-tree with atomic commits, `edge` for the disk, and the engine for replaying the log behind
 //! the last commit: the index is a cache of the log and no source of truth.
 
+mod cache;
+mod changed;
+mod changes;
 mod entry;
 mod error;
 mod index;
+mod jobs;
+mod leaf;
+mod lookup;
+mod memtable;
+mod merge;
+mod pages;
+mod places;
 mod points;
+mod ranges;
+mod slots;
+mod state;
+mod stored;
 mod view;
+mod walk;
 
 pub use entry::{Entry, LEAF_BLOCKS};
 pub use error::{Damage, Error, ErrorKind};

@@ -1,0 +1,103 @@
+//! What was read from the file and decoded, in bounded memory.
+
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+
+use crate::leaf::Leaf;
+use crate::points::Moved;
+use crate::view::BranchId;
+
+/// What one cached thing costs besides its bytes.
+const ITEM: u64 = 96;
+/// What one weighs about, for a guess at how many there will be.
+const TYPICAL: usize = 1024;
+
+/// What is cached.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Key {
+    /// The tags of all versions of a leaf; none where it has none.
+    Versions(BranchId, u64),
+    /// One version of a leaf.
+    Leaf(BranchId, u64, u64),
+    /// What was moved from a segment.
+    Places(u32),
+}
+
+#[derive(Clone)]
+enum Value {
+    Versions(Arc<[u64]>),
+    Leaf(Arc<Leaf>),
+    Places(Arc<[Moved]>),
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Key, Value> for Weight {
+    fn weight(&self, _: &Key, value: &Value) -> u64 {
+        let bytes = match value {
+            Value::Versions(tags) => size_of_val(&**tags),
+            Value::Leaf(leaf) => leaf.weight(),
+            Value::Places(moved) => size_of_val(&**moved),
+        };
+        ITEM + bytes as u64
+    }
+}
+
+/// The cache. It knows nothing of commits: who puts something in sees to it that it is still so.
+pub(crate) struct Cache(quick_cache::sync::Cache<Key, Value, Weight>);
+
+impl Cache {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let items = (bytes / TYPICAL).max(16);
+        Self(quick_cache::sync::Cache::with_weighter(
+            items,
+            bytes as u64,
+            Weight,
+        ))
+    }
+
+    pub(crate) fn versions(&self, branch: BranchId, leaf: u64) -> Option<Arc<[u64]>> {
+        match self.0.get(&Key::Versions(branch, leaf)) {
+            Some(Value::Versions(tags)) => Some(tags),
+            Some(Value::Leaf(_) | Value::Places(_)) | None => None,
+        }
+    }
+
+    pub(crate) fn leaf(&self, branch: BranchId, leaf: u64, tag: u64) -> Option<Arc<Leaf>> {
+        match self.0.get(&Key::Leaf(branch, leaf, tag)) {
+            Some(Value::Leaf(leaf)) => Some(leaf),
+            Some(Value::Versions(_) | Value::Places(_)) | None => None,
+        }
+    }
+
+    pub(crate) fn places(&self, segment: u32) -> Option<Arc<[Moved]>> {
+        match self.0.get(&Key::Places(segment)) {
+            Some(Value::Places(moved)) => Some(moved),
+            Some(Value::Versions(_) | Value::Leaf(_)) | None => None,
+        }
+    }
+
+    pub(crate) fn put_versions(&self, branch: BranchId, leaf: u64, tags: Arc<[u64]>) {
+        self.0
+            .insert(Key::Versions(branch, leaf), Value::Versions(tags));
+    }
+
+    pub(crate) fn put_leaf(&self, branch: BranchId, leaf: u64, tag: u64, found: Arc<Leaf>) {
+        self.0
+            .insert(Key::Leaf(branch, leaf, tag), Value::Leaf(found));
+    }
+
+    pub(crate) fn put_places(&self, segment: u32, moved: Arc<[Moved]>) {
+        self.0.insert(Key::Places(segment), Value::Places(moved));
+    }
+
+    pub(crate) fn remove(&self, key: Key) {
+        self.0.remove(&key);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.clear();
+    }
+}

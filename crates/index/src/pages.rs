@@ -1,0 +1,289 @@
+//! The file below the database, with a checksum for each of its pages.
+//!
+//! The database sees pages of 4 KiB. In the file each group of 1024 of them has a page before it that
+//! holds their CRC-32Cs (over number and bytes; 0 for a page that was never written), which are
+//! compared whenever a page is read: a flipped bit is an error, and the database never sees garbage.
+//!
+//! Why page and checksum survive a crash together: a commit has two phases. All pages that it wrote,
+//! and with them their checksums, which lie in the same file, are synced before the header that makes
+//! them reachable is written. Until then a crash may tear page and checksum apart, but nothing leads
+//! there, as no page is written in place while a commit reaches it. A torn sector of checksums does
+//! not harm the other pages that share it either: what it held for them before and after is the same.
+//!
+//! The header (page 0) is written in place. It is 320 bytes and lives with its own CRC-32C in one
+//! sector of 512 bytes, which a disk writes whole or not at all.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use firebrick_edge::DiskFile;
+use parking_lot::RwLock;
+use redb::StorageBackend;
+
+/// The size of a page, in bytes.
+pub(crate) const PAGE: u64 = 4096;
+/// How many pages share a page of checksums.
+const GROUP: u64 = PAGE / 4;
+const SECTOR: usize = 512;
+/// How much of the first page the database may use, in bytes.
+const HEADER: usize = 480;
+const MAGIC: &[u8; 8] = b"fbindex\n";
+/// The version of everything in the file.
+const VERSION: u8 = 1;
+const VERSION_AT: usize = SECTOR - 5;
+
+/// What the first sector says.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Header {
+    Ours,
+    Newer { found: u8 },
+    Damaged,
+}
+
+/// Shuts out a database that has been given up, and tells whether one ought to be.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    shut: RwLock<bool>,
+    failed: AtomicBool,
+}
+
+impl Gate {
+    /// No operation is under way when this returns, and none will be carried out.
+    pub(crate) fn shut(&self) {
+        *self.shut.write() = true;
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Whether an operation failed, so that the database refuses everything.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    fn pass<T>(&self, operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let shut = self.shut.read();
+        if *shut {
+            return Err(io::Error::other("the database was given up"));
+        }
+        let done = operation();
+        if done.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        done
+    }
+}
+
+/// The file, as the database sees it.
+pub(crate) struct Pages {
+    file: Arc<dyn DiskFile>,
+    gate: Arc<Gate>,
+}
+
+impl std::fmt::Debug for Pages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pages").finish_non_exhaustive()
+    }
+}
+
+impl Pages {
+    pub(crate) fn new(file: Arc<dyn DiskFile>, gate: Arc<Gate>) -> Self {
+        Self { file, gate }
+    }
+
+    fn pages(&self) -> io::Result<u64> {
+        let pages = self.file.len()? / PAGE;
+        let rest = pages % (GROUP + 1);
+        Ok(pages / (GROUP + 1) * GROUP + rest.saturating_sub(1))
+    }
+
+    fn read_header(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut sector = [0; SECTOR];
+        self.file.read_at(&mut sector, place_of(0))?;
+        if header_of(&sector) != Header::Ours {
+            return Err(damaged(0));
+        }
+        let end = offset as usize + out.len();
+        if end as u64 > PAGE {
+            return Err(unaligned());
+        }
+        out.fill(0);
+        if let Some(bytes) = sector.get(offset as usize..end.min(HEADER)) {
+            out[..bytes.len()].copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn write_header(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let used = data
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |at| at + 1);
+        if offset != 0 || used > HEADER {
+            return Err(unaligned());
+        }
+        let mut sector = [0; SECTOR];
+        sector[..used].copy_from_slice(&data[..used]);
+        sector[HEADER..HEADER + MAGIC.len()].copy_from_slice(MAGIC);
+        sector[VERSION_AT] = VERSION;
+        let sum = crc32c::crc32c(&sector[..SECTOR - 4]);
+        sector[SECTOR - 4..].copy_from_slice(&sum.to_be_bytes());
+        self.file.write_at(&[IoSlice::new(&sector)], place_of(0))
+    }
+
+    fn read_pages(&self, mut page: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut rest = out;
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at_mut(in_group(page, rest.len()));
+            let mut sums = vec![0; part.len() / PAGE as usize * 4];
+            self.file.read_at(part, place_of(page))?;
+            self.file.read_at(&mut sums, place_of_sum(page))?;
+            for (bytes, sum) in part.chunks(PAGE as usize).zip(sums.as_chunks::<4>().0) {
+                let found = match u32::from_be_bytes(*sum) {
+                    0 => bytes.iter().all(|byte| *byte == 0),
+                    sum => sum == sum_of(page, bytes),
+                };
+                if !found {
+                    return Err(damaged(page));
+                }
+                page += 1;
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn write_pages(&self, mut page: u64, data: &[u8]) -> io::Result<()> {
+        let mut rest = data;
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at(in_group(page, rest.len()));
+            let pages = (page..).zip(part.chunks(PAGE as usize));
+            let sums: Vec<u8> = pages
+                .flat_map(|(page, bytes)| sum_of(page, bytes).to_be_bytes())
+                .collect();
+            self.file.write_at(&[IoSlice::new(part)], place_of(page))?;
+            self.file
+                .write_at(&[IoSlice::new(&sums)], place_of_sum(page))?;
+            page += (part.len() / PAGE as usize) as u64;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn resize(&self, len: u64) -> io::Result<()> {
+        if !len.is_multiple_of(PAGE) {
+            return Err(unaligned());
+        }
+        let (had, pages) = (self.pages()?, len / PAGE);
+        let room = match pages.checked_sub(1) {
+            None => 0,
+            Some(last) => place_of(last) + PAGE,
+        };
+        self.file.truncate(room)?;
+        // The sums of pages that were cut off once are still there.
+        let shared = had.next_multiple_of(GROUP).min(pages);
+        if shared > had {
+            let zeroes = vec![0; (shared - had) as usize * 4];
+            self.file
+                .write_at(&[IoSlice::new(&zeroes)], place_of_sum(had))?;
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for Pages {
+    fn len(&self) -> io::Result<u64> {
+        self.gate.pass(|| Ok(self.pages()? * PAGE))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.gate.pass(|| {
+            if offset < PAGE {
+                return self.read_header(offset, out);
+            }
+            aligned(offset, out.len())?;
+            self.read_pages(offset / PAGE, out)
+        })
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.gate.pass(|| self.resize(len))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.gate.pass(|| self.file.sync())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.gate.pass(|| {
+            if offset < PAGE {
+                return self.write_header(offset, data);
+            }
+            aligned(offset, data.len())?;
+            self.write_pages(offset / PAGE, data)
+        })
+    }
+}
+
+/// Looks at a file before a database does.
+pub(crate) fn look(file: &dyn DiskFile) -> io::Result<Header> {
+    let mut sector = [0; SECTOR];
+    match file.read_at(&mut sector, place_of(0)) {
+        Ok(()) => Ok(header_of(&sector)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Header::Damaged),
+        Err(error) => Err(error),
+    }
+}
+
+fn header_of(sector: &[u8; SECTOR]) -> Header {
+    let sum = crc32c::crc32c(&sector[..SECTOR - 4]).to_be_bytes();
+    let version = sector[VERSION_AT];
+    if sector[SECTOR - 4..] != sum || !sector[HEADER..].starts_with(MAGIC) || version == 0 {
+        Header::Damaged
+    } else if version > VERSION {
+        Header::Newer { found: version }
+    } else {
+        Header::Ours
+    }
+}
+
+/// Where in the file a page is.
+fn place_of(page: u64) -> u64 {
+    (page + page / GROUP + 1) * PAGE
+}
+
+/// Where in the file its checksum is.
+fn place_of_sum(page: u64) -> u64 {
+    page / GROUP * (GROUP + 1) * PAGE + page % GROUP * 4
+}
+
+/// How many of `len` bytes from `page` on are in its group.
+fn in_group(page: u64, len: usize) -> usize {
+    len.min(((GROUP - page % GROUP) * PAGE) as usize)
+}
+
+/// Never 0, which stands for a page that was not written. With the page's number, so that a page
+/// that was written to a wrong place is not taken for the one that belongs there.
+fn sum_of(page: u64, bytes: &[u8]) -> u32 {
+    let number = crc32c::crc32c(&page.to_be_bytes());
+    crc32c::crc32c_append(number, bytes).max(1)
+}
+
+fn aligned(offset: u64, len: usize) -> io::Result<()> {
+    if offset.is_multiple_of(PAGE) && (len as u64).is_multiple_of(PAGE) {
+        Ok(())
+    } else {
+        Err(unaligned())
+    }
+}
+
+fn unaligned() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "the database asked for something other than pages",
+    )
+}
+
+fn damaged(page: u64) -> io::Error {
+    let text = format!("page {page} is not what was written");
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}

@@ -1,0 +1,92 @@
+//! Where moved blocks are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firebrick_log::Location;
+use redb::ReadableTable;
+
+use crate::cache::{Cache, Key};
+use crate::error::Error;
+use crate::merge::unwritten;
+use crate::points::Moved;
+use crate::state::{Core, State};
+use crate::stored::{Tables, decode_places, unreadable};
+
+/// Writes moves down, and forgets those of segments that are empty.
+pub(crate) fn store(
+    tables: &mut Tables<'_>,
+    moves: &[Moved],
+    emptied: &[u32],
+) -> Result<(), Error> {
+    let mut by_segment: BTreeMap<u32, BTreeMap<u32, Location>> = BTreeMap::new();
+    for moved in moves {
+        let segment = by_segment.entry(moved.name.segment).or_default();
+        segment.insert(moved.name.unit, moved.place);
+    }
+    for (segment, moves) in by_segment {
+        let known = tables.places.get(segment).map_err(unreadable)?;
+        let known = known
+            .map(|bytes| decode_places(segment, bytes.value()))
+            .transpose()?;
+        let known = known.unwrap_or_default();
+        let known = known
+            .into_iter()
+            .map(|moved| (moved.name.unit, moved.place));
+        let mut all: BTreeMap<u32, Location> = known.collect();
+        all.extend(moves);
+        let bytes: Vec<u8> = all
+            .into_iter()
+            .flat_map(|(unit, place)| [unit, place.segment, place.unit])
+            .flat_map(u32::to_be_bytes)
+            .collect();
+        tables.places.insert(segment, &*bytes).map_err(unwritten)?;
+    }
+    for segment in emptied {
+        tables.places.remove(segment).map_err(unwritten)?;
+    }
+    Ok(())
+}
+
+/// Lets everybody see what was stored.
+pub(crate) fn publish(state: &mut State, cache: &Cache, moves: &[Moved], emptied: &[u32]) {
+    let moved = moves.iter().map(|moved| moved.name.segment);
+    for segment in moved.clone().chain(emptied.iter().copied()) {
+        cache.remove(Key::Places(segment));
+    }
+    state.moved.extend(moved);
+    for segment in emptied {
+        state.moved.remove(segment);
+    }
+}
+
+impl Core {
+    pub(crate) fn place(&self, name: Location) -> Result<Location, Error> {
+        let find = |moved: &[Moved]| {
+            let at = moved.binary_search_by_key(&name.unit, |moved| moved.name.unit);
+            at.map_or(name, |at| moved[at].place)
+        };
+        let mut tries = 0;
+        loop {
+            let state = self.read();
+            if !state.moved.contains(&name.segment) {
+                return Ok(name);
+            }
+            if let Some(moved) = self.cache.places(name.segment) {
+                return Ok(find(&moved));
+            }
+            let stored = Arc::clone(&state.stored);
+            drop(state);
+            match stored.places(name.segment) {
+                Ok(moved) => {
+                    let moved: Arc<[Moved]> = moved.into();
+                    self.remember(&stored, |cache| {
+                        cache.put_places(name.segment, Arc::clone(&moved));
+                    });
+                    return Ok(find(&moved));
+                }
+                Err(error) => self.may_try_again(&stored, error, &mut tries)?,
+            }
+        }
+    }
+}
