@@ -3,34 +3,24 @@
 //! For programs that must know exactly which write was answered and which flush, such as a check
 //! after a failover. The protocol is <https://github.com/NetworkBlockDevice/nbd/blob/master/doc/proto.md>.
 
+mod connect;
+
 use std::fmt;
 use std::io::{self, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
-
-use crate::option::{
-    CLIENT_FIXED_NEWSTYLE, CLIENT_NO_ZEROES, GREETING, INFO_EXPORT, OPTION_MAGIC, OPTION_MAX,
-};
 use crate::wire::{REQUEST_MAGIC, SIMPLE_MAGIC};
+use connect::Stream;
 
-const OPTION_GO: u32 = 7;
-const REPLY_ACK: u32 = 1;
-const REPLY_INFO: u32 = 3;
-const REPLY_ERROR: u32 = 1 << 31;
 const READ: u16 = 0;
 const WRITE: u16 = 1;
 const DISCONNECT: u16 = 2;
 const FLUSH: u16 = 3;
-/// How long a server may take for one answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why a request did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum GuestError {
-    /// The address is neither `nbd+unix:///NAME?socket=PATH` nor `nbd://HOST:PORT/NAME`.
+    /// The address is none of `nbd+unix:///NAME?socket=PATH`, `nbd://HOST:PORT/NAME` and
+    /// `nbds://HOST:PORT/NAME?tls-certificates=FOLDER`.
     #[error("{0:?} is not an NBD address")]
     Address(String),
     /// The connection broke: whether the server did it is not known.
@@ -43,9 +33,6 @@ pub enum GuestError {
     #[error("the server's answer is not NBD: {0}")]
     Protocol(&'static str),
 }
-
-trait Stream: Read + Write + Send {}
-impl<T: Read + Write + Send> Stream for T {}
 
 /// One connection to an export.
 pub struct Guest {
@@ -62,16 +49,16 @@ impl fmt::Debug for Guest {
 }
 
 impl Guest {
-    /// Connects to the export that `uri` names, as in an attachment's `connection_info`.
+    /// Connects to the export that `uri` names, as in an attachment's `connection_info`. An address
+    /// with `nbds` also names the folder with `ca-cert.pem` and, for servers that ask for them,
+    /// `client-cert.pem` and `client-key.pem`.
     pub fn open(uri: &str) -> Result<Self, GuestError> {
-        let (stream, name) = connect(uri)?;
-        let mut guest = Self {
+        let (stream, size) = connect::connect(uri)?;
+        Ok(Self {
             stream: BufReader::new(stream),
             next: 1,
-            size: 0,
-        };
-        guest.handshake(&name)?;
-        Ok(guest)
+            size,
+        })
     }
 
     /// The size of the export in bytes.
@@ -116,51 +103,6 @@ impl Guest {
         Ok(u32::from_be_bytes(self.take()?))
     }
 
-    fn handshake(&mut self, name: &str) -> Result<(), GuestError> {
-        if self.take()? != GREETING {
-            return Err(GuestError::Protocol("no greeting"));
-        }
-        let _flags: [u8; 2] = self.take()?;
-        let name_len = length(name.as_bytes())?;
-        let mut hello = Vec::new();
-        hello.extend((CLIENT_FIXED_NEWSTYLE | CLIENT_NO_ZEROES).to_be_bytes());
-        hello.extend(OPTION_MAGIC);
-        hello.extend(OPTION_GO.to_be_bytes());
-        hello.extend((name_len + 6).to_be_bytes());
-        hello.extend(name_len.to_be_bytes());
-        hello.extend(name.as_bytes());
-        hello.extend(0u16.to_be_bytes());
-        self.stream.get_mut().write_all(&hello)?;
-        while !self.option_reply()? {}
-        Ok(())
-    }
-
-    /// Reads one answer to the option; `true` where it is the last.
-    fn option_reply(&mut self) -> Result<bool, GuestError> {
-        let _magic: [u8; 8] = self.take()?;
-        let _option = self.take_u32()?;
-        let kind = self.take_u32()?;
-        let len = self.take_u32()?;
-        if len > OPTION_MAX {
-            return Err(GuestError::Protocol("an option's reply is too long"));
-        }
-        let mut data = vec![0; len as usize];
-        self.stream.read_exact(&mut data)?;
-        match (kind, data.split_first_chunk::<2>()) {
-            (REPLY_ACK, _) => return Ok(true),
-            (refused, _) if refused & REPLY_ERROR != 0 => return Err(GuestError::Refused(refused)),
-            (REPLY_INFO, Some((info, rest))) if u16::from_be_bytes(*info) == INFO_EXPORT => {
-                let (size, _) = rest
-                    .split_first_chunk()
-                    .ok_or(GuestError::Protocol("an export without a size"))?;
-                self.size = u64::from_be_bytes(*size);
-            }
-            // Other information is not needed here.
-            (_, _) => {}
-        }
-        Ok(false)
-    }
-
     fn request(
         &mut self,
         command: u16,
@@ -195,24 +137,4 @@ impl Guest {
 
 fn length(data: &[u8]) -> Result<u32, GuestError> {
     u32::try_from(data.len()).map_err(|_| GuestError::Protocol("more than 4 GiB at once"))
-}
-
-fn connect(uri: &str) -> Result<(Box<dyn Stream>, String), GuestError> {
-    let wrong = || GuestError::Address(uri.to_owned());
-    let decode = |text: &str| {
-        let decoded = percent_decode_str(text).decode_utf8().map_err(|_| wrong());
-        decoded.map(std::borrow::Cow::into_owned)
-    };
-    if let Some(rest) = uri.strip_prefix("nbd+unix:///") {
-        let (name, path) = rest.split_once("?socket=").ok_or_else(wrong)?;
-        let stream = UnixStream::connect(decode(path)?)?;
-        stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-        return Ok((Box::new(stream), decode(name)?));
-    }
-    let rest = uri.strip_prefix("nbd://").ok_or_else(wrong)?;
-    let (address, name) = rest.split_once('/').ok_or_else(wrong)?;
-    let stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    Ok((Box::new(stream), decode(name)?))
 }

@@ -7,6 +7,7 @@
     reason = "a helper that fails fails the test"
 )]
 
+pub mod certificates;
 pub mod client;
 
 use std::collections::BTreeSet;
