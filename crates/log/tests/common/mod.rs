@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use firebrick_edge::Disk;
 use firebrick_log::{
     BatchData, Change, Checksum, Entry, Error, ErrorKind, Frame, FrameRecord, Log, LogOptions,
+    OpenOptions,
 };
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
 use firebrick_vocabulary::{ImageId, Sequence, StoreId};
@@ -26,7 +27,7 @@ pub(crate) const OPTIONS: LogOptions = LogOptions {
     segment_bytes: 1 << 20,
 };
 pub(crate) const STORE: StoreId = StoreId(Uuid::from_u128(7));
-const IMAGE: ImageId = ImageId(Uuid::from_u128(9));
+pub(crate) const IMAGE: ImageId = ImageId(Uuid::from_u128(9));
 
 /// One record of the model.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,8 @@ pub(crate) enum Phase {
     Open,
     Append,
     Flush,
+    Pack,
+    SyncPacked,
 }
 
 /// Which syncs do nothing: those of files or folders whose name begins so, in that phase.
@@ -140,6 +143,24 @@ impl Machine {
         })
     }
 
+    /// Opens the log from a checkpoint: what its catalog says is believed, and frames are read from
+    /// `from` on.
+    pub(crate) fn open_at(
+        &self,
+        from: Sequence,
+        options: OpenOptions,
+    ) -> Result<(Log, Vec<Frame>), Error> {
+        self.during(Phase::Open, || {
+            let recovery = Log::open_with(self.disk(), Arc::new(SimulatedClock::new()), options)?;
+            let mut frames = Vec::new();
+            let tail = recovery.replay(from, &mut |frame| {
+                frames.push(frame.clone());
+                Ok::<_, Error>(())
+            })?;
+            Ok((recovery.finish(&tail)?, frames))
+        })
+    }
+
     pub(crate) fn append(&self, log: &Log, records: &[Wanted]) -> Result<(), Error> {
         self.during(Phase::Append, || append(log, records))
     }
@@ -150,7 +171,7 @@ impl Machine {
 }
 
 /// The blocks that are filled with these numbers.
-fn blocks_of(numbers: &[u64]) -> Vec<u8> {
+pub(crate) fn blocks_of(numbers: &[u64]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(numbers.len() * BLOCK);
     for number in numbers {
         bytes.extend_from_slice(&number.to_le_bytes().repeat(BLOCK / 8));
@@ -220,7 +241,7 @@ fn note(text: &str) -> Change {
 }
 
 /// Whether a frame says what was appended, its data included.
-fn is_as_wanted(log: &Log, frame: &Frame, wanted: &[Wanted]) -> bool {
+pub(crate) fn is_as_wanted(log: &Log, frame: &Frame, wanted: &[Wanted]) -> bool {
     let same = |(record, wanted): (&FrameRecord, &Wanted)| match (record, wanted) {
         (FrameRecord::Data { block: at, .. }, Wanted::Data(first, _)) if at != first => false,
         (FrameRecord::Data { at, blocks, .. }, Wanted::Data(_, numbers)) => {
