@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use firebrick_vocabulary::Sequence;
+use serde::{Deserialize, Serialize};
 
 use crate::entry::Entry;
 
 /// One line of history of an image. Never used twice.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct BranchId(pub u64);
 
 impl fmt::Display for BranchId {
