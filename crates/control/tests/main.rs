@@ -8,6 +8,7 @@ mod common;
 mod attachments;
 mod failover;
 mod failover_trouble;
+mod qos;
 mod quota;
 mod restart;
 mod restart_failover;
