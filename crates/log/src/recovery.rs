@@ -63,7 +63,7 @@ impl Recovery {
     pub(crate) fn begin(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
-        options: OpenOptions,
+        mut options: OpenOptions,
     ) -> Result<Self, Error> {
         if !Superblock::exists(&disk)? {
             return Err(Error::new(ErrorKind::NotFound, "open the store"));
@@ -73,6 +73,10 @@ impl Recovery {
             _ => Error::io("lock the store", error),
         })?;
         let superblock = Superblock::read(&disk)?;
+        if let Some(catalog) = &mut options.catalog {
+            let segments = &mut catalog.segments;
+            segments.sort_unstable_by_key(|segment| segment.number);
+        }
         let files = Arc::new(Files::new(disk, options.open_files_max));
         let found = Found::look(&files, superblock.store, options.catalog.as_ref())?;
         Ok(Self {

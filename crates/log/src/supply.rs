@@ -142,7 +142,7 @@ impl Supply {
         len: u64,
         right: Right,
     ) -> Result<Begun, Error> {
-        let mut state = self.lock_recycled()?;
+        let mut state = self.lock_recycled();
         let ahead = match header.kind {
             SegmentKind::Log => state.ahead.take(),
             SegmentKind::Packed => None,
@@ -194,10 +194,18 @@ impl Supply {
             let Some(index) = state.retired.iter().position(free) else {
                 return Ok(());
             };
-            let segment = state.retired.swap_remove(index);
+            let taken = Arc::try_unwrap(state.retired.swap_remove(index));
+            let segment = match taken {
+                Ok(segment) => segment,
+                Err(segment) => {
+                    // Its file is just being closed.
+                    state.retired.push(segment);
+                    return Ok(());
+                }
+            };
             drop(state);
-            segment.close();
             let (number, len) = (segment.number, segment.len());
+            drop(segment);
             let keeps = len == self.limits.segment
                 && self.spare.load(Ordering::Relaxed) + len <= self.limits.spare;
             let path = Segment::path(number);
@@ -206,10 +214,9 @@ impl Supply {
             } else {
                 self.files.disk.remove(&path)
             };
-            if let Err(error) = done {
-                self.state.lock().retired.push(segment);
-                return Err(Error::io("free a segment", error));
-            }
+            // Where that fails, nobody knows which name the file has: the next start finds it, and until
+            // then it counts as used.
+            done.map_err(|error| Error::io("free a segment", error))?;
             self.used.fetch_sub(len, Ordering::Relaxed);
             if keeps {
                 self.spare.fetch_add(len, Ordering::Relaxed);
@@ -219,14 +226,17 @@ impl Supply {
     }
 
     /// The state, in which readers that have let go meanwhile are taken note of where that helps.
-    fn lock_recycled(&self) -> Result<MutexGuard<'_, State>, Error> {
+    fn lock_recycled(&self) -> MutexGuard<'_, State> {
         let state = self.state.lock();
         if !state.spares.is_empty() || state.retired.is_empty() {
-            return Ok(state);
+            return state;
         }
         drop(state);
-        self.recycle()?;
-        Ok(self.state.lock())
+        if let Err(error) = self.recycle() {
+            // No reason to refuse what needs a segment: it gets a new one.
+            tracing::warn!(%error, "a freed segment could not be made a spare");
+        }
+        self.state.lock()
     }
 
     /// How much room there is; `current` is what is left in the segment that guests fill now.
@@ -259,15 +269,12 @@ impl Supply {
 
     /// What new segments can still take.
     fn left(&self) -> Result<u64, Error> {
-        let used = self.used.load(Ordering::Relaxed);
-        match self.limits.capacity {
-            Some(capacity) => Ok(capacity.saturating_sub(used)),
-            None => {
-                let space = self.files.disk.space();
-                let space = space.map_err(|error| Error::io("ask for free space", error))?;
-                Ok(space.free + self.spare.load(Ordering::Relaxed))
-            }
+        if let Some(capacity) = self.limits.capacity {
+            return Ok(capacity.saturating_sub(self.used.load(Ordering::Relaxed)));
         }
+        let space = self.files.disk.space();
+        let space = space.map_err(|error| Error::io("ask for free space", error))?;
+        Ok(space.free + self.spare.load(Ordering::Relaxed))
     }
 
     fn fits(&self, len: u64, right: Right) -> Result<bool, Error> {

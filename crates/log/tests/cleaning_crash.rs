@@ -337,7 +337,7 @@ fn checkpoint(
                 .map(|(at, packed)| (*at, *packed))
                 .collect();
             match log.free(info.number) {
-                Err(error) if matches!(error.kind, ErrorKind::Invalid(_)) => continue,
+                Err(error) if matches!(error.kind, ErrorKind::Invalid(_)) => {}
                 freed => {
                     for (at, packed) in gone {
                         model.packed.remove(&at);
