@@ -270,15 +270,13 @@ impl Core {
         let (mut new, mut old) = (HOLES, HOLES);
         self.resolve(scope.newer, leaf, 0, &mut new)?;
         self.resolve(scope.older, leaf, 0, &mut old)?;
-        let pairs = (leaf * LEAF_BLOCKS..).zip(new.iter().zip(&old));
-        changed.extend(
-            pairs
-                .filter(|(block, (new, old))| *block >= from && new != old)
-                .map(|(block, (new, _))| Changed {
-                    block,
-                    entry: Entry::some(*new),
-                }),
-        );
+        for (slot, (new, old)) in new.iter().zip(&old).enumerate() {
+            let block = leaf * LEAF_BLOCKS + slot as u64;
+            if block >= from && new != old {
+                let entry = Entry::some(*new);
+                changed.push(Changed { block, entry });
+            }
+        }
         Ok(())
     }
 }

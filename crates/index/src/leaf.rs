@@ -228,11 +228,11 @@ mod tests {
         }
 
         #[test]
-        fn other_bytes_are_no_leaf(entries in entries(), at: prop::sample::Index, bit in 0..8) {
+        fn other_bytes_are_no_leaf(entries in entries(), at: prop::sample::Index, bit in 0..8u8) {
             let mut bytes = Leaf::of(&entries).encode();
             let at = at.index(bytes.len());
             prop_assert_eq!(Leaf::decode(&bytes[..at]), None);
-            bytes[at] ^= 1 << bit;
+            bytes[at] ^= 1u8 << bit;
             prop_assert_eq!(Leaf::decode(&bytes), None);
         }
 

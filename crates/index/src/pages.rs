@@ -10,12 +10,16 @@
 //! there, as no page is written in place while a commit reaches it. A torn sector of checksums does
 //! not harm the other pages that share it either: what it held for them before and after is the same.
 //!
-//! The header (page 0) is written in place. It is 320 bytes and lives with its own CRC-32C in one
-//! sector of 512 bytes, which a disk writes whole or not at all.
+//! The header (page 0) is written in place. It is 320 bytes and lives with a counter and its own
+//! CRC-32C in one sector of 512 bytes, which a disk writes whole or not at all when the power goes. A
+//! write that fails may leave half of it though, so there are two copies, written one behind the
+//! other, and of those that are whole the one with the higher count holds. That is never an older
+//! header than one that was synced, as the sync comes behind both writes, and the second is not
+//! begun where the first has failed.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use firebrick_edge::DiskFile;
 use parking_lot::RwLock;
@@ -32,6 +36,11 @@ const MAGIC: &[u8; 8] = b"fbindex\n";
 /// The version of everything in the file.
 const VERSION: u8 = 1;
 const VERSION_AT: usize = SECTOR - 5;
+const COUNT_AT: usize = HEADER + MAGIC.len();
+/// Where in the file the copies of the header are.
+const COPIES: [u64; 2] = [PAGE + PAGE / 2, PAGE];
+
+type Sector = [u8; SECTOR];
 
 /// What the first sector says.
 #[derive(Debug, Eq, PartialEq)]
@@ -77,6 +86,8 @@ impl Gate {
 pub(crate) struct Pages {
     file: Arc<dyn DiskFile>,
     gate: Arc<Gate>,
+    /// How often the header was written.
+    count: AtomicU64,
 }
 
 impl std::fmt::Debug for Pages {
@@ -87,7 +98,11 @@ impl std::fmt::Debug for Pages {
 
 impl Pages {
     pub(crate) fn new(file: Arc<dyn DiskFile>, gate: Arc<Gate>) -> Self {
-        Self { file, gate }
+        Self {
+            file,
+            gate,
+            count: AtomicU64::new(0),
+        }
     }
 
     fn pages(&self) -> io::Result<u64> {
@@ -97,11 +112,10 @@ impl Pages {
     }
 
     fn read_header(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let mut sector = [0; SECTOR];
-        self.file.read_at(&mut sector, place_of(0))?;
-        if header_of(&sector) != Header::Ours {
+        let (Header::Ours, sector) = newest_header(&*self.file)? else {
             return Err(damaged(0));
-        }
+        };
+        self.count.fetch_max(count_of(&sector), Ordering::AcqRel);
         let end = offset as usize + out.len();
         if end as u64 > PAGE {
             return Err(unaligned());
@@ -124,10 +138,15 @@ impl Pages {
         let mut sector = [0; SECTOR];
         sector[..used].copy_from_slice(&data[..used]);
         sector[HEADER..HEADER + MAGIC.len()].copy_from_slice(MAGIC);
+        let count = self.count.fetch_add(1, Ordering::AcqRel) + 1;
+        sector[COUNT_AT..COUNT_AT + 8].copy_from_slice(&count.to_be_bytes());
         sector[VERSION_AT] = VERSION;
         let sum = crc32c::crc32c(&sector[..SECTOR - 4]);
         sector[SECTOR - 4..].copy_from_slice(&sum.to_be_bytes());
-        self.file.write_at(&[IoSlice::new(&sector)], place_of(0))
+        for place in COPIES {
+            self.file.write_at(&[IoSlice::new(&sector)], place)?;
+        }
+        Ok(())
     }
 
     fn read_pages(&self, mut page: u64, out: &mut [u8]) -> io::Result<()> {
@@ -226,15 +245,33 @@ impl StorageBackend for Pages {
 
 /// Looks at a file before a database does.
 pub(crate) fn look(file: &dyn DiskFile) -> io::Result<Header> {
-    let mut sector = [0; SECTOR];
-    match file.read_at(&mut sector, place_of(0)) {
-        Ok(()) => Ok(header_of(&sector)),
+    match newest_header(file) {
+        Ok((header, _)) => Ok(header),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Header::Damaged),
         Err(error) => Err(error),
     }
 }
 
-fn header_of(sector: &[u8; SECTOR]) -> Header {
+/// The copy of the header that holds, or a damaged one where none does.
+fn newest_header(file: &dyn DiskFile) -> io::Result<(Header, Sector)> {
+    let mut newest = (Header::Damaged, [0; SECTOR]);
+    for place in COPIES {
+        let mut sector = [0; SECTOR];
+        file.read_at(&mut sector, place)?;
+        let header = header_of(&sector);
+        let is_newer = newest.0 == Header::Damaged || count_of(&sector) > count_of(&newest.1);
+        if header != Header::Damaged && is_newer {
+            newest = (header, sector);
+        }
+    }
+    Ok(newest)
+}
+
+fn count_of(sector: &Sector) -> u64 {
+    u64::from_be_bytes(std::array::from_fn(|index| sector[COUNT_AT + index]))
+}
+
+fn header_of(sector: &Sector) -> Header {
     let sum = crc32c::crc32c(&sector[..SECTOR - 4]).to_be_bytes();
     let version = sector[VERSION_AT];
     if sector[SECTOR - 4..] != sum || !sector[HEADER..].starts_with(MAGIC) || version == 0 {

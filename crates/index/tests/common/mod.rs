@@ -21,50 +21,50 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 /// The blocks that are put lie below this, or a little behind [`FAR`].
-pub const NEAR: u64 = 1300;
-pub const FAR: u64 = 1 << 40;
-pub const HEAD: u64 = u64::MAX;
-pub const POSITION: &[u8] = b"position";
+pub(crate) const NEAR: u64 = 1300;
+pub(crate) const FAR: u64 = 1 << 40;
+pub(crate) const HEAD: u64 = u64::MAX;
+pub(crate) const POSITION: &[u8] = b"position";
 
 /// Little enough that things fall out of the cache.
-pub const OPTIONS: IndexOptions = IndexOptions {
+pub(crate) const OPTIONS: IndexOptions = IndexOptions {
     cache_bytes: 32 << 10,
     pages_bytes: 256 << 10,
 };
 
-pub type Content = BTreeMap<u64, Entry>;
+pub(crate) type Content = BTreeMap<u64, Entry>;
 
 #[derive(Clone, Debug)]
-pub struct Branch {
-    pub below: View,
+pub(crate) struct Branch {
+    pub(crate) below: View,
     /// Whether it has a head.
-    pub live: bool,
-    pub head: Content,
+    pub(crate) live: bool,
+    pub(crate) head: Content,
     /// Snapshots, and forks of children.
-    pub points: BTreeMap<u64, Content>,
+    pub(crate) points: BTreeMap<u64, Content>,
     /// The newest point there ever was.
-    pub newest: u64,
+    pub(crate) newest: u64,
     /// Points that no child leans on.
-    pub removable: BTreeSet<u64>,
+    pub(crate) removable: BTreeSet<u64>,
 }
 
 #[derive(Clone, Debug)]
-pub enum Edit {
+pub(crate) enum Edit {
     Put(BranchId, u64, u64, Vec<Entry>),
     Clear(BranchId, u64, u64, u64),
 }
 
 /// What there is, and what an index that was opened again has to be told.
 #[derive(Clone, Debug, Default)]
-pub struct Model {
-    pub branches: BTreeMap<BranchId, Branch>,
-    pub sequence: u64,
-    pub next_branch: u64,
-    pub next_unit: u32,
+pub(crate) struct Model {
+    pub(crate) branches: BTreeMap<BranchId, Branch>,
+    pub(crate) sequence: u64,
+    pub(crate) next_branch: u64,
+    pub(crate) next_unit: u32,
     /// Since the last freeze whose commit succeeded.
-    pub edits: Vec<Edit>,
-    pub batch: Batch,
-    pub position: u64,
+    pub(crate) edits: Vec<Edit>,
+    pub(crate) batch: Batch,
+    pub(crate) position: u64,
 }
 
 impl Points for Model {
@@ -82,13 +82,13 @@ impl Points for Model {
 }
 
 impl Model {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut model = Self::default();
         model.begin(View::new([]), Content::new());
         model
     }
 
-    pub fn view(&self, branch: BranchId, before: u64) -> View {
+    pub(crate) fn view(&self, branch: BranchId, before: u64) -> View {
         self.branches[&branch].below.under(Step {
             branch,
             before: Sequence(before),
@@ -97,7 +97,7 @@ impl Model {
     }
 
     /// All that can be looked at.
-    pub fn views(&self) -> Vec<(View, &Content)> {
+    pub(crate) fn views(&self) -> Vec<(View, &Content)> {
         let mut views = Vec::new();
         for (id, branch) in &self.branches {
             for (point, content) in &branch.points {
@@ -146,7 +146,7 @@ impl Model {
         (0..count).map(&mut entry).collect()
     }
 
-    pub fn put(&mut self, random: &mut StdRng) -> Option<Edit> {
+    pub(crate) fn put(&mut self, random: &mut StdRng) -> Option<Edit> {
         let id = self.pick(random)?;
         let first = if random.random_bool(0.1) { FAR } else { 0 };
         let first = first + random.random_range(0..NEAR);
@@ -157,7 +157,7 @@ impl Model {
         Some(Edit::Put(id, branch.newest, first, entries))
     }
 
-    pub fn clear(&mut self, random: &mut StdRng) -> Option<Edit> {
+    pub(crate) fn clear(&mut self, random: &mut StdRng) -> Option<Edit> {
         let id = self.pick(random)?;
         let first = random.random_range(0..NEAR);
         let len = [random.random_range(0..300), 256, 700, FAR][random.random_range(0..4)];
@@ -171,7 +171,7 @@ impl Model {
         Some(Edit::Clear(id, branch.newest, first, end))
     }
 
-    pub fn snapshot(&mut self, random: &mut StdRng) -> Option<(BranchId, u64)> {
+    pub(crate) fn snapshot(&mut self, random: &mut StdRng) -> Option<(BranchId, u64)> {
         let id = self.pick(random)?;
         Some((id, self.point(id)?))
     }
@@ -186,7 +186,7 @@ impl Model {
     }
 
     /// A clone of a point, or of the head by way of a new point; or a rollback to it.
-    pub fn fork(&mut self, rollback: bool, random: &mut StdRng) -> Option<()> {
+    pub(crate) fn fork(&mut self, rollback: bool, random: &mut StdRng) -> Option<()> {
         let id = self.pick(random)?;
         if self.branches.len() > 6 {
             return None;
@@ -218,7 +218,7 @@ impl Model {
         Some(())
     }
 
-    pub fn remove_point(&mut self, random: &mut StdRng) -> Option<()> {
+    pub(crate) fn remove_point(&mut self, random: &mut StdRng) -> Option<()> {
         let all = self.branches.iter();
         let all: Vec<(BranchId, u64)> = all
             .flat_map(|(id, branch)| branch.removable.iter().map(|point| (*id, *point)))
@@ -240,7 +240,7 @@ impl Model {
     }
 
     /// Ends a branch that nothing leans on.
-    pub fn end(&mut self, random: &mut StdRng) -> Option<BranchId> {
+    pub(crate) fn end(&mut self, random: &mut StdRng) -> Option<BranchId> {
         let loose = |branch: &Branch| branch.points.len() == branch.removable.len();
         let all = self.branches.iter().filter(|(_, branch)| loose(branch));
         let all: Vec<BranchId> = all.map(|(id, _)| *id).collect();
@@ -248,6 +248,10 @@ impl Model {
             return None;
         }
         let id = all[random.random_range(0..all.len())];
+        let mut others = self.branches.iter();
+        if !others.any(|(other, branch)| *other != id && branch.live) {
+            return None;
+        }
         let ended = self.branches.remove(&id)?;
         self.batch.dropped.push(id);
         self.edits.retain(|edit| match edit {
@@ -269,20 +273,20 @@ impl Model {
     }
 
     /// What a commit is given. Its position is that of the model from then on.
-    pub fn batch(&mut self) -> Batch {
+    pub(crate) fn batch(&mut self) -> Batch {
         self.position += 1;
         let value = Some(self.position.to_be_bytes().to_vec());
         self.batch.rows = vec![(POSITION.to_vec(), value)];
         self.batch.clone()
     }
 
-    pub fn committed(&mut self) {
+    pub(crate) fn committed(&mut self) {
         self.batch = Batch::default();
         self.edits.clear();
     }
 }
 
-pub fn apply(index: &Index, edit: &Edit) {
+pub(crate) fn apply(index: &Index, edit: &Edit) {
     match edit {
         Edit::Put(branch, tag, block, entries) => {
             index.put(*branch, Sequence(*tag), *block, entries);
@@ -293,18 +297,18 @@ pub fn apply(index: &Index, edit: &Edit) {
     }
 }
 
-pub fn open(disk: &Arc<dyn Disk>) -> Index {
+pub(crate) fn open(disk: &Arc<dyn Disk>) -> Index {
     Index::open(disk, OPTIONS).unwrap()
 }
 
 /// An index without anything.
-pub fn fresh(disk: &Arc<dyn Disk>) -> Index {
+pub(crate) fn fresh(disk: &Arc<dyn Disk>) -> Index {
     Index::create(disk).unwrap();
     open(disk)
 }
 
 /// One random step of the model, and of the index.
-pub fn step(model: &mut Model, index: &Index, random: &mut StdRng) {
+pub(crate) fn step(model: &mut Model, index: &Index, random: &mut StdRng) {
     let edit = match random.random_range(0..20) {
         0..8 => model.put(random),
         8..12 => model.clear(random),
@@ -337,7 +341,7 @@ pub fn step(model: &mut Model, index: &Index, random: &mut StdRng) {
     }
 }
 
-pub fn commit(model: &mut Model, index: &Index) -> Result<Released, Error> {
+pub(crate) fn commit(model: &mut Model, index: &Index) -> Result<Released, Error> {
     let batch = model.batch();
     let frozen = index.freeze();
     let done = index.commit(frozen, model, &batch);
@@ -348,7 +352,7 @@ pub fn commit(model: &mut Model, index: &Index) -> Result<Released, Error> {
 }
 
 /// Whether a view is what it ought to be, in every way to look at it.
-pub fn compare(index: &Index, view: &View, content: &Content) -> Result<(), Error> {
+pub(crate) fn compare(index: &Index, view: &View, content: &Content) -> Result<(), Error> {
     for from in [0, FAR] {
         let mut found = Vec::new();
         index.get(view, from, 2100, &mut found)?;
@@ -358,21 +362,23 @@ pub fn compare(index: &Index, view: &View, content: &Content) -> Result<(), Erro
         }
     }
     assert_eq!(index.mapped(view)?, content.len() as u64, "{view:?}");
-    let mut at = 0;
-    for block in content.keys() {
+    // All of them would take its time.
+    for block in content.keys().step_by(13) {
+        let at = content
+            .range(..block)
+            .next_back()
+            .map_or(0, |(before, _)| before + 1);
         assert_eq!(index.next_mapped(view, at, u64::MAX)?, Some(*block));
         let hole = (*block..).find(|block| !content.contains_key(block));
-        if at < *block {
-            assert_eq!(index.next_hole(view, *block, u64::MAX)?, hole);
-        }
-        at = block + 1;
+        assert_eq!(index.next_hole(view, *block, u64::MAX)?, hole);
     }
-    assert_eq!(index.next_mapped(view, at, u64::MAX)?, None);
+    let behind = content.keys().next_back().map_or(0, |last| last + 1);
+    assert_eq!(index.next_mapped(view, behind, u64::MAX)?, None);
     Ok(())
 }
 
 /// Whether the difference of two views is what it ought to be, in pages of `at_most`.
-pub fn compare_changed(
+pub(crate) fn compare_changed(
     index: &Index,
     newer: (&View, &Content),
     older: Option<(&View, &Content)>,
@@ -402,7 +408,7 @@ pub fn compare_changed(
 }
 
 /// Looks at everything.
-pub fn check(model: &Model, index: &Index, random: &mut StdRng) -> Result<(), Error> {
+pub(crate) fn check(model: &Model, index: &Index, random: &mut StdRng) -> Result<(), Error> {
     let views = model.views();
     for (view, content) in &views {
         compare(index, view, content)?;
