@@ -284,3 +284,178 @@ fn fio_verifies_what_it_wrote() {
         }
     }
 }
+
+/// Runs a script of libnbd's shell; each line is a statement, `h` the handle. The shell belongs to the
+/// system's Python, whatever else is installed.
+#[track_caller]
+fn nbdsh(script: &str) -> Option<String> {
+    let python = Path::new("/usr/bin/python3");
+    let has_it = |python: &Path| {
+        let mut command = Command::new(python);
+        let output = command.args(["-c", "import nbd"]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !has_it(python) {
+        println!("nbdsh is not installed; not tested");
+        return None;
+    }
+    let script = format!("import nbd, errno\nh = nbd.NBD()\n{script}");
+    Some(run("/usr/bin/python3", &["-c", &script]))
+}
+
+#[test]
+fn nbdsh_haggles_over_everything() {
+    let (site, _) = Site::with_disk(3 * MIB);
+    site.server.add("other", MemoryDevice::new(MIB), true);
+    let socket = site.socket();
+    let script = r#"
+h.set_opt_mode(True)
+h.set_full_info(True)
+h.connect_unix("SOCKET")
+names = []
+h.opt_list(lambda name, about: names.append(name))
+assert names == ["disk", "other"], names
+assert h.get_structured_replies_negotiated()
+h.set_export_name("disk")
+contexts = []
+h.opt_list_meta_context(lambda name: contexts.append(name))
+assert contexts == ["base:allocation"], contexts
+contexts.clear()
+for query in ["x-no:", "base:"]:
+    h.add_meta_context(query)
+h.opt_list_meta_context(lambda name: contexts.append(name))
+assert contexts == ["base:allocation"], contexts
+contexts.clear()
+h.clear_meta_contexts()
+h.add_meta_context("x-no:")
+h.opt_list_meta_context(lambda name: contexts.append(name))
+assert contexts == [], contexts
+h.set_export_name("none")
+try:
+    h.opt_info()
+    assert False
+except nbd.Error as refused:
+    assert refused.errnum == errno.ENOENT, refused
+h.set_export_name("other")
+h.opt_info()
+assert h.is_read_only() and h.get_size() == 1 << 20
+h.set_export_name("disk")
+h.opt_go()
+assert not h.is_read_only() and h.get_size() == 3 << 20
+assert h.get_canonical_export_name() == "disk"
+assert h.get_block_size(nbd.SIZE_MINIMUM) == 1
+assert h.get_block_size(nbd.SIZE_MAXIMUM) == 64 << 20
+assert h.can_multi_conn() and h.can_cache() and h.can_fast_zero() and h.can_df()
+h.shutdown()
+h = nbd.NBD()
+h.set_opt_mode(True)
+h.connect_unix("SOCKET")
+h.opt_abort()
+"#;
+    let script = script.replace("SOCKET", socket.to_str().unwrap());
+    let Some(printed) = nbdsh(&script) else {
+        return;
+    };
+    assert!(
+        printed.contains("no tls") || printed.is_empty(),
+        "{printed}"
+    );
+}
+
+#[test]
+fn nbdsh_asks_for_everything() {
+    let (site, device) = Site::with_disk(3 * MIB);
+    let script = r#"
+h.add_meta_context("base:allocation")
+h.set_strict_mode(0)
+h.connect_unix("SOCKET")
+def fails(error, call):
+    try:
+        call()
+    except nbd.Error as failed:
+        assert failed.errnum == error, failed
+        return
+    assert False, "did not fail"
+h.pwrite(b"x" * 65536, 65536, nbd.CMD_FLAG_FUA)
+parts = []
+def chunk(data, offset, status, error):
+    parts.append((len(data), offset, status))
+assert h.pread_structured(65536, 65536, chunk, nbd.CMD_FLAG_DF) == b"x" * 65536
+assert parts == [(65536, 65536, nbd.READ_DATA)], parts
+parts.clear()
+h.pread_structured(1 << 20, 1 << 20, chunk)
+assert [part[2] for part in parts] == [nbd.READ_HOLE], parts
+extents = []
+def extent(context, offset, entries, error):
+    assert context == "base:allocation"
+    extents.append(entries)
+h.block_status(1 << 20, 0, extent)
+assert extents == [[65536, 3, 65536, 0, (1 << 20) - 131072, 3]], extents
+extents.clear()
+h.block_status(1000, 65536 + 500, extent, nbd.CMD_FLAG_REQ_ONE)
+assert extents == [[1000, 0]], extents
+h.zero(65536, 65536, nbd.CMD_FLAG_FAST_ZERO | nbd.CMD_FLAG_NO_HOLE | nbd.CMD_FLAG_FUA)
+assert h.pread(65536, 65536) == bytes(65536)
+fails(errno.ENOTSUP, lambda: h.zero(100, 5, nbd.CMD_FLAG_FAST_ZERO))
+h.zero(100, 5)
+h.cache(1 << 20, 0)
+h.trim(1 << 20, 0, nbd.CMD_FLAG_FUA)
+h.flush()
+end = 3 << 20
+fails(errno.EINVAL, lambda: h.pread(2, end - 1))
+fails(errno.ENOSPC, lambda: h.pwrite(b"ab", end - 1))
+fails(errno.EINVAL, lambda: h.trim(2, end - 1))
+fails(errno.ENOSPC, lambda: h.zero(2, end - 1))
+fails(errno.EINVAL, lambda: h.block_status(2, end - 1, extent))
+fails(errno.EINVAL, lambda: h.pread(1, 0, 1 << 9))
+fails(errno.EINVAL, lambda: h.trim(1, 0, nbd.CMD_FLAG_NO_HOLE))
+h.pread(1, 0)
+h.shutdown()
+"#;
+    for cached in [true, false] {
+        device.cached.store(cached, Ordering::SeqCst);
+        let socket = site.socket();
+        if nbdsh(&script.replace("SOCKET", socket.to_str().unwrap())).is_none() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn nbd_client_lists_what_there_is() {
+    let client = ["/usr/sbin/nbd-client", "/sbin/nbd-client"];
+    let Some(client) = client.into_iter().find(|path| Path::new(path).exists()) else {
+        println!("nbd-client is not installed; not tested");
+        return;
+    };
+    let site = Site::with(|options| options.tcp = Some(([127, 0, 0, 1], 0).into()));
+    for name in ["disk", "other"] {
+        site.server.add(name, MemoryDevice::new(MIB), false);
+    }
+    let port = site.server.tcp_address().unwrap().port().to_string();
+    let listed = run(client, &["-l", "127.0.0.1", "-N", "", &port]);
+    assert!(
+        listed.contains("disk") && listed.contains("other"),
+        "{listed}"
+    );
+    let listed = run(client, &["-unix", site.socket().to_str().unwrap(), "-l"]);
+    assert!(listed.contains("disk"), "{listed}");
+}
+
+#[test]
+fn qemu_nbd_sees_what_is_exported() {
+    if !is_installed("qemu-nbd") {
+        return;
+    }
+    let (site, _) = Site::with_disk(3 * MIB);
+    let socket = site.socket();
+    let listed = run("qemu-nbd", &["--list", "-k", socket.to_str().unwrap()]);
+    for expected in [
+        "export: 'disk'",
+        "size:  3145728",
+        "base:allocation",
+        "max block: 67108864",
+    ] {
+        assert!(listed.contains(expected), "no {expected} in {listed}");
+    }
+}

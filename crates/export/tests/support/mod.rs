@@ -39,6 +39,8 @@ pub struct MemoryDevice {
 
 struct State {
     bytes: Vec<u8>,
+    /// The size, where there are no bytes.
+    sparse: Option<usize>,
     data: BTreeSet<u64>,
     /// Calls that may wait do so for as long as this holds.
     held: bool,
@@ -50,6 +52,7 @@ impl MemoryDevice {
         Arc::new(Self {
             state: Mutex::new(State {
                 bytes: vec![0; size],
+                sparse: None,
                 data: BTreeSet::new(),
                 held: false,
                 running: 0,
@@ -62,6 +65,18 @@ impl MemoryDevice {
             batches: Mutex::default(),
             failure: Mutex::default(),
         })
+    }
+
+    /// A device of a size that it has no memory for: good for everything but data.
+    pub fn sparse(size: usize) -> Arc<Self> {
+        let device = Self::new(0);
+        device.state.lock().sparse = Some(size);
+        device
+    }
+
+    pub fn resize(&self, size: usize) {
+        self.state.lock().bytes.resize(size, 0);
+        self.full_from.store(size, Ordering::SeqCst);
     }
 
     /// Has reads that wait, writes and flushes wait until [`Self::release`].
@@ -102,6 +117,9 @@ impl MemoryDevice {
 
     fn clear(&self, range: ByteRange) -> Result<(), DeviceError> {
         let mut state = self.enter()?;
+        if state.sparse.is_some() {
+            return Ok(());
+        }
         state.bytes[range.offset as usize..(range.offset + range.len) as usize].fill(0);
         let inner = range.offset.div_ceil(BLOCK_SIZE)..(range.offset + range.len) / BLOCK_SIZE;
         state.data.retain(|block| !inner.contains(block));
@@ -111,7 +129,8 @@ impl MemoryDevice {
 
 impl Device for MemoryDevice {
     fn size(&self) -> Bytes {
-        Bytes(self.state.lock().bytes.len() as u64)
+        let state = self.state.lock();
+        Bytes(state.sparse.unwrap_or(state.bytes.len()) as u64)
     }
 
     fn is_writable(&self) -> bool {
@@ -168,6 +187,10 @@ impl Device for MemoryDevice {
 
     fn extents(&self, range: ByteRange, most: usize) -> Result<Vec<Extent>, DeviceError> {
         let state = self.state.lock();
+        if state.sparse.is_some() {
+            let (len, state) = (range.len, ExtentState::Hole);
+            return Ok(vec![Extent { len, state }]);
+        }
         let end = range.offset + range.len;
         let mut extents: Vec<Extent> = Vec::new();
         let mut at = range.offset;
