@@ -97,6 +97,20 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// What comes next.
+enum Next {
+    Leaf(u64),
+    End,
+    /// Changes have moved on to where this did not look: begin again.
+    Stale,
+}
+
+impl Next {
+    fn of(leaf: Option<u64>) -> Self {
+        leaf.map_or(Self::End, Self::Leaf)
+    }
+}
+
 /// Goes through the leaves of a scope that may differ, as of one moment.
 struct Candidates {
     stored: Arc<Stored>,
@@ -139,16 +153,11 @@ impl Candidates {
         Ok(())
     }
 
-    /// The first leaf from `from` on; `None` within where the state has moved on.
-    fn next(
-        &mut self,
-        core: &Core,
-        scope: &Scope<'_>,
-        from: u64,
-    ) -> Result<Option<Option<u64>>, Error> {
+    /// The first leaf from `from` on.
+    fn next(&mut self, core: &Core, scope: &Scope<'_>, from: u64) -> Result<Next, Error> {
         let state = core.read();
         if state.epoch != self.epoch {
-            return Ok(None);
+            return Ok(Next::Stale);
         }
         let mut nearest = scope.next_put(&state, from);
         drop(state);
@@ -162,11 +171,12 @@ impl Candidates {
             )?);
         }
         nearer(self.next_tagged(scope, from)?);
-        let Some(ranged) = self.next_in_ranges(core, scope, from)? else {
-            return Ok(None);
-        };
-        nearer(ranged);
-        Ok(Some(nearest))
+        match self.next_in_ranges(core, scope, from)? {
+            Next::Leaf(leaf) => nearer(Some(leaf)),
+            Next::End => {}
+            Next::Stale => return Ok(Next::Stale),
+        }
+        Ok(Next::of(nearest))
     }
 
     fn next_tagged(&mut self, scope: &Scope<'_>, from: u64) -> Result<Option<u64>, Error> {
@@ -186,19 +196,14 @@ impl Candidates {
     }
 
     /// The first leaf that exists, in memory or on the disk, in the ranges of which all may differ.
-    fn next_in_ranges(
-        &self,
-        core: &Core,
-        scope: &Scope<'_>,
-        mut from: u64,
-    ) -> Result<Option<Option<u64>>, Error> {
+    fn next_in_ranges(&self, core: &Core, scope: &Scope<'_>, mut from: u64) -> Result<Next, Error> {
         loop {
             let state = core.read();
             if state.epoch != self.epoch {
-                return Ok(None);
+                return Ok(Next::Stale);
             }
             let Some(range) = scope.next_range(&state, from) else {
-                return Ok(Some(None));
+                return Ok(Next::End);
             };
             let steps = scope.newer.steps().iter().chain(scope.older.steps());
             let put = steps.filter_map(|step| crate::walk::next_put(&state, step, range.start));
@@ -209,10 +214,10 @@ impl Candidates {
                 next = next.into_iter().chain(found).min();
             }
             match next {
-                Some(leaf) if leaf < range.end => return Ok(Some(Some(leaf))),
+                Some(leaf) if leaf < range.end => return Ok(Next::Leaf(leaf)),
                 // Whatever begins before that leaf has nothing before it.
                 Some(leaf) => from = leaf.max(range.end),
-                None => return Ok(Some(None)),
+                None => return Ok(Next::End),
             }
         }
     }
@@ -245,13 +250,13 @@ impl Core {
                 },
             };
             match these.next(self, &scope, leaf) {
-                Ok(Some(Some(next))) => {
+                Ok(Next::Leaf(next)) => {
                     self.compare(&scope, next, from, &mut changed)?;
                     leaf = next + 1;
                     candidates = Some(these);
                 }
-                Ok(Some(None)) => break,
-                Ok(None) => {}
+                Ok(Next::End) => break,
+                Ok(Next::Stale) => {}
                 Err(error) => self.may_try_again(&these.stored, error, &mut tries)?,
             }
         }

@@ -21,6 +21,10 @@ pub(crate) enum Slots {
     /// One block: what scattered writes make, so it has no memory of its own.
     One(u8, Entry),
     /// Some blocks, sorted.
+    #[allow(
+        clippy::box_collection,
+        reason = "with a bare vector One would take twice the room"
+    )]
     Few(Box<Vec<(u8, Entry)>>),
     /// Many.
     Dense(Box<Dense>),

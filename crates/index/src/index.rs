@@ -30,6 +30,9 @@ pub struct IndexOptions {
     pub pages_bytes: usize,
 }
 
+/// Is called with a key and its value.
+pub type Visit<'a, E> = dyn FnMut(&[u8], &[u8]) -> Result<(), E> + 'a;
+
 /// Changes on their way into the file: for [`Index::commit`]. Where it is dropped instead, the next
 /// [`Index::freeze`] takes them along.
 #[must_use = "what was frozen is not durable before it is committed"]
@@ -264,11 +267,7 @@ impl Index {
     }
 
     /// All rows whose keys begin with `prefix`, in their order, as of the last commit.
-    pub fn rows<E: From<Error>>(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn rows<E: From<Error>>(&self, prefix: &[u8], visit: &mut Visit<'_, E>) -> Result<(), E> {
         let stored = self.core.stored();
         for item in stored.rows.range(prefix..).map_err(unreadable)? {
             let (key, value) = item.map_err(unreadable)?;

@@ -88,7 +88,7 @@ pub(crate) fn work(
         };
         let job = job.ok_or_else(|| Error::damaged(Damage::Job, "reading the index"))?;
         let mut leaves = Leaves {
-            leaves: &mut tables.leaves,
+            versions: &mut tables.leaves,
             by_tag: &mut tables.by_tag,
             touched: &mut *touched,
             released: &mut *released,
@@ -193,7 +193,7 @@ fn sweep_version(
     if points.any(branch, Sequence(tag), Sequence(upto)) {
         return Ok(());
     }
-    let Some((found, old)) = newest(&*leaves.leaves, branch, leaf, tag + 1)? else {
+    let Some((found, old)) = newest(&*leaves.versions, branch, leaf, tag + 1)? else {
         return Ok(());
     };
     if found == tag {
@@ -208,11 +208,11 @@ fn sweep_version(
 fn next_version(leaves: &Leaves<'_, '_>, key: LeafKey) -> Result<Option<(u64, Leaf)>, Error> {
     let (branch, leaf, tag) = key;
     let keys = (branch, leaf, tag + 1)..=(branch, leaf, u64::MAX);
-    let first = leaves.leaves.range(keys).map_err(unreadable)?.next();
+    let first = leaves.versions.range(keys).map_err(unreadable)?.next();
     let Some((key, _)) = first.transpose().map_err(unreadable)? else {
         return Ok(None);
     };
-    newest(&*leaves.leaves, BranchId(branch), leaf, key.value().2 + 1)
+    newest(&*leaves.versions, BranchId(branch), leaf, key.value().2 + 1)
 }
 
 /// Throws out up to `left` versions of leaves of a branch that is gone.
@@ -224,7 +224,7 @@ fn drop_branch(
     let mut keys: Vec<LeafKey> = Vec::new();
     let range = (branch.0, 0, 0)..=(branch.0, u64::MAX, u64::MAX);
     for item in leaves
-        .leaves
+        .versions
         .range(range)
         .map_err(unreadable)?
         .take(left.min(CHUNK))
@@ -236,7 +236,7 @@ fn drop_branch(
     }
     for key in &keys {
         let (_, leaf, tag) = *key;
-        if let Some((_, old)) = newest(&*leaves.leaves, branch, leaf, tag + 1)? {
+        if let Some((_, old)) = newest(&*leaves.versions, branch, leaf, tag + 1)? {
             // The versions before it are gone, so each block is counted with its last version.
             let next = next_version(leaves, *key)?.map_or(HOLES, |(_, next)| next.entries());
             leaves.release(&old.entries(), &next, &HOLES);

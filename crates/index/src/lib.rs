@@ -31,6 +31,6 @@ mod walk;
 
 pub use entry::{Entry, LEAF_BLOCKS};
 pub use error::{Damage, Error, ErrorKind};
-pub use index::{Frozen, Index, IndexOptions};
+pub use index::{Frozen, Index, IndexOptions, Visit};
 pub use points::{Batch, Moved, Points, Released, Sweep};
 pub use view::{BranchId, Changed, Step, View};

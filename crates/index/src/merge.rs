@@ -38,7 +38,7 @@ impl Touched {
 
 /// The leaves, while a commit changes them.
 pub(crate) struct Leaves<'a, 't> {
-    pub(crate) leaves: &'a mut Table<'t, LeafKey, &'static [u8]>,
+    pub(crate) versions: &'a mut Table<'t, LeafKey, &'static [u8]>,
     pub(crate) by_tag: &'a mut Table<'t, LeafKey, ()>,
     pub(crate) touched: &'a mut Touched,
     pub(crate) released: &'a mut Released,
@@ -47,7 +47,7 @@ pub(crate) struct Leaves<'a, 't> {
 impl Leaves<'_, '_> {
     pub(crate) fn insert(&mut self, key: LeafKey, entries: &Entries) -> Result<(), Error> {
         let bytes = Leaf::of(entries).encode();
-        self.leaves.insert(key, &*bytes).map_err(unwritten)?;
+        self.versions.insert(key, &*bytes).map_err(unwritten)?;
         let (branch, leaf, tag) = key;
         self.by_tag
             .insert((branch, tag, leaf), ())
@@ -58,7 +58,7 @@ impl Leaves<'_, '_> {
 
     pub(crate) fn remove(&mut self, key: LeafKey) -> Result<(), Error> {
         let (branch, leaf, tag) = key;
-        self.leaves.remove(key).map_err(unwritten)?;
+        self.versions.remove(key).map_err(unwritten)?;
         self.by_tag.remove((branch, tag, leaf)).map_err(unwritten)?;
         self.touched.add(key);
         Ok(())
@@ -72,9 +72,9 @@ impl Leaves<'_, '_> {
         leaf: u64,
         tag: u64,
     ) -> Result<(bool, Entries), Error> {
-        match newest(&*self.leaves, branch, leaf, tag)? {
+        match newest(&*self.versions, branch, leaf, tag)? {
             Some((_, found)) => Ok((true, found.entries())),
-            None => Ok((false, entries_of(&*self.leaves, below, leaf)?)),
+            None => Ok((false, entries_of(&*self.versions, below, leaf)?)),
         }
     }
 
@@ -100,12 +100,12 @@ pub(crate) fn merge(
     branches.sort_by_key(|(below, _, _)| below.steps().len());
     for (below, branch, changes) in branches {
         let leaves = Leaves {
-            leaves: &mut tables.leaves,
+            versions: &mut tables.leaves,
             by_tag: &mut tables.by_tag,
             touched: &mut *touched,
             released: &mut *released,
         };
-        let mut merge = Branch {
+        let mut merge = Merging {
             leaves,
             branch,
             below,
@@ -117,7 +117,7 @@ pub(crate) fn merge(
     Ok(())
 }
 
-struct Branch<'a, 't> {
+struct Merging<'a, 't> {
     leaves: Leaves<'a, 't>,
     branch: BranchId,
     below: View,
@@ -125,7 +125,7 @@ struct Branch<'a, 't> {
     points: &'a dyn Points,
 }
 
-impl Branch<'_, '_> {
+impl Merging<'_, '_> {
     fn run(&mut self) -> Result<(), Error> {
         let mut from = 0;
         while let Some(leaf) = self.next(from)? {
@@ -155,7 +155,7 @@ impl Branch<'_, '_> {
     }
 
     fn next_existing(&self, from: u64) -> Result<Option<u64>, Error> {
-        let leaves = &*self.leaves.leaves;
+        let leaves = &*self.leaves.versions;
         let mut nearest = next_leaf(leaves, self.branch, Sequence(u64::MAX), from)?;
         for step in self.below.steps() {
             let next = next_leaf(leaves, step.branch, step.before, from)?;
@@ -165,11 +165,11 @@ impl Branch<'_, '_> {
     }
 
     fn merge(&mut self, leaf: u64) -> Result<(), Error> {
-        let newest = newest(&*self.leaves.leaves, self.branch, leaf, u64::MAX)?;
+        let newest = newest(&*self.leaves.versions, self.branch, leaf, u64::MAX)?;
         let mut tag = newest.as_ref().map(|(tag, _)| *tag);
         let mut entries = match newest {
             Some((_, found)) => found.entries(),
-            None => entries_of(&*self.leaves.leaves, &self.below, leaf)?,
+            None => entries_of(&*self.leaves.versions, &self.below, leaf)?,
         };
         let items = self.changes.of_leaf(leaf);
         for of_tag in items.chunk_by(|one, other| one.0 == other.0) {
@@ -225,11 +225,10 @@ fn apply(entries: &mut Entries, item: &Item<'_>) {
 
 /// An error while the index was written.
 pub(crate) fn unwritten(error: redb::StorageError) -> Error {
-    match unreadable(error) {
-        Error { kind, source, .. } => Error {
-            kind,
-            doing: "writing the index",
-            source,
-        },
+    let Error { kind, source, .. } = unreadable(error);
+    Error {
+        kind,
+        doing: "writing the index",
+        source,
     }
 }

@@ -1,5 +1,11 @@
 //! Random histories of images against maps of their blocks.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 mod common;
 
 use std::io;

@@ -369,7 +369,7 @@ pub(crate) fn compare(index: &Index, view: &View, content: &Content) -> Result<(
             .next_back()
             .map_or(0, |(before, _)| before + 1);
         assert_eq!(index.next_mapped(view, at, u64::MAX)?, Some(*block));
-        let hole = (*block..).find(|block| !content.contains_key(block));
+        let hole = (*block..=u64::MAX).find(|block| !content.contains_key(block));
         assert_eq!(index.next_hole(view, *block, u64::MAX)?, hole);
     }
     let behind = content.keys().next_back().map_or(0, |last| last + 1);

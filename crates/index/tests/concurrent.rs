@@ -1,0 +1,129 @@
+//! Lookups while commits run: nobody sees a block go back, and snapshots stay what they were.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{HEAD, OPTIONS};
+use firebrick_edge::Disk;
+use firebrick_index::{Batch, BranchId, Entry, Index, IndexOptions, Points, Step, View};
+use firebrick_log::{Checksum, Location};
+use firebrick_simulate::SimulatedDisk;
+use firebrick_vocabulary::Sequence;
+
+const BRANCH: BranchId = BranchId(1);
+const BLOCKS: u64 = 700;
+const POINT: u64 = 1;
+const ROUNDS: u32 = 60;
+
+/// One branch with a head, and a snapshot.
+struct One;
+
+impl Points for One {
+    fn below(&self, _: BranchId) -> Option<View> {
+        Some(View::new([]))
+    }
+
+    fn any(&self, _: BranchId, behind: Sequence, upto: Sequence) -> bool {
+        (behind.0 < POINT && POINT <= upto.0) || upto.0 == HEAD
+    }
+}
+
+fn view(before: u64) -> View {
+    View::new([Step {
+        branch: BRANCH,
+        before: Sequence(before),
+        blocks: u64::MAX,
+    }])
+}
+
+fn entry(round: u32) -> Entry {
+    Entry {
+        at: Location {
+            segment: round,
+            unit: 0,
+        },
+        checksum: Checksum(round),
+    }
+}
+
+fn put(index: &Index, tag: u64, round: u32) {
+    for block in 0..BLOCKS {
+        index.put(BRANCH, Sequence(tag), block, &[entry(round)]);
+    }
+}
+
+fn commit(index: &Index) {
+    let frozen = index.freeze();
+    index.commit(frozen, &One, &Batch::default()).unwrap();
+}
+
+fn watch(index: &Index, over: &AtomicBool) {
+    let mut seen = vec![0; BLOCKS as usize];
+    while !over.load(Ordering::SeqCst) {
+        for (block, seen) in (0..).zip(&mut seen) {
+            let mut found = Vec::new();
+            if !index.get_cached(&view(HEAD), block, 1, &mut found) {
+                index.get(&view(HEAD), block, 1, &mut found).unwrap();
+            }
+            let round = found[0].at.segment;
+            assert!(round >= *seen, "block {block} went from {seen} to {round}");
+            *seen = round;
+        }
+        let mut found = Vec::new();
+        index
+            .get(&view(POINT), 0, BLOCKS as usize, &mut found)
+            .unwrap();
+        assert!(found.iter().all(|found| *found == entry(1)));
+        let changed = index.changed(&view(HEAD), Some(&view(POINT)), 0, usize::MAX);
+        assert_eq!(changed.unwrap().len() as u64, BLOCKS);
+    }
+}
+
+fn race(options: IndexOptions) {
+    let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new());
+    Index::create(&disk).unwrap();
+    let index = Index::open(&disk, options).unwrap();
+    put(&index, 0, 1);
+    put(&index, POINT, 2);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers = [(); 2].map(|()| scope.spawn(|| watch(&index, &over)));
+        for round in 3..ROUNDS {
+            put(&index, POINT, round);
+            commit(&index);
+        }
+        over.store(true, Ordering::SeqCst);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn lookups_never_see_a_block_go_back() {
+    race(OPTIONS);
+}
+
+#[test]
+fn lookups_that_find_nothing_cached_never_see_a_block_go_back() {
+    race(IndexOptions {
+        cache_bytes: 0,
+        ..OPTIONS
+    });
+}
+
+#[test]
+fn lookups_that_find_all_cached_never_see_a_block_go_back() {
+    race(IndexOptions {
+        cache_bytes: 1 << 20,
+        ..OPTIONS
+    });
+}
