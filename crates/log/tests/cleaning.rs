@@ -670,3 +670,41 @@ fn guests_cleaner_and_readers_do_not_hinder_each_other() {
     log.close().unwrap();
     assert_eq!(pack(&log, &[1]).unwrap_err().kind, ErrorKind::Closed);
 }
+
+/// Otherwise frames of a former life would carry the number of the present one.
+#[test]
+fn the_number_of_a_spare_is_not_given_again() {
+    let (machine, log) = begin(OpenOptions::default());
+    let former = pack(&log, &[1, 2, 3]).unwrap()[0].segment;
+    log.sync_packed().unwrap();
+    drop(log);
+    let (log, _) = machine.open().unwrap();
+    log.free(former).unwrap();
+    assert_eq!((numbers(&log), spares(&machine)), (vec![1], 1));
+    drop(log);
+    let (log, _) = machine.open().unwrap();
+    let now = pack(&log, &[4]).unwrap()[0].segment;
+    assert_eq!(spares(&machine), 0, "its file is used again");
+    assert!(now > former);
+    assert_eq!(walk(&log, now).len(), 1);
+}
+
+/// What a crash may take away must not be believed afterwards, when its number has another segment.
+#[test]
+fn a_catalog_lists_what_is_full_and_durable() {
+    let (_machine, log) = begin(OpenOptions::default());
+    let listed = || {
+        let segments = log.catalog().segments;
+        segments.iter().map(|info| info.number).collect::<Vec<_>>()
+    };
+    fill(&log, 0, 3);
+    pack(&log, &(0..200).collect::<Vec<_>>()).unwrap();
+    pack(&log, &(0..200).collect::<Vec<_>>()).unwrap();
+    assert_eq!(numbers(&log), [1, 2, 3, 4, 5]);
+    assert!(listed().is_empty());
+    log.flush().unwrap();
+    assert_eq!(listed(), [1, 2]);
+    log.sync_packed().unwrap();
+    assert_eq!(listed(), [1, 2, 4]);
+    assert_eq!(log.catalog().next, 6);
+}
