@@ -15,9 +15,6 @@ use crate::registry::Registry;
 use crate::session::{End, Session};
 use crate::tls::TlsMode;
 
-/// How long a client may take to choose an export.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
-
 /// What a client's thread needs.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -27,6 +24,8 @@ pub(crate) struct Client {
     pub(crate) shared: Arc<Shared>,
     /// What its requests in flight may take, in bytes.
     pub(crate) memory: usize,
+    /// How long it may take to choose an export.
+    pub(crate) patience: Duration,
     /// Whether it may or must encrypt.
     pub(crate) mode: TlsMode,
     pub(crate) tls: Option<Arc<ServerConfig>>,
@@ -69,7 +68,7 @@ impl Client {
         let mut haggling = Haggling {
             stream: Timed {
                 socket: &self.socket,
-                until: Instant::now() + HANDSHAKE_MAX,
+                until: Instant::now() + self.patience,
             },
             config: self.tls.as_ref(),
             tls: None,

@@ -61,12 +61,6 @@ impl Link {
         Self { socket, tls }
     }
 
-    /// A socket without TLS.
-    #[cfg(test)]
-    pub(crate) fn plain(socket: Socket) -> Self {
-        Self::new(Arc::new(socket), None)
-    }
-
     /// The socket itself, to ask how it is.
     pub(crate) fn socket(&self) -> &Socket {
         &self.socket

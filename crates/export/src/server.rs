@@ -46,6 +46,8 @@ pub struct ExportServerOptions {
     pub workers: usize,
     /// Clients at one time; more are turned away.
     pub max_connections: usize,
+    /// How long a client may take to choose an export, with TLS and all.
+    pub max_handshake: Duration,
     /// What the requests in flight of one connection may take, in bytes; the server reads no further
     /// requests of a connection beyond it. A single request is always let through.
     pub max_request_memory: usize,
@@ -62,6 +64,7 @@ impl ExportServerOptions {
             insecure: false,
             workers: 4,
             max_connections: 256,
+            max_handshake: Duration::from_secs(30),
             max_request_memory: 64 << 20,
         }
     }
@@ -72,8 +75,18 @@ impl ExportServerOptions {
 pub struct ExportServer {
     inner: Arc<Inner>,
     tcp_address: Option<SocketAddr>,
-    /// Wakes the thread that listens, by being closed.
-    door: Mutex<Option<(UnixStream, JoinHandle<()>)>>,
+    door: Mutex<Door>,
+}
+
+/// Whether clients are let in.
+#[derive(Debug)]
+enum Door {
+    /// Not yet; they wait in front of these.
+    Shut(UnixListener, Option<Socket>),
+    /// By this thread, which is woken when the stream is closed.
+    Open(UnixStream, JoinHandle<()>),
+    /// Not any more.
+    Gone,
 }
 
 #[derive(Debug)]
@@ -83,6 +96,7 @@ struct Inner {
     clients: Mutex<Clients>,
     left: Condvar,
     max_connections: usize,
+    max_handshake: Duration,
     max_request_memory: usize,
     tls_mode: TlsMode,
     tls: Option<Arc<ServerConfig>>,
@@ -113,8 +127,16 @@ enum SeatState {
 }
 
 impl ExportServer {
-    /// Starts to listen; nothing is exported yet.
+    /// Starts to listen, and lets clients in; nothing is exported yet.
     pub fn start(options: ExportServerOptions) -> Result<Self, Error> {
+        let server = Self::start_shut(options)?;
+        server.open()?;
+        Ok(server)
+    }
+
+    /// Starts to listen. Clients may come, and wait until [`Self::open`]: so those who return after a
+    /// restart are not told that the export they look for is unknown, only because it was not added yet.
+    pub fn start_shut(options: ExportServerOptions) -> Result<Self, Error> {
         let ExportServerOptions {
             unix: path,
             tcp,
@@ -123,6 +145,7 @@ impl ExportServer {
             insecure,
             workers,
             max_connections,
+            max_handshake,
             max_request_memory,
         } = options;
         if tls_mode != TlsMode::Off && tls.is_none() {
@@ -151,20 +174,31 @@ impl ExportServer {
             clients: Mutex::default(),
             left: Condvar::new(),
             max_connections,
+            max_handshake,
             max_request_memory,
             tls_mode,
             tls: tls.map(|tls| tls.config()),
         });
-        let door = open_door(&inner, unix, tcp).map_err(|error| {
-            inner.shared.pools.stop();
-            Error::io("start the thread that listens", error)
-        })?;
-        tracing::debug!(unix = %path.display(), tcp = ?tcp_address, "exports can be reached");
+        tracing::debug!(unix = %path.display(), tcp = ?tcp_address, "exports are listened for");
         Ok(Self {
             inner,
             tcp_address,
-            door: Mutex::new(Some(door)),
+            door: Mutex::new(Door::Shut(unix, tcp)),
         })
+    }
+
+    /// Lets clients in, where they were not yet.
+    pub fn open(&self) -> Result<(), Error> {
+        let mut door = self.door.lock();
+        *door = match std::mem::replace(&mut *door, Door::Gone) {
+            Door::Shut(unix, tcp) => {
+                let (wake, thread) = open_door(&self.inner, unix, tcp)
+                    .map_err(|error| Error::io("start the thread that listens", error))?;
+                Door::Open(wake, thread)
+            }
+            other @ (Door::Open(..) | Door::Gone) => other,
+        };
+        Ok(())
     }
 
     /// Exports `device` as `name`. An export of that name is replaced as if by [`Self::remove`].
@@ -192,12 +226,16 @@ impl ExportServer {
     /// Stops listening and drops all connections, without an answer, so that clients reconnect.
     /// Returns once no request is running.
     pub fn stop(&self) {
-        let Some((wake, listener)) = self.door.lock().take() else {
-            return;
-        };
-        drop(wake);
-        // The thread catches nothing, and has nothing to say.
-        let _ = listener.join();
+        match std::mem::replace(&mut *self.door.lock(), Door::Gone) {
+            Door::Shut(unix, _) => unix.unlink(),
+            Door::Open(wake, listener) => {
+                drop(wake);
+                // The thread catches nothing, and has nothing to say.
+                let _ = listener.join();
+            }
+            // Where it never opened, the pools end all the same.
+            Door::Gone => {}
+        }
         let mut clients = self.inner.clients.lock();
         clients.stopping = true;
         for seat in clients.seats.values() {
@@ -302,6 +340,7 @@ impl Inner {
             registry: Arc::clone(&self.registry),
             shared: Arc::clone(&self.shared),
             memory: self.max_request_memory,
+            patience: self.max_handshake,
             mode,
             tls: self.tls.clone(),
         };

@@ -11,7 +11,7 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::str::FromStr;
@@ -84,7 +84,7 @@ fn some_option(chance: &mut Chance) -> Vec<u8> {
             let wanted = chance.below(6) as u16;
             let mut data = text(name);
             data.extend(wanted.to_be_bytes());
-            data.extend((0..wanted).flat_map(|info| info.to_be_bytes()));
+            data.extend((0..wanted).flat_map(u16::to_be_bytes));
             data
         }
         4 => {
@@ -231,12 +231,22 @@ fn visit(site: &Site, chance: &mut Chance) {
     let listens = !chance.one_in(8);
     let hears = std::thread::spawn(move || {
         let mut heard = vec![0; 64 << 10];
-        while listens {
+        if !listens {
+            return;
+        }
+        loop {
             match listener.read(&mut heard) {
                 Ok(0) => break,
                 Ok(_) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
-                Err(error) => panic!("the server does not let go: {error}"),
+                Err(error) => {
+                    let kind = error.kind();
+                    assert_eq!(
+                        kind,
+                        ErrorKind::ConnectionReset,
+                        "the server does not let go"
+                    );
+                    break;
+                }
             }
         }
     });

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 
 use firebrick_export::{Device, DeviceError};
 use support::client::{
-    BLOCK_STATUS, CACHE, Client, DF, DISCONNECT, FLUSH, FUA, READ, REQ_ONE, TRIM, WRITE,
-    WRITE_ZEROES, request,
+    BLOCK_STATUS, Client, DF, DISCONNECT, FLUSH, FUA, READ, REQ_ONE, TRIM, WRITE, WRITE_ZEROES,
+    request,
 };
 use support::{MemoryDevice, Site, eventually};
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use firebrick_export::{Error, ExportServer, ExportServerOptions};
 use support::client::{Client, FLUSH, OPT_GO, READ, WRITE, request, text};
@@ -40,6 +41,26 @@ fn removing_an_export_drops_its_clients_and_waits_for_their_requests() {
     let mut data = text("disk");
     data.extend([0, 0]);
     assert_eq!(late.option(OPT_GO, &data)[0].0, 0x8000_0006);
+}
+
+#[test]
+fn who_comes_before_the_exports_waits_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let server = ExportServer::start_shut(ExportServerOptions::new(&path)).unwrap();
+    std::thread::scope(|scope| {
+        let early = std::os::unix::net::UnixStream::connect(&path).unwrap();
+        let waits = scope.spawn(|| Client::simple(&path));
+        server.add("disk", MemoryDevice::new(MIB), false);
+        server.open().unwrap();
+        assert_eq!(waits.join().unwrap().size, MIB as u64);
+        drop(early);
+    });
+    server.stop();
+    let server = ExportServer::start_shut(ExportServerOptions::new(&path)).unwrap();
+    assert!(path.exists());
+    drop(server);
+    assert!(!path.exists());
 }
 
 #[test]
@@ -126,6 +147,31 @@ fn too_many_clients_are_turned_away() {
         let mut stream = std::os::unix::net::UnixStream::connect(site.socket()).unwrap();
         std::io::Read::read(&mut stream, &mut [0; 18]).is_ok_and(|len| len == 18)
     });
+}
+
+#[test]
+fn who_takes_too_long_to_choose_is_dropped() {
+    let site = Site::with(|options| options.max_handshake = Duration::from_millis(300));
+    site.server.add("disk", MemoryDevice::new(MIB), false);
+    let mut served = Client::simple(&site.socket());
+    let mut silent = std::os::unix::net::UnixStream::connect(site.socket()).unwrap();
+    let mut busy = Client::greet(&site.socket());
+    let began = Instant::now();
+    // It does say something, again and again, and chooses nothing.
+    let list = [b"IHAVEOPT".as_slice(), &[0, 0, 0, 3, 0, 0, 0, 0]].concat();
+    while busy.stream.write_all(&list).is_ok() && began.elapsed() < Duration::from_secs(20) {
+        if std::io::Read::read(&mut busy.stream, &mut [0; 20]).unwrap_or(0) == 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(began.elapsed() < Duration::from_secs(20));
+    let mut heard = Vec::new();
+    std::io::Read::read_to_end(&mut silent, &mut heard).unwrap();
+    assert_eq!(heard.len(), 18);
+    // Whoever has chosen may be silent for as long as it likes.
+    served.request(READ, 0, 1, 0, 4);
+    assert_eq!(served.simple_reply(), (1, 0));
 }
 
 #[test]

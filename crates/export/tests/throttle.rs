@@ -16,7 +16,6 @@ use support::client::Client;
 use support::{MemoryDevice, Site};
 
 const READ: u16 = 0;
-const WRITE: u16 = 1;
 const FLUSH: u16 = 3;
 
 /// A device in memory behind limits.
@@ -90,9 +89,7 @@ fn limited(limits: &Limits, clock: Arc<dyn Clock>) -> (Site, Arc<MemoryDevice>, 
 }
 
 fn client(site: &Site) -> Client {
-    let mut client = Client::simple(&site.socket());
-    client.go("disk");
-    client
+    Client::simple(&site.socket())
 }
 
 fn real() -> Arc<dyn Clock> {
@@ -162,27 +159,32 @@ fn clients_of_one_device_share_its_limits() {
 fn a_large_write_is_held_as_well() {
     let (site, device, throttle) = limited(&only(0, 1), real());
     let mut guest = client(&site);
-    guest.write(0, 1, 0, &[1; 512 << 10]);
+    guest.write(0, 1, 0, &vec![1; 512 << 10]);
     assert_eq!(guest.simple_reply(), (1, 0));
-    guest.request(WRITE, 0, 2, 0, 512 << 10);
-    assert_eq!(device.bytes()[..4096], [1; 4096]);
-    throttle.set(&Limits::default());
-    let mut other = client(&site);
-    other.request(READ, 0, 3, 0, 4096);
-    assert_eq!(other.simple_reply(), (3, 0));
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(move || {
+            guest.write(0, 2, 0, &[2; 512 << 10]);
+            guest
+        });
+        let mut other = client(&site);
+        for cookie in 3..100 {
+            other.request(READ, 0, cookie, 0, 4096);
+            assert_eq!(other.simple_reply(), (cookie, 0));
+            assert_eq!(other.receive(4096), [1; 4096]);
+        }
+        throttle.set(&Limits::default());
+        let mut guest = sending.join().unwrap();
+        assert_eq!(guest.simple_reply(), (2, 0));
+    });
+    assert_eq!(device.bytes()[..4096], [2; 4096]);
 }
 
 #[test]
 fn who_waits_ends_with_the_export_and_the_server() {
     let (site, _device, _throttle) = limited(&only(1, 1), real());
-    let held = || {
-        let mut guest = client(&site);
-        guest.request(READ, 0, 1, 0, 4096);
-        guest.request(READ, 0, 2, 0, 4096);
-        guest
-    };
-    let mut guest = held();
-    // The first in line passes whichever client it is of.
+    let mut guest = client(&site);
+    guest.request(READ, 0, 1, 0, 4096);
+    guest.request(READ, 0, 2, 0, 4096);
     assert_eq!(guest.simple_reply(), (1, 0));
     guest.receive(4096);
     site.server.remove("disk");

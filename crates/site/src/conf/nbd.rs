@@ -140,14 +140,13 @@ pub(super) fn via(
         }
     };
     let reason = match (via, listen) {
-        (ExportVia::Unix, _) => return Ok(via),
         (ExportVia::Tcp, None) => "tcp needs nbd_listen or nbd_port".to_owned(),
         (ExportVia::Tcp, Some(listen))
             if listen.ip().is_unspecified() && security.advertise.is_none() =>
         {
             format!("nobody can connect to {}; set nbd_advertise", listen.ip())
         }
-        (ExportVia::Tcp, Some(_)) => return Ok(via),
+        (ExportVia::Unix, _) | (ExportVia::Tcp, Some(_)) => return Ok(via),
     };
     Err(section.refuse("export_address", reason))
 }

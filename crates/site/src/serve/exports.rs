@@ -57,7 +57,8 @@ impl Exports {
         if state.server.is_some() {
             return Ok(());
         }
-        let server = ExportServer::start(self.plan.options()).map_err(Error::exports)?;
+        // Guests that come back meanwhile wait, and are not told that their export is unknown.
+        let server = ExportServer::start_shut(self.plan.options()).map_err(Error::exports)?;
         state.server = Some(server);
         for image in self.store.images() {
             let info = image.info();
@@ -69,6 +70,12 @@ impl Exports {
             } else if let Err(error) = self.publish(&mut state, &info, &Holders::of(&info)) {
                 tracing::error!(%error, image = %info.name, "an export did not come back");
             }
+        }
+        let opened = state.server.as_ref().map_or(Ok(()), ExportServer::open);
+        if let Err(error) = opened {
+            state.published.clear();
+            state.server = None;
+            return Err(Error::exports(error));
         }
         tracing::info!(exports = state.published.len(), "the exports are open");
         Ok(())

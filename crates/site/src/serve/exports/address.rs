@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use firebrick_backend::{Access, ExportAddress};
 use firebrick_export::{ExportServer, ExportServerOptions, Tls, TlsMode};
@@ -14,6 +15,8 @@ use crate::serve::error::Error;
 
 /// Clients at one time.
 const CONNECTIONS_MAX: usize = 1024;
+/// How long a client may take to choose an export.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
 /// What the requests in flight of one client may take, in bytes.
 const REQUEST_MEMORY_MAX: usize = 32 << 20;
 /// What may stand in a URI as it is.
@@ -61,6 +64,7 @@ impl ExportPlan {
             insecure: self.insecure,
             workers: cores.clamp(2, 16),
             max_connections: CONNECTIONS_MAX,
+            max_handshake: HANDSHAKE_MAX,
             max_request_memory: REQUEST_MEMORY_MAX,
         }
     }
