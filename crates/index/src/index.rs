@@ -318,3 +318,6 @@ fn remove(disk: &dyn Disk, name: &str) -> io::Result<()> {
         done => done,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::stored::{LeafKey, Tables, entries_of, lost, newest, next_leaf, unread
 use crate::view::{BranchId, View};
 
 /// How many cached things a commit throws out one by one; with more it empties the cache.
-const TOUCHED_MAX: usize = 1 << 20;
+const TOUCHED_MAX: usize = 1 << 17;
 
 /// What is no longer so in the cache.
 #[derive(Default)]
@@ -47,11 +47,15 @@ pub(crate) struct Leaves<'a, 't> {
 impl Leaves<'_, '_> {
     pub(crate) fn insert(&mut self, key: LeafKey, entries: &Entries) -> Result<(), Error> {
         let bytes = Leaf::of(entries).encode();
-        self.versions.insert(key, &*bytes).map_err(unwritten)?;
-        let (branch, leaf, tag) = key;
-        self.by_tag
-            .insert((branch, tag, leaf), ())
-            .map_err(unwritten)?;
+        let had = self.versions.insert(key, &*bytes).map_err(unwritten)?;
+        let is_new = had.is_none();
+        drop(had);
+        if is_new {
+            let (branch, leaf, tag) = key;
+            self.by_tag
+                .insert((branch, tag, leaf), ())
+                .map_err(unwritten)?;
+        }
         self.touched.add(key);
         Ok(())
     }
