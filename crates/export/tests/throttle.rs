@@ -163,7 +163,7 @@ fn a_large_write_is_held_as_well() {
     assert_eq!(guest.simple_reply(), (1, 0));
     std::thread::scope(|scope| {
         let sending = scope.spawn(move || {
-            guest.write(0, 2, 0, &[2; 512 << 10]);
+            guest.write(0, 2, 0, &vec![2; 512 << 10]);
             guest
         });
         let mut other = client(&site);
