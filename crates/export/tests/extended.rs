@@ -1,5 +1,7 @@
 //! Requests and replies with extended headers, byte by byte; and what is new in the compact ones.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails the test")]
+
 mod support;
 
 use std::io::Write;
