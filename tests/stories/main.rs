@@ -14,6 +14,7 @@ mod clients;
 mod control_plane_killed;
 mod dev;
 mod disaster;
+mod qos;
 mod scenario;
 mod torture;
 mod volumes;

@@ -14,11 +14,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use firebrick_edge::Clock;
 use firebrick_vocabulary::Limits;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use crate::wire::{CACHE_MAX, Command, Request};
 use bucket::Buckets;
@@ -75,7 +76,6 @@ pub struct Throttle {
     /// Whether there are any limits, so that nothing is locked where there are none.
     limited: AtomicBool,
     state: Mutex<State>,
-    moved: Condvar,
 }
 
 impl fmt::Debug for Throttle {
@@ -96,10 +96,12 @@ struct State {
     last: Option<Direction>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Whoever stands in a queue; only the first of it has anything to wait for but its turn.
+#[derive(Debug)]
 struct Waiter {
     ticket: u64,
     cost: Cost,
+    thread: Thread,
 }
 
 impl Throttle {
@@ -109,7 +111,6 @@ impl Throttle {
             clock,
             limited: AtomicBool::new(false),
             state: Mutex::default(),
-            moved: Condvar::new(),
         }
     }
 
@@ -119,7 +120,7 @@ impl Throttle {
         let mut state = self.state.lock();
         state.buckets.set(limits, self.clock.elapsed());
         self.limited.store(!limits.is_none(), Ordering::Release);
-        self.moved.notify_all();
+        state.wake_first();
     }
 
     /// Lets a request through where it need not wait.
@@ -136,9 +137,11 @@ impl Throttle {
         let mut state = self.state.lock();
         state.tickets += 1;
         let ticket = state.tickets;
-        state
-            .queue(cost.direction)
-            .push_back(Waiter { ticket, cost });
+        state.queue(cost.direction).push_back(Waiter {
+            ticket,
+            cost,
+            thread: thread::current(),
+        });
         let passed = loop {
             if gone() {
                 break false;
@@ -153,12 +156,15 @@ impl Throttle {
             } else {
                 SLICE
             };
-            self.moved.wait_for(&mut state, wait);
+            // A wake-up in between is kept for the thread.
+            drop(state);
+            thread::park_timeout(wait);
+            state = self.state.lock();
         };
         state
             .queue(cost.direction)
             .retain(|waiter| waiter.ticket != ticket);
-        self.moved.notify_all();
+        state.wake_first();
         passed
     }
 }
@@ -171,6 +177,14 @@ impl State {
         }
     }
 
+    /// Has those look again who stand first.
+    fn wake_first(&self) {
+        let first = [self.reads.front(), self.writes.front()];
+        for waiter in first.into_iter().flatten() {
+            waiter.thread.unpark();
+        }
+    }
+
     /// Lets a request through that nobody of its direction stands before, or says how long to wait.
     fn admit(&mut self, cost: Cost, now: Duration) -> Result<(), Duration> {
         self.buckets.sink(now);
@@ -178,8 +192,9 @@ impl State {
         if !wait.is_zero() {
             return Err(wait);
         }
-        let other = self.queue(cost.direction.other()).front().copied();
-        if let Some(Waiter { cost: other, .. }) = other
+        let other = self.queue(cost.direction.other()).front();
+        let other = other.map(|waiter| waiter.cost);
+        if let Some(other) = other
             && self.last == Some(cost.direction)
             && self.buckets.have_common()
             && self.buckets.wait_alone(other).is_zero()

@@ -26,7 +26,8 @@ pub(crate) struct Alone<'a> {
 /// A type that has a QoS spec.
 #[derive(Serialize)]
 pub(crate) struct Association<'a> {
-    association_type: &'static str,
+    #[serde(rename = "association_type")]
+    kind: &'static str,
     name: &'a str,
     id: TypeId,
 }
@@ -52,7 +53,7 @@ pub(crate) fn alone<'a>(call: &'a Call, spec: &'a QosSpec) -> Alone<'a> {
 /// One of those that have it.
 pub(crate) fn association(kind: &VolumeType) -> Association<'_> {
     Association {
-        association_type: "volume_type",
+        kind: "volume_type",
         name: &kind.name,
         id: kind.id,
     }

@@ -150,13 +150,13 @@ fn reads_and_writes_take_turns() {
             }
             clock.advance(Duration::from_millis(10));
             let before = reads.load(Ordering::SeqCst) + writes.load(Ordering::SeqCst);
-            throttle.moved.notify_all();
+            throttle.state.lock().wake_first();
             while reads.load(Ordering::SeqCst) + writes.load(Ordering::SeqCst) == before {
                 std::thread::yield_now();
             }
         }
         over.store(true, Ordering::SeqCst);
-        throttle.moved.notify_all();
+        throttle.state.lock().wake_first();
     });
     let writes = writes.load(Ordering::SeqCst);
     assert!((9..=11).contains(&writes), "{writes}");
