@@ -67,6 +67,10 @@ const VERSIONS: &[&[&str]] = &[&[
 
 /// Takes the schema to the newest version.
 pub(crate) async fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    take_to(connection, VERSIONS).await
+}
+
+async fn take_to(connection: &mut Connection, versions: &[&[&str]]) -> Result<(), Error> {
     let table = "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)";
     connection.execute(table).await.map_err(Error::sql(DOING))?;
     let row = sqlx::query("SELECT MAX(version) AS version FROM schema_version")
@@ -75,14 +79,14 @@ pub(crate) async fn migrate(connection: &mut Connection) -> Result<(), Error> {
         .map_err(Error::sql(DOING))?;
     let found: Option<i64> = row.try_get("version").map_err(Error::sql(DOING))?;
     let found = found.unwrap_or(0).max(0) as usize;
-    if found > VERSIONS.len() {
+    if found > versions.len() {
         let why = format!(
             "it has version {found}, this release knows {}",
-            VERSIONS.len()
+            versions.len()
         );
         return Err(Error::new(ErrorKind::NewerSchema, DOING, why));
     }
-    for (i, statements) in VERSIONS.iter().enumerate().skip(found) {
+    for (i, statements) in versions.iter().enumerate().skip(found) {
         for statement in *statements {
             connection
                 .execute(*statement)
@@ -96,4 +100,49 @@ pub(crate) async fn migrate(connection: &mut Connection) -> Result<(), Error> {
             .map_err(Error::sql(DOING))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use firebrick_state::QosConsumer;
+    use firebrick_vocabulary::{QosId, TypeId};
+    use sqlx::Connection as _;
+
+    use super::*;
+    use crate::table::qos::{self, QosSpec};
+    use crate::table::types;
+    use crate::time::now;
+
+    #[tokio::test]
+    async fn what_an_older_version_wrote_stays() {
+        sqlx::any::install_default_drivers();
+        let mut connection = Connection::connect("sqlite::memory:").await.unwrap();
+        take_to(&mut connection, &VERSIONS[..1]).await.unwrap();
+        let id = TypeId::random();
+        let sql = "INSERT INTO types (id, name, is_public, created_at) VALUES ($1, 'old', 1, 7)";
+        let insert = sqlx::query(sql).bind(id.to_string());
+        insert.execute(&mut connection).await.unwrap();
+        for _ in 0..2 {
+            migrate(&mut connection).await.unwrap();
+        }
+        let mut kind = types::get(&mut connection, id).await.unwrap().unwrap();
+        assert_eq!((kind.name.as_str(), kind.qos_specs), ("old", None));
+        let spec = QosSpec {
+            id: QosId::random(),
+            name: "slow".to_owned(),
+            consumer: QosConsumer::Both,
+            specs: [("total_iops_sec".to_owned(), "5".to_owned())].into(),
+            created_at: now(),
+            updated_at: None,
+        };
+        qos::insert(&mut connection, &spec).await.unwrap();
+        kind.qos_specs = Some(spec.id);
+        types::update(&mut connection, &kind).await.unwrap();
+        let of = types::of_qos(&mut connection, spec.id).await.unwrap();
+        assert_eq!(of.iter().map(|kind| kind.id).collect::<Vec<_>>(), [id]);
+        let found = qos::get(&mut connection, spec.id).await.unwrap().unwrap();
+        assert_eq!((found.specs, found.consumer), (spec.specs, spec.consumer));
+        let older = take_to(&mut connection, &VERSIONS[..1]).await.unwrap_err();
+        assert_eq!(older.kind, ErrorKind::NewerSchema);
+    }
 }
