@@ -6,6 +6,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -15,7 +16,10 @@ use std::time::Duration;
 use firebrick_export::{
     Error, ExportServer, ExportServerOptions, Guest, GuestError, Tls, TlsFile, TlsMode,
 };
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use support::certificates::Authority;
+use support::client::{READ, request, text};
 use support::{MemoryDevice, Site, eventually};
 
 const MIB: usize = 1 << 20;
@@ -167,6 +171,60 @@ fn a_stopped_server_drops_tls_clients_too() {
         device.release();
         stopping.join().unwrap();
     });
+}
+
+/// A client of the Unix socket, with TLS, that has chosen the disk.
+fn local(site: &Site, authority: &Authority) -> StreamOwned<ClientConnection, UnixStream> {
+    let mut stream = UnixStream::connect(site.socket()).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
+    stream.write_all(&3_u32.to_be_bytes()).unwrap();
+    stream.write_all(b"IHAVEOPT\0\0\0\x05\0\0\0\0").unwrap();
+    stream.read_exact(&mut [0; 18 + 20]).unwrap();
+    let mut roots = RootCertStore::empty();
+    let issuer = CertificateDer::from_pem_file(authority.file("ca-cert.pem")).unwrap();
+    roots.add(issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = StreamOwned::new(tls, stream);
+    let go = [
+        b"IHAVEOPT\0\0\0\x07\0\0\0\x0a".as_slice(),
+        &text("disk"),
+        &[0, 0],
+    ]
+    .concat();
+    stream.write_all(&go).unwrap();
+    stream.read_exact(&mut [0; 20 + 12 + 20]).unwrap();
+    stream
+}
+
+#[test]
+fn a_slow_client_gets_all_of_its_reply() {
+    let authority = Authority::new();
+    let (site, device) = site(&authority, TlsMode::Allowed, false);
+    device.cached.store(false, Ordering::SeqCst);
+    let mut client = local(&site, &authority);
+    // In one of these, the system is full when little is left.
+    for len in (64..3000_u32).step_by(16).map(|kib| kib << 10) {
+        client.write_all(&request(READ, 0, 1, 0, len)).unwrap();
+        let mut queued = 0;
+        eventually("the server sends no more", || {
+            let before = queued;
+            std::thread::sleep(Duration::from_millis(2));
+            queued = rustix::io::ioctl_fionread(&client.sock).unwrap();
+            queued > 0 && queued == before
+        });
+        let mut reply = vec![1; 16 + len as usize];
+        client.read_exact(&mut reply).unwrap();
+        assert!(reply[16..].iter().all(|byte| *byte == 0), "{len}");
+    }
 }
 
 #[test]
