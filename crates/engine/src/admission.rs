@@ -243,7 +243,11 @@ impl<'s, 'a> Admission<'s, 'a> {
                 }
             }
             // What the peer does as a follower of somebody else.
-            Change::FallBack { .. } | Change::Sync { .. } | Change::Follow { .. } => {}
+            Change::FallBack { .. }
+            | Change::Sync { .. }
+            | Change::Base { .. }
+            | Change::Restore { .. }
+            | Change::Follow { .. } => {}
         }
     }
 
@@ -299,6 +303,8 @@ impl<'s, 'a> Admission<'s, 'a> {
         let known = self.known(origin.image);
         let usable = known.exists && !known.copying;
         match origin.snapshot {
+            // A position of the peer's log says nothing here.
+            _ if origin.at.is_some() => false,
             Some(snapshot) => usable && known.snapshots.contains(&snapshot),
             None => usable && known.follows,
         }
@@ -397,6 +403,7 @@ impl<'s, 'a> Admission<'s, 'a> {
             origin: Some(ImageOrigin {
                 image,
                 snapshot: None,
+                at: None,
             }),
             mirrored: false,
             role: Role::Primary,
@@ -486,6 +493,8 @@ impl Known {
             | Change::Demote { .. }
             | Change::FallBack { .. }
             | Change::Sync { .. }
+            | Change::Base { .. }
+            | Change::Restore { .. }
             | Change::Follow { .. } => {}
         }
     }

@@ -1,24 +1,40 @@
 //! What a record does: the one place that changes a [`State`].
 //!
-//! The same code runs when a record is made, when it is recovered and when an older state is built,
-//! so that the three can never differ.
+//! The same code runs when a record is made and when it is recovered, so that the two can never
+//! differ.
 
-use std::sync::Arc;
+mod image;
 
-use firebrick_log::{
-    Applied, Change, Checksum, FallBack, Frame, FrameRecord, ImageOrigin, Location, Promotion,
-};
-use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Role, Sequence, StoreId, SyncState};
-use parking_lot::RwLock;
+use firebrick_index::{BranchId, Entry, Index};
+use firebrick_log::{Applied, Change, Checksum, Frame, FrameRecord, Location};
+use firebrick_vocabulary::{ImageId, Sequence, StoreId};
 use tracing::warn;
 
 use crate::error::{Error, ErrorKind};
-use crate::map::{BlockMap, Entry};
-use crate::state::{Cell, ImageMeta, ImageState, LOCAL_KEY, Snapshot, SnapshotMeta, State, Window};
+use crate::past::Then;
+use crate::state::{Cell, ImageMeta, State};
+
+/// Where changes of blocks go.
+pub(crate) trait Blocks {
+    /// Blocks from `block` on are these now.
+    fn put(&self, branch: BranchId, tag: Sequence, block: u64, entries: &[Entry]);
+    /// Blocks from `first` to before `end` are holes now.
+    fn clear(&self, branch: BranchId, tag: Sequence, first: u64, end: u64);
+}
+
+impl Blocks for Index {
+    fn put(&self, branch: BranchId, tag: Sequence, block: u64, entries: &[Entry]) {
+        Self::put(self, branch, tag, block, entries);
+    }
+
+    fn clear(&self, branch: BranchId, tag: Sequence, first: u64, end: u64) {
+        Self::clear(self, branch, tag, first, end);
+    }
+}
 
 /// Finds what an image was at an earlier position of the own log.
 pub(crate) trait Past {
-    fn image_at(&mut self, image: ImageId, sequence: Sequence) -> Result<ImageState, Error>;
+    fn image_at(&mut self, state: &State, image: ImageId, at: Sequence) -> Result<Then, Error>;
 }
 
 /// The place of a record.
@@ -29,141 +45,158 @@ pub(crate) struct Stamp {
     pub(crate) peer: Option<StoreId>,
 }
 
-/// Applies the records of `frame` from `from` up to and including `upto`.
-pub(crate) fn frame(
-    state: &mut State,
-    frame: &Frame,
-    from: Sequence,
-    upto: Sequence,
-    past: &mut dyn Past,
-) -> Result<(), Error> {
-    let peer = frame.applied.map(|applied| applied.peer);
-    for (i, record) in frame.records.iter().enumerate() {
-        let sequence = frame.first.plus(i as u64);
-        if sequence < from || sequence > upto {
-            continue;
-        }
-        let stamp = Stamp { sequence, peer };
-        match record {
-            FrameRecord::Data {
-                image,
-                block,
-                checksums,
-                at,
-                ..
-            } => {
-                data(state, stamp, *image, *block, *at, checksums);
+/// What records change: the state, and the blocks beside it.
+pub(crate) struct Target<'a> {
+    pub(crate) state: &'a mut State,
+    pub(crate) blocks: &'a dyn Blocks,
+    pub(crate) past: &'a mut dyn Past,
+}
+
+impl Target<'_> {
+    /// Applies the records of `frame` from `from` on.
+    pub(crate) fn frame(&mut self, frame: &Frame, from: Sequence) -> Result<(), Error> {
+        let peer = frame.applied.map(|applied| applied.peer);
+        for (i, record) in frame.records.iter().enumerate() {
+            let sequence = frame.first.plus(i as u64);
+            if sequence < from {
+                continue;
             }
-            FrameRecord::Discard {
-                image,
-                block,
-                blocks,
-            } => {
-                discard(state, stamp, *image, *block, *blocks);
+            let stamp = Stamp { sequence, peer };
+            match record {
+                FrameRecord::Data {
+                    image,
+                    block,
+                    checksums,
+                    at,
+                    ..
+                } => self.data(stamp, *image, *block, *at, checksums),
+                FrameRecord::Discard {
+                    image,
+                    block,
+                    blocks,
+                } => self.discard(stamp, *image, *block, *blocks),
+                FrameRecord::Change(change) => self.change(stamp, change)?,
             }
-            FrameRecord::Change(record) => change(state, stamp, record, past)?,
         }
+        if let Some(applied) = frame.applied {
+            cursor(self.state, applied);
+        }
+        Ok(())
     }
-    if frame.position.sequence <= upto
-        && let Some(applied) = frame.applied
-    {
-        cursor(state, applied);
+
+    /// Blocks got new content.
+    pub(crate) fn data(
+        &mut self,
+        stamp: Stamp,
+        image: ImageId,
+        block: u64,
+        at: Location,
+        checksums: &[Checksum],
+    ) {
+        self.state.sequence = stamp.sequence;
+        let Some(cell) = self.state.images.get(&image) else {
+            return missing(image, stamp);
+        };
+        let entries = entries(at, checksums);
+        let mut image = cell.write();
+        let tag = self.state.branches.tag(image.branch);
+        self.blocks.put(image.branch, tag, block, &entries);
+        own(&mut image.meta, stamp);
     }
-    Ok(())
+
+    /// Blocks read as zeroes from here on.
+    pub(crate) fn discard(&mut self, stamp: Stamp, image: ImageId, block: u64, blocks: u64) {
+        self.state.sequence = stamp.sequence;
+        let Some(cell) = self.state.images.get(&image) else {
+            return missing(image, stamp);
+        };
+        let mut image = cell.write();
+        let tag = self.state.branches.tag(image.branch);
+        let end = block.saturating_add(blocks);
+        self.blocks.clear(image.branch, tag, block, end);
+        own(&mut image.meta, stamp);
+    }
+
+    /// Anything else.
+    pub(crate) fn change(&mut self, stamp: Stamp, change: &Change) -> Result<(), Error> {
+        self.state.sequence = stamp.sequence;
+        match change {
+            Change::Create { .. } => self.create(stamp, change)?,
+            Change::Remove { image } => self.remove(stamp, *image),
+            Change::Promote { images } => {
+                for promotion in images {
+                    self.on(stamp, promotion.image, |image| {
+                        image::promote(&mut image.meta, stamp, promotion);
+                    });
+                }
+            }
+            Change::Demote { images } => {
+                for id in images {
+                    self.on(stamp, *id, |image| image::demote(&mut image.meta, stamp));
+                }
+            }
+            Change::FallBack { images } => {
+                for step in images {
+                    self.fall_back(stamp, step)?;
+                }
+            }
+            Change::Resize { image, size } => self.resize(stamp, *image, *size),
+            Change::Rename { image, name } => self.rename(stamp, *image, name),
+            Change::SnapshotCreate {
+                image,
+                snapshot,
+                name,
+            } => self.take_snapshot(stamp, *image, *snapshot, name),
+            Change::SnapshotRemove { image, snapshot } => {
+                self.remove_snapshot(stamp, *image, *snapshot);
+            }
+            Change::Restore { image, to, size } => self.restore(stamp, *image, *to, *size)?,
+            Change::Rollback { image, snapshot } => self.roll_back(stamp, *image, *snapshot),
+            Change::Base { at, last, .. } => {
+                if *last {
+                    self.state.base = self.state.base.max(*at);
+                }
+            }
+            Change::Metadata { image, .. }
+            | Change::Mirroring { image, .. }
+            | Change::Sync { image, .. }
+            | Change::Follow { image, .. } => {
+                self.on(stamp, *image, |image| {
+                    image::meta(&mut image.meta, stamp, change);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes an image that must be there.
+    fn on(
+        &mut self,
+        stamp: Stamp,
+        image: ImageId,
+        change: impl FnOnce(&mut crate::state::ImageState),
+    ) {
+        match self.state.images.get(&image) {
+            Some(cell) => change(&mut cell.write()),
+            None => return missing(image, stamp),
+        }
+        self.state.changed.images.insert(image);
+    }
+}
+
+/// The entries of neighbouring blocks that were written together.
+pub(crate) fn entries(at: Location, checksums: &[Checksum]) -> Vec<Entry> {
+    let entry = |(i, checksum): (usize, &Checksum)| Entry {
+        at: at.plus_blocks(i as u32),
+        checksum: *checksum,
+    };
+    checksums.iter().enumerate().map(entry).collect()
 }
 
 /// Notes how far a peer's log is held.
 pub(crate) fn cursor(state: &mut State, applied: Applied) {
     let known = state.applied.entry(applied.peer).or_default();
     *known = (*known).max(applied.sequence);
-}
-
-/// Blocks got new content.
-pub(crate) fn data(
-    state: &mut State,
-    stamp: Stamp,
-    image: ImageId,
-    block: u64,
-    at: Location,
-    checksums: &[Checksum],
-) {
-    state.sequence = stamp.sequence;
-    let Some(cell) = state.cell(image) else {
-        return missing(image, stamp);
-    };
-    let mut image = cell.write();
-    for (i, checksum) in checksums.iter().enumerate() {
-        let entry = Entry {
-            at: at.plus_blocks(i as u32),
-            checksum: *checksum,
-        };
-        image.map.set(block + i as u64, entry);
-    }
-    own(&mut image.meta, stamp);
-}
-
-/// Blocks read as zeroes from here on.
-pub(crate) fn discard(state: &mut State, stamp: Stamp, image: ImageId, block: u64, blocks: u64) {
-    state.sequence = stamp.sequence;
-    let Some(cell) = state.cell(image) else {
-        return missing(image, stamp);
-    };
-    let mut image = cell.write();
-    image.map.clear(block, block.saturating_add(blocks));
-    own(&mut image.meta, stamp);
-}
-
-/// Anything else.
-pub(crate) fn change(
-    state: &mut State,
-    stamp: Stamp,
-    change: &Change,
-    past: &mut dyn Past,
-) -> Result<(), Error> {
-    state.sequence = stamp.sequence;
-    match change {
-        Change::Create { .. } => create(state, stamp, change),
-        Change::Remove { image } => remove(state, stamp, *image),
-        Change::Promote { images } => {
-            for promotion in images {
-                on(state, stamp, promotion.image, |image| {
-                    promote(image, stamp, promotion);
-                });
-            }
-        }
-        Change::Demote { images } => {
-            for id in images {
-                on(state, stamp, *id, |image| demote(image, stamp));
-            }
-        }
-        Change::FallBack { images } => {
-            for step in images {
-                let then = past.image_at(step.image, step.to)?;
-                on(state, stamp, step.image, |image| {
-                    fall_back(image, then, step);
-                });
-            }
-        }
-        Change::Rename { image, .. }
-        | Change::Resize { image, .. }
-        | Change::SnapshotCreate { image, .. }
-        | Change::SnapshotRemove { image, .. }
-        | Change::Rollback { image, .. }
-        | Change::Metadata { image, .. }
-        | Change::Mirroring { image, .. }
-        | Change::Sync { image, .. }
-        | Change::Follow { image, .. } => {
-            on(state, stamp, *image, |image| on_image(image, stamp, change));
-        }
-    }
-    Ok(())
-}
-
-fn on(state: &State, stamp: Stamp, image: ImageId, change: impl FnOnce(&mut ImageState)) {
-    match state.cell(image) {
-        Some(cell) => change(&mut cell.write()),
-        None => missing(image, stamp),
-    }
 }
 
 fn missing(image: ImageId, stamp: Stamp) {
@@ -178,228 +211,25 @@ fn own(meta: &mut ImageMeta, stamp: Stamp) {
     }
 }
 
-fn create(state: &mut State, stamp: Stamp, change: &Change) {
-    let Change::Create {
-        image,
-        name,
-        size,
-        origin,
-        mirrored,
-        role,
-        epoch,
-        sync,
-    } = change
-    else {
-        return;
-    };
-    let mut map = origin.map_or_else(BlockMap::default, |origin| origin_map(state, origin));
-    map.clear(size.0.div_ceil(BLOCK_SIZE), u64::MAX);
-    let window = (*mirrored && *role == Role::Primary).then(|| Window::open(stamp.sequence));
-    let mut meta = ImageMeta {
-        id: *image,
-        name: name.clone(),
-        size: *size,
-        role: *role,
-        epoch: *epoch,
-        mirrored: *mirrored,
-        sync: *sync,
-        upstream: stamp.peer,
-        primary_demoted: false,
-        window,
-        last_own: Sequence::ZERO,
-        origin: None,
-        metadata: std::collections::BTreeMap::new(),
-    };
-    own(&mut meta, stamp);
-    let created = ImageState {
-        meta,
-        map,
-        snapshots: Vec::new(),
-        removed: false,
-    };
-    state.removed.remove(image);
-    state.images.insert(*image, Arc::new(RwLock::new(created)));
-}
-
-fn origin_map(state: &State, origin: ImageOrigin) -> BlockMap {
-    let Some(cell) = state.cell(origin.image) else {
-        return BlockMap::default();
-    };
-    let image = cell.read();
-    match origin.snapshot {
-        None => image.map.clone(),
-        Some(id) => image
-            .snapshot(id)
-            .map(|snapshot| snapshot.map.clone())
-            .unwrap_or_default(),
-    }
-}
-
-fn remove(state: &mut State, stamp: Stamp, image: ImageId) {
-    let Some(cell) = state.images.remove(&image) else {
-        return missing(image, stamp);
-    };
-    let mut gone = cell.write();
-    gone.removed = true;
-    gone.map = BlockMap::default();
-    gone.snapshots.clear();
-    if let Some(window) = gone.meta.window {
-        state.removed.insert(image, window.closed(stamp.sequence));
-    }
-}
-
-fn on_image(image: &mut ImageState, stamp: Stamp, change: &Change) {
-    match change {
-        Change::Rename { name, .. } => image.meta.name = name.clone(),
-        Change::Resize { size, .. } => {
-            if *size < image.meta.size {
-                image.map.clear(size.0.div_ceil(BLOCK_SIZE), u64::MAX);
-            }
-            image.meta.size = *size;
-        }
-        Change::SnapshotCreate { snapshot, name, .. } => {
-            let (id, name, size) = (*snapshot, name.clone(), image.meta.size);
-            let meta = SnapshotMeta {
-                id,
-                name,
-                size,
-                divergent: false,
-            };
-            image.snapshots.push(Snapshot {
-                meta,
-                map: image.map.clone(),
-            });
-        }
-        Change::SnapshotRemove { snapshot, .. } => {
-            image.snapshots.retain(|found| found.meta.id != *snapshot);
-        }
-        Change::Rollback { snapshot, .. } => {
-            if let Some(target) = image.snapshot(*snapshot) {
-                let (map, size) = (target.map.clone(), target.meta.size);
-                image.map = map;
-                image.meta.size = size;
-            }
-        }
-        Change::Metadata { key, value, .. } => {
-            match value {
-                Some(value) => image.meta.metadata.insert(key.clone(), value.clone()),
-                None => image.meta.metadata.remove(key),
-            };
-            if key.starts_with(LOCAL_KEY) {
-                return;
-            }
-        }
-        Change::Mirroring { enabled, .. } => {
-            image.meta.mirrored = *enabled;
-            image.meta.window = match (image.meta.window, enabled) {
-                (_, true) if image.meta.role == Role::Primary => Some(Window::open(stamp.sequence)),
-                (window, true) => window,
-                (window, false) => window.map(|window| window.closed(stamp.sequence)),
-            };
-        }
-        Change::Sync { state, .. } => return image.meta.sync = *state,
-        Change::Follow { epoch, peer, .. } => {
-            image.meta.epoch = *epoch;
-            return follow(&mut image.meta, *peer);
-        }
-        Change::Create { .. }
-        | Change::Remove { .. }
-        | Change::Promote { .. }
-        | Change::Demote { .. }
-        | Change::FallBack { .. } => return,
-    }
-    own(&mut image.meta, stamp);
-}
-
-fn follow(meta: &mut ImageMeta, peer: StoreId) {
-    meta.role = Role::Secondary;
-    meta.upstream = Some(peer);
-    meta.primary_demoted = false;
-    meta.window = None;
-    meta.mirrored = true;
-}
-
-fn promote(image: &mut ImageState, stamp: Stamp, promotion: &Promotion) {
-    let meta = &mut image.meta;
-    let followed = meta.upstream.take().is_some();
-    meta.role = Role::Primary;
-    meta.epoch = promotion.epoch;
-    meta.primary_demoted = false;
-    meta.origin = promotion.origin;
-    if meta.mirrored {
-        // An image that followed nobody since its demotion goes on where it was.
-        meta.window = match meta.window {
-            Some(window) if !followed => Some(Window::open(window.since)),
-            Some(_) | None => Some(Window::open(stamp.sequence)),
-        };
-    }
-    own(meta, stamp);
-}
-
-fn demote(image: &mut ImageState, stamp: Stamp) {
-    let meta = &mut image.meta;
-    if meta.role == Role::Primary {
-        meta.role = Role::Secondary;
-        meta.window = meta.window.map(|window| window.closed(stamp.sequence));
-        own(meta, stamp);
-    }
-    meta.primary_demoted = true;
-}
-
-fn fall_back(image: &mut ImageState, then: ImageState, step: &FallBack) {
-    let meta = SnapshotMeta {
-        id: step.keep_id,
-        name: step.keep_name.clone(),
-        size: image.meta.size,
-        divergent: true,
-    };
-    let kept = Snapshot {
-        meta,
-        map: image.map.clone(),
-    };
-    let mut snapshots = then.snapshots;
-    for mut snapshot in std::mem::take(&mut image.snapshots) {
-        if !snapshots
-            .iter()
-            .any(|common| common.meta.id == snapshot.meta.id)
-        {
-            snapshot.meta.divergent = true;
-            snapshots.push(snapshot);
-        }
-    }
-    snapshots.push(kept);
-    image.snapshots = snapshots;
-    image.map = then.map;
-    image.meta.size = then.meta.size;
-    image.meta.name = then.meta.name;
-    image.meta.epoch = step.epoch;
-    image.meta.last_own = step.to;
-    image.meta.sync = SyncState::Consistent;
-    follow(&mut image.meta, step.peer);
-}
-
 /// A past that nobody may ask for.
 pub(crate) struct NoPast;
 
 impl Past for NoPast {
-    fn image_at(&mut self, image: ImageId, sequence: Sequence) -> Result<ImageState, Error> {
-        let why = format!("image {image} at {sequence} was not prepared");
+    fn image_at(&mut self, _: &State, image: ImageId, at: Sequence) -> Result<Then, Error> {
+        let why = format!("image {image} at {at} was not prepared");
         Err(Error::new(ErrorKind::Invalid, "apply a record", why))
     }
 }
 
 /// A past of images that have been looked up before.
-pub(crate) struct KnownPast(pub(crate) Vec<(ImageId, Sequence, ImageState)>);
+pub(crate) struct KnownPast(pub(crate) Vec<(ImageId, Sequence, Then)>);
 
 impl Past for KnownPast {
-    fn image_at(&mut self, image: ImageId, sequence: Sequence) -> Result<ImageState, Error> {
-        let found = self
-            .0
-            .iter()
-            .position(|(id, at, _)| (*id, *at) == (image, sequence));
-        match found {
+    fn image_at(&mut self, state: &State, image: ImageId, at: Sequence) -> Result<Then, Error> {
+        let known = |(id, then, _): &(ImageId, Sequence, Then)| (*id, *then) == (image, at);
+        match self.0.iter().position(known) {
             Some(i) => Ok(self.0.swap_remove(i).2),
-            None => NoPast.image_at(image, sequence),
+            None => NoPast.image_at(state, image, at),
         }
     }
 }

@@ -1,125 +1,293 @@
-//! Checkpoints: the whole state at one position, so that recovery need not read all of the log.
+//! Checkpoints: what the log amounts to up to a position, in the index, so that recovery reads only
+//! what lies behind.
 //!
-//! A file is a header block, then the maps' leaves and nodes, each once however many maps share it,
-//! then everything else as JSON. It is written under another name, synced, renamed, and its folder
-//! synced, before an older one may go. A checkpoint that does not load is passed over for the one
-//! before: the log still has everything.
+//! Under the commit lock the index's changes are frozen and the rows of what changed are made; then
+//! guests go on. The log is flushed before the index is written: a checkpoint that says more than the
+//! log holds after a crash would be believed (INV-1). The index writes everything as one transaction.
 
-mod read;
-mod write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use firebrick_index::{Batch, Sweep};
+use firebrick_vocabulary::{Position, Sequence};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use firebrick_edge::Disk;
-use firebrick_vocabulary::{ImageId, Sequence, StoreId};
-use serde::{Deserialize, Serialize};
-use tracing::warn;
-
+use crate::branch::{Garbage, Seen};
+use crate::commit::Core;
 use crate::error::Error;
-use crate::state::{ImageMeta, SnapshotMeta, State, Window};
+use crate::rows::{self, Row};
+use crate::state::{Changed, State};
+use crate::store::Store;
+use crate::window::Kept;
 
-const FOLDER: &str = "checkpoints";
-const SUFFIX: &str = ".ckpt";
-const MAGIC: &[u8; 4] = b"FBCK";
-const VERSION: u32 = 1;
-const HEADER_LEN: u64 = 512;
-/// Checkpoints that stay in any case.
-const NEWEST: usize = 2;
+/// The tail of the log may take that part of the room that is left.
+const SCARCE_SHARE: u64 = 4;
 
-/// What of a state is no leaf and no node.
-#[derive(Serialize, Deserialize)]
-struct Document {
-    sequence: Sequence,
-    applied: BTreeMap<StoreId, Sequence>,
-    removed: BTreeMap<ImageId, Window>,
-    images: Vec<ImageDocument>,
+/// How far checkpoints have come.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// Held while one is taken.
+    running: Mutex<()>,
+    /// The bytes that the log had got when the store was opened.
+    bytes_before: u64,
+    /// The log's byte count at the last one.
+    bytes: AtomicU64,
+    /// Its position.
+    position: AtomicU64,
+    /// How long writers have to wait for one; notified after each.
+    waiting: Mutex<()>,
+    done: Condvar,
 }
 
-#[derive(Serialize, Deserialize)]
-struct ImageDocument {
-    meta: ImageMeta,
-    map: MapDocument,
-    snapshots: Vec<(SnapshotMeta, MapDocument)>,
+/// What a checkpoint takes with it from under the commit lock.
+struct Cut {
+    position: Position,
+    bytes: u64,
+    rows: Vec<Row>,
+    seen: Seen,
+    garbage: Garbage,
+    changed: Changed,
+    branches: Vec<firebrick_index::BranchId>,
+    frozen: firebrick_index::Frozen,
+    /// The first of the kept checkpoints.
+    oldest: Option<Sequence>,
 }
 
-/// A map: its mapped blocks and its nodes, 0 for none.
-#[derive(Serialize, Deserialize)]
-struct MapDocument {
-    mapped: u64,
-    nodes: Vec<u32>,
-}
-
-/// Makes the folder, durably.
-pub(crate) fn prepare(disk: &Arc<dyn Disk>) -> Result<(), Error> {
-    const DOING: &str = "make the folder of checkpoints";
-    disk.create_dir(FOLDER)
-        .map_err(|error| Error::io(DOING, &error))?;
-    disk.sync_dir("").map_err(|error| Error::io(DOING, &error))
-}
-
-/// Writes a checkpoint of `state`; everything in it is durable in the log already.
-pub(crate) fn save(disk: &Arc<dyn Disk>, state: &State) -> Result<(), Error> {
-    let io = |error| Error::io("write a checkpoint", &error);
-    let beside = format!("{FOLDER}/new");
-    let written = match disk.create(&beside) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            disk.remove(&beside).and_then(|()| disk.create(&beside))
+impl Progress {
+    /// The position that the index holds when a store is opened.
+    pub(crate) fn opened(position: Sequence, bytes: u64) -> Self {
+        Self {
+            bytes_before: bytes,
+            position: AtomicU64::new(position.0),
+            ..Self::default()
         }
-        other => other,
-    };
-    write::write(&*written.map_err(io)?, state)?;
-    disk.rename(&beside, &path(state.sequence)).map_err(io)?;
-    disk.sync_dir(FOLDER).map_err(io)
+    }
+
+    /// The position of the last checkpoint.
+    pub(crate) fn position(&self) -> Sequence {
+        Sequence(self.position.load(Ordering::Acquire))
+    }
+
+    /// Lets no checkpoint be taken meanwhile.
+    pub(crate) fn pause(&self) -> MutexGuard<'_, ()> {
+        self.running.lock()
+    }
 }
 
-/// The newest checkpoint that loads, of those at or before `upto`.
-pub(crate) fn newest(disk: &Arc<dyn Disk>, upto: Option<Sequence>) -> Result<Option<State>, Error> {
-    for sequence in list(disk)?.into_iter().rev() {
-        if upto.is_some_and(|upto| sequence > upto) {
-            continue;
-        }
-        let io = |error| Error::io("read a checkpoint", &error);
-        let file = disk.open(&path(sequence)).map_err(io)?;
-        match read::read(&*file) {
-            Ok(state) => return Ok(Some(state)),
-            Err(error) => {
-                warn!(%sequence, %error, "a checkpoint does not load; taking the one before");
+impl Store {
+    /// Whether the log has grown so much that a checkpoint should be taken.
+    pub fn checkpoint_due(&self) -> bool {
+        let core = &*self.core;
+        let grown = core.grown();
+        let due = grown >= core.options.checkpoint_bytes
+            || core.index.pending() >= core.options.pending_bytes / 2
+            || core.index.is_unfinished().unwrap_or(false);
+        // Where room is scarce: what died since the last one can be cleaned only behind the next.
+        let scarce = || {
+            let room = core.log.room();
+            room.is_ok_and(|room| grown >= room.free_for_guests / SCARCE_SHARE)
+        };
+        due || (grown >= core.options.segment_bytes.saturating_mul(2) && scarce())
+    }
+
+    /// Writes down what the log amounts to now, so that recovery begins there. Guests go on
+    /// meanwhile.
+    pub fn checkpoint(&self) -> Result<Position, Error> {
+        self.core.checkpoint()
+    }
+}
+
+impl Core {
+    /// The bytes that recovery would have to read.
+    fn grown(&self) -> u64 {
+        let last = self.progress.bytes.load(Ordering::Acquire);
+        self.log.bytes_appended().saturating_sub(last)
+    }
+
+    /// Makes a guest that is about to write wait where the tail of the log, which a recovery has to
+    /// read, or what is known of it in memory, would grow beyond what was configured.
+    pub(crate) fn throttle(&self) {
+        const PATIENCE: Duration = Duration::from_millis(100);
+        let too_much = || {
+            self.grown() >= self.options.checkpoint_bytes.saturating_mul(2)
+                || self.index.pending() >= self.options.pending_bytes
+        };
+        if too_much() {
+            let mut waiting = self.progress.waiting.lock();
+            // A checkpoint that fails must not stop guests for good: then they only become slow.
+            if too_much() {
+                self.progress.done.wait_for(&mut waiting, PATIENCE);
             }
         }
     }
-    Ok(None)
-}
 
-/// Removes checkpoints that nobody needs: all but the newest ones and the one from which a state at
-/// `keep` is built.
-pub(crate) fn retire(disk: &Arc<dyn Disk>, keep: Option<Sequence>) -> Result<(), Error> {
-    let all = list(disk)?;
-    let base = all
-        .iter()
-        .rev()
-        .find(|sequence| keep.is_some_and(|keep| **sequence <= keep));
-    let old = &all[..all.len().saturating_sub(NEWEST)];
-    for sequence in old.iter().filter(|sequence| Some(*sequence) != base) {
-        let removed = disk.remove(&path(*sequence));
-        removed.map_err(|error| Error::io("remove an old checkpoint", &error))?;
+    pub(crate) fn checkpoint(&self) -> Result<Position, Error> {
+        let _running = self.progress.running.lock();
+        // Where this fails nothing is taken any more, so nothing needs to be frozen.
+        self.log.flush()?;
+        let cut = self.cut()?;
+        let position = cut.position;
+        let bytes = cut.bytes;
+        let written = self.write(cut);
+        if written.is_ok() {
+            self.progress.bytes.store(bytes, Ordering::Release);
+            let sequence = position.sequence;
+            self.progress.position.store(sequence.0, Ordering::Release);
+            self.log.trim(self.keep_from(sequence));
+        }
+        drop(self.progress.waiting.lock());
+        self.progress.done.notify_all();
+        written.map(|()| position)
     }
-    Ok(())
+
+    fn cut(&self) -> Result<Cut, Error> {
+        let mut state = self.lock();
+        let unheld = std::mem::take(&mut *self.unheld.lock());
+        for (branch, at) in unheld {
+            state.branches.release(branch, at);
+        }
+        let position = self.log.head();
+        self.choose_kept(&mut state, position.sequence);
+        let changed = std::mem::take(&mut state.changed);
+        let branches: Vec<_> = std::mem::take(&mut state.branches.changed)
+            .into_iter()
+            .collect();
+        let rows = rows::changed(&state, &changed, &branches);
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => {
+                restore(&mut state, changed, branches, Garbage::default());
+                return Err(error);
+            }
+        };
+        Ok(Cut {
+            position,
+            bytes: self.log.bytes_appended(),
+            rows,
+            seen: state.branches.seen(),
+            garbage: std::mem::take(&mut state.branches.garbage),
+            changed,
+            branches,
+            frozen: self.index.freeze(),
+            oldest: state.branches.kept().first().copied(),
+        })
+    }
+
+    /// Which checkpoints are kept from now on: of everybody who may ask for an older state the newest
+    /// one before it, and this one for those who may ask later.
+    fn choose_kept(&self, state: &mut State, now: Sequence) {
+        let keep = self.keep.lock();
+        let oldest = keep.values().min().copied();
+        if let Some(oldest) = oldest {
+            // Every peer has got the end of these images.
+            state
+                .removed
+                .retain(|_, window| window.until.is_none_or(|until| until >= oldest));
+        }
+        let mut kept = state.kept.clone();
+        let began = kept.is_empty();
+        let bases: Vec<Sequence> = keep
+            .values()
+            .filter_map(|from| kept.iter().rev().find(|kept| kept.at <= *from))
+            .map(|kept| kept.at)
+            .collect();
+        let retention = self.options.retention;
+        let time = self.clock.now();
+        state.bytes = self.progress.bytes_before + self.log.bytes_appended();
+        let window = state.window_base(retention, time);
+        let retains = window.is_some() || state.retains(retention);
+        kept.retain(|kept| {
+            bases.contains(&kept.at) || window.is_some_and(|window| kept.at >= window)
+        });
+        if (oldest.is_some() || retains) && kept.last().is_none_or(|kept| kept.at < now) {
+            kept.push(Kept {
+                at: now,
+                time: time.0,
+                bytes: state.bytes,
+            });
+        }
+        if began && !kept.is_empty() {
+            state.changed.images.extend(state.images.keys().copied());
+        }
+        state.keep(kept);
+    }
+
+    /// From which record on the log must stay readable in order: recovery reads it from the last
+    /// checkpoint on, whoever asks for an older state from the one before that, and a rebuild from
+    /// the newest base on.
+    fn keep_from(&self, checkpoint: Sequence) -> Sequence {
+        let state = self.lock();
+        let kept = state.branches.kept();
+        let oldest = self.keep.lock().values().min().copied();
+        let anchor = oldest.map(|from| {
+            let base = kept.iter().rev().find(|at| **at <= from);
+            base.copied().unwrap_or_default()
+        });
+        let window = kept.first().copied();
+        [Some(checkpoint), anchor, window, Some(state.base)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or_default()
+            .next()
+    }
+
+    fn write(&self, cut: Cut) -> Result<(), Error> {
+        let Cut {
+            position,
+            rows,
+            seen,
+            garbage,
+            changed,
+            branches,
+            frozen,
+            oldest,
+            ..
+        } = cut;
+        let sweeps = garbage.sweeps.iter().map(|(branch, from, to)| Sweep {
+            branch: *branch,
+            from: *from,
+            to: *to,
+        });
+        let mut batch = Batch {
+            rows,
+            sweeps: sweeps.collect(),
+            dropped: garbage.dropped.clone(),
+            ..Batch::default()
+        };
+        // Everything that the checkpoint says must be durable before it is: recovery trusts it.
+        let flushed = self.log.flush().map_err(Error::from);
+        let committed = flushed.and_then(|_| {
+            let segments = rows::segments(&self.log.catalog(), &self.cleaning.dead())?;
+            batch.rows.extend(segments);
+            // First, as this checkpoint may write one of them anew.
+            let outdated = rows::outdated(&self.index, oldest)?;
+            batch.rows.splice(0..0, outdated);
+            Ok(self.index.commit(frozen, &seen, &batch)?)
+        });
+        match committed {
+            Ok(released) => {
+                tracing::debug!(%position, "a checkpoint was taken");
+                self.released(&released)
+            }
+            Err(error) => {
+                restore(&mut self.lock(), changed, branches, garbage);
+                Err(error)
+            }
+        }
+    }
 }
 
-fn path(sequence: Sequence) -> String {
-    format!("{FOLDER}/{:020}{SUFFIX}", sequence.0)
-}
-
-fn list(disk: &Arc<dyn Disk>) -> Result<Vec<Sequence>, Error> {
-    let names = disk
-        .list(FOLDER)
-        .map_err(|error| Error::io("list checkpoints", &error))?;
-    let mut found: Vec<Sequence> = names
-        .iter()
-        .filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok())
-        .map(Sequence)
-        .collect();
-    found.sort_unstable();
-    Ok(found)
+/// What a checkpoint that failed had taken is for the next one.
+fn restore(
+    state: &mut State,
+    changed: Changed,
+    branches: Vec<firebrick_index::BranchId>,
+    garbage: Garbage,
+) {
+    state.changed.images.extend(changed.images);
+    state.changed.snapshots.extend(changed.snapshots);
+    state.branches.changed.extend(branches);
+    state.branches.garbage.sweeps.extend(garbage.sweeps);
+    state.branches.garbage.dropped.extend(garbage.dropped);
 }

@@ -7,27 +7,37 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use firebrick_edge::Disk;
-use firebrick_log::{Appended, Applied, Change, Entry, Log};
+use firebrick_edge::{Clock, Disk};
+use firebrick_index::{BranchId, Index};
+use firebrick_log::{Appended, Applied, Change, Entry, Location, Log};
 use firebrick_vocabulary::{Position, Role, Sequence};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::apply::{self, NoPast, Past, Stamp};
+use crate::apply::{self, NoPast, Past, Stamp, Target};
+use crate::checkpoint::Progress;
+use crate::clean::Cleaning;
 use crate::error::{Error, ErrorKind};
+use crate::scrub::Rot;
 use crate::state::{ImageMeta, State};
 use crate::store::StoreOptions;
 
 /// What a store and the handles of its images share.
 pub(crate) struct Core {
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: Log,
+    pub(crate) index: Index,
     pub(crate) options: StoreOptions,
     pub(crate) fenced: AtomicBool,
     pub(crate) state: Mutex<State>,
     /// From which record on somebody may ask for older states, by who they are.
     pub(crate) keep: Mutex<BTreeMap<String, Sequence>>,
-    /// Held while a checkpoint is written; the log's byte count at the last one.
-    pub(crate) checkpoint: Mutex<u64>,
+    /// Points that nobody reads at any more, to be let go of under the commit lock.
+    pub(crate) unheld: Mutex<Vec<(BranchId, Sequence)>>,
+    pub(crate) progress: Progress,
+    pub(crate) cleaning: Cleaning,
+    /// Damaged blocks that somebody needs, by name.
+    pub(crate) rot: Mutex<BTreeMap<Location, Rot>>,
 }
 
 impl Core {
@@ -50,11 +60,12 @@ impl Core {
     ) -> Result<Position, Error> {
         let entries: Vec<Entry<'_>> = changes.iter().map(Entry::Change).collect();
         let appended = self.log.append(&entries, applied)?;
-        Self::applied(state, &entries, &appended, applied, past)
+        self.applied(state, &entries, &appended, applied, past)
     }
 
     /// Applies what has just been appended.
     pub(crate) fn applied(
+        &self,
         state: &mut State,
         entries: &[Entry<'_>],
         appended: &Appended,
@@ -63,6 +74,11 @@ impl Core {
     ) -> Result<Position, Error> {
         let peer = applied.map(|applied| applied.peer);
         let mut locations = appended.locations.iter();
+        let mut target = Target {
+            state,
+            blocks: &self.index,
+            past,
+        };
         for (i, entry) in entries.iter().enumerate() {
             let stamp = Stamp {
                 sequence: appended.first.plus(i as u64),
@@ -71,17 +87,15 @@ impl Core {
             match entry {
                 Entry::Data(batch) => {
                     if let Some(at) = locations.next() {
-                        apply::data(state, stamp, batch.image, batch.block, *at, batch.checksums);
+                        target.data(stamp, batch.image, batch.block, *at, batch.checksums);
                     }
                 }
                 Entry::Discard {
                     image,
                     block,
                     blocks,
-                } => {
-                    apply::discard(state, stamp, *image, *block, *blocks);
-                }
-                Entry::Change(change) => apply::change(state, stamp, change, past)?,
+                } => target.discard(stamp, *image, *block, *blocks),
+                Entry::Change(change) => target.change(stamp, change)?,
             }
         }
         if let Some(applied) = applied {

@@ -1,6 +1,7 @@
 //! The first copy of an image that existed before it was mirrored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use firebrick_log::{Applied, Change};
 use firebrick_vocabulary::{
@@ -11,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::apply::{NoPast, found};
 use crate::error::{Error, ErrorKind};
-use crate::map::MapView;
 use crate::peer::{PeerRecord, Stream};
 use crate::state::{ImageMeta, LOCAL_KEY, Snapshot};
 use crate::store::Store;
+use crate::view::MapView;
 
 const DOING: &str = "copy an image";
 
@@ -55,22 +56,6 @@ pub struct SnapshotSource {
     pub size: Bytes,
     /// Its blocks.
     pub map: MapView,
-}
-
-impl SnapshotSource {
-    fn of(snapshot: &Snapshot) -> Self {
-        let meta = snapshot.meta.clone();
-        let map = MapView {
-            map: snapshot.map.clone(),
-            blocks: meta.size.0.div_ceil(BLOCK_SIZE),
-        };
-        Self {
-            id: meta.id,
-            name: meta.name,
-            size: meta.size,
-            map,
-        }
-    }
 }
 
 impl CopyImage {
@@ -115,19 +100,32 @@ impl Store {
     /// that is written later changes it.
     pub fn copy_source(&self, image: ImageId) -> Result<CopySource, Error> {
         let source = {
-            let state = self.core.lock();
-            // Under the lock nobody appends, so map and position belong together.
+            let mut state = self.core.lock();
+            // Under the lock nobody appends, so blocks and position belong together.
             let position = self.core.log.head().sequence;
-            let image = found(&state, DOING, image)?.read();
-            let snapshots = image
+            let cell = Arc::clone(found(&state, DOING, image)?);
+            let image = cell.read();
+            let shared = image
                 .snapshots
                 .iter()
                 .filter(|snapshot| !snapshot.meta.divergent);
+            let snapshots = shared.map(|snapshot| {
+                let Snapshot { meta, branch, at } = snapshot.clone();
+                let blocks = meta.size.0.div_ceil(BLOCK_SIZE);
+                SnapshotSource {
+                    id: meta.id,
+                    name: meta.name,
+                    size: meta.size,
+                    map: MapView::hold(&self.core, &mut state, (branch, at), blocks),
+                }
+            });
+            let snapshots = snapshots.collect();
+            let place = (image.branch, position);
             CopySource {
                 position,
                 image: CopyImage::of(&image.meta),
-                snapshots: snapshots.map(SnapshotSource::of).collect(),
-                head: image.view(),
+                snapshots,
+                head: MapView::hold(&self.core, &mut state, place, image.blocks()),
             }
         };
         // What a crash could take back must not reach the peer.

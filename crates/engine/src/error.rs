@@ -27,6 +27,10 @@ pub enum ErrorKind {
     Poisoned,
     /// What was read is not what was written.
     Damaged,
+    /// The index is missing; it can be rebuilt from the log.
+    NoIndex,
+    /// The index is not what was written; it can be rebuilt from the log.
+    DamagedIndex,
     /// The store is closed.
     Closed,
     /// Another process has the store open.
@@ -64,6 +68,13 @@ impl Error {
         )
     }
 
+    /// The block that lies there is not what was written.
+    pub(crate) fn damaged_block(at: firebrick_log::Location) -> Self {
+        let (segment, offset) = (at.segment, at.offset());
+        let why = format!("the block at offset {offset} of segment {segment} fails its checksum");
+        Self::new(ErrorKind::Damaged, "read a block", why)
+    }
+
     pub(crate) fn io(doing: &'static str, error: &std::io::Error) -> Self {
         let kind = match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
@@ -92,6 +103,26 @@ impl From<firebrick_log::Error> for Error {
             | Log::Invalid(_) => ErrorKind::Invalid,
             Log::Damaged { .. } => ErrorKind::Damaged,
             Log::Io => ErrorKind::Io,
+        };
+        let doing = error.doing;
+        let text = error.to_string();
+        let why = text
+            .strip_prefix(doing)
+            .and_then(|rest| rest.strip_prefix(": "));
+        Self::new(kind, doing, why.unwrap_or(&text))
+    }
+}
+
+impl From<firebrick_index::Error> for Error {
+    fn from(error: firebrick_index::Error) -> Self {
+        use firebrick_index::ErrorKind as Index;
+        let kind = match &error.kind {
+            Index::NotFound => ErrorKind::NoIndex,
+            Index::Exists => ErrorKind::Exists,
+            Index::NewerVersion { .. } => ErrorKind::Invalid,
+            Index::Damaged(_) => ErrorKind::DamagedIndex,
+            Index::NoSpace => ErrorKind::NoSpace,
+            Index::Io => ErrorKind::Io,
         };
         let doing = error.doing;
         let text = error.to_string();

@@ -10,10 +10,9 @@ use firebrick_vocabulary::{ImageId, Position, Sequence, StoreId};
 use tracing::warn;
 
 use crate::admission::{Admission, Admitted};
-use crate::apply::{KnownPast, Past};
-use crate::commit::Core;
+use crate::apply::KnownPast;
 use crate::error::Error;
-use crate::past::LogPast;
+use crate::past::{LogPast, Plan};
 use crate::peer::{PeerRecord, Stream};
 use crate::state::State;
 use crate::store::Store;
@@ -71,12 +70,9 @@ impl Store {
                 );
             }
             // Reading the past takes long; guests of other images must not wait for it.
+            let missing = Self::plan(&mut state, missing)?;
             drop(state);
-            for (image, sequence) in missing {
-                let then =
-                    LogPast::new(&self.core.disk, &self.core.log).image_at(image, sequence)?;
-                past.0.push((image, sequence, then));
-            }
+            self.look_back(missing, &mut past)?;
         }
     }
 
@@ -97,7 +93,9 @@ impl Store {
         }
         let entries: Vec<Entry<'_>> = admitted.iter().map(Admitted::entry).collect();
         let appended = self.core.log.append(&entries, Some(applied))?;
-        let position = Core::applied(state, &entries, &appended, Some(applied), &mut past)?;
+        let position = self
+            .core
+            .applied(state, &entries, &appended, Some(applied), &mut past)?;
         for step in admitted.iter().filter_map(Admitted::fall_back).flatten() {
             warn!(
                 image = %step.image, snapshot = %step.keep_name, common = %step.to,
@@ -105,6 +103,42 @@ impl Store {
             );
         }
         Ok(position)
+    }
+
+    /// Plans how to find earlier states, and keeps what they begin with.
+    fn plan(
+        state: &mut State,
+        missing: Vec<(ImageId, Sequence)>,
+    ) -> Result<Vec<(ImageId, Sequence, Plan)>, Error> {
+        let mut plans = Vec::new();
+        for (image, at) in missing {
+            let plan = Plan::new(state, image, at)?;
+            if let Some((branch, point)) = plan.point() {
+                state.branches.hold(branch, point);
+            }
+            plans.push((image, at, plan));
+        }
+        Ok(plans)
+    }
+
+    fn look_back(
+        &self,
+        plans: Vec<(ImageId, Sequence, Plan)>,
+        past: &mut KnownPast,
+    ) -> Result<(), Error> {
+        let log_past = LogPast {
+            index: &self.core.index,
+            frames: &self.core.log,
+        };
+        for (image, at, plan) in plans {
+            let then = log_past.follow(&plan);
+            // The next checkpoint lets go of it; by then it has been used.
+            let mut unheld = self.core.unheld.lock();
+            unheld.extend(plan.point());
+            drop(unheld);
+            past.0.push((image, at, then?));
+        }
+        Ok(())
     }
 
     fn own(&self) -> (StoreId, Sequence) {

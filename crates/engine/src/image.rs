@@ -11,8 +11,8 @@ use firebrick_vocabulary::{
 
 use crate::commit::Core;
 use crate::error::{Error, ErrorKind};
-use crate::map::MapView;
 use crate::state::{Cell, ImageState};
+use crate::view::MapView;
 
 /// A handle of one image: a block device. It stays valid while the image exists; calls may come from
 /// any thread, and each is atomic against the others.
@@ -31,8 +31,6 @@ pub struct ImageInfo {
     pub name: ImageName,
     /// Its size.
     pub size: Bytes,
-    /// Data that its newest state maps, shared with snapshots and clones or not.
-    pub used: Bytes,
     /// Its role here.
     pub role: Role,
     /// Its epoch.
@@ -76,7 +74,6 @@ impl Image {
             id: meta.id,
             name: meta.name.clone(),
             size: meta.size,
-            used: Bytes(state.map.mapped * BLOCK_SIZE),
             role: meta.role,
             epoch: meta.epoch,
             mirrored: meta.mirrored,
@@ -106,30 +103,48 @@ impl Image {
         self.cell.read().removed
     }
 
-    /// Its map as it is now.
+    /// Data that its newest state maps, shared with snapshots and clones or not. Takes time in
+    /// proportion to that.
+    pub fn used(&self) -> Result<Bytes, Error> {
+        let view = self.cell.read().view.clone();
+        Ok(Bytes(self.core.index.mapped(&view)? * BLOCK_SIZE))
+    }
+
+    /// Its blocks as they are now.
     pub fn map(&self) -> MapView {
-        self.cell.read().view()
+        let mut state = self.core.lock();
+        let (place, blocks) = {
+            let image = self.cell.read();
+            (
+                (image.branch, self.core.log.head().sequence),
+                image.blocks(),
+            )
+        };
+        MapView::hold(&self.core, &mut state, place, blocks)
     }
 
     /// What lies in `len` bytes from `offset` on, at most `most` extents; neighbours differ.
     pub fn extents(&self, offset: u64, len: u64, most: usize) -> Result<Vec<Extent>, Error> {
-        let state = self.cell.read();
-        check_range(&state, "look for extents", offset, len)?;
+        let view = {
+            let state = self.cell.read();
+            check_range(&state, "look for extents", offset, len)?;
+            state.view.clone()
+        };
+        let index = &self.core.index;
         let end = offset + len;
-        let mut extents = Vec::new();
+        let last = end.div_ceil(BLOCK_SIZE);
+        let mut extents: Vec<Extent> = Vec::new();
         let mut at = offset;
         while at < end && extents.len() < most {
             let block = at / BLOCK_SIZE;
-            let last = end.div_ceil(BLOCK_SIZE);
-            let data = state.map.get(block).is_some();
+            let mapped = index.next_mapped(&view, block, last)?;
+            let data = mapped == Some(block);
             let until = if data {
-                (block + 1..last)
-                    .find(|b| !state.map.get(*b).is_some())
-                    .unwrap_or(last)
+                index.next_hole(&view, block, last)?
             } else {
-                state.map.next_mapped(block, last).unwrap_or(last)
+                mapped
             };
-            let until = (until * BLOCK_SIZE).min(end);
+            let until = (until.unwrap_or(last) * BLOCK_SIZE).min(end);
             extents.push(Extent {
                 len: until - at,
                 data,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use firebrick_log::{Change, ImageOrigin};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, SnapshotName, SyncState,
+    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotName, SyncState,
 };
 
-use crate::apply::found;
+use crate::apply::{NoPast, Past, found};
 use crate::error::{Error, ErrorKind};
 use crate::image::Image;
-use crate::state::{ImageMeta, LOCAL_KEY, State};
+use crate::state::{ImageMeta, LOCAL_KEY, Snapshot, State};
 use crate::store::Store;
 
 /// An image to be made.
@@ -35,6 +35,8 @@ pub struct NewOrigin {
     pub image: ImageId,
     /// A snapshot of it; without, its state now.
     pub snapshot: Option<SnapshotName>,
+    /// What it was at this record of the log, instead; it must be retained.
+    pub at: Option<Sequence>,
 }
 
 const CREATE: &str = "create an image";
@@ -48,7 +50,23 @@ impl Store {
     /// Makes an image, primary here. The same again is no error.
     pub fn create_image(&self, new: NewImage) -> Result<Arc<Image>, Error> {
         check_size(CREATE, new.size)?;
-        let mut state = self.core.lock();
+        if let Some(NewOrigin {
+            image,
+            at: Some(at),
+            ..
+        }) = new.origin
+        {
+            return self.with_past(image, at, |state, past| self.make_image(state, new, past));
+        }
+        self.make_image(&mut self.core.lock(), new, &mut NoPast)
+    }
+
+    fn make_image(
+        &self,
+        state: &mut State,
+        new: NewImage,
+        past: &mut dyn Past,
+    ) -> Result<Arc<Image>, Error> {
         if let Some(cell) = state.cell(new.id) {
             let found = cell.read();
             if found.meta.name == new.name && found.meta.size == new.size {
@@ -57,10 +75,10 @@ impl Store {
             let why = format!("{} exists, and not as asked", new.id);
             return Err(Error::new(ErrorKind::Exists, CREATE, why));
         }
-        refuse_name(&state, CREATE, &new.name)?;
+        refuse_name(state, CREATE, &new.name)?;
         let origin = new
             .origin
-            .map(|origin| resolve(&state, &origin))
+            .map(|origin| resolve(state, &origin))
             .transpose()?;
         let change = Change::Create {
             image: new.id,
@@ -72,8 +90,8 @@ impl Store {
             epoch: Epoch::FIRST,
             sync: SyncState::Consistent,
         };
-        self.core.commit(&mut state, &[change])?;
-        Ok(self.handle(new.id, found(&state, CREATE, new.id)?))
+        self.core.commit_as(state, &[change], None, past)?;
+        Ok(self.handle(new.id, found(state, CREATE, new.id)?))
     }
 
     /// The image of that id; [`ErrorKind::NotFound`] where there is none.
@@ -85,11 +103,8 @@ impl Store {
     /// The image of that name.
     pub fn image_named(&self, name: &ImageName) -> Option<Arc<Image>> {
         let state = self.core.lock();
-        let (id, cell) = state
-            .images
-            .iter()
-            .find(|(_, cell)| cell.read().meta.name == *name)?;
-        Some(self.handle(*id, cell))
+        let id = state.names.get(name)?;
+        state.cell(*id).map(|cell| self.handle(*id, cell))
     }
 
     /// All images.
@@ -131,8 +146,9 @@ impl Store {
     pub fn remove_image(&self, id: ImageId) -> Result<(), Error> {
         let mut state = self.core.lock();
         let meta = self.changeable(&state, REMOVE, id)?;
-        let snapshots = found(&state, REMOVE, id)?.read().snapshots.clone();
-        if snapshots.iter().any(|snapshot| !snapshot.meta.divergent) {
+        let image = Arc::clone(found(&state, REMOVE, id)?);
+        let shared = |snapshot: &Snapshot| !snapshot.meta.divergent;
+        if image.read().snapshots.iter().any(shared) {
             let why = format!("{} has snapshots; remove them first", meta.name);
             return Err(Error::new(ErrorKind::Busy, REMOVE, why));
         }
@@ -193,11 +209,7 @@ fn check_size(doing: &'static str, size: Bytes) -> Result<(), Error> {
 }
 
 fn refuse_name(state: &State, doing: &'static str, name: &ImageName) -> Result<(), Error> {
-    if state
-        .images
-        .values()
-        .any(|cell| cell.read().meta.name == *name)
-    {
+    if state.names.contains_key(name) {
         let why = format!("there is an image {name} already");
         return Err(Error::new(ErrorKind::Exists, doing, why));
     }
@@ -221,5 +233,6 @@ fn resolve(state: &State, origin: &NewOrigin) -> Result<ImageOrigin, Error> {
     Ok(ImageOrigin {
         image: origin.image,
         snapshot: snapshot.map(|snapshot| snapshot.meta.id),
+        at: origin.at,
     })
 }

@@ -1,16 +1,17 @@
 //! Reading: find the blocks, read the log, check every block.
 
-use firebrick_log::Checksum;
+use firebrick_index::{Entry, View};
+use firebrick_log::{Checksum, Location};
 use firebrick_vocabulary::BLOCK_SIZE;
 
 use crate::commit::Core;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::image::{Image, check_range};
-use crate::map::Entry;
-use crate::state::ImageState;
 
 const DOING: &str = "read an image";
 const BLOCK: usize = BLOCK_SIZE as usize;
+/// How often a part of the index that is not in memory is loaded before it is done under the lock.
+const LOADS_MAX: u32 = 3;
 
 /// Whether a read may wait for the disk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,10 +34,8 @@ impl Image {
     fn read_with(&self, offset: u64, buffer: &mut [u8], how: Patience) -> Result<bool, Error> {
         let (first, shift) = (offset / BLOCK_SIZE, (offset % BLOCK_SIZE) as usize);
         let blocks = (shift + buffer.len()).div_ceil(BLOCK);
-        let entries = {
-            let state = self.cell.read();
-            check_range(&state, DOING, offset, buffer.len() as u64)?;
-            entries(&state, first, blocks)
+        let Some(entries) = self.entries((offset, buffer.len() as u64), first, blocks, how)? else {
+            return Ok(false);
         };
         if shift == 0 && buffer.len().is_multiple_of(BLOCK) {
             return self.core.read_blocks(&entries, buffer, how);
@@ -46,16 +45,55 @@ impl Image {
         buffer.copy_from_slice(&whole[shift..shift + buffer.len()]);
         Ok(read)
     }
-}
 
-/// Where `blocks` blocks from `first` on lie.
-pub(crate) fn entries(state: &ImageState, first: u64, blocks: usize) -> Vec<Entry> {
-    (first..first + blocks as u64)
-        .map(|block| state.map.get(block))
-        .collect()
+    /// Where `blocks` blocks from `first` on lie, all at one moment; `None` where that cannot be known
+    /// without the disk.
+    fn entries(
+        &self,
+        range: (u64, u64),
+        first: u64,
+        blocks: usize,
+        how: Patience,
+    ) -> Result<Option<Vec<Entry>>, Error> {
+        let mut entries = Vec::with_capacity(blocks);
+        for attempt in 0.. {
+            let view = {
+                let state = self.cell.read();
+                check_range(&state, DOING, range.0, range.1)?;
+                let index = &self.core.index;
+                if index.get_cached(&state.view, first, blocks, &mut entries) {
+                    return Ok(Some(entries));
+                }
+                if how == Patience::CacheOnly {
+                    return Ok(None);
+                }
+                if attempt == LOADS_MAX {
+                    index.get(&state.view, first, blocks, &mut entries)?;
+                    return Ok(Some(entries));
+                }
+                state.view.clone()
+            };
+            // Outside the image's lock, as writers wait for that.
+            self.core.index.get(&view, first, blocks, &mut entries)?;
+            entries.clear();
+        }
+        Ok(None)
+    }
 }
 
 impl Core {
+    /// Where `blocks` blocks from `first` on lie in a view that does not change.
+    pub(crate) fn entries(
+        &self,
+        view: &View,
+        first: u64,
+        blocks: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::with_capacity(blocks);
+        self.index.get(view, first, blocks, &mut entries)?;
+        Ok(entries)
+    }
+
     /// Reads the blocks of `entries` into `buffer`, which holds exactly them.
     pub(crate) fn read_blocks(
         &self,
@@ -63,53 +101,82 @@ impl Core {
         buffer: &mut [u8],
         how: Patience,
     ) -> Result<bool, Error> {
+        let mut places = self.places(entries)?;
         let mut done = 0;
         while done < entries.len() {
-            let run = run_len(&entries[done..]);
+            let run = run_len(&places[done..]);
             let part = &mut buffer[done * BLOCK..(done + run) * BLOCK];
-            let first = entries[done];
-            if first.is_some() {
-                let read = match how {
-                    Patience::Wait => self.log.read(first.at, part).map(|()| true),
-                    Patience::CacheOnly => self.log.read_cached(first.at, part),
-                };
-                if !read? {
-                    return Ok(false);
-                }
-                verify(&entries[done..done + run], part)?;
-            } else {
+            let some = done..done + run;
+            let Some(at) = places[done] else {
                 part.fill(0);
+                done += run;
+                continue;
+            };
+            let read = match how {
+                Patience::Wait => self.log.read(at, part).map(|()| true),
+                Patience::CacheOnly => self.log.read_cached(at, part),
+            };
+            let checked = match read {
+                Ok(false) => return Ok(false),
+                Ok(true) => verify(&entries[some.clone()], at, part),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = checked {
+                // The cleaner may have moved it between the two looks.
+                let now = self.places(&entries[some.clone()])?;
+                if now == places[some.clone()] {
+                    return Err(error);
+                }
+                places[some].copy_from_slice(&now);
+                continue;
             }
             done += run;
         }
         Ok(true)
     }
-}
 
-/// How many of the first entries can be read at once: neighbours in the log, or nothing at all.
-fn run_len(entries: &[Entry]) -> usize {
-    let first = entries[0];
-    let follows = |(i, entry): (usize, &Entry)| {
-        if first.is_some() {
-            entry.is_some() && entry.at == first.at.plus_blocks(i as u32)
-        } else {
-            !entry.is_some()
+    /// Reads whole blocks that were written together, by the name of the first.
+    pub(crate) fn read_named(&self, name: Location, buffer: &mut [u8]) -> Result<(), Error> {
+        let blocks = (buffer.len() / BLOCK) as u32;
+        let places: Result<Vec<_>, _> = (0..blocks)
+            .map(|i| self.index.place(name.plus_blocks(i)).map(Some))
+            .collect();
+        let places = places?;
+        let mut done = 0;
+        while let Some(at) = places.get(done).copied().flatten() {
+            let run = run_len(&places[done..]);
+            self.log
+                .read(at, &mut buffer[done * BLOCK..(done + run) * BLOCK])?;
+            done += run;
         }
-    };
-    entries
-        .iter()
-        .enumerate()
-        .take_while(|(i, entry)| follows((*i, entry)))
-        .count()
+        Ok(())
+    }
+
+    /// Where the bytes of blocks are now.
+    fn places(&self, entries: &[Entry]) -> Result<Vec<Option<Location>>, Error> {
+        let place = |entry: &Entry| {
+            let name = entry.some().map(|entry| entry.at);
+            name.map(|name| self.index.place(name)).transpose()
+        };
+        Ok(entries.iter().map(place).collect::<Result<_, _>>()?)
+    }
 }
 
-fn verify(entries: &[Entry], data: &[u8]) -> Result<(), Error> {
-    for (entry, block) in entries.iter().zip(data.chunks_exact(BLOCK)) {
+/// How many of the first blocks can be read at once: neighbours on the disk, or nothing at all.
+fn run_len(places: &[Option<Location>]) -> usize {
+    let follows = |(i, place): (usize, &Option<Location>)| match (places[0], place) {
+        (Some(first), Some(place)) => *place == first.plus_blocks(i as u32),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    let run = places.iter().enumerate();
+    run.take_while(|(i, place)| follows((*i, place))).count()
+}
+
+fn verify(entries: &[Entry], at: Location, data: &[u8]) -> Result<(), Error> {
+    for (i, (entry, block)) in entries.iter().zip(data.chunks_exact(BLOCK)).enumerate() {
         if Checksum::of(block) != entry.checksum {
-            let (segment, offset) = (entry.at.segment, entry.at.offset());
-            let why =
-                format!("the block at offset {offset} of segment {segment} fails its checksum");
-            return Err(Error::new(ErrorKind::Damaged, DOING, why));
+            return Err(Error::damaged_block(at.plus_blocks(i as u32)));
         }
     }
     Ok(())

@@ -8,7 +8,9 @@
 
 mod admission;
 mod apply;
+mod branch;
 mod checkpoint;
+mod clean;
 mod commit;
 mod copy;
 mod error;
@@ -16,24 +18,31 @@ mod follow;
 mod image;
 mod images;
 mod io;
-mod live;
-mod map;
 mod past;
 mod peer;
+mod rows;
+mod scrub;
 mod snapshots;
 mod state;
 mod store;
 mod switch;
+mod view;
+mod window;
 mod write;
 
+pub use firebrick_index::{Changed, Entry};
+
+pub use clean::{Cleaned, Pressure};
 pub use copy::{CopyImage, CopySource, SnapshotSource};
 pub use error::{Error, ErrorKind};
 pub use follow::Followed;
 pub use image::{Extent, Image, ImageInfo};
 pub use images::{NewImage, NewOrigin};
-pub use map::{Changed, Entry, MapView};
 pub use peer::PeerRecord;
+pub use scrub::{NoSource, Rot, ScrubCursor, Scrubbed, Source};
 pub use snapshots::SnapshotInfo;
 pub use store::{Space, Store, StoreOptions};
 pub use switch::{Promoted, Refusal};
+pub use view::MapView;
+pub use window::{BadRetention, Moment, RETENTION_KEY, Retention};
 pub use write::Write;

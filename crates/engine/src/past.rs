@@ -1,15 +1,45 @@
-//! What a store was at an earlier position: an older checkpoint and the log behind it.
+//! What an image was at an earlier position: a point of its branch, and the log behind it.
+//!
+//! Checkpoints that somebody may return to are kept as points of all branches. The position itself
+//! lies between two of them, so the records of the image behind the point are read from the log and
+//! taken over: their blocks are mapped again, not copied.
 
-use std::sync::Arc;
-
-use firebrick_edge::Disk;
-use firebrick_log::{Frame, Log, Recovery};
-use firebrick_vocabulary::{ImageId, Sequence};
+use firebrick_index::{BranchId, Entry, Index};
+use firebrick_log::{Change, Frame, FrameRecord, Log, Recovery};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence};
 
 use crate::apply::{self, Past};
-use crate::checkpoint;
-use crate::error::Error;
-use crate::state::{ImageState, State};
+use crate::branch::Fork;
+use crate::error::{Error, ErrorKind};
+use crate::rows;
+use crate::state::{Snapshot, State};
+
+const DOING: &str = "look up an earlier state";
+
+/// An image as it was.
+pub(crate) struct Then {
+    pub(crate) meta: ThenMeta,
+    /// Oldest first.
+    pub(crate) snapshots: Vec<Snapshot>,
+    /// Where a branch with its content starts; none where that is empty.
+    pub(crate) fork: Option<Fork>,
+    /// What it takes over behind that, in this order.
+    pub(crate) ops: Vec<Op>,
+}
+
+/// What of an image can be had of earlier times.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct ThenMeta {
+    pub(crate) name: ImageName,
+    pub(crate) size: Bytes,
+}
+
+/// A change of blocks.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Put { block: u64, entries: Vec<Entry> },
+    Clear { first: u64, end: u64 },
+}
 
 /// Where frames can be read from.
 pub(crate) trait Frames {
@@ -51,37 +81,242 @@ impl Frames for Log {
     }
 }
 
-/// The past as the log tells it.
+/// The past as index and log tell it.
 pub(crate) struct LogPast<'a> {
-    disk: &'a Arc<dyn Disk>,
-    frames: &'a dyn Frames,
+    pub(crate) index: &'a Index,
+    pub(crate) frames: &'a dyn Frames,
 }
 
-impl<'a> LogPast<'a> {
-    pub(crate) const fn new(disk: &'a Arc<dyn Disk>, frames: &'a dyn Frames) -> Self {
-        Self { disk, frames }
+/// A way to a state: from a point on, through the records of the image up to a position.
+struct Way {
+    fork: Option<Fork>,
+    /// Steps of the log: of which image the records from the first up to the last are taken.
+    legs: Vec<Leg>,
+}
+
+struct Leg {
+    image: ImageId,
+    behind: Sequence,
+    upto: Sequence,
+}
+
+/// What must be known of the present to find an earlier state.
+pub(crate) struct Plan {
+    image: ImageId,
+    at: Sequence,
+    way: Way,
+    /// The newest kept checkpoint at or before that.
+    from: Sequence,
+    /// All snapshots of the image of which something is known, and the record that removed them.
+    snapshots: Vec<(Snapshot, Option<Sequence>)>,
+}
+
+impl Plan {
+    /// How to find what `image` was at record `at`.
+    pub(crate) fn new(state: &State, image: ImageId, at: Sequence) -> Result<Self, Error> {
+        let branch = state.branches.of_record(image, at);
+        let branch = branch.ok_or_else(|| gone(at))?;
+        let from = state.branches.kept().iter().rev().find(|kept| **kept <= at);
+        let there = state.cell(image).map(|cell| cell.read().snapshots.clone());
+        let there = there.unwrap_or_default().into_iter();
+        let ghosts = state.ghosts.iter().filter(|ghost| ghost.image == image);
+        let ghosts = ghosts.map(|ghost| (ghost.snapshot.clone(), Some(ghost.gone)));
+        Ok(Self {
+            image,
+            at,
+            way: Way::to(state, branch, at)?,
+            from: from.copied().unwrap_or_default(),
+            snapshots: there
+                .map(|snapshot| (snapshot, None))
+                .chain(ghosts)
+                .collect(),
+        })
     }
 
-    /// Everything as it was when record `upto` was the newest.
-    fn state_at(&self, upto: Sequence) -> Result<State, Error> {
-        let mut state = checkpoint::newest(self.disk, Some(upto))?.unwrap_or_default();
-        let from = state.sequence.next();
-        self.frames.scan(from, upto, &mut |frame| {
-            apply::frame(
-                &mut state,
-                frame,
-                from,
-                upto,
-                &mut LogPast::new(self.disk, self.frames),
-            )
+    /// The point that must not go away before the state has been found and used.
+    pub(crate) fn point(&self) -> Option<(BranchId, Sequence)> {
+        self.way.fork.map(|fork| (fork.branch, fork.at))
+    }
+}
+
+impl Way {
+    /// How to come to what `branch` was at `at`.
+    fn to(state: &State, branch: BranchId, at: Sequence) -> Result<Self, Error> {
+        let line = state.branches.get(branch);
+        let line = line.ok_or_else(|| gone(at))?;
+        let point = state.branches.point_at(branch, at);
+        let mut way = match (point, line.parent) {
+            (Some(point), _) => Self::from(Some(Fork {
+                branch,
+                at: point,
+                upto: at,
+                blocks: u64::MAX,
+            })),
+            (None, None) => Self::from(None),
+            // It took over what its parent had become up to the fork, as this one will.
+            (None, Some(fork)) => {
+                let mut way = if fork.upto > fork.at {
+                    Self::to(state, fork.branch, fork.upto)?
+                } else {
+                    Self::from(Some(fork))
+                };
+                way.fork = way.fork.map(|found| Fork {
+                    blocks: found.blocks.min(fork.blocks),
+                    upto: at,
+                    ..found
+                });
+                way
+            }
+        };
+        let behind = point.unwrap_or(line.since);
+        if behind < at {
+            way.legs.push(Leg {
+                image: line.image,
+                behind,
+                upto: at,
+            });
+        }
+        Ok(way)
+    }
+
+    const fn from(fork: Option<Fork>) -> Self {
+        Self {
+            fork,
+            legs: Vec::new(),
+        }
+    }
+}
+
+impl LogPast<'_> {
+    /// Follows a plan; takes as long as there is log between two checkpoints.
+    pub(crate) fn follow(&self, plan: &Plan) -> Result<Then, Error> {
+        let at = plan.at;
+        let ops = self.ops(&plan.way.legs)?;
+        let meta = self.meta(plan)?;
+        let there = |(snapshot, gone): &&(Snapshot, Option<Sequence>)| {
+            snapshot.at <= at && !snapshot.meta.divergent && gone.is_none_or(|gone| gone > at)
+        };
+        let mut snapshots: Vec<Snapshot> = plan
+            .snapshots
+            .iter()
+            .filter(there)
+            .map(|(snapshot, _)| snapshot.clone())
+            .collect();
+        snapshots.sort_by_key(|snapshot| snapshot.at);
+        Ok(Then {
+            meta,
+            snapshots,
+            fork: plan.way.fork,
+            ops,
+        })
+    }
+
+    fn ops(&self, legs: &[Leg]) -> Result<Vec<Op>, Error> {
+        let mut ops = Vec::new();
+        for leg in legs {
+            self.frames
+                .scan(leg.behind.next(), leg.upto, &mut |frame| {
+                    for (i, record) in frame.records.iter().enumerate() {
+                        let sequence = frame.first.plus(i as u64);
+                        if sequence > leg.behind && sequence <= leg.upto {
+                            ops.extend(op(record, leg.image));
+                        }
+                    }
+                    Ok(())
+                })?;
+        }
+        Ok(ops)
+    }
+
+    /// Name and size then: as they were at a checkpoint, and what the log says of them behind it.
+    fn meta(&self, plan: &Plan) -> Result<ThenMeta, Error> {
+        let mut meta = rows::meta_at(self.index, plan.image, plan.at)?;
+        self.frames.scan(plan.from.next(), plan.at, &mut |frame| {
+            for (i, record) in frame.records.iter().enumerate() {
+                let sequence = frame.first.plus(i as u64);
+                if let FrameRecord::Change(change) = record
+                    && sequence > plan.from
+                    && sequence <= plan.at
+                {
+                    learn(&mut meta, plan, change);
+                }
+            }
+            Ok(())
         })?;
-        Ok(state)
+        meta.ok_or_else(|| Error::no_image(DOING, plan.image))
+    }
+}
+
+fn gone(at: Sequence) -> Error {
+    let why = format!("what was there at record {at} is not kept any more");
+    Error::new(ErrorKind::NotFound, DOING, why)
+}
+
+/// What a record did to blocks of `image`.
+fn op(record: &FrameRecord, image: ImageId) -> Option<Op> {
+    match record {
+        FrameRecord::Data {
+            image: of,
+            block,
+            checksums,
+            at,
+            ..
+        } if *of == image => Some(Op::Put {
+            block: *block,
+            entries: apply::entries(*at, checksums),
+        }),
+        FrameRecord::Discard {
+            image: of,
+            block,
+            blocks,
+        } if *of == image => Some(Op::Clear {
+            first: *block,
+            end: block.saturating_add(*blocks),
+        }),
+        FrameRecord::Change(Change::Resize { image: of, size }) if *of == image => {
+            Some(Op::Clear {
+                first: size.0.div_ceil(firebrick_vocabulary::BLOCK_SIZE),
+                end: u64::MAX,
+            })
+        }
+        FrameRecord::Data { .. } | FrameRecord::Discard { .. } | FrameRecord::Change(_) => None,
+    }
+}
+
+fn learn(meta: &mut Option<ThenMeta>, plan: &Plan, change: &Change) {
+    let of = plan.image;
+    match change {
+        Change::Create {
+            image, name, size, ..
+        } if *image == of => {
+            *meta = Some(ThenMeta {
+                name: name.clone(),
+                size: *size,
+            });
+        }
+        Change::Rename { image, name } if *image == of => {
+            if let Some(meta) = meta {
+                meta.name = name.clone();
+            }
+        }
+        Change::Resize { image, size } | Change::Restore { image, size, .. } if *image == of => {
+            if let Some(meta) = meta {
+                meta.size = *size;
+            }
+        }
+        Change::Rollback { image, snapshot } if *image == of => {
+            let mut all = plan.snapshots.iter();
+            let taken = all.find(|(taken, _)| taken.meta.id == *snapshot);
+            if let (Some(meta), Some((taken, _))) = (meta, taken) {
+                meta.size = taken.meta.size;
+            }
+        }
+        _ => {}
     }
 }
 
 impl Past for LogPast<'_> {
-    fn image_at(&mut self, image: ImageId, sequence: Sequence) -> Result<ImageState, Error> {
-        let state = self.state_at(sequence)?;
-        apply::found(&state, "look up an earlier state", image).map(|cell| cell.read().clone())
+    fn image_at(&mut self, state: &State, image: ImageId, at: Sequence) -> Result<Then, Error> {
+        self.follow(&Plan::new(state, image, at)?)
     }
 }

@@ -1,8 +1,9 @@
-//! What a log amounts to: every image with its maps, roles and names.
+//! What a log amounts to: every image with its branch, roles and names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use firebrick_index::{BranchId, View};
 use firebrick_log::Applied;
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
@@ -11,18 +12,39 @@ use firebrick_vocabulary::{
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
-use crate::map::{BlockMap, MapView};
+use crate::branch::Branches;
+use crate::window::Kept;
 
-/// Everything that a store knows. Its own records and nothing else change it.
+/// Everything that a store knows besides the blocks. Its own records and nothing else change it.
 #[derive(Default)]
 pub(crate) struct State {
     /// The last record that has been applied.
     pub(crate) sequence: Sequence,
     pub(crate) images: BTreeMap<ImageId, Cell>,
+    pub(crate) names: BTreeMap<ImageName, ImageId>,
+    pub(crate) branches: Branches,
     /// Up to where the logs of peers are held here.
     pub(crate) applied: BTreeMap<StoreId, Sequence>,
     /// Of removed images: the records that peers still have to get.
     pub(crate) removed: BTreeMap<ImageId, Window>,
+    /// The checkpoints to which somebody may return, oldest first.
+    pub(crate) kept: Vec<Kept>,
+    /// The bytes that the log has got since the store was made, as of the last checkpoint.
+    pub(crate) bytes: u64,
+    /// Snapshots that are gone, but were there at a kept checkpoint.
+    pub(crate) ghosts: Vec<Ghost>,
+    /// The newest checkpoint whose rows are in the log.
+    pub(crate) base: Sequence,
+    /// What the next checkpoint has to write of it.
+    pub(crate) changed: Changed,
+}
+
+/// What has changed since the last checkpoint.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changed {
+    pub(crate) images: BTreeSet<ImageId>,
+    /// Added, removed or marked.
+    pub(crate) snapshots: BTreeSet<(ImageId, SnapshotId)>,
 }
 
 /// An image that its handles and the state share.
@@ -55,17 +77,19 @@ impl Window {
 }
 
 /// One image.
-#[derive(Clone)]
 pub(crate) struct ImageState {
     pub(crate) meta: ImageMeta,
-    pub(crate) map: BlockMap,
+    /// Its head.
+    pub(crate) branch: BranchId,
+    /// What the head shows.
+    pub(crate) view: View,
     /// Oldest first.
     pub(crate) snapshots: Vec<Snapshot>,
     /// Handles of an image that is gone find out here.
     pub(crate) removed: bool,
 }
 
-/// What of an image is no map.
+/// What of an image is neither blocks nor snapshots.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ImageMeta {
     pub(crate) id: ImageId,
@@ -88,14 +112,16 @@ pub(crate) struct ImageMeta {
     pub(crate) metadata: BTreeMap<String, String>,
 }
 
-/// A snapshot.
-#[derive(Clone)]
+/// A snapshot: a point of a branch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     pub(crate) meta: SnapshotMeta,
-    pub(crate) map: BlockMap,
+    pub(crate) branch: BranchId,
+    /// The record that took it.
+    pub(crate) at: Sequence,
 }
 
-/// What of a snapshot is no map.
+/// What of a snapshot is no place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SnapshotMeta {
     pub(crate) id: SnapshotId,
@@ -103,6 +129,15 @@ pub(crate) struct SnapshotMeta {
     pub(crate) size: Bytes,
     /// It keeps what a former primary wrote that the new one never got; only this store has it.
     pub(crate) divergent: bool,
+}
+
+/// A snapshot that is gone, but was there at a checkpoint to which somebody may return.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ghost {
+    pub(crate) image: ImageId,
+    pub(crate) snapshot: Snapshot,
+    /// The record that removed it.
+    pub(crate) gone: Sequence,
 }
 
 /// Metadata under such keys concern this store alone.
@@ -127,18 +162,44 @@ impl State {
         window.is_some_and(|window| window.has(sequence))
     }
 
-    /// A copy that shares the maps and nothing else.
-    pub(crate) fn detached(&self) -> Self {
-        let images = self.images.iter().map(|(id, cell)| {
-            let state = cell.read().clone();
-            (*id, Arc::new(RwLock::new(state)))
-        });
-        Self {
-            sequence: self.sequence,
-            images: images.collect(),
-            applied: self.applied.clone(),
-            removed: self.removed.clone(),
+    /// Lets go of a snapshot that record `gone` ended: at once, or once no kept checkpoint has it.
+    pub(crate) fn bury(&mut self, image: ImageId, snapshot: Snapshot, gone: Sequence) {
+        self.changed.snapshots.insert((image, snapshot.meta.id));
+        let ghost = Ghost {
+            image,
+            snapshot,
+            gone,
+        };
+        if ghost.haunts(self.branches.kept()) {
+            self.ghosts.push(ghost);
+        } else {
+            self.branches
+                .release(ghost.snapshot.branch, ghost.snapshot.at);
         }
+    }
+
+    /// Keeps these checkpoints and no others.
+    pub(crate) fn keep(&mut self, kept: Vec<Kept>) {
+        self.branches
+            .keep(kept.iter().map(|kept| kept.at).collect());
+        self.kept = kept;
+        let ghosts = std::mem::take(&mut self.ghosts);
+        for ghost in ghosts {
+            if ghost.haunts(self.branches.kept()) {
+                self.ghosts.push(ghost);
+            } else {
+                self.branches
+                    .release(ghost.snapshot.branch, ghost.snapshot.at);
+            }
+        }
+    }
+}
+
+impl Ghost {
+    /// Whether the snapshot was there at one of the checkpoints.
+    fn haunts(&self, kept: &[Sequence]) -> bool {
+        let first = kept.partition_point(|at| *at < self.snapshot.at);
+        kept.get(first).is_some_and(|at| *at < self.gone)
     }
 }
 
@@ -158,12 +219,5 @@ impl ImageState {
         self.snapshots
             .iter()
             .find(|snapshot| snapshot.meta.name == *name)
-    }
-
-    pub(crate) fn view(&self) -> MapView {
-        MapView {
-            map: self.map.clone(),
-            blocks: self.blocks(),
-        }
     }
 }

@@ -6,18 +6,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use firebrick_edge::{Clock, Disk};
-use firebrick_log::{Location, Log, LogOptions, Reader};
+use firebrick_index::{Index, IndexOptions};
+use firebrick_log::{Location, Log, LogOptions, OpenOptions, Reader, Recovery};
 use firebrick_vocabulary::{Bytes, ImageId, MIB, Position, Role, Sequence, StoreId};
 use parking_lot::Mutex;
 
-use crate::apply;
-use crate::checkpoint;
+use crate::apply::Target;
+use crate::checkpoint::Progress;
+use crate::clean::Cleaning;
 use crate::commit::Core;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::image::Image;
-use crate::live;
 use crate::past::LogPast;
+use crate::rows;
 use crate::state::{Cell, State};
+use crate::window::Retention;
 
 /// How a store is laid out and kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,28 +29,47 @@ pub struct StoreOptions {
     pub segment_bytes: u64,
     /// How many bytes the log may grow before a checkpoint is due: what recovery may have to read.
     pub checkpoint_bytes: u64,
+    /// The memory for what has changed since the last checkpoint, in bytes; writers wait beyond.
+    pub pending_bytes: usize,
+    /// The memory for the part of the index that is in use, in bytes.
+    pub cache_bytes: usize,
+    /// How far back images can be had.
+    pub retention: Retention,
+    /// The most that the log may take, in bytes; `None` for what the file system has.
+    pub capacity: Option<u64>,
+}
+
+impl StoreOptions {
+    /// What suits a machine of its own.
+    pub const DEFAULT: Self = Self {
+        segment_bytes: 64 * MIB,
+        checkpoint_bytes: 1024 * MIB,
+        pending_bytes: 96 << 20,
+        cache_bytes: 160 << 20,
+        retention: Retention::None,
+        capacity: None,
+    };
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self {
-            segment_bytes: 64 * MIB,
-            checkpoint_bytes: 256 * MIB,
-        }
+        Self::DEFAULT
     }
 }
 
 /// The room of a store.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Space {
-    /// Size of the file system.
+    /// What it may take, at most the size of the file system.
     pub total: Bytes,
-    /// What can still be written to it.
+    /// What guests can still write before they are told that there is no space.
     pub free: Bytes,
     /// Sum of the sizes of all images.
     pub provisioned: Bytes,
     /// What the log takes.
     pub used: Bytes,
+    /// What of that cleaning can win back, as far as is known.
+    pub reclaimable: Bytes,
 }
 
 /// An open store. All methods may be called from any thread and may block.
@@ -59,41 +81,55 @@ impl Store {
     /// Makes an empty store in the folder of `disk`, durably;
     /// [`ErrorKind::Exists`](crate::ErrorKind::Exists) where there is one.
     pub fn create(disk: &Arc<dyn Disk>, id: StoreId, options: &StoreOptions) -> Result<(), Error> {
-        checkpoint::prepare(disk)?;
+        if !Log::exists(disk)? {
+            // First, as the superblock of the log says that all the rest is there.
+            match Index::create(disk) {
+                // Of an attempt that ended before the log was made.
+                Err(error) if error.kind == firebrick_index::ErrorKind::Exists => {}
+                made => made?,
+            }
+        }
         let options = LogOptions {
             segment_bytes: options.segment_bytes,
         };
         Ok(Log::create(disk, id, options)?)
     }
 
-    /// Opens the store: loads the newest checkpoint and applies the log behind it.
+    /// Opens the store: the index as of its last checkpoint, and the log behind that.
     pub fn open(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         options: StoreOptions,
     ) -> Result<Arc<Self>, Error> {
-        let recovery = Log::open(Arc::clone(&disk), clock)?;
-        let mut state = checkpoint::newest(&disk, None)?.unwrap_or_default();
+        let (recovery, index) = open(&disk, &clock, &options)?;
+        let mut state = rows::load(&index)?;
         let from = state.sequence.next();
-        let upto = Sequence(u64::MAX);
-        let tail = recovery.replay(from, &mut |frame| {
-            apply::frame(
-                &mut state,
-                frame,
-                from,
-                upto,
-                &mut LogPast::new(&disk, &recovery),
-            )
-        })?;
+        let mut past = LogPast {
+            index: &index,
+            frames: &recovery,
+        };
+        let mut target = Target {
+            state: &mut state,
+            blocks: &index,
+            past: &mut past,
+        };
+        let tail = recovery.replay(from, &mut |frame| target.frame(frame, from))?;
         let log = recovery.finish(&tail)?;
+        let dead = rows::dead(&index)?;
+        let progress = Progress::opened(Sequence(from.0 - 1), state.bytes);
         let core = Core {
             disk,
+            clock,
             log,
+            index,
             options,
             fenced: AtomicBool::new(false),
             state: Mutex::new(state),
             keep: Mutex::new(BTreeMap::new()),
-            checkpoint: Mutex::new(0),
+            unheld: Mutex::new(Vec::new()),
+            progress,
+            cleaning: Cleaning::load(dead),
+            rot: Mutex::default(),
         };
         Ok(Arc::new(Self {
             core: Arc::new(core),
@@ -142,7 +178,7 @@ impl Store {
 
     /// Reads whole blocks from a place of the log. The checksums are the caller's to check.
     pub fn read_log(&self, at: Location, buffer: &mut [u8]) -> Result<(), Error> {
-        Ok(self.core.log.read(at, buffer)?)
+        self.core.read_named(at, buffer)
     }
 
     /// Waits until the head is beyond `sequence`, at most `timeout`; whether it is.
@@ -161,64 +197,31 @@ impl Store {
         self.core.keep.lock().insert(who.to_owned(), sequence);
     }
 
-    /// Whether the log has grown so much that a checkpoint should be taken.
-    pub fn checkpoint_due(&self) -> bool {
-        let last = *self.core.checkpoint.lock();
-        self.core.log.bytes_appended() - last >= self.core.options.checkpoint_bytes
-    }
-
     /// Makes room at the end of the log ahead of its use, so that guests need not wait for it: waits
     /// until there is something to make, at most `timeout`. Whether there was.
     pub fn prepare_segment(&self, timeout: Duration) -> Result<bool, Error> {
         Ok(self.core.log.prepare_segment(timeout)?)
     }
 
-    /// Writes down the whole state as it is now, so that recovery begins there. Guests go on
-    /// meanwhile.
-    pub fn checkpoint(&self) -> Result<Position, Error> {
-        let mut last = self.core.checkpoint.lock();
-        let keep = self.core.keep.lock().values().min().copied();
-        let (state, position, bytes) = {
-            let mut state = self.core.lock();
-            if let Some(keep) = keep {
-                // Every peer has got the end of these images.
-                state
-                    .removed
-                    .retain(|_, window| window.until.is_none_or(|until| until >= keep));
-            }
-            (
-                state.detached(),
-                self.core.log.head(),
-                self.core.log.bytes_appended(),
-            )
-        };
-        // Everything that the checkpoint says must be durable before it is: recovery trusts it.
-        self.core.log.flush()?;
-        checkpoint::save(&self.core.disk, &state)?;
-        checkpoint::retire(&self.core.disk, keep)?;
-        *last = bytes;
-        let live = live::segments(&state);
-        self.core
-            .log
-            .forget_dead(|segment| live.contains(&segment))?;
-        Ok(position)
-    }
-
     /// The room of the store.
     pub fn space(&self) -> Result<Space, Error> {
-        let disk = self.core.disk.space();
+        let core = &*self.core;
+        let disk = core.disk.space();
         let disk = disk.map_err(|error| Error::io("look at the room of the store", &error))?;
-        let state = self.core.lock();
+        let room = core.log.room()?;
+        let live = core.live_bytes()?;
+        let state = core.lock();
         let provisioned: u64 = state
             .images
             .values()
             .map(|cell| cell.read().meta.size.0)
             .sum();
         Ok(Space {
-            total: Bytes(disk.total),
-            free: Bytes(disk.free),
+            total: Bytes(core.options.capacity.unwrap_or(disk.total).min(disk.total)),
+            free: Bytes(room.free_for_guests),
             provisioned: Bytes(provisioned),
-            used: Bytes(self.core.log.segment_bytes()),
+            used: Bytes(room.used),
+            reclaimable: Bytes(room.used.saturating_sub(live)),
         })
     }
 
@@ -235,6 +238,43 @@ impl Store {
             id,
             cell: Arc::clone(cell),
         })
+    }
+}
+
+/// Opens log and index.
+fn open(
+    disk: &Arc<dyn Disk>,
+    clock: &Arc<dyn Clock>,
+    options: &StoreOptions,
+) -> Result<(Recovery, Index), Error> {
+    let mut index = None;
+    // Two processes must not have it open: only once the log is locked.
+    let catalog = || {
+        let options = IndexOptions {
+            cache_bytes: options.cache_bytes / 4 * 3,
+            pages_bytes: options.cache_bytes / 4,
+        };
+        let opened = Index::open(disk, options).map_err(Error::from);
+        let read = opened.and_then(|index| Ok((rows::catalog(&index)?, index)));
+        let (catalog, opened) = match read {
+            Ok((catalog, index)) => (catalog, Ok(index)),
+            Err(error) => (None, Err(error)),
+        };
+        index = Some(opened);
+        catalog
+    };
+    let open = OpenOptions {
+        capacity: options.capacity,
+        ..OpenOptions::default()
+    };
+    let recovery = Log::open_with(Arc::clone(disk), Arc::clone(clock), open, catalog)?;
+    match index {
+        Some(index) => Ok((recovery, index?)),
+        None => Err(Error::new(
+            ErrorKind::NoIndex,
+            "open the store",
+            "it was not looked for",
+        )),
     }
 }
 

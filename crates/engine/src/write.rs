@@ -4,13 +4,14 @@ use firebrick_log::{BatchData, Checksum, Entry};
 use firebrick_vocabulary::BLOCK_SIZE;
 
 use crate::apply::NoPast;
-use crate::commit::Core;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::image::{Image, check_range};
-use crate::io::{Patience, entries};
+use crate::io::Patience;
 use crate::state::State;
 
 const BLOCK: usize = BLOCK_SIZE as usize;
+/// How often a write that was refused waits for the cleaner, at most.
+const ROOM_TRIES: usize = 8;
 const WRITE: &str = "write to an image";
 const DISCARD: &str = "discard blocks of an image";
 
@@ -34,17 +35,29 @@ impl Image {
     /// are there together or not at all; a write of parts of blocks is a frame of its own. Durable
     /// after the next [`Self::flush`].
     pub fn write(&self, writes: &[Write<'_>]) -> Result<(), Error> {
+        self.core.throttle();
         if writes.iter().all(Write::is_whole) {
-            return self.write_whole(writes);
+            return self.with_room(|| self.write_whole(writes));
         }
         for write in writes {
             if write.is_whole() {
-                self.write_whole(std::slice::from_ref(write))?;
+                self.with_room(|| self.write_whole(std::slice::from_ref(write)))?;
             } else {
-                self.write_parts(write)?;
+                self.with_room(|| self.write_parts(write))?;
             }
         }
         Ok(())
+    }
+
+    /// Tries again after a refusal for want of room, as long as dead data can be cleaned away.
+    fn with_room(&self, write: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
+        for _ in 0..ROOM_TRIES {
+            match write() {
+                Err(error) if error.kind == ErrorKind::NoSpace && self.core.make_room() => {}
+                done => return done,
+            }
+        }
+        write()
     }
 
     fn write_whole(&self, writes: &[Write<'_>]) -> Result<(), Error> {
@@ -78,18 +91,20 @@ impl Image {
 
     /// A write that does not begin or end with a block: what surrounds it is read and written again.
     fn write_parts(&self, write: &Write<'_>) -> Result<(), Error> {
-        let mut state = self.core.lock();
-        self.check(WRITE, write.offset, write.data.len() as u64)?;
         let first = write.offset / BLOCK_SIZE;
         let shift = (write.offset % BLOCK_SIZE) as usize;
         let blocks = (shift + write.data.len()).div_ceil(BLOCK);
         if blocks == 0 {
             return Ok(());
         }
+        self.warm(first, blocks)?;
+        let mut state = self.core.lock();
+        self.check(WRITE, write.offset, write.data.len() as u64)?;
         let mut whole = vec![0; blocks * BLOCK];
         let last = blocks - 1;
         for i in [0, last] {
-            let entries = entries(&self.cell.read(), first + i as u64, 1);
+            let view = self.cell.read().view.clone();
+            let entries = self.core.entries(&view, first + i as u64, 1)?;
             let block = &mut whole[i * BLOCK..(i + 1) * BLOCK];
             self.core.read_blocks(&entries, block, Patience::Wait)?;
         }
@@ -117,11 +132,11 @@ impl Image {
         }
         self.zero_parts(offset, first * BLOCK_SIZE)?;
         self.zero_parts(last * BLOCK_SIZE, end)?;
-        let mut state = self.core.lock();
-        self.check(DISCARD, offset, len)?;
-        if !self.cell.read().map.any(first, last) {
+        if !self.any(first, last)? {
             return Ok(());
         }
+        let mut state = self.core.lock();
+        self.check(DISCARD, offset, len)?;
         let entry = Entry::Discard {
             image: self.id,
             block: first,
@@ -144,12 +159,28 @@ impl Image {
     /// Zeroes a part of one block, where anything is mapped there.
     fn zero_parts(&self, offset: u64, end: u64) -> Result<(), Error> {
         let (first, last) = (offset / BLOCK_SIZE, end.div_ceil(BLOCK_SIZE));
-        if offset >= end || !self.cell.read().map.any(first, last) {
+        if offset >= end || !self.any(first, last)? {
             return Ok(());
         }
         let zeroes = [0; BLOCK];
         let data = &zeroes[..((end - offset) as usize).min(BLOCK)];
         self.write_parts(&Write { offset, data })
+    }
+
+    /// Whether anything is mapped there. Asked before the lock is held, as it may read the disk: who
+    /// writes there at the same time cannot expect an order.
+    fn any(&self, first: u64, end: u64) -> Result<bool, Error> {
+        let view = self.cell.read().view.clone();
+        Ok(self.core.index.next_mapped(&view, first, end)?.is_some())
+    }
+
+    /// Has the index in memory for the first and the last of the blocks, so that it need not be read
+    /// while the lock is held.
+    fn warm(&self, first: u64, blocks: usize) -> Result<(), Error> {
+        let view = self.cell.read().view.clone();
+        self.core.entries(&view, first, 1)?;
+        self.core.entries(&view, first + blocks as u64 - 1, 1)?;
+        Ok(())
     }
 
     /// What must hold while the lock is held, before a record is made.
@@ -164,6 +195,8 @@ impl Image {
             return Ok(());
         }
         let appended = self.core.log.append(entries, None)?;
-        Core::applied(state, entries, &appended, None, &mut NoPast).map(drop)
+        self.core
+            .applied(state, entries, &appended, None, &mut NoPast)
+            .map(drop)
     }
 }

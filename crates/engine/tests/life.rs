@@ -39,6 +39,7 @@ fn options() -> StoreOptions {
     StoreOptions {
         segment_bytes: 4 * MIB,
         checkpoint_bytes: 64 * MIB,
+        ..StoreOptions::default()
     }
 }
 
@@ -124,6 +125,7 @@ fn snapshots_and_clones_share_and_do_not_mix() {
     let origin = NewOrigin {
         image: image.id(),
         snapshot: Some(name.clone()),
+        at: None,
     };
     let clone = make(&store, "clone", Some(origin));
     assert_eq!(store.space().unwrap().used, before);
@@ -171,6 +173,7 @@ fn what_lies_beyond_a_smaller_clone_is_not_part_of_it() {
         origin: Some(NewOrigin {
             image: origin.id(),
             snapshot: None,
+            at: None,
         }),
         mirrored: false,
     };

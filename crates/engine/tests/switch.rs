@@ -21,6 +21,7 @@ fn open(folder: &TempDir) -> Arc<Store> {
     let options = StoreOptions {
         segment_bytes: MIB,
         checkpoint_bytes: 64 * MIB,
+        ..StoreOptions::default()
     };
     if Store::create(&disk, StoreId::random(), &options).is_err() {
         // It is there already.

@@ -3,7 +3,6 @@
 use firebrick_edge::Timestamp;
 use firebrick_vocabulary::{GIB, ImageId, MIB, Position, Sequence};
 
-use crate::catalog::Catalog;
 use crate::record::{Applied, Change, Checksum, Location};
 
 /// How a store is laid out; fixed when it is made.
@@ -114,8 +113,6 @@ pub struct Frame {
 /// How a store is opened; nothing of it is written down.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
-    /// The segments as the last checkpoint knew them; without it every header is read.
-    pub catalog: Option<Catalog>,
     /// The most that all segments, spares among them, may take together, in bytes; `None` for what
     /// the file system has.
     pub capacity: Option<u64>,
@@ -128,7 +125,6 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     fn default() -> Self {
         Self {
-            catalog: None,
             capacity: None,
             spare_bytes_max: GIB,
             open_files_max: 256,

@@ -8,7 +8,7 @@ use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
 use firebrick_vocabulary::{BLOCK_SIZE, Epoch, Position, Sequence, StoreId};
 use parking_lot::{Condvar, Mutex, RwLock};
 
-use crate::catalog::{SegmentKind, Usage};
+use crate::catalog::{Catalog, SegmentKind, Usage};
 use crate::entry::{Appended, Entry, LogOptions, OpenOptions};
 use crate::error::{Error, ErrorKind};
 use crate::flush::{Flusher, Unsynced};
@@ -105,18 +105,25 @@ impl Log {
         Superblock { store, options }.write(disk)
     }
 
-    /// Finds and locks the store; what it holds is read by [`Recovery::replay`].
-    pub fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Recovery, Error> {
-        Recovery::begin(disk, clock, OpenOptions::default())
+    /// Whether the folder holds a store.
+    pub fn exists(disk: &Arc<dyn Disk>) -> Result<bool, Error> {
+        Superblock::exists(disk)
     }
 
-    /// As [`Self::open`], with what the last checkpoint knows and with limits.
+    /// Finds and locks the store; what it holds is read by [`Recovery::replay`].
+    pub fn open(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Recovery, Error> {
+        Recovery::begin(disk, clock, OpenOptions::default(), || None)
+    }
+
+    /// As [`Self::open`], with limits, and with what the last checkpoint knows, which is looked up
+    /// once the store is locked.
     pub fn open_with(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
         options: OpenOptions,
+        catalog: impl FnOnce() -> Option<Catalog>,
     ) -> Result<Recovery, Error> {
-        Recovery::begin(disk, clock, options)
+        Recovery::begin(disk, clock, options, catalog)
     }
 
     /// The id of the store.

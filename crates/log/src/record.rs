@@ -17,7 +17,7 @@ impl Checksum {
 }
 
 /// Where a block lies in the log.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Location {
     /// The number of the segment.
     pub segment: u32,
@@ -58,6 +58,9 @@ pub struct ImageOrigin {
     pub image: ImageId,
     /// The snapshot of it; `None` for its newest state at the record's own position.
     pub snapshot: Option<SnapshotId>,
+    /// Its state at this earlier record of the same log instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Sequence>,
 }
 
 /// One image becomes primary.
@@ -157,6 +160,16 @@ pub enum Change {
         /// The snapshot whose state it takes.
         snapshot: SnapshotId,
     },
+    /// An image returns to what it was at an earlier record of this log. A local record: only images
+    /// that are not mirrored do so.
+    Restore {
+        /// Which.
+        image: ImageId,
+        /// The record.
+        to: Sequence,
+        /// Its size then.
+        size: Bytes,
+    },
     /// A key of the image's metadata is set, or removed with `None`.
     Metadata {
         /// Of which image.
@@ -194,6 +207,17 @@ pub enum Change {
         image: ImageId,
         /// How far.
         state: SyncState,
+    },
+    /// A part of everything that a checkpoint's rows said. A local record: a mirror skips it.
+    Base {
+        /// The last record that the checkpoint holds.
+        at: Sequence,
+        /// Which part it is, from 0 on.
+        part: u32,
+        /// Whether it is the last one.
+        last: bool,
+        /// Keys and values.
+        rows: Vec<(String, String)>,
     },
     /// The image follows a new primary's epoch. A local record: a mirror skips it.
     Follow {

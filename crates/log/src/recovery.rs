@@ -10,6 +10,7 @@ use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
 use firebrick_vocabulary::{Epoch, Position, Sequence, StoreId};
 use parking_lot::{Condvar, Mutex, RwLock};
 
+use crate::catalog::Catalog;
 use crate::cursor::{Cursor, Verify};
 use crate::entry::{Frame, OpenOptions};
 use crate::error::{Error, ErrorKind};
@@ -63,7 +64,8 @@ impl Recovery {
     pub(crate) fn begin(
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
-        mut options: OpenOptions,
+        options: OpenOptions,
+        catalog: impl FnOnce() -> Option<Catalog>,
     ) -> Result<Self, Error> {
         if !Superblock::exists(&disk)? {
             return Err(Error::new(ErrorKind::NotFound, "open the store"));
@@ -73,12 +75,13 @@ impl Recovery {
             _ => Error::io("lock the store", error),
         })?;
         let superblock = Superblock::read(&disk)?;
-        if let Some(catalog) = &mut options.catalog {
+        let mut catalog = catalog();
+        if let Some(catalog) = &mut catalog {
             let segments = &mut catalog.segments;
             segments.sort_unstable_by_key(|segment| segment.number);
         }
         let files = Arc::new(Files::new(disk, options.open_files_max));
-        let found = Found::look(&files, superblock.store, options.catalog.as_ref())?;
+        let found = Found::look(&files, superblock.store, catalog.as_ref())?;
         Ok(Self {
             files,
             clock,

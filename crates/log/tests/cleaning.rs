@@ -543,12 +543,10 @@ fn a_large_store_with_a_catalog_opens_few_files() {
         inner: machine.disk.clone(),
         opened: AtomicU64::new(0),
     });
-    let options = OpenOptions {
-        catalog: Catalog::decode(&catalog.encode()),
-        ..OpenOptions::default()
-    };
+    let known = || Catalog::decode(&catalog.encode());
     let clock = Arc::new(SimulatedClock::new());
-    let recovery = Log::open_with(Arc::clone(&disk) as _, clock, options).unwrap();
+    let options = OpenOptions::default();
+    let recovery = Log::open_with(Arc::clone(&disk) as _, clock, options, known).unwrap();
     let tail = recovery
         .replay(Sequence(3), &mut |_| Ok::<_, Error>(()))
         .unwrap();
@@ -632,7 +630,7 @@ fn guests_cleaner_and_readers_do_not_hinder_each_other() {
         ..OpenOptions::default()
     };
     let clock = Arc::new(SystemClock::new());
-    let recovery = Log::open_with(disk, clock, options).unwrap();
+    let recovery = Log::open_with(disk, clock, options, || None).unwrap();
     let tail = recovery
         .replay(Sequence(1), &mut |_| Ok::<_, Error>(()))
         .unwrap();

@@ -58,9 +58,12 @@ impl Model {
             .map_or(1, |(first, records)| first + records.len() as u64)
     }
 
-    fn options(&self, random: &mut StdRng) -> OpenOptions {
+    fn known(&self, random: &mut StdRng) -> Option<Catalog> {
+        self.catalog.clone().filter(|_| random.random_bool(0.7))
+    }
+
+    fn options(random: &mut StdRng) -> OpenOptions {
         OpenOptions {
-            catalog: self.catalog.clone().filter(|_| random.random_bool(0.7)),
             capacity: Some(CAPACITY),
             spare_bytes_max: random.random_range(0..5) << 20,
             open_files_max: random.random_range(1..4),
@@ -107,7 +110,9 @@ fn story(seed: u64, lie: Lie) -> Result<(), String> {
 }
 
 fn open(machine: &Machine, model: &mut Model, random: &mut StdRng) -> Result<Option<Log>, String> {
-    let (log, visited) = match machine.open_at(Sequence(model.from), model.options(random)) {
+    let known = model.known(random);
+    let options = Model::options(random);
+    let (log, visited) = match machine.open_knowing(Sequence(model.from), options, known) {
         Ok(opened) => opened,
         Err(error) if machine.excuses(&error) => return Ok(None),
         Err(error) => return Err(error.to_string()),

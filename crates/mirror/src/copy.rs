@@ -149,7 +149,7 @@ impl Copy {
             .checked_sub(1)
             .and_then(|i| snapshots.get(i))
             .map(|older| &older.map);
-        let changed = snapshot.map.changed_since(older, next_block, PART_BLOCKS);
+        let changed = snapshot.map.changed_since(older, next_block, PART_BLOCKS)?;
         self.put(&mut part, &changed)?;
         self.phase = match changed.last() {
             Some(last) if changed.len() == PART_BLOCKS => Phase::Snapshot {
@@ -175,7 +175,7 @@ impl Copy {
         let changed = self
             .source
             .head
-            .changed_since(older, next_block, PART_BLOCKS);
+            .changed_since(older, next_block, PART_BLOCKS)?;
         let done = changed.len() < PART_BLOCKS;
         let reached = changed.last().map_or(next_block, |last| last.block + 1);
         let progress = SyncState::Copying {

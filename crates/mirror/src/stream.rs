@@ -167,6 +167,8 @@ impl Stream {
             | Change::Metadata { .. }
             | Change::FallBack { .. }
             | Change::Sync { .. }
+            | Change::Base { .. }
+            | Change::Restore { .. }
             | Change::Follow { .. } => {
                 if let Some(change) = own_change(change, |image| self.sends(image, sequence)) {
                     message::put_change(batch, &change);
@@ -207,6 +209,8 @@ pub(crate) fn own_change(change: &Change, sends: impl Fn(ImageId) -> bool) -> Op
         | Change::Promote { .. }
         | Change::FallBack { .. }
         | Change::Sync { .. }
+        | Change::Base { .. }
+        | Change::Restore { .. }
         | Change::Follow { .. } => None,
     }
 }
@@ -219,6 +223,7 @@ fn tells(store: &Store, frame: &Frame) -> bool {
             FrameRecord::Data { image, .. } | FrameRecord::Discard { image, .. } => {
                 store.sends(*image, frame.first.plus(i as u64))
             }
+            FrameRecord::Change(Change::Base { .. } | Change::Restore { .. }) => false,
             FrameRecord::Change(_) => true,
         })
 }

@@ -10,8 +10,8 @@ use firebrick_config::{ConfigError, ConfigFile, Section, Unknown};
 use firebrick_mirror::Fingerprint;
 use firebrick_vocabulary::{Bytes, GIB, KIB, MIB};
 
-pub(crate) use nbd::option_of;
 pub use nbd::NbdSecurity;
+pub(crate) use nbd::option_of;
 
 /// The longest path that the address of a Unix socket holds, in bytes.
 pub const SOCKET_PATH_MAX: usize = 107;

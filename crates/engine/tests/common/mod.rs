@@ -104,6 +104,7 @@ impl Step {
             origin: origin.map(|(image, _, snapshot)| NewOrigin {
                 image,
                 snapshot: snapshot.as_deref().map(snapshot_name),
+                at: None,
             }),
             mirrored: false,
         })
@@ -240,7 +241,7 @@ fn read(store: &Store, image: &Image) -> Result<Modelled, Error> {
     let mut snapshots = BTreeMap::new();
     for snapshot in store.copy_source(image.id())?.snapshots {
         let mut content = vec![0; snapshot.size.0 as usize];
-        for changed in snapshot.map.changed_since(None, 0, usize::MAX) {
+        for changed in snapshot.map.changed_since(None, 0, usize::MAX)? {
             let from = changed.block as usize * BLOCK;
             if let Some(entry) = changed.entry {
                 store.read_log(entry.at, &mut content[from..from + BLOCK])?;

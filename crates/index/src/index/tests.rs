@@ -1,3 +1,5 @@
+//! What only the inside of an index can show.
+
 use firebrick_log::Checksum;
 use firebrick_simulate::SimulatedDisk;
 

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use firebrick_edge::Disk;
 use firebrick_log::{
-    BatchData, Change, Checksum, Entry, Error, ErrorKind, Frame, FrameRecord, Log, LogOptions,
-    OpenOptions,
+    BatchData, Catalog, Change, Checksum, Entry, Error, ErrorKind, Frame, FrameRecord, Log,
+    LogOptions, OpenOptions,
 };
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
 use firebrick_vocabulary::{ImageId, Sequence, StoreId};
@@ -143,15 +143,26 @@ impl Machine {
         })
     }
 
-    /// Opens the log from a checkpoint: what its catalog says is believed, and frames are read from
-    /// `from` on.
+    /// Opens the log from a checkpoint without its catalog.
     pub(crate) fn open_at(
         &self,
         from: Sequence,
         options: OpenOptions,
     ) -> Result<(Log, Vec<Frame>), Error> {
+        self.open_knowing(from, options, None)
+    }
+
+    /// Opens the log from a checkpoint: what its catalog says is believed, and frames are read from
+    /// `from` on.
+    pub(crate) fn open_knowing(
+        &self,
+        from: Sequence,
+        options: OpenOptions,
+        catalog: Option<Catalog>,
+    ) -> Result<(Log, Vec<Frame>), Error> {
         self.during(Phase::Open, || {
-            let recovery = Log::open_with(self.disk(), Arc::new(SimulatedClock::new()), options)?;
+            let clock = Arc::new(SimulatedClock::new());
+            let recovery = Log::open_with(self.disk(), clock, options, || catalog)?;
             let mut frames = Vec::new();
             let tail = recovery.replay(from, &mut |frame| {
                 frames.push(frame.clone());

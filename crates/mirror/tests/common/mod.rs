@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const OPTIONS: StoreOptions = StoreOptions {
     segment_bytes: MIB,
     checkpoint_bytes: 64 * MIB,
+    ..StoreOptions::DEFAULT
 };
 
 pub(crate) struct Site {
@@ -246,6 +247,7 @@ fn make_clone(
     let origin = Some(NewOrigin {
         image,
         snapshot: Some(at.clone()),
+        at: None,
     });
     let (name, size) = (ImageName::new(name).unwrap(), Bytes(4 * MIB));
     store

@@ -106,10 +106,19 @@ fn tls_is_off_allowed_or_required() {
 #[test]
 fn what_does_not_protect_is_refused() {
     let cases = [
-        ("nbd_tls = maybe\n", "nbd_tls: \"maybe\" is neither off, allowed nor required"),
+        (
+            "nbd_tls = maybe\n",
+            "nbd_tls: \"maybe\" is neither off, allowed nor required",
+        ),
         ("nbd_tls = required\n", "nbd_tls: needs nbd_certificate"),
-        ("nbd_tls = allowed\nnbd_certificate = c\n", "nbd_tls: needs nbd_key"),
-        ("nbd_client_ca = ca\n", "nbd_client_ca: nbd_tls is off; set it to allowed or required"),
+        (
+            "nbd_tls = allowed\nnbd_certificate = c\n",
+            "nbd_tls: needs nbd_key",
+        ),
+        (
+            "nbd_client_ca = ca\n",
+            "nbd_client_ca: nbd_tls is off; set it to allowed or required",
+        ),
         (
             &format!("nbd_tls = allowed\n{CERTIFIED}nbd_listen = 192.0.2.1:1\n"),
             "nbd_listen: 192.0.2.1 is not a loopback address; set nbd_tls = required, or \
@@ -119,7 +128,10 @@ fn what_does_not_protect_is_refused() {
             &format!("nbd_tls = required\n{CERTIFIED}nbd_listen = [::]:1\nexport_address = tcp\n"),
             "export_address: nobody can connect to ::; set nbd_advertise",
         ),
-        ("export_address = tcp\n", "export_address: tcp needs nbd_listen or nbd_port"),
+        (
+            "export_address = tcp\n",
+            "export_address: tcp needs nbd_listen or nbd_port",
+        ),
         (
             "nbd_advertise = a/b\n",
             "nbd_advertise: \"a/b\" is not a host, or a host and port, such as \

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_engine::Store;
+use firebrick_engine::{Cleaned, Pressure, Store};
 use firebrick_mirror::Mirror;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -18,6 +18,10 @@ const CHECKPOINT_POLL: Duration = Duration::from_millis(250);
 const SEGMENT_WAIT: Duration = Duration::from_millis(200);
 /// The pause after a segment could not be made, for example for want of room.
 const SEGMENT_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is looked whether there is something to clean.
+const CLEAN_POLL: Duration = Duration::from_millis(500);
+/// The pause between two steps of cleaning while there is room enough.
+const CLEAN_PAUSE: Duration = Duration::from_millis(50);
 /// How soon an image that lost its role through the mirror loses its exports. Writes are refused by
 /// the engine from the first instant, so this is only about connections.
 const WITHDRAW_POLL: Duration = Duration::from_millis(150);
@@ -91,6 +95,38 @@ pub(super) async fn segments(store: Arc<Store>, ending: CancellationToken) {
     });
     if let Err(error) = work.await {
         tracing::error!(%error, "segments are not made ahead any more");
+    }
+}
+
+/// Cleans segments, the more eagerly the less room is left.
+pub(super) async fn cleaning(store: Arc<Store>, ending: CancellationToken) {
+    loop {
+        let store = Arc::clone(&store);
+        let cleaned = match tokio::task::spawn_blocking(move || store.clean()).await {
+            Ok(Ok(cleaned)) => cleaned,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "cleaning failed");
+                Cleaned::default()
+            }
+            Err(error) => {
+                tracing::error!(%error, "cleaning failed");
+                Cleaned::default()
+            }
+        };
+        let pause = match (cleaned.pressure, cleaned.freed) {
+            (Pressure::Full, 1..) => Duration::ZERO,
+            (Pressure::High, 1..) => CLEAN_PAUSE / 10,
+            (Pressure::Low, 1..) => CLEAN_PAUSE,
+            (Pressure::Low | Pressure::High | Pressure::Full, 0) => CLEAN_POLL / 2,
+            (Pressure::None, _) => CLEAN_POLL,
+        };
+        if ending
+            .run_until_cancelled(tokio::time::sleep(pause))
+            .await
+            .is_none()
+        {
+            return;
+        }
     }
 }
 

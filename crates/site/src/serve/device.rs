@@ -31,6 +31,8 @@ impl ImageDevice {
             | ErrorKind::Invalid
             | ErrorKind::Poisoned
             | ErrorKind::Damaged
+            | ErrorKind::NoIndex
+            | ErrorKind::DamagedIndex
             | ErrorKind::Locked
             | ErrorKind::Io => {
                 tracing::error!(image = %self.image.id(), doing, %error, "a guest's request failed");

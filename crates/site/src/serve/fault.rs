@@ -19,7 +19,11 @@ const fn fault_kind(kind: ErrorKind) -> FaultKind {
         ErrorKind::Inconsistent => FaultKind::Inconsistent,
         ErrorKind::OutOfRange | ErrorKind::Invalid => FaultKind::Invalid,
         ErrorKind::NoSpace => FaultKind::NoSpace,
-        ErrorKind::Poisoned | ErrorKind::Damaged | ErrorKind::Io => FaultKind::Io,
+        ErrorKind::Poisoned
+        | ErrorKind::Damaged
+        | ErrorKind::NoIndex
+        | ErrorKind::DamagedIndex
+        | ErrorKind::Io => FaultKind::Io,
         // The site is on its way down or up.
         ErrorKind::Closed | ErrorKind::Locked => FaultKind::Unreachable,
     }

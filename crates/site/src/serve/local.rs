@@ -9,7 +9,7 @@ use firebrick_backend::{
     ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus, PromoteMode, PromoteOutcome,
     SiteStatus, SnapshotInfo, SpaceStats,
 };
-use firebrick_engine::{Error, Store};
+use firebrick_engine::{Error, Image, Store};
 use firebrick_mirror::{Mirror, PeerState};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
 use tokio::sync::watch;
@@ -126,18 +126,20 @@ fn peer_status(peer: PeerState) -> PeerStatus {
     }
 }
 
-fn image_info(info: firebrick_engine::ImageInfo) -> ImageInfo {
-    ImageInfo {
+fn image_info(image: &Image) -> Result<ImageInfo, Error> {
+    let info = image.info();
+    let used = image.used()?;
+    Ok(ImageInfo {
         limits: super::limits::of(&info),
         id: info.id,
         name: info.name,
         size: info.size,
-        used: info.used,
+        used,
         role: info.role,
         epoch: info.epoch,
         mirrored: info.mirrored,
         sync: info.sync,
-    }
+    })
 }
 
 fn snapshot_info(info: firebrick_engine::SnapshotInfo) -> SnapshotInfo {
@@ -152,6 +154,7 @@ fn new_image(image: NewImage) -> firebrick_engine::NewImage {
     let origin = image.origin.map(|origin| firebrick_engine::NewOrigin {
         image: origin.image,
         snapshot: origin.snapshot,
+        at: None,
     });
     firebrick_engine::NewImage {
         id: image.id,
@@ -196,22 +199,19 @@ impl Backend for LocalSite {
         if image.mirrored {
             self.needs_peer("create a mirrored image")?;
         }
-        self.change(|store| Ok(image_info(store.create_image(new_image(image))?.info())))
+        self.change(|store| image_info(&*store.create_image(new_image(image))?))
             .await
     }
 
     async fn image(&self, image: ImageId) -> Result<ImageInfo, Fault> {
-        self.read(move |store| Ok(image_info(store.image(image)?.info())))
+        self.read(move |store| image_info(&*store.image(image)?))
             .await
     }
 
     async fn images(&self) -> Result<Vec<ImageInfo>, Fault> {
         self.read(|store| {
-            Ok(store
-                .images()
-                .into_iter()
-                .map(|image| image_info(image.info()))
-                .collect())
+            let images = store.images();
+            images.iter().map(|image| image_info(image)).collect()
         })
         .await
     }

@@ -77,6 +77,7 @@ impl SiteServer {
         let site = Arc::new(LocalSite::new(conf, &store, &mirror, &exports, gate));
         tasks.spawn(admin_socket::accept(listener, site, ending.clone()));
         tasks.spawn(background::checkpoints(Arc::clone(&store), ending.clone()));
+        tasks.spawn(background::cleaning(Arc::clone(&store), ending.clone()));
         tasks.spawn(background::segments(Arc::clone(&store), ending.clone()));
         tasks.spawn(background::withdraw(Arc::clone(&exports), ending.clone()));
         tracing::info!(site = conf.name, store = %store.id(), fenced, "the site is up");

@@ -24,6 +24,7 @@ pub(super) async fn open(conf: &SiteConf) -> Result<(Arc<Store>, Identity), Erro
     let options = StoreOptions {
         segment_bytes: conf.segment_size.get(),
         checkpoint_bytes: conf.checkpoint_every.get(),
+        ..StoreOptions::default()
     };
     let opening = tokio::task::spawn_blocking(move || {
         let identity = super::identity(&dir)?;

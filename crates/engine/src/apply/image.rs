@@ -1,0 +1,405 @@
+//! What records do to images: beginnings, ends, branches, roles.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firebrick_log::{Change, FallBack, ImageOrigin, Promotion};
+use firebrick_vocabulary::{
+    BLOCK_SIZE, Bytes, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId,
+    SyncState,
+};
+use parking_lot::RwLock;
+
+use super::{Stamp, Target, missing, own};
+use crate::branch::Fork;
+use crate::error::Error;
+use crate::past::{Op, Then};
+use crate::state::{ImageMeta, ImageState, LOCAL_KEY, Snapshot, SnapshotMeta, Window};
+
+impl Target<'_> {
+    pub(super) fn create(&mut self, stamp: Stamp, change: &Change) -> Result<(), Error> {
+        let Change::Create {
+            image,
+            name,
+            size,
+            origin,
+            mirrored,
+            role,
+            epoch,
+            sync,
+        } = change
+        else {
+            return Ok(());
+        };
+        let blocks = size.0.div_ceil(BLOCK_SIZE);
+        let (fork, ops) = match origin {
+            None => (None, Vec::new()),
+            Some(origin) => self.origin(stamp, *origin, blocks)?,
+        };
+        let branches = &mut self.state.branches;
+        let branch = branches.begin(*image, stamp.sequence, fork);
+        let view = branches.view(branch);
+        let window = (*mirrored && *role == Role::Primary).then(|| Window::open(stamp.sequence));
+        let mut meta = ImageMeta {
+            id: *image,
+            name: name.clone(),
+            size: *size,
+            role: *role,
+            epoch: *epoch,
+            mirrored: *mirrored,
+            sync: *sync,
+            upstream: stamp.peer,
+            primary_demoted: false,
+            window,
+            last_own: Sequence::ZERO,
+            origin: None,
+            metadata: BTreeMap::new(),
+        };
+        own(&mut meta, stamp);
+        let created = ImageState {
+            meta,
+            branch,
+            view,
+            snapshots: Vec::new(),
+            removed: false,
+        };
+        self.state.removed.remove(image);
+        self.state.names.insert(name.clone(), *image);
+        self.state
+            .images
+            .insert(*image, Arc::new(RwLock::new(created)));
+        self.state.changed.images.insert(*image);
+        self.replay(branch, stamp.sequence, &ops, blocks);
+        Ok(())
+    }
+
+    /// Where a clone of `blocks` blocks starts, and what it takes over behind that.
+    fn origin(
+        &mut self,
+        stamp: Stamp,
+        origin: ImageOrigin,
+        blocks: u64,
+    ) -> Result<(Option<Fork>, Vec<Op>), Error> {
+        if let Some(at) = origin.at {
+            let then = self.past.image_at(self.state, origin.image, at)?;
+            let fork = then.fork.map(|fork| Fork {
+                blocks: fork.blocks.min(blocks),
+                ..fork
+            });
+            return Ok((fork, then.ops));
+        }
+        let Some(cell) = self.state.images.get(&origin.image) else {
+            missing(origin.image, stamp);
+            return Ok((None, Vec::new()));
+        };
+        let image = cell.read();
+        let (branch, at) = match origin.snapshot.and_then(|id| image.snapshot(id)) {
+            Some(snapshot) => (snapshot.branch, snapshot.at),
+            None => (image.branch, stamp.sequence),
+        };
+        let fork = Fork {
+            branch,
+            at,
+            upto: at,
+            blocks,
+        };
+        Ok((Some(fork), Vec::new()))
+    }
+
+    /// Takes over into a new branch what another one was changed by.
+    fn replay(
+        &mut self,
+        branch: firebrick_index::BranchId,
+        tag: Sequence,
+        ops: &[Op],
+        blocks: u64,
+    ) {
+        for op in ops {
+            match op {
+                Op::Put { block, entries } => {
+                    let fitting = blocks.saturating_sub(*block).min(entries.len() as u64);
+                    let entries = &entries[..fitting as usize];
+                    if !entries.is_empty() {
+                        self.blocks.put(branch, tag, *block, entries);
+                    }
+                }
+                Op::Clear { first, end } => self.blocks.clear(branch, tag, *first, *end),
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, stamp: Stamp, image: ImageId) {
+        let Some(cell) = self.state.images.remove(&image) else {
+            return missing(image, stamp);
+        };
+        let mut gone = cell.write();
+        gone.removed = true;
+        for snapshot in std::mem::take(&mut gone.snapshots) {
+            self.state.bury(image, snapshot, stamp.sequence);
+        }
+        self.state.branches.end(gone.branch, stamp.sequence);
+        self.state.names.remove(&gone.meta.name);
+        self.state.changed.images.insert(image);
+        if let Some(window) = gone.meta.window {
+            let window = window.closed(stamp.sequence);
+            self.state.removed.insert(image, window);
+        }
+    }
+
+    pub(super) fn rename(&mut self, stamp: Stamp, image: ImageId, name: &ImageName) {
+        let mut former = None;
+        self.on(stamp, image, |image| {
+            former = Some(std::mem::replace(&mut image.meta.name, name.clone()));
+            own(&mut image.meta, stamp);
+        });
+        if let Some(former) = former {
+            self.state.names.remove(&former);
+            self.state.names.insert(name.clone(), image);
+        }
+    }
+
+    pub(super) fn resize(&mut self, stamp: Stamp, image: ImageId, size: Bytes) {
+        let mut smaller = None;
+        self.on(stamp, image, |image| {
+            if size < image.meta.size {
+                smaller = Some(image.branch);
+            }
+            image.meta.size = size;
+            own(&mut image.meta, stamp);
+        });
+        if let Some(branch) = smaller {
+            let tag = self.state.branches.tag(branch);
+            let first = size.0.div_ceil(BLOCK_SIZE);
+            self.blocks.clear(branch, tag, first, u64::MAX);
+        }
+    }
+
+    pub(super) fn take_snapshot(
+        &mut self,
+        stamp: Stamp,
+        image: ImageId,
+        id: SnapshotId,
+        name: &SnapshotName,
+    ) {
+        let mut taken = None;
+        self.on(stamp, image, |image| {
+            let meta = SnapshotMeta {
+                id,
+                name: name.clone(),
+                size: image.meta.size,
+                divergent: false,
+            };
+            image.snapshots.push(Snapshot {
+                meta,
+                branch: image.branch,
+                at: stamp.sequence,
+            });
+            taken = Some(image.branch);
+            own(&mut image.meta, stamp);
+        });
+        if let Some(branch) = taken {
+            self.state.branches.hold(branch, stamp.sequence);
+            self.state.changed.snapshots.insert((image, id));
+        }
+    }
+
+    pub(super) fn remove_snapshot(&mut self, stamp: Stamp, image: ImageId, id: SnapshotId) {
+        let mut gone = None;
+        self.on(stamp, image, |image| {
+            let place = image.snapshots.iter().position(|found| found.meta.id == id);
+            gone = place.map(|place| image.snapshots.remove(place));
+            own(&mut image.meta, stamp);
+        });
+        if let Some(snapshot) = gone {
+            self.state.bury(image, snapshot, stamp.sequence);
+        }
+    }
+
+    pub(super) fn roll_back(&mut self, stamp: Stamp, image: ImageId, id: SnapshotId) {
+        let Some(cell) = self.state.images.get(&image).map(Arc::clone) else {
+            return missing(image, stamp);
+        };
+        let mut rolled = cell.write();
+        let Some(target) = rolled.snapshot(id).cloned() else {
+            return missing(image, stamp);
+        };
+        let size = target.meta.size;
+        let fork = Fork {
+            branch: target.branch,
+            at: target.at,
+            upto: target.at,
+            blocks: size.0.div_ceil(BLOCK_SIZE),
+        };
+        self.begin(stamp, &mut rolled, Some(fork));
+        rolled.meta.size = size;
+        own(&mut rolled.meta, stamp);
+        self.state.changed.images.insert(image);
+    }
+
+    pub(super) fn restore(
+        &mut self,
+        stamp: Stamp,
+        image: ImageId,
+        to: Sequence,
+        size: Bytes,
+    ) -> Result<(), Error> {
+        let Some(cell) = self.state.images.get(&image).map(Arc::clone) else {
+            missing(image, stamp);
+            return Ok(());
+        };
+        let then = self.past.image_at(self.state, image, to)?;
+        let mut restored = cell.write();
+        self.begin(stamp, &mut restored, then.fork);
+        let blocks = size.0.div_ceil(BLOCK_SIZE);
+        self.replay(restored.branch, stamp.sequence, &then.ops, blocks);
+        restored.meta.size = size;
+        own(&mut restored.meta, stamp);
+        self.state.changed.images.insert(image);
+        Ok(())
+    }
+
+    /// The image goes on with a new branch.
+    fn begin(&mut self, stamp: Stamp, image: &mut ImageState, fork: Option<Fork>) {
+        let branches = &mut self.state.branches;
+        let former = image.branch;
+        image.branch = branches.begin(image.meta.id, stamp.sequence, fork);
+        image.view = branches.view(image.branch);
+        // Last: what the new one starts from must be held before.
+        branches.end(former, stamp.sequence);
+    }
+
+    pub(super) fn fall_back(&mut self, stamp: Stamp, step: &FallBack) -> Result<(), Error> {
+        let Some(cell) = self.state.images.get(&step.image).map(Arc::clone) else {
+            missing(step.image, stamp);
+            return Ok(());
+        };
+        let then = self.past.image_at(self.state, step.image, step.to)?;
+        let mut image = cell.write();
+        let kept = Snapshot {
+            meta: SnapshotMeta {
+                id: step.keep_id,
+                name: step.keep_name.clone(),
+                size: image.meta.size,
+                divergent: true,
+            },
+            branch: image.branch,
+            at: stamp.sequence,
+        };
+        self.state.branches.hold(kept.branch, kept.at);
+        self.restore_snapshots(&mut image, &then, kept);
+        let blocks = then.meta.size.0.div_ceil(BLOCK_SIZE);
+        self.begin(stamp, &mut image, then.fork);
+        self.replay(image.branch, stamp.sequence, &then.ops, blocks);
+        self.state.names.remove(&image.meta.name);
+        self.state.names.insert(then.meta.name.clone(), step.image);
+        image.meta.size = then.meta.size;
+        image.meta.name = then.meta.name;
+        image.meta.epoch = step.epoch;
+        image.meta.last_own = step.to;
+        image.meta.sync = SyncState::Consistent;
+        follow(&mut image.meta, step.peer);
+        self.state.changed.images.insert(step.image);
+        Ok(())
+    }
+
+    /// The snapshots of then, and those that were taken since, which are divergent, and `kept`.
+    fn restore_snapshots(&mut self, image: &mut ImageState, then: &Then, kept: Snapshot) {
+        let id = image.meta.id;
+        let mut snapshots = then.snapshots.clone();
+        for snapshot in &snapshots {
+            let held = image.snapshot(snapshot.meta.id).is_some();
+            if !held {
+                // It was removed since; whoever looks at that time still holds its place.
+                self.state.branches.hold(snapshot.branch, snapshot.at);
+                self.state.changed.snapshots.insert((id, snapshot.meta.id));
+            }
+        }
+        for mut snapshot in std::mem::take(&mut image.snapshots) {
+            let common = snapshots
+                .iter()
+                .any(|then| then.meta.id == snapshot.meta.id);
+            if !common {
+                snapshot.meta.divergent = true;
+                self.state.changed.snapshots.insert((id, snapshot.meta.id));
+                snapshots.push(snapshot);
+            }
+        }
+        self.state.changed.snapshots.insert((id, kept.meta.id));
+        snapshots.push(kept);
+        image.snapshots = snapshots;
+    }
+}
+
+/// Changes of what is neither blocks nor snapshots nor a name.
+pub(super) fn meta(meta: &mut ImageMeta, stamp: Stamp, change: &Change) {
+    match change {
+        Change::Metadata { key, value, .. } => {
+            match value {
+                Some(value) => meta.metadata.insert(key.clone(), value.clone()),
+                None => meta.metadata.remove(key),
+            };
+            if key.starts_with(LOCAL_KEY) {
+                return;
+            }
+        }
+        Change::Mirroring { enabled, .. } => {
+            meta.mirrored = *enabled;
+            meta.window = match (meta.window, enabled) {
+                (_, true) if meta.role == Role::Primary => Some(Window::open(stamp.sequence)),
+                (window, true) => window,
+                (window, false) => window.map(|window| window.closed(stamp.sequence)),
+            };
+        }
+        Change::Sync { state, .. } => return meta.sync = *state,
+        Change::Follow { epoch, peer, .. } => {
+            meta.epoch = *epoch;
+            return follow(meta, *peer);
+        }
+        Change::Create { .. }
+        | Change::Remove { .. }
+        | Change::Rename { .. }
+        | Change::Resize { .. }
+        | Change::SnapshotCreate { .. }
+        | Change::SnapshotRemove { .. }
+        | Change::Rollback { .. }
+        | Change::Restore { .. }
+        | Change::Promote { .. }
+        | Change::Demote { .. }
+        | Change::Base { .. }
+        | Change::FallBack { .. } => return,
+    }
+    own(meta, stamp);
+}
+
+fn follow(meta: &mut ImageMeta, peer: StoreId) {
+    meta.role = Role::Secondary;
+    meta.upstream = Some(peer);
+    meta.primary_demoted = false;
+    meta.window = None;
+    meta.mirrored = true;
+}
+
+pub(super) fn promote(meta: &mut ImageMeta, stamp: Stamp, promotion: &Promotion) {
+    let followed = meta.upstream.take().is_some();
+    meta.role = Role::Primary;
+    meta.epoch = promotion.epoch;
+    meta.primary_demoted = false;
+    meta.origin = promotion.origin;
+    if meta.mirrored {
+        // An image that followed nobody since its demotion goes on where it was.
+        meta.window = match meta.window {
+            Some(window) if !followed => Some(Window::open(window.since)),
+            Some(_) | None => Some(Window::open(stamp.sequence)),
+        };
+    }
+    own(meta, stamp);
+}
+
+pub(super) fn demote(meta: &mut ImageMeta, stamp: Stamp) {
+    if meta.role == Role::Primary {
+        meta.role = Role::Secondary;
+        meta.window = meta.window.map(|window| window.closed(stamp.sequence));
+        own(meta, stamp);
+    }
+    meta.primary_demoted = true;
+}

@@ -1,0 +1,435 @@
+//! Branches: the lines of history of images, and the points of them that somebody may look at.
+//!
+//! An image's head is a branch. A clone, a rollback and the return of a former primary begin a new
+//! one that starts at a position of another; nothing is copied. A *point* is a position of a branch
+//! that must stay visible: a snapshot, the fork of another branch, a kept checkpoint, or a place that
+//! somebody reads at the moment. What lies between two points and is overwritten may be forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use firebrick_index::{BranchId, Points, Step, View};
+use firebrick_vocabulary::{ImageId, Sequence};
+use serde::{Deserialize, Serialize};
+
+/// Sees everything.
+pub(crate) const HEAD: Sequence = Sequence(u64::MAX);
+
+/// A branch as it is remembered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Branch {
+    /// Whose line it is.
+    pub(crate) image: ImageId,
+    /// The record that began it; those of the image behind it belong to it.
+    pub(crate) since: Sequence,
+    /// The record that ended it; none while it is the image's head.
+    pub(crate) until: Option<Sequence>,
+    /// Where it starts.
+    pub(crate) parent: Option<Fork>,
+}
+
+/// Where a branch starts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Fork {
+    /// On which branch.
+    pub(crate) branch: BranchId,
+    /// At which of its points.
+    pub(crate) at: Sequence,
+    /// Up to which of its records the new branch has taken over what came behind that point.
+    pub(crate) upto: Sequence,
+    /// Blocks from this one on were not inherited.
+    pub(crate) blocks: u64,
+}
+
+/// A branch with what is looked at.
+#[derive(Clone)]
+pub(crate) struct Line {
+    pub(crate) branch: Branch,
+    /// Its own points, and how many hold each. Shared with a checkpoint that runs.
+    pub(crate) points: Arc<BTreeMap<Sequence, u32>>,
+    /// What its head shows.
+    pub(crate) view: View,
+}
+
+/// All branches of a store.
+#[derive(Clone, Default)]
+pub(crate) struct Branches {
+    lines: BTreeMap<BranchId, Line>,
+    /// By image and first record.
+    by_image: BTreeMap<(ImageId, Sequence), BranchId>,
+    /// Checkpoints that are points of every branch that was a head then, oldest first.
+    kept: Arc<Vec<Sequence>>,
+    /// Branches that took over records behind the point at which they start, by their parent.
+    takers: BTreeMap<BranchId, Vec<BranchId>>,
+    /// The number of the newest branch.
+    newest: u64,
+    /// What is to be done in the index about points that are gone.
+    pub(crate) garbage: Garbage,
+    /// Begun, ended or gone since the last checkpoint.
+    pub(crate) changed: BTreeSet<BranchId>,
+}
+
+/// Parts of the index that may have become superfluous since the last checkpoint.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Garbage {
+    /// Branch, the point before, the point that is gone.
+    pub(crate) sweeps: Vec<(BranchId, Sequence, Sequence)>,
+    /// Branches that are gone altogether.
+    pub(crate) dropped: Vec<BranchId>,
+}
+
+impl Line {
+    fn begin(branch: Branch, view: View) -> Self {
+        Self {
+            branch,
+            points: Arc::default(),
+            view,
+        }
+    }
+
+    /// The first of its points that shows record `sequence`, kept checkpoints among them; [`HEAD`]
+    /// where only the head does.
+    fn first_from(&self, kept: &[Sequence], sequence: Sequence) -> Option<Sequence> {
+        let own = self.points.range(sequence..).next();
+        let own = own.map(|(at, _)| *at);
+        let behind = Sequence(sequence.0.saturating_sub(1));
+        let kept = self.kept_in(kept, behind, HEAD).first().copied();
+        let head = self.branch.until.is_none().then_some(HEAD);
+        [own, kept, head].into_iter().flatten().min()
+    }
+
+    /// The kept checkpoints behind `behind` and up to `upto` that are points of this branch.
+    fn kept_in<'a>(
+        &self,
+        kept: &'a [Sequence],
+        behind: Sequence,
+        upto: Sequence,
+    ) -> &'a [Sequence] {
+        let behind = behind.max(Sequence(self.branch.since.0.saturating_sub(1)));
+        // What the record `until` did is not part of this branch any more.
+        let last = self
+            .branch
+            .until
+            .map_or(HEAD, |until| Sequence(until.0.saturating_sub(1)));
+        let first = kept.partition_point(|at| *at <= behind);
+        let end = kept.partition_point(|at| *at <= upto.min(last));
+        kept.get(first..end.max(first)).unwrap_or_default()
+    }
+
+    fn any(&self, kept: &[Sequence], behind: Sequence, upto: Sequence) -> bool {
+        let head = upto == HEAD && self.branch.until.is_none();
+        let own = || behind < upto && self.points.range(behind.next()..=upto).next().is_some();
+        head || own() || !self.kept_in(kept, behind, upto).is_empty()
+    }
+}
+
+impl Branches {
+    /// What was remembered of them. Points are not part of it; they are held again.
+    pub(crate) fn load(
+        branches: impl IntoIterator<Item = (BranchId, Branch)>,
+        kept: Vec<Sequence>,
+        newest: u64,
+    ) -> Self {
+        let mut all = Self {
+            kept: Arc::new(kept),
+            newest,
+            ..Self::default()
+        };
+        // Parents have lower numbers.
+        for (id, branch) in branches {
+            all.insert(id, branch);
+        }
+        let forks: Vec<Fork> = all
+            .lines
+            .values()
+            .filter_map(|line| line.branch.parent)
+            .collect();
+        for fork in forks {
+            all.hold(fork.branch, fork.at);
+        }
+        all
+    }
+
+    pub(crate) const fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    pub(crate) fn get(&self, id: BranchId) -> Option<&Branch> {
+        self.lines.get(&id).map(|line| &line.branch)
+    }
+
+    pub(crate) fn kept(&self) -> &[Sequence] {
+        &self.kept
+    }
+
+    /// Begins a branch of `image` with the record `since`.
+    pub(crate) fn begin(
+        &mut self,
+        image: ImageId,
+        since: Sequence,
+        parent: Option<Fork>,
+    ) -> BranchId {
+        self.newest += 1;
+        let id = BranchId(self.newest);
+        let branch = Branch {
+            image,
+            since,
+            until: None,
+            parent,
+        };
+        if let Some(fork) = parent {
+            self.hold(fork.branch, fork.at);
+        }
+        self.insert(id, branch);
+        self.changed.insert(id);
+        id
+    }
+
+    fn insert(&mut self, id: BranchId, branch: Branch) {
+        let view = self.view_of_new(id, branch.parent.as_ref());
+        if let Some(fork) = branch.parent.filter(|fork| fork.upto > fork.at) {
+            self.takers.entry(fork.branch).or_default().push(id);
+        }
+        self.by_image.insert((branch.image, branch.since), id);
+        self.lines.insert(id, Line::begin(branch, view));
+    }
+
+    fn view_of_new(&self, id: BranchId, parent: Option<&Fork>) -> View {
+        let mut steps = vec![Step {
+            branch: id,
+            before: HEAD,
+            blocks: u64::MAX,
+        }];
+        if let Some(fork) = parent {
+            let below = self.view_at(fork.branch, fork.at);
+            steps.extend(below.steps().iter().map(|step| Step {
+                blocks: step.blocks.min(fork.blocks),
+                ..*step
+            }));
+        }
+        View::new(steps)
+    }
+
+    /// What the head of a branch shows; nothing where there is no such branch.
+    pub(crate) fn view(&self, id: BranchId) -> View {
+        let line = self.lines.get(&id);
+        line.map_or_else(|| View::new(Vec::new()), |line| line.view.clone())
+    }
+
+    /// What a branch showed at one of its points.
+    pub(crate) fn view_at(&self, id: BranchId, at: Sequence) -> View {
+        let mut steps = self.view(id).steps().to_vec();
+        if let Some(first) = steps.first_mut() {
+            first.before = at;
+        }
+        View::new(steps)
+    }
+
+    /// The tag of a change that is made to the head of a branch now: its newest point.
+    pub(crate) fn tag(&self, id: BranchId) -> Sequence {
+        let Some(line) = self.lines.get(&id) else {
+            return Sequence::ZERO;
+        };
+        let own = line.points.last_key_value().map(|(at, _)| *at);
+        let kept = self.kept.last().copied();
+        [own, kept, Some(line.branch.since)]
+            .into_iter()
+            .flatten()
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// The head of a branch ends with record `until`.
+    pub(crate) fn end(&mut self, id: BranchId, until: Sequence) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            line.branch.until = Some(until);
+            self.changed.insert(id);
+        }
+        // What only the head showed.
+        self.swept(id, HEAD);
+        self.dispose(id);
+    }
+
+    /// `at` becomes a point of the branch, or is held once more.
+    pub(crate) fn hold(&mut self, id: BranchId, at: Sequence) {
+        if let Some(line) = self.lines.get_mut(&id) {
+            *Arc::make_mut(&mut line.points).entry(at).or_default() += 1;
+        }
+    }
+
+    /// One holder of the point less; without any, it is none any more.
+    pub(crate) fn release(&mut self, id: BranchId, at: Sequence) {
+        let Some(line) = self.lines.get_mut(&id) else {
+            return;
+        };
+        let points = Arc::make_mut(&mut line.points);
+        match points.get_mut(&at) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) => {
+                points.remove(&at);
+                self.swept(id, at);
+                self.dispose(id);
+            }
+            None => {}
+        }
+    }
+
+    /// The checkpoints that are kept from now on.
+    pub(crate) fn keep(&mut self, kept: Vec<Sequence>) {
+        let before = std::mem::replace(&mut self.kept, Arc::new(kept));
+        let gone: Vec<Sequence> = before
+            .iter()
+            .copied()
+            .filter(|at| self.kept.binary_search(at).is_err())
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        let ids: Vec<BranchId> = self.lines.keys().copied().collect();
+        for id in ids {
+            for at in &gone {
+                let Some(line) = self.lines.get(&id) else {
+                    break;
+                };
+                if !line.kept_in(&gone, Sequence(at.0 - 1), *at).is_empty() {
+                    self.swept(id, *at);
+                }
+            }
+            self.dispose(id);
+        }
+    }
+
+    /// Notes that a point is gone, so that the index can be rid of what only it showed.
+    fn swept(&mut self, id: BranchId, at: Sequence) {
+        let Some(line) = self.lines.get(&id) else {
+            return;
+        };
+        let own = line
+            .points
+            .range(..at)
+            .next_back()
+            .map(|(before, _)| *before);
+        let kept = self.kept.iter().rev().find(|kept| **kept < at).copied();
+        let before = own.max(kept).unwrap_or_default();
+        self.garbage.sweeps.push((id, before, at));
+    }
+
+    /// Lets go of a branch that shows nothing to anybody any more, and of what it started from.
+    fn dispose(&mut self, id: BranchId) {
+        let mut next = Some(id);
+        while let Some(id) = next.take() {
+            let Some(line) = self.lines.get(&id) else {
+                return;
+            };
+            if line.any(&self.kept, Sequence::ZERO, HEAD) {
+                return;
+            }
+            let Some(gone) = self.lines.remove(&id) else {
+                return;
+            };
+            self.by_image
+                .remove(&(gone.branch.image, gone.branch.since));
+            self.garbage.dropped.push(id);
+            self.changed.insert(id);
+            let parent = gone.branch.parent;
+            if let Some(takers) = parent.and_then(|fork| self.takers.get_mut(&fork.branch)) {
+                takers.retain(|taker| *taker != id);
+            }
+            if let Some(fork) = parent
+                && let Some(line) = self.lines.get_mut(&fork.branch)
+            {
+                let points = Arc::make_mut(&mut line.points);
+                match points.get_mut(&fork.at) {
+                    Some(count) if *count > 1 => *count -= 1,
+                    Some(_) => {
+                        points.remove(&fork.at);
+                        self.swept(fork.branch, fork.at);
+                        next = Some(fork.branch);
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// The branch to which a record about `image` belongs; none where nobody can see it any more.
+    pub(crate) fn of_record(&self, image: ImageId, sequence: Sequence) -> Option<BranchId> {
+        let (_, id) = self
+            .by_image
+            .range((image, Sequence::ZERO)..=(image, sequence))
+            .next_back()?;
+        let branch = self.get(*id)?;
+        let within = branch.until.is_none_or(|until| sequence < until);
+        within.then_some(*id)
+    }
+
+    /// What must show a block that was born with record `birth` of the branch, if anything still
+    /// does: each is the first point behind the birth on a line that has it.
+    pub(crate) fn witnesses(&self, id: BranchId, birth: Sequence) -> Vec<View> {
+        let Some(line) = self.lines.get(&id) else {
+            return Vec::new();
+        };
+        let first = |id, line: &Line, behind| {
+            let at = line.first_from(&self.kept, behind)?;
+            Some(self.view_at(id, at))
+        };
+        let own = first(id, line, birth);
+        // Branches that took over records which no point of this one shows.
+        let takers = self.takers.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let taken = takers.iter().filter_map(|child| {
+            let line = self.lines.get(child)?;
+            let fork = line.branch.parent?;
+            let took = fork.at < birth && birth <= fork.upto;
+            if took {
+                first(*child, line, line.branch.since)
+            } else {
+                None
+            }
+        });
+        own.into_iter().chain(taken).collect()
+    }
+
+    /// The newest point of the branch at or before `sequence`.
+    pub(crate) fn point_at(&self, id: BranchId, sequence: Sequence) -> Option<Sequence> {
+        let line = self.lines.get(&id)?;
+        let own = line
+            .points
+            .range(..=sequence)
+            .next_back()
+            .map(|(at, _)| *at);
+        let kept = line
+            .kept_in(&self.kept, Sequence::ZERO, sequence)
+            .last()
+            .copied();
+        own.max(kept)
+    }
+
+    /// As a checkpoint sees them, whatever changes meanwhile.
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            lines: self.lines.clone(),
+            kept: Arc::clone(&self.kept),
+        }
+    }
+}
+
+/// The branches at one moment.
+pub(crate) struct Seen {
+    lines: BTreeMap<BranchId, Line>,
+    kept: Arc<Vec<Sequence>>,
+}
+
+impl Points for Seen {
+    fn any(&self, branch: BranchId, behind: Sequence, upto: Sequence) -> bool {
+        let line = self.lines.get(&branch);
+        line.is_some_and(|line| line.any(&self.kept, behind, upto))
+    }
+
+    fn below(&self, branch: BranchId) -> Option<View> {
+        let line = self.lines.get(&branch)?;
+        Some(View::new(line.view.steps().get(1..).unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! Branches and their points, by hand.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use super::*;
+
+fn at(sequence: u64) -> Sequence {
+    Sequence(sequence)
+}
+
+fn fork(branch: BranchId, sequence: u64) -> Fork {
+    Fork {
+        branch,
+        at: at(sequence),
+        upto: at(sequence),
+        blocks: 100,
+    }
+}
+
+fn steps(view: &View) -> Vec<(u64, u64, u64)> {
+    let steps = view.steps().iter();
+    steps
+        .map(|step| (step.branch.0, step.before.0, step.blocks))
+        .collect()
+}
+
+#[test]
+fn a_view_goes_down_through_the_forks_and_never_gets_wider() {
+    let mut branches = Branches::default();
+    let one = branches.begin(ImageId::random(), at(1), None);
+    let two = branches.begin(ImageId::random(), at(5), Some(fork(one, 5)));
+    let wide = Fork {
+        blocks: 1000,
+        ..fork(two, 7)
+    };
+    let three = branches.begin(ImageId::random(), at(9), Some(wide));
+    let head = u64::MAX;
+    assert_eq!(
+        steps(&branches.view(three)),
+        [(3, head, head), (2, 7, 1000), (1, 5, 100)]
+    );
+    assert_eq!(
+        steps(&branches.view_at(two, at(7))),
+        [(2, 7, head), (1, 5, 100)]
+    );
+}
+
+#[test]
+fn a_tag_is_the_newest_point() {
+    let mut branches = Branches::default();
+    let one = branches.begin(ImageId::random(), at(3), None);
+    assert_eq!(branches.tag(one), at(3));
+    branches.hold(one, at(8));
+    assert_eq!(branches.tag(one), at(8));
+    branches.keep(vec![at(9)]);
+    assert_eq!(branches.tag(one), at(9));
+    branches.release(one, at(8));
+    branches.keep(Vec::new());
+    assert_eq!(branches.tag(one), at(3));
+    assert_eq!(
+        branches.garbage.sweeps,
+        [(one, at(0), at(8)), (one, at(0), at(9))]
+    );
+}
+
+#[test]
+fn a_branch_lives_as_long_as_somebody_sees_it_and_takes_its_parents_along() {
+    let mut branches = Branches::default();
+    let (image, clone) = (ImageId::random(), ImageId::random());
+    let one = branches.begin(image, at(1), None);
+    let two = branches.begin(clone, at(5), Some(fork(one, 5)));
+    branches.end(one, at(10));
+    assert!(branches.get(one).is_some(), "its child needs it");
+    assert_eq!(branches.of_record(image, at(4)), Some(one));
+    assert_eq!(branches.of_record(image, at(11)), None, "the image is gone");
+    branches.hold(two, at(12));
+    branches.end(two, at(20));
+    assert!(branches.get(two).is_some(), "it has a snapshot");
+    branches.release(two, at(12));
+    assert_eq!(branches.garbage.dropped, [two, one]);
+}
+
+#[test]
+fn a_kept_checkpoint_holds_what_was_a_head_then() {
+    let mut branches = Branches::default();
+    let image = ImageId::random();
+    let one = branches.begin(image, at(1), None);
+    branches.keep(vec![at(5)]);
+    let two = branches.begin(image, at(8), None);
+    branches.end(one, at(8));
+    assert!(branches.get(one).is_some());
+    branches.keep(vec![at(5), at(9)]);
+    assert!(branches.get(one).is_some());
+    branches.keep(vec![at(9)]);
+    assert!(branches.get(one).is_none(), "nobody kept sees it any more");
+    assert!(branches.get(two).is_some());
+}
+
+#[test]
+fn the_first_point_behind_a_birth_is_its_witness() {
+    let mut branches = Branches::default();
+    let one = branches.begin(ImageId::random(), at(1), None);
+    branches.hold(one, at(10));
+    branches.hold(one, at(20));
+    let witness = |birth| {
+        let views = branches.witnesses(one, at(birth));
+        views
+            .iter()
+            .map(|view| steps(view)[0].1)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(witness(5), [10]);
+    assert_eq!(witness(11), [20]);
+    assert_eq!(witness(21), [u64::MAX]);
+}
+
+#[test]
+fn who_took_over_records_behind_a_point_is_a_witness_too() {
+    let mut branches = Branches::default();
+    let image = ImageId::random();
+    let one = branches.begin(image, at(1), None);
+    branches.hold(one, at(10));
+    let taker = Fork {
+        upto: at(15),
+        ..fork(one, 10)
+    };
+    let two = branches.begin(ImageId::random(), at(30), Some(taker));
+    let witness = |birth| {
+        let views = branches.witnesses(one, at(birth));
+        let first = |view: &View| (steps(view)[0].0, steps(view)[0].1);
+        views.iter().map(first).collect::<Vec<_>>()
+    };
+    assert_eq!(witness(12), [(one.0, u64::MAX), (two.0, u64::MAX)]);
+    assert_eq!(witness(16), [(one.0, u64::MAX)]);
+    branches.end(two, at(40));
+    assert_eq!(branches.witnesses(one, at(12)).len(), 1);
+}

@@ -1,0 +1,263 @@
+//! Cleaning: what is still needed of mostly dead segments moves into packed ones, and their room is
+//! used again.
+//!
+//! A block keeps its name wherever it moves, so no map changes; the index remembers where it is now.
+//! Orders that matter: the base that replaces the changes of a freed segment and the blocks that were
+//! moved are durable before the index says where they are, and that is durable before the segment
+//! is freed.
+
+mod base;
+mod choose;
+mod live;
+
+use std::collections::BTreeMap;
+
+use firebrick_index::{Moved as Move, Released};
+use firebrick_log::{Location, Moved, MovedDiscard, SegmentInfo, SegmentKind, WalkedRecord};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes};
+use parking_lot::Mutex;
+use tracing::{debug, warn};
+
+pub use choose::Pressure;
+
+use crate::commit::Core;
+use crate::error::Error;
+use crate::store::Store;
+use live::LiveBlock;
+
+const BLOCK: usize = BLOCK_SIZE as usize;
+/// How much one step moves at most, about, in bytes: guests wait behind no more than that.
+const STEP_BYTES: usize = 4 << 20;
+/// How many dead segments one step frees at most.
+const STEP_SEGMENTS: usize = 16;
+
+/// What one step of cleaning did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Cleaned {
+    /// Segments that were freed.
+    pub freed: u32,
+    /// Data that was moved.
+    pub moved: Bytes,
+    /// How urgent it is to go on.
+    pub pressure: Pressure,
+}
+
+/// What the cleaner knows.
+#[derive(Default)]
+pub(crate) struct Cleaning {
+    state: Mutex<Known>,
+    /// Held during a step.
+    running: Mutex<()>,
+    /// Held by a guest's write that cleans for itself.
+    making_room: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Blocks that may be dead, by the segment in which they lie: hints.
+    dead: BTreeMap<u32, u64>,
+    /// Segments that hold a damaged block which is still needed: the scrubber's, not the cleaner's.
+    damaged: std::collections::BTreeSet<u32>,
+    /// Data that was moved since the store was opened.
+    moved: u64,
+    /// Segments that were freed since then.
+    freed: u64,
+}
+
+impl Cleaning {
+    /// With the hints of the last checkpoint.
+    pub(crate) fn load(dead: BTreeMap<u32, u64>) -> Self {
+        let known = Known {
+            dead,
+            ..Known::default()
+        };
+        Self {
+            state: Mutex::new(known),
+            ..Self::default()
+        }
+    }
+
+    /// How many blocks of each segment may be dead.
+    pub(crate) fn dead(&self) -> BTreeMap<u32, u64> {
+        self.state.lock().dead.clone()
+    }
+}
+
+impl Store {
+    /// Does one bounded step of cleaning, where there is something worth it.
+    pub fn clean(&self) -> Result<Cleaned, Error> {
+        self.core.clean()
+    }
+
+    /// Data that the cleaner has moved since the store was opened.
+    pub fn cleaned_bytes(&self) -> Bytes {
+        Bytes(self.core.cleaning.state.lock().moved)
+    }
+}
+
+impl Core {
+    /// Notes which blocks lost their last reference, as the index believes.
+    pub(crate) fn released(&self, released: &Released) -> Result<(), Error> {
+        for (segment, blocks) in &released.0 {
+            let moved = self.index.moved_from(*segment)?;
+            let mut known = self.cleaning.state.lock();
+            if moved.is_empty() {
+                *known.dead.entry(*segment).or_default() += u64::from(*blocks);
+                continue;
+            }
+            // Which of them it was nobody has said; any guess is as good.
+            let share = moved.len() as u64;
+            let mut places: BTreeMap<u32, u64> = BTreeMap::new();
+            for moved in &moved {
+                *places.entry(moved.place.segment).or_default() += 1;
+            }
+            for (place, count) in places {
+                let dead = (count * u64::from(*blocks)).div_ceil(share);
+                *known.dead.entry(place).or_default() += dead;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cleans for a guest that was refused for want of room; whether there is more of it now.
+    pub(crate) fn make_room(&self) -> bool {
+        let before = self.cleaning.state.lock().freed;
+        let _one = self.cleaning.making_room.lock();
+        if self.cleaning.state.lock().freed > before {
+            // Somebody else has just done it.
+            return true;
+        }
+        let cleaned = self.clean().map_or(0, |cleaned| cleaned.freed);
+        if cleaned > 0 {
+            return true;
+        }
+        // What died since the last checkpoint can be freed only behind the next one.
+        let checkpoint = self.checkpoint();
+        let cleaned = checkpoint.and_then(|_| self.clean());
+        cleaned.is_ok_and(|cleaned| cleaned.freed > 0)
+    }
+
+    fn clean(&self) -> Result<Cleaned, Error> {
+        let _running = self.cleaning.running.lock();
+        let (pressure, victims) = self.victims()?;
+        let mut cleaned = Cleaned {
+            pressure,
+            ..Cleaned::default()
+        };
+        let mut emptied = Vec::new();
+        let mut step = Step::default();
+        for victim in victims {
+            if emptied.len() == STEP_SEGMENTS || step.bytes() >= STEP_BYTES {
+                break;
+            }
+            if victim.kind == SegmentKind::Log && !self.based(&victim)? {
+                continue;
+            }
+            match self.rescue(&victim, &mut step) {
+                Ok(()) => emptied.push(victim.number),
+                Err(error) if error.kind == crate::ErrorKind::Damaged => {
+                    warn!(segment = victim.number, %error, "a segment is damaged and not cleaned");
+                    self.cleaning.state.lock().damaged.insert(victim.number);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if emptied.is_empty() {
+            return Ok(cleaned);
+        }
+        cleaned.moved = Bytes(step.bytes() as u64);
+        let moves = self.move_blocks(&step)?;
+        self.index.apply_moves(&moves, &[])?;
+        let mut known = self.cleaning.state.lock();
+        known.moved += cleaned.moved.0;
+        known.freed += emptied.len() as u64;
+        for number in &emptied {
+            known.dead.remove(number);
+        }
+        drop(known);
+        for number in emptied {
+            self.log.free(number)?;
+            cleaned.freed += 1;
+        }
+        debug!(
+            freed = cleaned.freed,
+            moved = cleaned.moved.0,
+            "segments were cleaned"
+        );
+        Ok(cleaned)
+    }
+
+    /// Takes what is needed of a segment into the step.
+    fn rescue(&self, victim: &SegmentInfo, step: &mut Step) -> Result<(), Error> {
+        let mut found = Step::default();
+        self.log.walk(victim.number, &mut |frame| {
+            for record in &frame.records {
+                match record {
+                    WalkedRecord::Data { image, blocks } => {
+                        let live = self.live_blocks(*image, blocks)?;
+                        found.blocks.extend(live);
+                    }
+                    WalkedRecord::Discard(discard) => {
+                        found.discards.extend(self.live_discards(*discard)?);
+                    }
+                    // The base says all of it.
+                    WalkedRecord::Change { .. } => {}
+                }
+            }
+            Ok::<(), Error>(())
+        })?;
+        for live in found.blocks {
+            let mut data = vec![0; BLOCK];
+            self.log.read(live.at, &mut data)?;
+            if firebrick_log::Checksum::of(&data) != live.checksum {
+                return Err(Error::damaged_block(live.at));
+            }
+            step.data.push(data);
+            step.blocks.push(live);
+        }
+        step.discards.extend(found.discards);
+        Ok(())
+    }
+
+    /// Writes what was rescued into packed segments, durably.
+    fn move_blocks(&self, step: &Step) -> Result<Vec<Move>, Error> {
+        let blocks: Vec<Moved<'_>> = step
+            .blocks
+            .iter()
+            .zip(&step.data)
+            .map(|(live, data)| Moved {
+                name: live.name,
+                image: live.image,
+                block: live.block,
+                birth: live.birth,
+                checksum: live.checksum,
+                data,
+            })
+            .collect();
+        if blocks.is_empty() && step.discards.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places = self.log.pack(&blocks, &step.discards)?;
+        // Before the index says that they are there.
+        self.log.sync_packed()?;
+        let moved = |(live, place): (&LiveBlock, Location)| Move {
+            name: live.name,
+            place,
+        };
+        Ok(step.blocks.iter().zip(places).map(moved).collect())
+    }
+}
+
+/// What is needed of the segments of one step.
+#[derive(Default)]
+struct Step {
+    blocks: Vec<LiveBlock>,
+    data: Vec<Vec<u8>>,
+    discards: Vec<MovedDiscard>,
+}
+
+impl Step {
+    fn bytes(&self) -> usize {
+        self.data.len() * BLOCK
+    }
+}

@@ -1,0 +1,124 @@
+//! Which segments are cleaned, and how eagerly.
+//!
+//! By cost and benefit, as in log-structured file systems (Rosenblum and Ousterhout, 1992): the room
+//! that is won, times how long it will stay won, for what it costs to read the segment and to write
+//! what is live. How much dead data may lie around depends on how much room is left.
+
+use std::cmp::Reverse;
+
+use firebrick_log::{SegmentInfo, SegmentKind};
+use firebrick_vocabulary::BLOCK_SIZE;
+
+use crate::commit::Core;
+use crate::error::Error;
+
+/// How urgent it is to clean.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Pressure {
+    /// There is nothing to win.
+    #[default]
+    None,
+    /// There is room enough; what is worth it can be done when nobody is disturbed.
+    Low,
+    /// Room becomes scarce.
+    High,
+    /// Guests are about to be refused.
+    Full,
+}
+
+/// Used bytes for each live one that are fine while half of the room and more is left.
+const EASY: f64 = 1.5;
+/// The same where room is scarce.
+const TIGHT: f64 = 1.15;
+/// A segment with more live data than this is not worth its cost.
+const LIVE_MAX: f64 = 0.95;
+
+/// A segment that could be cleaned.
+struct Candidate {
+    segment: SegmentInfo,
+    /// The part of it that is live, from 0 to 1.
+    live: f64,
+    /// Since its last frame, in seconds.
+    age: f64,
+}
+
+impl Candidate {
+    /// Benefit for cost, in thousandths.
+    fn worth(&self) -> u64 {
+        let worth = (1.0 - self.live) * (1.0 + self.age) / (1.0 + self.live);
+        (worth * 1000.0) as u64
+    }
+}
+
+impl Core {
+    /// What would be cleaned now, the most worthwhile first.
+    pub(super) fn victims(&self) -> Result<(Pressure, Vec<SegmentInfo>), Error> {
+        let room = self.log.room()?;
+        let (used, live, mut candidates) = self.candidates()?;
+        let dead_max = live_allowance(live, room.free_for_guests, used + room.free_for_guests);
+        let left = room.free_for_guests as f64 / (used + room.free_for_guests).max(1) as f64;
+        candidates.sort_by_key(|candidate| Reverse(candidate.worth()));
+        // What holds nothing at all costs nothing.
+        let dead = candidates.iter().filter(|candidate| candidate.live <= 0.0);
+        let mut victims: Vec<SegmentInfo> = dead.map(|candidate| candidate.segment).collect();
+        let pressure = match () {
+            () if used > dead_max && left < 0.02 => Pressure::Full,
+            () if used > dead_max && left < 0.15 => Pressure::High,
+            () if used > dead_max || !victims.is_empty() => Pressure::Low,
+            () => Pressure::None,
+        };
+        if used > dead_max {
+            let rest = candidates.iter().filter(|candidate| candidate.live > 0.0);
+            let worth = rest.filter(|candidate| candidate.live <= LIVE_MAX);
+            victims.extend(worth.map(|candidate| candidate.segment));
+        }
+        Ok((pressure, victims))
+    }
+
+    /// Bytes of all segments that are live, as far as is known.
+    pub(crate) fn live_bytes(&self) -> Result<u64, Error> {
+        let (used, live, _) = self.candidates()?;
+        // What is being written has had no time to die.
+        Ok(live + self.log.room()?.used.saturating_sub(used))
+    }
+
+    /// Bytes used and live in full segments, as far as is known, and those that may be cleaned.
+    fn candidates(&self) -> Result<(u64, u64, Vec<Candidate>), Error> {
+        let now = self.clock.now();
+        let keep_from = self.log.contiguous_from();
+        let (mut used, mut all_live) = (0, 0);
+        let mut candidates = Vec::new();
+        for segment in self.log.catalog().segments {
+            let usage = match segment.usage {
+                Some(usage) => usage,
+                None => self.log.measure(segment.number)?,
+            };
+            let known = self.cleaning.state.lock();
+            let dead = known.dead.get(&segment.number).copied().unwrap_or_default();
+            let damaged = known.damaged.contains(&segment.number);
+            drop(known);
+            let live = usage.blocks.saturating_sub(dead) * BLOCK_SIZE;
+            used += segment.len;
+            all_live += live;
+            let past = match segment.kind {
+                SegmentKind::Log => usage.last < keep_from,
+                SegmentKind::Packed => true,
+            };
+            if past && !damaged {
+                candidates.push(Candidate {
+                    segment,
+                    live: live as f64 / segment.len.max(1) as f64,
+                    age: now.0.saturating_sub(usage.time.0) as f64 / 1e9,
+                });
+            }
+        }
+        Ok((used, all_live, candidates))
+    }
+}
+
+/// How many bytes may be used while so many are live and so many are left.
+fn live_allowance(live: u64, left: u64, total: u64) -> u64 {
+    let left = left as f64 / total.max(1) as f64;
+    let factor = TIGHT + (EASY - TIGHT) * (left / 0.5).min(1.0);
+    (live as f64 * factor) as u64
+}

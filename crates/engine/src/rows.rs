@@ -1,0 +1,297 @@
+//! The rows in which the index remembers everything that is no block: written with each checkpoint,
+//! in the same transaction as the blocks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firebrick_index::{BranchId, Index};
+use firebrick_log::Catalog;
+use firebrick_vocabulary::{ImageId, Sequence, SnapshotId, StoreId};
+use parking_lot::RwLock;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::branch::{Branch, Branches};
+use crate::error::{Error, ErrorKind};
+use crate::past::ThenMeta;
+use crate::state::{Changed, Ghost, ImageMeta, ImageState, Snapshot, State, Window};
+use crate::window::Kept;
+
+const READ: &str = "read the index";
+const STATE: &str = "state";
+const BRANCH: &str = "branch/";
+const IMAGE: &str = "image/";
+const SNAPSHOT: &str = "snapshot/";
+/// Name and size of images at kept checkpoints: `then/IMAGE/SEQUENCE`.
+const THEN: &str = "then/";
+
+/// The segments of the log, as [`Catalog::encode`] wrote them.
+const CATALOG: &str = "catalog";
+/// How many blocks of each segment may be dead.
+const DEAD: &str = "dead";
+
+/// A row to be written, or to be removed.
+pub(crate) type Row = (Vec<u8>, Option<Vec<u8>>);
+
+/// What is neither an image nor a snapshot nor a branch.
+#[derive(Default, Serialize, Deserialize)]
+struct Document {
+    sequence: Sequence,
+    applied: BTreeMap<StoreId, Sequence>,
+    removed: BTreeMap<ImageId, Window>,
+    ghosts: Vec<Ghost>,
+    kept: Vec<Kept>,
+    bytes: u64,
+    newest_branch: u64,
+    base: Sequence,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ImageRow {
+    meta: ImageMeta,
+    branch: BranchId,
+}
+
+fn put(rows: &mut Vec<Row>, key: String, value: &impl Serialize) -> Result<(), Error> {
+    let value = serde_json::to_vec(value)
+        .map_err(|error| Error::new(ErrorKind::Invalid, "write the index", error.to_string()))?;
+    rows.push((key.into_bytes(), Some(value)));
+    Ok(())
+}
+
+fn remove(rows: &mut Vec<Row>, key: String) {
+    rows.push((key.into_bytes(), None));
+}
+
+fn branch_key(id: BranchId) -> String {
+    format!("{BRANCH}{:020}", id.0)
+}
+
+fn image_key(id: ImageId) -> String {
+    format!("{IMAGE}{id}")
+}
+
+fn snapshot_key(image: ImageId, id: SnapshotId) -> String {
+    format!("{SNAPSHOT}{image}/{:020}", id.0)
+}
+
+fn then_key(image: ImageId, at: Sequence) -> String {
+    format!("{THEN}{image}/{:020}", at.0)
+}
+
+/// The rows that say what has changed since the last checkpoint.
+pub(crate) fn changed(
+    state: &State,
+    changed: &Changed,
+    branches: &[BranchId],
+) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::new();
+    let document = Document {
+        sequence: state.sequence,
+        applied: state.applied.clone(),
+        removed: state.removed.clone(),
+        ghosts: state.ghosts.clone(),
+        kept: state.kept.clone(),
+        bytes: state.bytes,
+        newest_branch: state.branches.newest(),
+        base: state.base,
+    };
+    put(&mut rows, STATE.to_owned(), &document)?;
+    for id in branches {
+        match state.branches.get(*id) {
+            Some(branch) => put(&mut rows, branch_key(*id), branch)?,
+            None => remove(&mut rows, branch_key(*id)),
+        }
+    }
+    for id in &changed.images {
+        match state.cell(*id) {
+            Some(cell) => {
+                let image = cell.read();
+                image_rows(&mut rows, state, &image)?;
+            }
+            None => remove(&mut rows, image_key(*id)),
+        }
+    }
+    for (image, id) in &changed.snapshots {
+        let cell = state.cell(*image).map(|cell| cell.read());
+        match cell.as_ref().and_then(|image| image.snapshot(*id)) {
+            Some(snapshot) => put(&mut rows, snapshot_key(*image, *id), snapshot)?,
+            None => remove(&mut rows, snapshot_key(*image, *id)),
+        }
+    }
+    Ok(rows)
+}
+
+fn image_rows(rows: &mut Vec<Row>, state: &State, image: &ImageState) -> Result<(), Error> {
+    let row = ImageRow {
+        meta: image.meta.clone(),
+        branch: image.branch,
+    };
+    put(rows, image_key(image.meta.id), &row)?;
+    if state.branches.kept().is_empty() {
+        return Ok(());
+    }
+    let then = ThenMeta {
+        name: image.meta.name.clone(),
+        size: image.meta.size,
+    };
+    put(rows, then_key(image.meta.id, state.sequence), &then)
+}
+
+/// The rows about the segments.
+pub(crate) fn segments(catalog: &Catalog, dead: &BTreeMap<u32, u64>) -> Result<Vec<Row>, Error> {
+    let mut rows = vec![(CATALOG.as_bytes().to_vec(), Some(catalog.encode()))];
+    put(&mut rows, DEAD.to_owned(), dead)?;
+    Ok(rows)
+}
+
+/// The segments that the last checkpoint knew; `None` where that is not to be had.
+pub(crate) fn catalog(index: &Index) -> Result<Option<Catalog>, Error> {
+    let bytes = index.row(CATALOG.as_bytes())?;
+    Ok(bytes.and_then(|bytes| Catalog::decode(&bytes)))
+}
+
+/// How many blocks of each segment may be dead.
+pub(crate) fn dead(index: &Index) -> Result<BTreeMap<u32, u64>, Error> {
+    let bytes = index.row(DEAD.as_bytes())?;
+    bytes.map_or_else(|| Ok(BTreeMap::new()), |bytes| parse(&bytes))
+}
+
+/// Everything that the rows say.
+pub(crate) fn load(index: &Index) -> Result<State, Error> {
+    let document: Document = match index.row(STATE.as_bytes())? {
+        Some(bytes) => parse(&bytes)?,
+        None => Document::default(),
+    };
+    let mut branches: BTreeMap<BranchId, Branch> = BTreeMap::new();
+    index.rows(BRANCH.as_bytes(), &mut |key, value| {
+        branches.insert(BranchId(number_behind_slash(key)?), parse(value)?);
+        Ok::<(), Error>(())
+    })?;
+    let kept = document.kept.iter().map(|kept| kept.at).collect();
+    let branches = Branches::load(branches, kept, document.newest_branch);
+    let mut state = State {
+        sequence: document.sequence,
+        branches,
+        applied: document.applied,
+        removed: document.removed,
+        ghosts: document.ghosts,
+        kept: document.kept,
+        bytes: document.bytes,
+        base: document.base,
+        ..State::default()
+    };
+    let mut snapshots: BTreeMap<ImageId, Vec<Snapshot>> = BTreeMap::new();
+    index.rows(SNAPSHOT.as_bytes(), &mut |key, value| {
+        let snapshot: Snapshot = parse(value)?;
+        snapshots.entry(image_of(key)?).or_default().push(snapshot);
+        Ok::<(), Error>(())
+    })?;
+    index.rows(IMAGE.as_bytes(), &mut |_, value| {
+        let row: ImageRow = parse(value)?;
+        let mut taken = snapshots.remove(&row.meta.id).unwrap_or_default();
+        taken.sort_by_key(|snapshot| snapshot.at);
+        insert(&mut state, row, taken);
+        Ok::<(), Error>(())
+    })?;
+    let ghosts = state.ghosts.clone();
+    for ghost in ghosts {
+        state
+            .branches
+            .hold(ghost.snapshot.branch, ghost.snapshot.at);
+    }
+    Ok(state)
+}
+
+fn insert(state: &mut State, row: ImageRow, snapshots: Vec<Snapshot>) {
+    for snapshot in &snapshots {
+        state.branches.hold(snapshot.branch, snapshot.at);
+    }
+    let id = row.meta.id;
+    state.names.insert(row.meta.name.clone(), id);
+    let image = ImageState {
+        view: state.branches.view(row.branch),
+        branch: row.branch,
+        meta: row.meta,
+        snapshots,
+        removed: false,
+    };
+    state.images.insert(id, Arc::new(RwLock::new(image)));
+}
+
+/// All rows of the last checkpoint that say what the images are.
+pub(crate) fn all(index: &Index) -> Result<Vec<(String, String)>, Error> {
+    let mut all = Vec::new();
+    for prefix in [STATE, BRANCH, IMAGE, SNAPSHOT, THEN] {
+        index.rows(prefix.as_bytes(), &mut |key, value| {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec());
+            let (Ok(key), Ok(value)) = (text(key), text(value)) else {
+                return Err(damaged("a row is no text"));
+            };
+            all.push((key, value));
+            Ok(())
+        })?;
+    }
+    Ok(all)
+}
+
+/// What is remembered of an image at or before `at`.
+pub(crate) fn meta_at(
+    index: &Index,
+    image: ImageId,
+    at: Sequence,
+) -> Result<Option<ThenMeta>, Error> {
+    let mut newest = None;
+    let prefix = format!("{THEN}{image}/");
+    index.rows(prefix.as_bytes(), &mut |key, value| {
+        if number_behind_slash(key)? <= at.0 {
+            newest = Some(parse(value)?);
+        }
+        Ok::<(), Error>(())
+    })?;
+    Ok(newest)
+}
+
+/// Rows about earlier times that nobody asks for any more: of each image all before the newest one
+/// at or before `oldest`, which is the first position that somebody may ask for.
+pub(crate) fn outdated(index: &Index, oldest: Option<Sequence>) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::new();
+    let mut former: Option<(ImageId, Vec<u8>)> = None;
+    index.rows(THEN.as_bytes(), &mut |key, _| {
+        let (image, at) = (image_of(key)?, number_behind_slash(key)?);
+        let Some(oldest) = oldest else {
+            rows.push((key.to_vec(), None));
+            return Ok(());
+        };
+        if let Some((of, former)) = former.take()
+            && of == image
+            && at <= oldest.0
+        {
+            rows.push((former, None));
+        }
+        former = Some((image, key.to_vec()));
+        Ok::<(), Error>(())
+    })?;
+    Ok(rows)
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|error| damaged(&error.to_string()))
+}
+
+fn number_behind_slash(key: &[u8]) -> Result<u64, Error> {
+    let text = std::str::from_utf8(key).ok();
+    let number = text.and_then(|text| text.rsplit('/').next()?.parse().ok());
+    number.ok_or_else(|| damaged("a row has a strange name"))
+}
+
+fn image_of(key: &[u8]) -> Result<ImageId, Error> {
+    let text = std::str::from_utf8(key).ok();
+    let id = text.and_then(|text| text.split('/').nth(1)?.parse().ok());
+    id.map(ImageId)
+        .ok_or_else(|| damaged("a row has a strange name"))
+}
+
+fn damaged(why: &str) -> Error {
+    Error::new(ErrorKind::Damaged, READ, why)
+}
