@@ -133,7 +133,7 @@ impl Core {
             self.progress.bytes.store(bytes, Ordering::Release);
             let sequence = position.sequence;
             self.progress.position.store(sequence.0, Ordering::Release);
-            self.log.trim(self.keep_from(sequence));
+            self.trim();
         }
         drop(self.progress.waiting.lock());
         self.progress.done.notify_all();
@@ -212,10 +212,17 @@ impl Core {
         state.keep(kept);
     }
 
-    /// From which record on the log must stay readable in order: recovery reads it from the last
-    /// checkpoint on, whoever asks for an older state from the one before that, and a rebuild from
-    /// the newest base on.
-    fn keep_from(&self, checkpoint: Sequence) -> Sequence {
+    /// Permits to free what nobody reads in order any more: a rebuild begins at the newest base.
+    pub(crate) fn trim(&self) {
+        let base = self.lock().base.next();
+        self.log.trim(self.keep_from().min(base));
+    }
+
+    /// From which record on the log must stay readable in order, where a base can be made: recovery
+    /// reads it from the last checkpoint on, whoever asks for an older state from the one before
+    /// that.
+    pub(crate) fn keep_from(&self) -> Sequence {
+        let checkpoint = self.progress.position();
         let state = self.lock();
         let kept = state.branches.kept();
         let oldest = self.keep.lock().values().min().copied();
@@ -224,7 +231,7 @@ impl Core {
             base.copied().unwrap_or_default()
         });
         let window = kept.first().copied();
-        [Some(checkpoint), anchor, window, Some(state.base)]
+        [Some(checkpoint), anchor, window]
             .into_iter()
             .flatten()
             .min()

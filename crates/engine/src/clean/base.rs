@@ -67,6 +67,7 @@ impl Core {
             }
         }
         self.log.flush()?;
+        self.trim();
         Ok(at)
     }
 }
