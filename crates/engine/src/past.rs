@@ -9,7 +9,7 @@ use firebrick_log::{Change, Frame, FrameRecord, Log, Recovery};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence};
 
 use crate::apply::{self, Past};
-use crate::branch::Fork;
+use crate::branch::{Fork, Take};
 use crate::error::{Error, ErrorKind};
 use crate::rows;
 use crate::state::{Snapshot, State};
@@ -23,7 +23,9 @@ pub(crate) struct Then {
     pub(crate) snapshots: Vec<Snapshot>,
     /// Where a branch with its content starts; none where that is empty.
     pub(crate) fork: Option<Fork>,
-    /// What it takes over behind that, in this order.
+    /// Of which images it takes over records on top of that, in this order.
+    pub(crate) takes: Vec<Take>,
+    /// What these did.
     pub(crate) ops: Vec<Op>,
 }
 
@@ -90,14 +92,7 @@ pub(crate) struct LogPast<'a> {
 /// A way to a state: from a point on, through the records of the image up to a position.
 struct Way {
     fork: Option<Fork>,
-    /// Steps of the log: of which image the records from the first up to the last are taken.
-    legs: Vec<Leg>,
-}
-
-struct Leg {
-    image: ImageId,
-    behind: Sequence,
-    upto: Sequence,
+    takes: Vec<Take>,
 }
 
 /// What must be known of the present to find an earlier state.
@@ -145,45 +140,31 @@ impl Way {
         let line = state.branches.get(branch);
         let line = line.ok_or_else(|| gone(at))?;
         let point = state.branches.point_at(branch, at);
-        let mut way = match (point, line.parent) {
-            (Some(point), _) => Self::from(Some(Fork {
-                branch,
-                at: point,
-                upto: at,
-                blocks: u64::MAX,
-            })),
-            (None, None) => Self::from(None),
-            // It took over what its parent had become up to the fork, as this one will.
-            (None, Some(fork)) => {
-                let mut way = if fork.upto > fork.at {
-                    Self::to(state, fork.branch, fork.upto)?
-                } else {
-                    Self::from(Some(fork))
-                };
-                way.fork = way.fork.map(|found| Fork {
-                    blocks: found.blocks.min(fork.blocks),
-                    upto: at,
-                    ..found
-                });
-                way
-            }
+        let mut way = match point {
+            Some(point) => Self {
+                fork: Some(Fork {
+                    branch,
+                    at: point,
+                    blocks: u64::MAX,
+                }),
+                takes: Vec::new(),
+            },
+            // It begins with what this one began with.
+            None => Self {
+                fork: line.parent,
+                takes: line.takes.clone(),
+            },
         };
         let behind = point.unwrap_or(line.since);
         if behind < at {
-            way.legs.push(Leg {
+            way.takes.push(Take {
                 image: line.image,
                 behind,
                 upto: at,
+                blocks: u64::MAX,
             });
         }
         Ok(way)
-    }
-
-    const fn from(fork: Option<Fork>) -> Self {
-        Self {
-            fork,
-            legs: Vec::new(),
-        }
     }
 }
 
@@ -191,7 +172,7 @@ impl LogPast<'_> {
     /// Follows a plan; takes as long as there is log between two checkpoints.
     pub(crate) fn follow(&self, plan: &Plan) -> Result<Then, Error> {
         let at = plan.at;
-        let ops = self.ops(&plan.way.legs)?;
+        let ops = self.ops(&plan.way.takes)?;
         let meta = self.meta(plan)?;
         let there = |(snapshot, gone): &&(Snapshot, Option<Sequence>)| {
             snapshot.at <= at && !snapshot.meta.divergent && gone.is_none_or(|gone| gone > at)
@@ -207,19 +188,20 @@ impl LogPast<'_> {
             meta,
             snapshots,
             fork: plan.way.fork,
+            takes: plan.way.takes.clone(),
             ops,
         })
     }
 
-    fn ops(&self, legs: &[Leg]) -> Result<Vec<Op>, Error> {
+    fn ops(&self, takes: &[Take]) -> Result<Vec<Op>, Error> {
         let mut ops = Vec::new();
-        for leg in legs {
+        for take in takes {
             self.frames
-                .scan(leg.behind.next(), leg.upto, &mut |frame| {
+                .scan(take.behind.next(), take.upto, &mut |frame| {
                     for (i, record) in frame.records.iter().enumerate() {
                         let sequence = frame.first.plus(i as u64);
-                        if sequence > leg.behind && sequence <= leg.upto {
-                            ops.extend(op(record, leg.image));
+                        if sequence > take.behind && sequence <= take.upto {
+                            ops.extend(op(record, take));
                         }
                     }
                     Ok(())
@@ -252,8 +234,9 @@ fn gone(at: Sequence) -> Error {
     Error::new(ErrorKind::NotFound, DOING, why)
 }
 
-/// What a record did to blocks of `image`.
-fn op(record: &FrameRecord, image: ImageId) -> Option<Op> {
+/// What a record did to the blocks that are taken over.
+fn op(record: &FrameRecord, take: &Take) -> Option<Op> {
+    let image = take.image;
     match record {
         FrameRecord::Data {
             image: of,
@@ -261,10 +244,14 @@ fn op(record: &FrameRecord, image: ImageId) -> Option<Op> {
             checksums,
             at,
             ..
-        } if *of == image => Some(Op::Put {
-            block: *block,
-            entries: apply::entries(*at, checksums),
-        }),
+        } if *of == image => {
+            let mut entries = apply::entries(*at, checksums);
+            entries.truncate(take.blocks.saturating_sub(*block).min(u32::MAX.into()) as usize);
+            Some(Op::Put {
+                block: *block,
+                entries,
+            })
+        }
         FrameRecord::Discard {
             image: of,
             block,
