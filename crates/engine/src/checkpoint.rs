@@ -148,6 +148,7 @@ impl Core {
         }
         let position = self.log.head();
         self.choose_kept(&mut state, position.sequence);
+        state.note_then();
         let changed = std::mem::take(&mut state.changed);
         let branches: Vec<_> = std::mem::take(&mut state.branches.changed)
             .into_iter()
@@ -268,6 +269,8 @@ impl Core {
         match committed {
             Ok(released) => {
                 tracing::debug!(%position, "a checkpoint was taken");
+                let written = |at: Sequence| at <= position.sequence;
+                self.lock().then.retain(|(_, at), _| !written(*at));
                 self.released(&released)
             }
             Err(error) => {

@@ -12,7 +12,7 @@ use crate::apply::{self, Past};
 use crate::branch::{Fork, Take};
 use crate::error::{Error, ErrorKind};
 use crate::rows;
-use crate::state::{Snapshot, State};
+use crate::state::{ImageMeta, Snapshot, State};
 
 const DOING: &str = "look up an earlier state";
 
@@ -34,6 +34,15 @@ pub(crate) struct Then {
 pub(crate) struct ThenMeta {
     pub(crate) name: ImageName,
     pub(crate) size: Bytes,
+}
+
+impl ThenMeta {
+    pub(crate) fn of(meta: &ImageMeta) -> Self {
+        Self {
+            name: meta.name.clone(),
+            size: meta.size,
+        }
+    }
 }
 
 /// A change of blocks.
@@ -102,6 +111,8 @@ pub(crate) struct Plan {
     way: Way,
     /// The newest kept checkpoint at or before that.
     from: Sequence,
+    /// What the image was at a checkpoint before, where the index does not know of that yet.
+    meta: Option<ThenMeta>,
     /// All snapshots of the image of which something is known, and the record that removed them.
     snapshots: Vec<(Snapshot, Option<Sequence>)>,
 }
@@ -116,7 +127,9 @@ impl Plan {
         let there = there.unwrap_or_default().into_iter();
         let ghosts = state.ghosts.iter().filter(|ghost| ghost.image == image);
         let ghosts = ghosts.map(|ghost| (ghost.snapshot.clone(), Some(ghost.gone)));
+        let unwritten = state.then.range((image, Sequence::ZERO)..=(image, at));
         Ok(Self {
+            meta: unwritten.last().map(|(_, then)| then.clone()),
             image,
             at,
             way: Way::to(state, branch, at)?,
@@ -212,7 +225,10 @@ impl LogPast<'_> {
 
     /// Name and size then: as they were at a checkpoint, and what the log says of them behind it.
     fn meta(&self, plan: &Plan) -> Result<ThenMeta, Error> {
-        let mut meta = rows::meta_at(self.index, plan.image, plan.at)?;
+        let mut meta = match &plan.meta {
+            Some(meta) => Some(meta.clone()),
+            None => rows::meta_at(self.index, plan.image, plan.at)?,
+        };
         self.frames.scan(plan.from.next(), plan.at, &mut |frame| {
             for (i, record) in frame.records.iter().enumerate() {
                 let sequence = frame.first.plus(i as u64);

@@ -107,10 +107,17 @@ pub(crate) fn changed(
         match state.cell(*id) {
             Some(cell) => {
                 let image = cell.read();
-                image_rows(&mut rows, state, &image)?;
+                let row = ImageRow {
+                    meta: image.meta.clone(),
+                    branch: image.branch,
+                };
+                put(&mut rows, image_key(*id), &row)?;
             }
             None => remove(&mut rows, image_key(*id)),
         }
+    }
+    for ((image, at), then) in &state.then {
+        put(&mut rows, then_key(*image, *at), then)?;
     }
     for (image, id) in &changed.snapshots {
         let cell = state.cell(*image).map(|cell| cell.read());
@@ -120,22 +127,6 @@ pub(crate) fn changed(
         }
     }
     Ok(rows)
-}
-
-fn image_rows(rows: &mut Vec<Row>, state: &State, image: &ImageState) -> Result<(), Error> {
-    let row = ImageRow {
-        meta: image.meta.clone(),
-        branch: image.branch,
-    };
-    put(rows, image_key(image.meta.id), &row)?;
-    if state.branches.kept().is_empty() {
-        return Ok(());
-    }
-    let then = ThenMeta {
-        name: image.meta.name.clone(),
-        size: image.meta.size,
-    };
-    put(rows, then_key(image.meta.id, state.sequence), &then)
 }
 
 /// The rows about the segments.
