@@ -133,6 +133,14 @@ impl Line {
         kept.get(first..end.max(first)).unwrap_or_default()
     }
 
+    /// Whether it ended where somebody may still ask for an earlier state: the log says what it was,
+    /// and this where it started.
+    fn is_in_reach(&self, kept: &[Sequence]) -> bool {
+        let first = kept.first();
+        let until = self.branch.until;
+        until.is_some_and(|until| first.is_some_and(|first| until > *first))
+    }
+
     fn any(&self, kept: &[Sequence], behind: Sequence, upto: Sequence) -> bool {
         let head = upto == HEAD && self.branch.until.is_none();
         let own = || behind < upto && self.points.range(behind.next()..=upto).next().is_some();
@@ -344,7 +352,7 @@ impl Branches {
             let Some(line) = self.lines.get(&id) else {
                 return;
             };
-            if line.any(&self.kept, Sequence::ZERO, HEAD) {
+            if line.any(&self.kept, Sequence::ZERO, HEAD) || line.is_in_reach(&self.kept) {
                 return;
             }
             let Some(gone) = self.lines.remove(&id) else {
