@@ -133,14 +133,6 @@ impl Line {
         kept.get(first..end.max(first)).unwrap_or_default()
     }
 
-    /// Whether it ended where somebody may still ask for an earlier state: the log says what it was,
-    /// and this where it started.
-    fn is_in_reach(&self, kept: &[Sequence]) -> bool {
-        let first = kept.first();
-        let until = self.branch.until;
-        until.is_some_and(|until| first.is_some_and(|first| until > *first))
-    }
-
     fn any(&self, kept: &[Sequence], behind: Sequence, upto: Sequence) -> bool {
         let head = upto == HEAD && self.branch.until.is_none();
         let own = || behind < upto && self.points.range(behind.next()..=upto).next().is_some();
@@ -181,6 +173,41 @@ impl Branches {
 
     pub(crate) fn get(&self, id: BranchId) -> Option<&Branch> {
         self.lines.get(&id).map(|line| &line.branch)
+    }
+
+    /// All of them, parents before their children.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = BranchId> {
+        self.lines.keys().copied()
+    }
+
+    /// Lets nothing go any more, until [`Self::settle`].
+    pub(crate) fn hold_everything(&mut self) {
+        self.holding = true;
+    }
+
+    /// Whether nothing goes.
+    pub(crate) const fn holds_everything(&self) -> bool {
+        self.holding
+    }
+
+    /// Lets go of all branches that show nothing to anybody, and of what is to be done about them.
+    pub(crate) fn settle(&mut self) {
+        self.holding = false;
+        let ids: Vec<BranchId> = self.lines.keys().rev().copied().collect();
+        for id in ids {
+            self.dispose(id);
+        }
+        self.garbage = Garbage::default();
+        self.changed.clear();
+    }
+
+    /// The tag of a change of the branch by record `birth`, as the points are now.
+    pub(crate) fn tag_of(&self, id: BranchId, birth: Sequence) -> Sequence {
+        let line = self.lines.get(&id);
+        line.map_or(Sequence::ZERO, |line| {
+            let own = line.points.range(..birth).next_back();
+            own.map_or(line.branch.since, |(at, _)| line.branch.since.max(*at))
+        })
     }
 
     pub(crate) fn kept(&self) -> &[Sequence] {
@@ -352,7 +379,13 @@ impl Branches {
             let Some(line) = self.lines.get(&id) else {
                 return;
             };
-            if line.any(&self.kept, Sequence::ZERO, HEAD) || line.is_in_reach(&self.kept) {
+            // Somebody may ask for any record behind the first checkpoint that is kept, and finds
+            // it by the branch to which it belongs, also where no point shows it.
+            let asked_for = self.kept.first().is_some_and(|first| {
+                let until = line.branch.until;
+                until.is_none_or(|until| until > *first)
+            });
+            if asked_for || line.any(&self.kept, Sequence::ZERO, HEAD) {
                 return;
             }
             let Some(gone) = self.lines.remove(&id) else {

@@ -214,8 +214,8 @@ impl Core {
     }
 
     /// From which record on the log must stay readable in order: recovery reads it from the last
-    /// checkpoint on, whoever asks for an older state from the one before that, and a rebuild from
-    /// the newest base on.
+    /// checkpoint on, and whoever asks for an older state from the one before that. A rebuild reads
+    /// it from the newest base on: the cleaner frees nothing behind that.
     fn keep_from(&self, checkpoint: Sequence) -> Sequence {
         let state = self.lock();
         let kept = state.branches.kept();
@@ -225,7 +225,7 @@ impl Core {
             base.copied().unwrap_or_default()
         });
         let window = kept.first().copied();
-        [Some(checkpoint), anchor, window, Some(state.base)]
+        [Some(checkpoint), anchor, window]
             .into_iter()
             .flatten()
             .min()

@@ -145,6 +145,51 @@ impl Plan {
     pub(crate) fn point(&self) -> Option<(BranchId, Sequence)> {
         self.way.fork.map(|fork| (fork.branch, fork.at))
     }
+
+    /// The record from which on the log says how the image became what it was.
+    pub(crate) fn from(&self) -> Sequence {
+        self.from
+    }
+
+    /// Name and size then: what the log says of them behind record `from`, on top of what is known.
+    pub(crate) fn learn(
+        &self,
+        frames: &dyn Frames,
+        from: Sequence,
+        meta: &mut Option<ThenMeta>,
+    ) -> Result<(), Error> {
+        frames.scan(from.next(), self.at, &mut |frame| {
+            for (i, record) in frame.records.iter().enumerate() {
+                let sequence = frame.first.plus(i as u64);
+                if let FrameRecord::Change(change) = record
+                    && sequence > from
+                    && sequence <= self.at
+                {
+                    learn(meta, self, change);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The state that was planned for.
+    pub(crate) fn then(&self, meta: ThenMeta, ops: Vec<Op>) -> Then {
+        let at = self.at;
+        let there = |(snapshot, gone): &&(Snapshot, Option<Sequence>)| {
+            snapshot.at <= at && !snapshot.meta.divergent && gone.is_none_or(|gone| gone > at)
+        };
+        let snapshots = self.snapshots.iter().filter(there);
+        let mut snapshots: Vec<Snapshot> =
+            snapshots.map(|(snapshot, _)| snapshot.clone()).collect();
+        snapshots.sort_by_key(|snapshot| snapshot.at);
+        Then {
+            meta,
+            snapshots,
+            fork: self.way.fork,
+            takes: self.way.takes.clone(),
+            ops,
+        }
+    }
 }
 
 impl Way {
@@ -184,26 +229,11 @@ impl Way {
 impl LogPast<'_> {
     /// Follows a plan; takes as long as there is log between two checkpoints.
     pub(crate) fn follow(&self, plan: &Plan) -> Result<Then, Error> {
-        let at = plan.at;
         let ops = self.ops(&plan.way.takes)?;
-        let meta = self.meta(plan)?;
-        let there = |(snapshot, gone): &&(Snapshot, Option<Sequence>)| {
-            snapshot.at <= at && !snapshot.meta.divergent && gone.is_none_or(|gone| gone > at)
-        };
-        let mut snapshots: Vec<Snapshot> = plan
-            .snapshots
-            .iter()
-            .filter(there)
-            .map(|(snapshot, _)| snapshot.clone())
-            .collect();
-        snapshots.sort_by_key(|snapshot| snapshot.at);
-        Ok(Then {
-            meta,
-            snapshots,
-            fork: plan.way.fork,
-            takes: plan.way.takes.clone(),
-            ops,
-        })
+        let mut meta = rows::meta_at(self.index, plan.image, plan.at)?;
+        plan.learn(self.frames, plan.from, &mut meta)?;
+        let meta = meta.ok_or_else(|| Error::no_image(DOING, plan.image))?;
+        Ok(plan.then(meta, ops))
     }
 
     fn ops(&self, takes: &[Take]) -> Result<Vec<Op>, Error> {
@@ -222,6 +252,8 @@ impl LogPast<'_> {
         }
         Ok(ops)
     }
+<<<<<<< crates/engine/src/past.rs
+=======
 
     /// Name and size then: as they were at a checkpoint, and what the log says of them behind it.
     fn meta(&self, plan: &Plan) -> Result<ThenMeta, Error> {
@@ -243,6 +275,7 @@ impl LogPast<'_> {
         })?;
         meta.ok_or_else(|| Error::no_image(DOING, plan.image))
     }
+>>>>>>> /tmp/m.new
 }
 
 fn gone(at: Sequence) -> Error {

@@ -187,7 +187,7 @@ impl State {
             snapshot,
             gone,
         };
-        if ghost.haunts(self.branches.kept()) {
+        if self.branches.holds_everything() || ghost.haunts(self.branches.kept()) {
             self.ghosts.push(ghost);
         } else {
             self.branches

@@ -16,6 +16,15 @@ use crate::error::Error;
 use crate::past::{Op, Then};
 use crate::state::{ImageMeta, ImageState, LOCAL_KEY, Snapshot, SnapshotMeta, Window};
 
+/// What a new branch begins with.
+#[derive(Default)]
+struct Start {
+    fork: Option<Fork>,
+    takes: Vec<Take>,
+    /// What the records that it takes over did.
+    ops: Vec<Op>,
+}
+
 impl Target<'_> {
     pub(super) fn create(&mut self, stamp: Stamp, change: &Change) -> Result<(), Error> {
         let Change::Create {
@@ -32,8 +41,8 @@ impl Target<'_> {
             return Ok(());
         };
         let blocks = size.0.div_ceil(BLOCK_SIZE);
-        let (fork, takes, ops) = match origin {
-            None => (None, Vec::new(), Vec::new()),
+        let Start { fork, takes, ops } = match origin {
+            None => Start::default(),
             Some(origin) => self.origin(stamp, *origin, blocks)?,
         };
         let branches = &mut self.state.branches;
@@ -74,12 +83,7 @@ impl Target<'_> {
     }
 
     /// Where a clone of `blocks` blocks starts, and what it takes over behind that.
-    fn origin(
-        &mut self,
-        stamp: Stamp,
-        origin: ImageOrigin,
-        blocks: u64,
-    ) -> Result<(Option<Fork>, Vec<Take>, Vec<Op>), Error> {
+    fn origin(&mut self, stamp: Stamp, origin: ImageOrigin, blocks: u64) -> Result<Start, Error> {
         if let Some(at) = origin.at {
             let then = self.past.image_at(self.state, origin.image, at)?;
             let fork = then.fork.map(|fork| Fork {
@@ -90,11 +94,15 @@ impl Target<'_> {
                 blocks: take.blocks.min(blocks),
                 ..take
             });
-            return Ok((fork, takes.collect(), then.ops));
+            return Ok(Start {
+                fork,
+                takes: takes.collect(),
+                ops: then.ops,
+            });
         }
         let Some(cell) = self.state.images.get(&origin.image) else {
             missing(origin.image, stamp);
-            return Ok((None, Vec::new(), Vec::new()));
+            return Ok(Start::default());
         };
         let image = cell.read();
         let (branch, at) = match origin.snapshot.and_then(|id| image.snapshot(id)) {
@@ -102,7 +110,10 @@ impl Target<'_> {
             None => (image.branch, stamp.sequence),
         };
         let fork = Fork { branch, at, blocks };
-        Ok((Some(fork), Vec::new(), Vec::new()))
+        Ok(Start {
+            fork: Some(fork),
+            ..Start::default()
+        })
     }
 
     /// Takes over into a new branch what another one was changed by.
