@@ -230,7 +230,10 @@ impl LogPast<'_> {
     /// Follows a plan; takes as long as there is log between two checkpoints.
     pub(crate) fn follow(&self, plan: &Plan) -> Result<Then, Error> {
         let ops = self.ops(&plan.way.takes)?;
-        let mut meta = rows::meta_at(self.index, plan.image, plan.at)?;
+        let mut meta = match &plan.meta {
+            Some(meta) => Some(meta.clone()),
+            None => rows::meta_at(self.index, plan.image, plan.at)?,
+        };
         plan.learn(self.frames, plan.from, &mut meta)?;
         let meta = meta.ok_or_else(|| Error::no_image(DOING, plan.image))?;
         Ok(plan.then(meta, ops))
@@ -252,30 +255,6 @@ impl LogPast<'_> {
         }
         Ok(ops)
     }
-<<<<<<< crates/engine/src/past.rs
-=======
-
-    /// Name and size then: as they were at a checkpoint, and what the log says of them behind it.
-    fn meta(&self, plan: &Plan) -> Result<ThenMeta, Error> {
-        let mut meta = match &plan.meta {
-            Some(meta) => Some(meta.clone()),
-            None => rows::meta_at(self.index, plan.image, plan.at)?,
-        };
-        self.frames.scan(plan.from.next(), plan.at, &mut |frame| {
-            for (i, record) in frame.records.iter().enumerate() {
-                let sequence = frame.first.plus(i as u64);
-                if let FrameRecord::Change(change) = record
-                    && sequence > plan.from
-                    && sequence <= plan.at
-                {
-                    learn(&mut meta, plan, change);
-                }
-            }
-            Ok(())
-        })?;
-        meta.ok_or_else(|| Error::no_image(DOING, plan.image))
-    }
->>>>>>> /tmp/m.new
 }
 
 fn gone(at: Sequence) -> Error {

@@ -129,23 +129,6 @@ pub(crate) fn changed(
     Ok(rows)
 }
 
-<<<<<<< crates/engine/src/rows.rs
-fn image_rows(rows: &mut Vec<Row>, state: &State, image: &ImageState) -> Result<(), Error> {
-    let row = ImageRow {
-        meta: image.meta.clone(),
-        branch: image.branch,
-    };
-    put(rows, image_key(image.meta.id), &row)?;
-    if state.branches.kept().is_empty() {
-        return Ok(());
-    }
-    let then = ThenMeta {
-        name: image.meta.name.clone(),
-        size: image.meta.size,
-    };
-    put(rows, then_key(image.meta.id, state.sequence), &then)
-}
-
 /// The rows that say everything, for an index that has none yet.
 pub(crate) fn everything(state: &State, dead: &BTreeMap<u32, u64>) -> Result<Vec<Row>, Error> {
     let snapshots = state.images.iter().flat_map(|(image, cell)| {
@@ -158,12 +141,16 @@ pub(crate) fn everything(state: &State, dead: &BTreeMap<u32, u64>) -> Result<Vec
     };
     let branches: Vec<BranchId> = state.branches.ids().collect();
     let mut rows = changed(state, &all, &branches)?;
+    if !state.branches.kept().is_empty() {
+        for (id, cell) in &state.images {
+            let then = ThenMeta::of(&cell.read().meta);
+            put(&mut rows, then_key(*id, state.sequence), &then)?;
+        }
+    }
     put(&mut rows, DEAD.to_owned(), dead)?;
     Ok(rows)
 }
 
-=======
->>>>>>> /tmp/m.new
 /// The rows about the segments.
 pub(crate) fn segments(catalog: &Catalog, dead: &BTreeMap<u32, u64>) -> Result<Vec<Row>, Error> {
     let mut rows = vec![(CATALOG.as_bytes().to_vec(), Some(catalog.encode()))];
