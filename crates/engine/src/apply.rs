@@ -3,7 +3,7 @@
 //! The same code runs when a record is made and when it is recovered, so that the two can never
 //! differ.
 
-mod image;
+pub(crate) mod image;
 
 use firebrick_index::{BranchId, Entry, Index};
 use firebrick_log::{Applied, Change, Checksum, Frame, FrameRecord, Location};

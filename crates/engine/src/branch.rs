@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const HEAD: Sequence = Sequence(u64::MAX);
 
 /// A branch as it is remembered.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Branch {
     /// Whose line it is.
     pub(crate) image: ImageId,
@@ -26,6 +26,9 @@ pub(crate) struct Branch {
     pub(crate) until: Option<Sequence>,
     /// Where it starts.
     pub(crate) parent: Option<Fork>,
+    /// What it has taken over on top of that, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) takes: Vec<Take>,
 }
 
 /// Where a branch starts.
@@ -35,9 +38,21 @@ pub(crate) struct Fork {
     pub(crate) branch: BranchId,
     /// At which of its points.
     pub(crate) at: Sequence,
-    /// Up to which of its records the new branch has taken over what came behind that point.
-    pub(crate) upto: Sequence,
     /// Blocks from this one on were not inherited.
+    pub(crate) blocks: u64,
+}
+
+/// Records of an image that a branch has taken over when it began: no point of theirs shows the
+/// state that it began with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Take {
+    /// Whose records; the branch that they belonged to may be gone.
+    pub(crate) image: ImageId,
+    /// The record before the first.
+    pub(crate) behind: Sequence,
+    /// The last.
+    pub(crate) upto: Sequence,
+    /// Blocks from this one on were not taken over.
     pub(crate) blocks: u64,
 }
 
@@ -59,8 +74,10 @@ pub(crate) struct Branches {
     by_image: BTreeMap<(ImageId, Sequence), BranchId>,
     /// Checkpoints that are points of every branch that was a head then, oldest first.
     kept: Arc<Vec<Sequence>>,
-    /// Branches that took over records behind the point at which they start, by their parent.
-    takers: BTreeMap<BranchId, Vec<BranchId>>,
+    /// Branches that took over records, by the image of those.
+    takers: BTreeMap<ImageId, Vec<BranchId>>,
+    /// Nothing goes, as what lies ahead may still go back to it.
+    holding: bool,
     /// The number of the newest branch.
     newest: u64,
     /// What is to be done in the index about points that are gone.
@@ -158,6 +175,41 @@ impl Branches {
         self.lines.get(&id).map(|line| &line.branch)
     }
 
+    /// All of them, parents before their children.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = BranchId> {
+        self.lines.keys().copied()
+    }
+
+    /// Lets nothing go any more, until [`Self::settle`].
+    pub(crate) fn hold_everything(&mut self) {
+        self.holding = true;
+    }
+
+    /// Whether nothing goes.
+    pub(crate) const fn holds_everything(&self) -> bool {
+        self.holding
+    }
+
+    /// Lets go of all branches that show nothing to anybody, and of what is to be done about them.
+    pub(crate) fn settle(&mut self) {
+        self.holding = false;
+        let ids: Vec<BranchId> = self.lines.keys().rev().copied().collect();
+        for id in ids {
+            self.dispose(id);
+        }
+        self.garbage = Garbage::default();
+        self.changed.clear();
+    }
+
+    /// The tag of a change of the branch by record `birth`, as the points are now.
+    pub(crate) fn tag_of(&self, id: BranchId, birth: Sequence) -> Sequence {
+        let line = self.lines.get(&id);
+        line.map_or(Sequence::ZERO, |line| {
+            let own = line.points.range(..birth).next_back();
+            own.map_or(line.branch.since, |(at, _)| line.branch.since.max(*at))
+        })
+    }
+
     pub(crate) fn kept(&self) -> &[Sequence] {
         &self.kept
     }
@@ -168,6 +220,7 @@ impl Branches {
         image: ImageId,
         since: Sequence,
         parent: Option<Fork>,
+        takes: Vec<Take>,
     ) -> BranchId {
         self.newest += 1;
         let id = BranchId(self.newest);
@@ -176,6 +229,7 @@ impl Branches {
             since,
             until: None,
             parent,
+            takes,
         };
         if let Some(fork) = parent {
             self.hold(fork.branch, fork.at);
@@ -187,8 +241,11 @@ impl Branches {
 
     fn insert(&mut self, id: BranchId, branch: Branch) {
         let view = self.view_of_new(id, branch.parent.as_ref());
-        if let Some(fork) = branch.parent.filter(|fork| fork.upto > fork.at) {
-            self.takers.entry(fork.branch).or_default().push(id);
+        for take in &branch.takes {
+            let takers = self.takers.entry(take.image).or_default();
+            if takers.last() != Some(&id) {
+                takers.push(id);
+            }
         }
         self.by_image.insert((branch.image, branch.since), id);
         self.lines.insert(id, Line::begin(branch, view));
@@ -291,7 +348,8 @@ impl Branches {
                 let Some(line) = self.lines.get(&id) else {
                     break;
                 };
-                if !line.kept_in(&gone, Sequence(at.0 - 1), *at).is_empty() {
+                let behind = Sequence(at.0.saturating_sub(1));
+                if !line.kept_in(&gone, behind, *at).is_empty() {
                     self.swept(id, *at);
                 }
             }
@@ -316,12 +374,18 @@ impl Branches {
 
     /// Lets go of a branch that shows nothing to anybody any more, and of what it started from.
     fn dispose(&mut self, id: BranchId) {
-        let mut next = Some(id);
+        let mut next = Some(id).filter(|_| !self.holding);
         while let Some(id) = next.take() {
             let Some(line) = self.lines.get(&id) else {
                 return;
             };
-            if line.any(&self.kept, Sequence::ZERO, HEAD) {
+            // Somebody may ask for any record behind the first checkpoint that is kept, and finds
+            // it by the branch to which it belongs, also where no point shows it.
+            let asked_for = self.kept.first().is_some_and(|first| {
+                let until = line.branch.until;
+                until.is_none_or(|until| until > *first)
+            });
+            if asked_for || line.any(&self.kept, Sequence::ZERO, HEAD) {
                 return;
             }
             let Some(gone) = self.lines.remove(&id) else {
@@ -332,8 +396,13 @@ impl Branches {
             self.garbage.dropped.push(id);
             self.changed.insert(id);
             let parent = gone.branch.parent;
-            if let Some(takers) = parent.and_then(|fork| self.takers.get_mut(&fork.branch)) {
-                takers.retain(|taker| *taker != id);
+            for take in &gone.branch.takes {
+                if let Some(takers) = self.takers.get_mut(&take.image) {
+                    takers.retain(|taker| *taker != id);
+                    if takers.is_empty() {
+                        self.takers.remove(&take.image);
+                    }
+                }
             }
             if let Some(fork) = parent
                 && let Some(line) = self.lines.get_mut(&fork.branch)
@@ -363,30 +432,41 @@ impl Branches {
         within.then_some(*id)
     }
 
-    /// What must show a block that was born with record `birth` of the branch, if anything still
-    /// does: each is the first point behind the birth on a line that has it.
-    pub(crate) fn witnesses(&self, id: BranchId, birth: Sequence) -> Vec<View> {
-        let Some(line) = self.lines.get(&id) else {
-            return Vec::new();
-        };
+    /// What must show a block of `image` that was born with record `birth`, if anything still does:
+    /// each is the first point behind the birth on a line that has it.
+    pub(crate) fn witnesses(&self, image: ImageId, birth: Sequence) -> Vec<View> {
         let first = |id, line: &Line, behind| {
             let at = line.first_from(&self.kept, behind)?;
             Some(self.view_at(id, at))
         };
-        let own = first(id, line, birth);
-        // Branches that took over records which no point of this one shows.
-        let takers = self.takers.get(&id).map(Vec::as_slice).unwrap_or_default();
-        let taken = takers.iter().filter_map(|child| {
-            let line = self.lines.get(child)?;
-            let fork = line.branch.parent?;
-            let took = fork.at < birth && birth <= fork.upto;
-            if took {
-                first(*child, line, line.branch.since)
-            } else {
-                None
-            }
+        let own = self.of_record(image, birth).and_then(|id| {
+            let line = self.lines.get(&id)?;
+            first(id, line, birth)
+        });
+        let taken = self.takers_of(image, birth).filter_map(|(id, _)| {
+            let line = self.lines.get(&id)?;
+            first(id, line, line.branch.since)
         });
         own.into_iter().chain(taken).collect()
+    }
+
+    /// The branches that took over record `birth` of `image`, and which of their takes each is.
+    pub(crate) fn takers_of(
+        &self,
+        image: ImageId,
+        birth: Sequence,
+    ) -> impl Iterator<Item = (BranchId, usize)> {
+        let takers = self.takers.get(&image).map(Vec::as_slice);
+        let lines = takers
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|id| Some((*id, self.lines.get(id)?)));
+        lines.flat_map(move |(id, line)| {
+            let takes = line.branch.takes.iter().enumerate();
+            let has =
+                move |take: &Take| take.image == image && take.behind < birth && birth <= take.upto;
+            takes.filter_map(move |(i, take)| has(take).then_some((id, i)))
+        })
     }
 
     /// The newest point of the branch at or before `sequence`.

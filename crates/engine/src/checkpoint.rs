@@ -133,7 +133,7 @@ impl Core {
             self.progress.bytes.store(bytes, Ordering::Release);
             let sequence = position.sequence;
             self.progress.position.store(sequence.0, Ordering::Release);
-            self.trim();
+            self.log.trim(self.keep_from(sequence));
         }
         drop(self.progress.waiting.lock());
         self.progress.done.notify_all();
@@ -148,6 +148,7 @@ impl Core {
         }
         let position = self.log.head();
         self.choose_kept(&mut state, position.sequence);
+        state.note_then();
         let changed = std::mem::take(&mut state.changed);
         let branches: Vec<_> = std::mem::take(&mut state.branches.changed)
             .into_iter()
@@ -212,17 +213,10 @@ impl Core {
         state.keep(kept);
     }
 
-    /// Permits to free what nobody reads in order any more: a rebuild begins at the newest base.
-    pub(crate) fn trim(&self) {
-        let base = self.lock().base.next();
-        self.log.trim(self.keep_from().min(base));
-    }
-
-    /// From which record on the log must stay readable in order, where a base can be made: recovery
-    /// reads it from the last checkpoint on, whoever asks for an older state from the one before
-    /// that.
-    pub(crate) fn keep_from(&self) -> Sequence {
-        let checkpoint = self.progress.position();
+    /// From which record on the log must stay readable in order: recovery reads it from the last
+    /// checkpoint on, and whoever asks for an older state from the one before that. A rebuild reads
+    /// it from the newest base on: the cleaner frees nothing behind that.
+    fn keep_from(&self, checkpoint: Sequence) -> Sequence {
         let state = self.lock();
         let kept = state.branches.kept();
         let oldest = self.keep.lock().values().min().copied();
@@ -275,6 +269,8 @@ impl Core {
         match committed {
             Ok(released) => {
                 tracing::debug!(%position, "a checkpoint was taken");
+                let written = |at: Sequence| at <= position.sequence;
+                self.lock().then.retain(|(_, at), _| !written(*at));
                 self.released(&released)
             }
             Err(error) => {

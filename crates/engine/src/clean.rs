@@ -2,7 +2,7 @@
 //! used again.
 //!
 //! A block keeps its name wherever it moves, so no map changes; the index remembers where it is now.
-//! Orders that matter: the base that replaces the changes of a freed segment and the blocks that were
+//! Orders that matter: the log is flushed, so that what replaced the rest is durable; the base that replaces the changes of a freed segment and the blocks that were
 //! moved are durable before the index says where they are, and that is durable before the segment
 //! is freed.
 
@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 
 use firebrick_index::{Moved as Move, Released};
 use firebrick_log::{
-    Location, Moved, MovedDiscard, SegmentInfo, SegmentKind, WalkedBlock, WalkedRecord,
+    Change, Location, Moved, MovedDiscard, SegmentInfo, SegmentKind, WalkedBlock, WalkedRecord,
 };
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Sequence};
 use parking_lot::Mutex;
 use tracing::{debug, warn};
 
@@ -24,6 +24,7 @@ pub use choose::Pressure;
 
 use crate::commit::Core;
 use crate::error::Error;
+use crate::images::SIZE_MAX;
 use crate::store::Store;
 use live::LiveBlock;
 
@@ -170,6 +171,9 @@ impl Core {
             return Ok(cleaned);
         }
         cleaned.moved = Bytes(step.bytes() as u64);
+        // What made the rest of it superfluous may have been written a moment ago: it must be durable
+        // before the rest is gone.
+        self.log.flush()?;
         let moves = self.move_blocks(&step)?;
         self.index.apply_moves(&moves, &step.dead)?;
         let mut known = self.cleaning.state.lock();
@@ -206,8 +210,12 @@ impl Core {
                     WalkedRecord::Discard(discard) => {
                         found.discards.extend(self.live_discards(*discard)?);
                     }
-                    // The base says all of it.
-                    WalkedRecord::Change { .. } => {}
+                    // The base says all of it, but for what it did to blocks.
+                    WalkedRecord::Change { sequence, change } => {
+                        if let Some(cut) = cut_off(*sequence, change) {
+                            found.discards.extend(self.live_discards(cut)?);
+                        }
+                    }
                 }
             }
             Ok::<(), Error>(())
@@ -280,6 +288,22 @@ impl Core {
         };
         Ok(step.blocks.iter().zip(places).map(moved).collect())
     }
+}
+
+/// The blocks that an image loses by a change of its size, as a discard of all that may lie there:
+/// what is left of them in older segments must not come back when the image grows again.
+pub(crate) fn cut_off(sequence: Sequence, change: &Change) -> Option<MovedDiscard> {
+    let Change::Resize { image, size } = change else {
+        return None;
+    };
+    let block = size.0.div_ceil(BLOCK_SIZE);
+    Some(MovedDiscard {
+        image: *image,
+        block,
+        blocks: (SIZE_MAX / BLOCK_SIZE).saturating_sub(block),
+        birth: sequence,
+    })
+    .filter(|cut| cut.blocks > 0)
 }
 
 /// What is needed of the segments of one step.

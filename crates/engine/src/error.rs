@@ -2,6 +2,9 @@
 
 use firebrick_vocabulary::ImageId;
 
+/// What an operator does about an index that is of no use.
+const REBUILD: &str = "run `firebrick rbd rebuild-index --conf FILE` with the site stopped";
+
 /// What kind of thing went wrong; callers decide by this.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum ErrorKind {
@@ -128,7 +131,15 @@ impl From<firebrick_index::Error> for Error {
         let text = error.to_string();
         let why = text
             .strip_prefix(doing)
-            .and_then(|rest| rest.strip_prefix(": "));
-        Self::new(kind, doing, why.unwrap_or(&text))
+            .and_then(|rest| rest.strip_prefix(": "))
+            .unwrap_or(&text);
+        match &error.kind {
+            Index::NotFound | Index::Damaged(_) => {
+                Self::new(kind, doing, format!("{why}; {REBUILD}"))
+            }
+            Index::Exists | Index::NewerVersion { .. } | Index::NoSpace | Index::Io => {
+                Self::new(kind, doing, why)
+            }
+        }
     }
 }

@@ -44,7 +44,7 @@ const RENAME: &str = "rename an image";
 const RESIZE: &str = "resize an image";
 const REMOVE: &str = "remove an image";
 /// The largest image: what the block map's numbers and NBD's offsets are sure to hold.
-const SIZE_MAX: u64 = 1 << 60;
+pub(crate) const SIZE_MAX: u64 = 1 << 60;
 
 impl Store {
     /// Makes an image, primary here. The same again is no error.

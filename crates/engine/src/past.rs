@@ -9,10 +9,10 @@ use firebrick_log::{Change, Frame, FrameRecord, Log, Recovery};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence};
 
 use crate::apply::{self, Past};
-use crate::branch::Fork;
+use crate::branch::{Fork, Take};
 use crate::error::{Error, ErrorKind};
 use crate::rows;
-use crate::state::{Snapshot, State};
+use crate::state::{ImageMeta, Snapshot, State};
 
 const DOING: &str = "look up an earlier state";
 
@@ -23,7 +23,9 @@ pub(crate) struct Then {
     pub(crate) snapshots: Vec<Snapshot>,
     /// Where a branch with its content starts; none where that is empty.
     pub(crate) fork: Option<Fork>,
-    /// What it takes over behind that, in this order.
+    /// Of which images it takes over records on top of that, in this order.
+    pub(crate) takes: Vec<Take>,
+    /// What these did.
     pub(crate) ops: Vec<Op>,
 }
 
@@ -32,6 +34,15 @@ pub(crate) struct Then {
 pub(crate) struct ThenMeta {
     pub(crate) name: ImageName,
     pub(crate) size: Bytes,
+}
+
+impl ThenMeta {
+    pub(crate) fn of(meta: &ImageMeta) -> Self {
+        Self {
+            name: meta.name.clone(),
+            size: meta.size,
+        }
+    }
 }
 
 /// A change of blocks.
@@ -90,14 +101,7 @@ pub(crate) struct LogPast<'a> {
 /// A way to a state: from a point on, through the records of the image up to a position.
 struct Way {
     fork: Option<Fork>,
-    /// Steps of the log: of which image the records from the first up to the last are taken.
-    legs: Vec<Leg>,
-}
-
-struct Leg {
-    image: ImageId,
-    behind: Sequence,
-    upto: Sequence,
+    takes: Vec<Take>,
 }
 
 /// What must be known of the present to find an earlier state.
@@ -107,6 +111,8 @@ pub(crate) struct Plan {
     way: Way,
     /// The newest kept checkpoint at or before that.
     from: Sequence,
+    /// What the image was at a checkpoint before, where the index does not know of that yet.
+    meta: Option<ThenMeta>,
     /// All snapshots of the image of which something is known, and the record that removed them.
     snapshots: Vec<(Snapshot, Option<Sequence>)>,
 }
@@ -121,7 +127,9 @@ impl Plan {
         let there = there.unwrap_or_default().into_iter();
         let ghosts = state.ghosts.iter().filter(|ghost| ghost.image == image);
         let ghosts = ghosts.map(|ghost| (ghost.snapshot.clone(), Some(ghost.gone)));
+        let unwritten = state.then.range((image, Sequence::ZERO)..=(image, at));
         Ok(Self {
+            meta: unwritten.last().map(|(_, then)| then.clone()),
             image,
             at,
             way: Way::to(state, branch, at)?,
@@ -137,6 +145,51 @@ impl Plan {
     pub(crate) fn point(&self) -> Option<(BranchId, Sequence)> {
         self.way.fork.map(|fork| (fork.branch, fork.at))
     }
+
+    /// The record from which on the log says how the image became what it was.
+    pub(crate) fn from(&self) -> Sequence {
+        self.from
+    }
+
+    /// Name and size then: what the log says of them behind record `from`, on top of what is known.
+    pub(crate) fn learn(
+        &self,
+        frames: &dyn Frames,
+        from: Sequence,
+        meta: &mut Option<ThenMeta>,
+    ) -> Result<(), Error> {
+        frames.scan(from.next(), self.at, &mut |frame| {
+            for (i, record) in frame.records.iter().enumerate() {
+                let sequence = frame.first.plus(i as u64);
+                if let FrameRecord::Change(change) = record
+                    && sequence > from
+                    && sequence <= self.at
+                {
+                    learn(meta, self, change);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The state that was planned for.
+    pub(crate) fn then(&self, meta: ThenMeta, ops: Vec<Op>) -> Then {
+        let at = self.at;
+        let there = |(snapshot, gone): &&(Snapshot, Option<Sequence>)| {
+            snapshot.at <= at && !snapshot.meta.divergent && gone.is_none_or(|gone| gone > at)
+        };
+        let snapshots = self.snapshots.iter().filter(there);
+        let mut snapshots: Vec<Snapshot> =
+            snapshots.map(|(snapshot, _)| snapshot.clone()).collect();
+        snapshots.sort_by_key(|snapshot| snapshot.at);
+        Then {
+            meta,
+            snapshots,
+            fork: self.way.fork,
+            takes: self.way.takes.clone(),
+            ops,
+        }
+    }
 }
 
 impl Way {
@@ -145,105 +198,62 @@ impl Way {
         let line = state.branches.get(branch);
         let line = line.ok_or_else(|| gone(at))?;
         let point = state.branches.point_at(branch, at);
-        let mut way = match (point, line.parent) {
-            (Some(point), _) => Self::from(Some(Fork {
-                branch,
-                at: point,
-                upto: at,
-                blocks: u64::MAX,
-            })),
-            (None, None) => Self::from(None),
-            // It took over what its parent had become up to the fork, as this one will.
-            (None, Some(fork)) => {
-                let mut way = if fork.upto > fork.at {
-                    Self::to(state, fork.branch, fork.upto)?
-                } else {
-                    Self::from(Some(fork))
-                };
-                way.fork = way.fork.map(|found| Fork {
-                    blocks: found.blocks.min(fork.blocks),
-                    upto: at,
-                    ..found
-                });
-                way
-            }
+        let mut way = match point {
+            Some(point) => Self {
+                fork: Some(Fork {
+                    branch,
+                    at: point,
+                    blocks: u64::MAX,
+                }),
+                takes: Vec::new(),
+            },
+            // It begins with what this one began with.
+            None => Self {
+                fork: line.parent,
+                takes: line.takes.clone(),
+            },
         };
         let behind = point.unwrap_or(line.since);
         if behind < at {
-            way.legs.push(Leg {
+            way.takes.push(Take {
                 image: line.image,
                 behind,
                 upto: at,
+                blocks: u64::MAX,
             });
         }
         Ok(way)
-    }
-
-    const fn from(fork: Option<Fork>) -> Self {
-        Self {
-            fork,
-            legs: Vec::new(),
-        }
     }
 }
 
 impl LogPast<'_> {
     /// Follows a plan; takes as long as there is log between two checkpoints.
     pub(crate) fn follow(&self, plan: &Plan) -> Result<Then, Error> {
-        let at = plan.at;
-        let ops = self.ops(&plan.way.legs)?;
-        let meta = self.meta(plan)?;
-        let there = |(snapshot, gone): &&(Snapshot, Option<Sequence>)| {
-            snapshot.at <= at && !snapshot.meta.divergent && gone.is_none_or(|gone| gone > at)
+        let ops = self.ops(&plan.way.takes)?;
+        let mut meta = match &plan.meta {
+            Some(meta) => Some(meta.clone()),
+            None => rows::meta_at(self.index, plan.image, plan.at)?,
         };
-        let mut snapshots: Vec<Snapshot> = plan
-            .snapshots
-            .iter()
-            .filter(there)
-            .map(|(snapshot, _)| snapshot.clone())
-            .collect();
-        snapshots.sort_by_key(|snapshot| snapshot.at);
-        Ok(Then {
-            meta,
-            snapshots,
-            fork: plan.way.fork,
-            ops,
-        })
+        plan.learn(self.frames, plan.from, &mut meta)?;
+        let meta = meta.ok_or_else(|| Error::no_image(DOING, plan.image))?;
+        Ok(plan.then(meta, ops))
     }
 
-    fn ops(&self, legs: &[Leg]) -> Result<Vec<Op>, Error> {
+    fn ops(&self, takes: &[Take]) -> Result<Vec<Op>, Error> {
         let mut ops = Vec::new();
-        for leg in legs {
+        for take in takes {
             self.frames
-                .scan(leg.behind.next(), leg.upto, &mut |frame| {
+                .scan(take.behind.next(), take.upto, &mut |frame| {
                     for (i, record) in frame.records.iter().enumerate() {
                         let sequence = frame.first.plus(i as u64);
-                        if sequence > leg.behind && sequence <= leg.upto {
-                            ops.extend(op(record, leg.image));
+                        if sequence > take.behind && sequence <= take.upto {
+                            ops.extend(op(record, take));
                         }
                     }
                     Ok(())
                 })?;
         }
         Ok(ops)
-    }
-
-    /// Name and size then: as they were at a checkpoint, and what the log says of them behind it.
-    fn meta(&self, plan: &Plan) -> Result<ThenMeta, Error> {
-        let mut meta = rows::meta_at(self.index, plan.image, plan.at)?;
-        self.frames.scan(plan.from.next(), plan.at, &mut |frame| {
-            for (i, record) in frame.records.iter().enumerate() {
-                let sequence = frame.first.plus(i as u64);
-                if let FrameRecord::Change(change) = record
-                    && sequence > plan.from
-                    && sequence <= plan.at
-                {
-                    learn(&mut meta, plan, change);
-                }
-            }
-            Ok(())
-        })?;
-        meta.ok_or_else(|| Error::no_image(DOING, plan.image))
     }
 }
 
@@ -252,8 +262,9 @@ fn gone(at: Sequence) -> Error {
     Error::new(ErrorKind::NotFound, DOING, why)
 }
 
-/// What a record did to blocks of `image`.
-fn op(record: &FrameRecord, image: ImageId) -> Option<Op> {
+/// What a record did to the blocks that are taken over.
+fn op(record: &FrameRecord, take: &Take) -> Option<Op> {
+    let image = take.image;
     match record {
         FrameRecord::Data {
             image: of,
@@ -261,10 +272,14 @@ fn op(record: &FrameRecord, image: ImageId) -> Option<Op> {
             checksums,
             at,
             ..
-        } if *of == image => Some(Op::Put {
-            block: *block,
-            entries: apply::entries(*at, checksums),
-        }),
+        } if *of == image => {
+            let mut entries = apply::entries(*at, checksums);
+            entries.truncate(take.blocks.saturating_sub(*block).min(u32::MAX.into()) as usize);
+            Some(Op::Put {
+                block: *block,
+                entries,
+            })
+        }
         FrameRecord::Discard {
             image: of,
             block,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firebrick_index::{BranchId, Index};
+use firebrick_index::{BranchId, Index, Visit};
 use firebrick_log::Catalog;
 use firebrick_vocabulary::{ImageId, Sequence, SnapshotId, StoreId};
 use parking_lot::RwLock;
@@ -107,10 +107,17 @@ pub(crate) fn changed(
         match state.cell(*id) {
             Some(cell) => {
                 let image = cell.read();
-                image_rows(&mut rows, state, &image)?;
+                let row = ImageRow {
+                    meta: image.meta.clone(),
+                    branch: image.branch,
+                };
+                put(&mut rows, image_key(*id), &row)?;
             }
             None => remove(&mut rows, image_key(*id)),
         }
+    }
+    for ((image, at), then) in &state.then {
+        put(&mut rows, then_key(*image, *at), then)?;
     }
     for (image, id) in &changed.snapshots {
         let cell = state.cell(*image).map(|cell| cell.read());
@@ -122,20 +129,26 @@ pub(crate) fn changed(
     Ok(rows)
 }
 
-fn image_rows(rows: &mut Vec<Row>, state: &State, image: &ImageState) -> Result<(), Error> {
-    let row = ImageRow {
-        meta: image.meta.clone(),
-        branch: image.branch,
+/// The rows that say everything, for an index that has none yet.
+pub(crate) fn everything(state: &State, dead: &BTreeMap<u32, u64>) -> Result<Vec<Row>, Error> {
+    let snapshots = state.images.iter().flat_map(|(image, cell)| {
+        let ids: Vec<_> = cell.read().snapshots.iter().map(|s| s.meta.id).collect();
+        ids.into_iter().map(|id| (*image, id))
+    });
+    let all = Changed {
+        images: state.images.keys().copied().collect(),
+        snapshots: snapshots.collect(),
     };
-    put(rows, image_key(image.meta.id), &row)?;
-    if state.branches.kept().is_empty() {
-        return Ok(());
+    let branches: Vec<BranchId> = state.branches.ids().collect();
+    let mut rows = changed(state, &all, &branches)?;
+    if !state.branches.kept().is_empty() {
+        for (id, cell) in &state.images {
+            let then = ThenMeta::of(&cell.read().meta);
+            put(&mut rows, then_key(*id, state.sequence), &then)?;
+        }
     }
-    let then = ThenMeta {
-        name: image.meta.name.clone(),
-        size: image.meta.size,
-    };
-    put(rows, then_key(image.meta.id, state.sequence), &then)
+    put(&mut rows, DEAD.to_owned(), dead)?;
+    Ok(rows)
 }
 
 /// The rows about the segments.
@@ -157,8 +170,40 @@ pub(crate) fn dead(index: &Index) -> Result<BTreeMap<u32, u64>, Error> {
     bytes.map_or_else(|| Ok(BTreeMap::new()), |bytes| parse(&bytes))
 }
 
+/// Whatever has rows.
+pub(crate) trait Rows {
+    /// One of them.
+    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+    /// All whose keys begin with `prefix`, in their order.
+    fn rows(&self, prefix: &[u8], visit: &mut Visit<'_, Error>) -> Result<(), Error>;
+}
+
+impl Rows for Index {
+    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(Self::row(self, key)?)
+    }
+
+    fn rows(&self, prefix: &[u8], visit: &mut Visit<'_, Error>) -> Result<(), Error> {
+        Self::rows(self, prefix, visit)
+    }
+}
+
+impl Rows for BTreeMap<String, String> {
+    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let key = std::str::from_utf8(key).ok();
+        let found = key.and_then(|key| self.get(key));
+        Ok(found.map(|value| value.clone().into_bytes()))
+    }
+
+    fn rows(&self, prefix: &[u8], visit: &mut Visit<'_, Error>) -> Result<(), Error> {
+        let all = self.iter();
+        all.filter(|(key, _)| key.as_bytes().starts_with(prefix))
+            .try_for_each(|(key, value)| visit(key.as_bytes(), value.as_bytes()))
+    }
+}
+
 /// Everything that the rows say.
-pub(crate) fn load(index: &Index) -> Result<State, Error> {
+pub(crate) fn load(index: &impl Rows) -> Result<State, Error> {
     let document: Document = match index.row(STATE.as_bytes())? {
         Some(bytes) => parse(&bytes)?,
         None => Document::default(),
@@ -237,7 +282,7 @@ pub(crate) fn all(index: &Index) -> Result<Vec<(String, String)>, Error> {
 
 /// What is remembered of an image at or before `at`.
 pub(crate) fn meta_at(
-    index: &Index,
+    index: &impl Rows,
     image: ImageId,
     at: Sequence,
 ) -> Result<Option<ThenMeta>, Error> {

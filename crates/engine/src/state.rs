@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
 use crate::branch::Branches;
+use crate::past::ThenMeta;
 use crate::window::Kept;
 
 /// Everything that a store knows besides the blocks. Its own records and nothing else change it.
@@ -37,6 +38,8 @@ pub(crate) struct State {
     pub(crate) base: Sequence,
     /// What the next checkpoint has to write of it.
     pub(crate) changed: Changed,
+    /// What images were at kept checkpoints that are not written yet: by image and record.
+    pub(crate) then: BTreeMap<(ImageId, Sequence), ThenMeta>,
 }
 
 /// What has changed since the last checkpoint.
@@ -162,6 +165,20 @@ impl State {
         window.is_some_and(|window| window.has(sequence))
     }
 
+    /// Notes what changed images are now, for those who return to this checkpoint. It is kept from
+    /// here on, also while it is being written and if that fails.
+    pub(crate) fn note_then(&mut self) {
+        if self.branches.kept().is_empty() {
+            return;
+        }
+        for id in &self.changed.images {
+            if let Some(cell) = self.images.get(id) {
+                let then = ThenMeta::of(&cell.read().meta);
+                self.then.insert((*id, self.sequence), then);
+            }
+        }
+    }
+
     /// Lets go of a snapshot that record `gone` ended: at once, or once no kept checkpoint has it.
     pub(crate) fn bury(&mut self, image: ImageId, snapshot: Snapshot, gone: Sequence) {
         self.changed.snapshots.insert((image, snapshot.meta.id));
@@ -170,7 +187,7 @@ impl State {
             snapshot,
             gone,
         };
-        if ghost.haunts(self.branches.kept()) {
+        if self.branches.holds_everything() || ghost.haunts(self.branches.kept()) {
             self.ghosts.push(ghost);
         } else {
             self.branches

@@ -18,7 +18,7 @@ use crate::merge::{self, Touched, unwritten};
 use crate::places;
 use crate::points::{Batch, Moved, Points, Released};
 use crate::state::Core;
-use crate::stored::{Database, FILE, FOLDER, NEW_FILE, unreadable};
+use crate::stored::{Database, FILE, FOLDER, NEW_FILE, REBUILT_FILE, unreadable};
 use crate::view::{BranchId, Changed, View};
 
 /// How much memory an index may take, in bytes.
@@ -80,9 +80,38 @@ impl Index {
     /// none, and with [`ErrorKind::Damaged`] where the file cannot be understood.
     pub fn open(disk: &Arc<dyn Disk>, options: IndexOptions) -> Result<Self, Error> {
         Ok(Self {
-            core: Core::open(disk, options)?,
+            core: Core::open(disk, FILE, options)?,
             writer: Mutex::new(()),
         })
+    }
+
+    /// Begins an index anew beside the one that is there, if any: it counts only once it was
+    /// [published](Self::publish). What an earlier attempt left is removed.
+    pub fn begin(disk: &Arc<dyn Disk>, options: IndexOptions) -> Result<Self, Error> {
+        let failed = |error| Error::io("making an index", error);
+        disk.create_dir(FOLDER).map_err(failed)?;
+        disk.sync_dir("").map_err(failed)?;
+        remove(&**disk, REBUILT_FILE).map_err(failed)?;
+        Database::create(disk.create(REBUILT_FILE).map_err(failed)?)?;
+        Ok(Self {
+            core: Core::open(disk, REBUILT_FILE, options)?,
+            writer: Mutex::new(()),
+        })
+    }
+
+    /// Lets what was begun anew, as of its last commit, take the place of the index, durably.
+    pub fn publish(self, disk: &Arc<dyn Disk>) -> Result<(), Error> {
+        let failed = |error| Error::io("publishing the index", error);
+        if self.core.file() != REBUILT_FILE {
+            return Err(Error::new(ErrorKind::Exists, "publishing the index"));
+        }
+        // Closes it, and may write.
+        drop(self);
+        let file = disk.open(REBUILT_FILE).map_err(failed)?;
+        // It has its name only when it is whole.
+        file.sync().map_err(failed)?;
+        disk.rename(REBUILT_FILE, FILE).map_err(failed)?;
+        disk.sync_dir(FOLDER).map_err(failed)
     }
 
     /// The blocks from `block` on have these entries. One caller at a time; never waits for the

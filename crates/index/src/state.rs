@@ -43,6 +43,8 @@ impl State {
 /// The state, the file behind it, and what was read from there.
 pub(crate) struct Core {
     disk: Arc<dyn Disk>,
+    /// The name of the file.
+    file: &'static str,
     options: IndexOptions,
     state: RwLock<State>,
     pub(crate) cache: Cache,
@@ -52,8 +54,12 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn open(disk: &Arc<dyn Disk>, options: IndexOptions) -> Result<Self, Error> {
-        let database = Database::open(&**disk, options.pages_bytes)?;
+    pub(crate) fn open(
+        disk: &Arc<dyn Disk>,
+        file: &'static str,
+        options: IndexOptions,
+    ) -> Result<Self, Error> {
+        let database = Database::open(&**disk, file, options.pages_bytes)?;
         let stored = Stored::of(&Arc::new(database), 1)?;
         let mut moved = HashSet::new();
         for item in stored.places.iter().map_err(unreadable)? {
@@ -61,6 +67,7 @@ impl Core {
         }
         Ok(Self {
             disk: Arc::clone(disk),
+            file,
             options,
             state: RwLock::new(State {
                 active: Memtable::default(),
@@ -73,6 +80,10 @@ impl Core {
             reviving: Mutex::new(()),
             generations: AtomicU64::new(2),
         })
+    }
+
+    pub(crate) const fn file(&self) -> &'static str {
+        self.file
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -199,7 +210,7 @@ impl Core {
         }
         // From here on the old one writes nothing any more, whatever its users still try.
         failed.gate.shut();
-        let database = Database::open(&*self.disk, self.options.pages_bytes)?;
+        let database = Database::open(&*self.disk, self.file, self.options.pages_bytes)?;
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         let stored = Stored::of(&Arc::new(database), generation)?;
         let mut state = self.state.write();

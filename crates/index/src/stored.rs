@@ -33,6 +33,8 @@ pub(crate) const FOLDER: &str = "index";
 pub(crate) const FILE: &str = "index/leaves";
 /// The file while it is made.
 pub(crate) const NEW_FILE: &str = "index/new";
+/// The file of an index that is rebuilt and has not its name yet.
+pub(crate) const REBUILT_FILE: &str = "index/rebuilt";
 
 /// An open database.
 pub(crate) struct Database {
@@ -94,9 +96,9 @@ impl Database {
         database.write("making an index", |_| Ok(()))
     }
 
-    pub(crate) fn open(disk: &dyn Disk, pages_bytes: usize) -> Result<Self, Error> {
+    pub(crate) fn open(disk: &dyn Disk, name: &str, pages_bytes: usize) -> Result<Self, Error> {
         const DOING: &str = "opening the index";
-        let file = match disk.open(FILE) {
+        let file = match disk.open(name) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Error::new(ErrorKind::NotFound, DOING));
             }

@@ -16,6 +16,11 @@ impl Log {
         self.shared.segments.read().contiguous
     }
 
+    /// Log segments wholly before this record may be freed: what [`Self::trim`] was told.
+    pub fn kept_from(&self) -> Sequence {
+        self.shared.segments.read().keep_from
+    }
+
     /// Says that nobody will read the log in order before `keep_from` any more; what is not durable
     /// stays in any case, and what was said before is never taken back.
     pub fn trim(&self, keep_from: Sequence) {

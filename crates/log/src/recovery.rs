@@ -97,6 +97,12 @@ impl Recovery {
         self.superblock.store
     }
 
+    /// The first record from which on the log can be read in order: 1 where nothing was ever freed.
+    pub fn oldest(&self) -> Sequence {
+        let log = &self.found.log;
+        contiguous_from(log, log.len() - 1)
+    }
+
     /// Visits every frame from the one that holds record `from` on (`from - 1` is what the newest
     /// checkpoint holds, and must have been durable), each verified whole and durable, and finds the
     /// end. Removes nothing.

@@ -32,6 +32,11 @@ impl Content {
         self.live.len() as u64
     }
 
+    /// What programs read.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.live
+    }
+
     /// Fills the buffer, or not at all where the file ends before.
     pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) -> bool {
         let end = offset.saturating_add(buffer.len() as u64);

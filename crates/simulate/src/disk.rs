@@ -87,6 +87,11 @@ impl SimulatedDisk {
     /// From here on a sync of a file whose name fits is reported, and does nothing. The name is the
     /// one by which the file was created or opened.
     pub fn ignore_sync(&self, lie: impl Fn(&str) -> bool + Send + 'static) {
+        self.ignore_sync_where(move |name, _| lie(name));
+    }
+
+    /// As [`Self::ignore_sync`], where it also matters what programs read in the file.
+    pub fn ignore_sync_where(&self, lie: impl Fn(&str, &[u8]) -> bool + Send + 'static) {
         self.inner.lock().faults.ignore_sync = Some(Box::new(lie));
     }
 

@@ -2,8 +2,10 @@
 
 use std::io;
 
-/// Which syncs do nothing, by the name of the file or folder.
+/// Which syncs do nothing, by the name of the folder.
 type Lie = Box<dyn Fn(&str) -> bool + Send>;
+/// The same of files, by their names and what they hold.
+type FileLie = Box<dyn Fn(&str, &[u8]) -> bool + Send>;
 
 /// What a disk does wrong.
 #[derive(Default)]
@@ -13,7 +15,7 @@ pub(crate) struct Faults {
     pub(crate) stop_after: Option<u64>,
     pub(crate) writes: Failures,
     pub(crate) syncs: Failures,
-    pub(crate) ignore_sync: Option<Lie>,
+    pub(crate) ignore_sync: Option<FileLie>,
     pub(crate) ignore_sync_dir: Option<Lie>,
 }
 
@@ -71,8 +73,9 @@ impl Faults {
         })
     }
 
-    pub(crate) fn ignores_sync(&self, name: &str) -> bool {
-        self.ignore_sync.as_ref().is_some_and(|lie| lie(name))
+    pub(crate) fn ignores_sync(&self, name: &str, bytes: &[u8]) -> bool {
+        let lie = self.ignore_sync.as_ref();
+        lie.is_some_and(|lie| lie(name, bytes))
     }
 
     pub(crate) fn ignores_sync_dir(&self, name: &str) -> bool {

@@ -72,7 +72,10 @@ impl DiskFile for SimulatedFile {
             disk.files[self.id].lose_unsynced();
             return Err(error);
         }
-        if fate == Fate::Done && !disk.faults.ignores_sync(&self.name) {
+        let ignored = disk
+            .faults
+            .ignores_sync(&self.name, disk.files[self.id].bytes());
+        if fate == Fate::Done && !ignored {
             disk.files[self.id].sync();
         }
         fate.answer()

@@ -12,6 +12,8 @@ mod disk;
 mod faults;
 mod file;
 mod names;
+mod seeds;
 
 pub use clock::SimulatedClock;
 pub use disk::SimulatedDisk;
+pub use seeds::{every_seed, seeds};

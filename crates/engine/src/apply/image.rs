@@ -11,10 +11,19 @@ use firebrick_vocabulary::{
 use parking_lot::RwLock;
 
 use super::{Stamp, Target, missing, own};
-use crate::branch::Fork;
+use crate::branch::{Fork, Take};
 use crate::error::Error;
 use crate::past::{Op, Then};
 use crate::state::{ImageMeta, ImageState, LOCAL_KEY, Snapshot, SnapshotMeta, Window};
+
+/// What a new branch begins with.
+#[derive(Default)]
+struct Start {
+    fork: Option<Fork>,
+    takes: Vec<Take>,
+    /// What the records that it takes over did.
+    ops: Vec<Op>,
+}
 
 impl Target<'_> {
     pub(super) fn create(&mut self, stamp: Stamp, change: &Change) -> Result<(), Error> {
@@ -32,12 +41,12 @@ impl Target<'_> {
             return Ok(());
         };
         let blocks = size.0.div_ceil(BLOCK_SIZE);
-        let (fork, ops) = match origin {
-            None => (None, Vec::new()),
+        let Start { fork, takes, ops } = match origin {
+            None => Start::default(),
             Some(origin) => self.origin(stamp, *origin, blocks)?,
         };
         let branches = &mut self.state.branches;
-        let branch = branches.begin(*image, stamp.sequence, fork);
+        let branch = branches.begin(*image, stamp.sequence, fork, takes);
         let view = branches.view(branch);
         let window = (*mirrored && *role == Role::Primary).then(|| Window::open(stamp.sequence));
         let mut meta = ImageMeta {
@@ -69,51 +78,47 @@ impl Target<'_> {
             .images
             .insert(*image, Arc::new(RwLock::new(created)));
         self.state.changed.images.insert(*image);
-        self.replay(branch, stamp.sequence, &ops, blocks);
+        self.replay(branch, stamp, &ops, blocks);
         Ok(())
     }
 
     /// Where a clone of `blocks` blocks starts, and what it takes over behind that.
-    fn origin(
-        &mut self,
-        stamp: Stamp,
-        origin: ImageOrigin,
-        blocks: u64,
-    ) -> Result<(Option<Fork>, Vec<Op>), Error> {
+    fn origin(&mut self, stamp: Stamp, origin: ImageOrigin, blocks: u64) -> Result<Start, Error> {
         if let Some(at) = origin.at {
             let then = self.past.image_at(self.state, origin.image, at)?;
             let fork = then.fork.map(|fork| Fork {
                 blocks: fork.blocks.min(blocks),
                 ..fork
             });
-            return Ok((fork, then.ops));
+            let takes = then.takes.into_iter().map(|take| Take {
+                blocks: take.blocks.min(blocks),
+                ..take
+            });
+            return Ok(Start {
+                fork,
+                takes: takes.collect(),
+                ops: then.ops,
+            });
         }
         let Some(cell) = self.state.images.get(&origin.image) else {
             missing(origin.image, stamp);
-            return Ok((None, Vec::new()));
+            return Ok(Start::default());
         };
         let image = cell.read();
         let (branch, at) = match origin.snapshot.and_then(|id| image.snapshot(id)) {
             Some(snapshot) => (snapshot.branch, snapshot.at),
             None => (image.branch, stamp.sequence),
         };
-        let fork = Fork {
-            branch,
-            at,
-            upto: at,
-            blocks,
-        };
-        Ok((Some(fork), Vec::new()))
+        let fork = Fork { branch, at, blocks };
+        Ok(Start {
+            fork: Some(fork),
+            ..Start::default()
+        })
     }
 
     /// Takes over into a new branch what another one was changed by.
-    fn replay(
-        &mut self,
-        branch: firebrick_index::BranchId,
-        tag: Sequence,
-        ops: &[Op],
-        blocks: u64,
-    ) {
+    fn replay(&mut self, branch: firebrick_index::BranchId, stamp: Stamp, ops: &[Op], blocks: u64) {
+        let tag = taken_tag(stamp.sequence);
         for op in ops {
             match op {
                 Op::Put { block, entries } => {
@@ -227,10 +232,9 @@ impl Target<'_> {
         let fork = Fork {
             branch: target.branch,
             at: target.at,
-            upto: target.at,
             blocks: size.0.div_ceil(BLOCK_SIZE),
         };
-        self.begin(stamp, &mut rolled, Some(fork));
+        self.begin(stamp, &mut rolled, Some(fork), Vec::new());
         rolled.meta.size = size;
         own(&mut rolled.meta, stamp);
         self.state.changed.images.insert(image);
@@ -249,9 +253,9 @@ impl Target<'_> {
         };
         let then = self.past.image_at(self.state, image, to)?;
         let mut restored = cell.write();
-        self.begin(stamp, &mut restored, then.fork);
+        self.begin(stamp, &mut restored, then.fork, then.takes);
         let blocks = size.0.div_ceil(BLOCK_SIZE);
-        self.replay(restored.branch, stamp.sequence, &then.ops, blocks);
+        self.replay(restored.branch, stamp, &then.ops, blocks);
         restored.meta.size = size;
         own(&mut restored.meta, stamp);
         self.state.changed.images.insert(image);
@@ -259,10 +263,16 @@ impl Target<'_> {
     }
 
     /// The image goes on with a new branch.
-    fn begin(&mut self, stamp: Stamp, image: &mut ImageState, fork: Option<Fork>) {
+    fn begin(
+        &mut self,
+        stamp: Stamp,
+        image: &mut ImageState,
+        fork: Option<Fork>,
+        takes: Vec<Take>,
+    ) {
         let branches = &mut self.state.branches;
         let former = image.branch;
-        image.branch = branches.begin(image.meta.id, stamp.sequence, fork);
+        image.branch = branches.begin(image.meta.id, stamp.sequence, fork, takes);
         image.view = branches.view(image.branch);
         // Last: what the new one starts from must be held before.
         branches.end(former, stamp.sequence);
@@ -288,8 +298,8 @@ impl Target<'_> {
         self.state.branches.hold(kept.branch, kept.at);
         self.restore_snapshots(&mut image, &then, kept);
         let blocks = then.meta.size.0.div_ceil(BLOCK_SIZE);
-        self.begin(stamp, &mut image, then.fork);
-        self.replay(image.branch, stamp.sequence, &then.ops, blocks);
+        self.begin(stamp, &mut image, then.fork, then.takes);
+        self.replay(image.branch, stamp, &then.ops, blocks);
         self.state.names.remove(&image.meta.name);
         self.state.names.insert(then.meta.name.clone(), step.image);
         image.meta.size = then.meta.size;
@@ -328,6 +338,12 @@ impl Target<'_> {
         snapshots.push(kept);
         image.snapshots = snapshots;
     }
+}
+
+/// The tag of what a branch that begins with record `since` takes over: a checkpoint right behind
+/// that record, which may be kept, shows it.
+pub(crate) const fn taken_tag(since: Sequence) -> Sequence {
+    Sequence(since.0.saturating_sub(1))
 }
 
 /// Changes of what is neither blocks nor snapshots nor a name.

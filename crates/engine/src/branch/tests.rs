@@ -12,7 +12,6 @@ fn fork(branch: BranchId, sequence: u64) -> Fork {
     Fork {
         branch,
         at: at(sequence),
-        upto: at(sequence),
         blocks: 100,
     }
 }
@@ -27,13 +26,13 @@ fn steps(view: &View) -> Vec<(u64, u64, u64)> {
 #[test]
 fn a_view_goes_down_through_the_forks_and_never_gets_wider() {
     let mut branches = Branches::default();
-    let one = branches.begin(ImageId::random(), at(1), None);
-    let two = branches.begin(ImageId::random(), at(5), Some(fork(one, 5)));
+    let one = branches.begin(ImageId::random(), at(1), None, Vec::new());
+    let two = branches.begin(ImageId::random(), at(5), Some(fork(one, 5)), Vec::new());
     let wide = Fork {
         blocks: 1000,
         ..fork(two, 7)
     };
-    let three = branches.begin(ImageId::random(), at(9), Some(wide));
+    let three = branches.begin(ImageId::random(), at(9), Some(wide), Vec::new());
     let head = u64::MAX;
     assert_eq!(
         steps(&branches.view(three)),
@@ -48,7 +47,7 @@ fn a_view_goes_down_through_the_forks_and_never_gets_wider() {
 #[test]
 fn a_tag_is_the_newest_point() {
     let mut branches = Branches::default();
-    let one = branches.begin(ImageId::random(), at(3), None);
+    let one = branches.begin(ImageId::random(), at(3), None, Vec::new());
     assert_eq!(branches.tag(one), at(3));
     branches.hold(one, at(8));
     assert_eq!(branches.tag(one), at(8));
@@ -67,8 +66,8 @@ fn a_tag_is_the_newest_point() {
 fn a_branch_lives_as_long_as_somebody_sees_it_and_takes_its_parents_along() {
     let mut branches = Branches::default();
     let (image, clone) = (ImageId::random(), ImageId::random());
-    let one = branches.begin(image, at(1), None);
-    let two = branches.begin(clone, at(5), Some(fork(one, 5)));
+    let one = branches.begin(image, at(1), None, Vec::new());
+    let two = branches.begin(clone, at(5), Some(fork(one, 5)), Vec::new());
     branches.end(one, at(10));
     assert!(branches.get(one).is_some(), "its child needs it");
     assert_eq!(branches.of_record(image, at(4)), Some(one));
@@ -84,9 +83,9 @@ fn a_branch_lives_as_long_as_somebody_sees_it_and_takes_its_parents_along() {
 fn a_kept_checkpoint_holds_what_was_a_head_then() {
     let mut branches = Branches::default();
     let image = ImageId::random();
-    let one = branches.begin(image, at(1), None);
+    let one = branches.begin(image, at(1), None, Vec::new());
     branches.keep(vec![at(5)]);
-    let two = branches.begin(image, at(8), None);
+    let two = branches.begin(image, at(8), None, Vec::new());
     branches.end(one, at(8));
     assert!(branches.get(one).is_some());
     branches.keep(vec![at(5), at(9)]);
@@ -99,11 +98,12 @@ fn a_kept_checkpoint_holds_what_was_a_head_then() {
 #[test]
 fn the_first_point_behind_a_birth_is_its_witness() {
     let mut branches = Branches::default();
-    let one = branches.begin(ImageId::random(), at(1), None);
+    let image = ImageId::random();
+    let one = branches.begin(image, at(1), None, Vec::new());
     branches.hold(one, at(10));
     branches.hold(one, at(20));
     let witness = |birth| {
-        let views = branches.witnesses(one, at(birth));
+        let views = branches.witnesses(image, at(birth));
         views
             .iter()
             .map(|view| steps(view)[0].1)
@@ -115,23 +115,32 @@ fn the_first_point_behind_a_birth_is_its_witness() {
 }
 
 #[test]
-fn who_took_over_records_behind_a_point_is_a_witness_too() {
+fn who_took_over_records_is_a_witness_too() {
     let mut branches = Branches::default();
     let image = ImageId::random();
-    let one = branches.begin(image, at(1), None);
+    let one = branches.begin(image, at(1), None, Vec::new());
     branches.hold(one, at(10));
-    let taker = Fork {
+    let take = Take {
+        image,
+        behind: at(10),
         upto: at(15),
-        ..fork(one, 10)
+        blocks: 100,
     };
-    let two = branches.begin(ImageId::random(), at(30), Some(taker));
-    let witness = |birth| {
-        let views = branches.witnesses(one, at(birth));
+    let clone = ImageId::random();
+    let two = branches.begin(clone, at(30), Some(fork(one, 10)), vec![take]);
+    // Even where there is no point to start from.
+    let three = branches.begin(ImageId::random(), at(31), None, vec![take]);
+    let witness = |branches: &Branches, birth| {
+        let views = branches.witnesses(image, at(birth));
         let first = |view: &View| (steps(view)[0].0, steps(view)[0].1);
         views.iter().map(first).collect::<Vec<_>>()
     };
-    assert_eq!(witness(12), [(one.0, u64::MAX), (two.0, u64::MAX)]);
-    assert_eq!(witness(16), [(one.0, u64::MAX)]);
+    let head = u64::MAX;
+    let all = [(one.0, head), (two.0, head), (three.0, head)];
+    assert_eq!(witness(&branches, 12), all);
+    assert_eq!(witness(&branches, 16), all[..1]);
     branches.end(two, at(40));
-    assert_eq!(branches.witnesses(one, at(12)).len(), 1);
+    branches.end(one, at(41));
+    // And where the branch of the records is gone.
+    assert_eq!(witness(&branches, 12), all[2..]);
 }

@@ -67,7 +67,6 @@ impl Core {
             }
         }
         self.log.flush()?;
-        self.trim();
         Ok(at)
     }
 }

@@ -5,9 +5,10 @@
 //! what is live. How much dead data may lie around depends on how much room is left.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use firebrick_log::{SegmentInfo, SegmentKind};
-use firebrick_vocabulary::BLOCK_SIZE;
+use firebrick_vocabulary::{BLOCK_SIZE, Sequence};
 
 use crate::commit::Core;
 use crate::error::Error;
@@ -89,10 +90,19 @@ impl Core {
     /// Bytes used and live in full segments, as far as is known, and those that may be cleaned.
     fn candidates(&self) -> Result<(u64, u64, Vec<Candidate>), Error> {
         let now = self.clock.now();
-        let keep_from = self.keep_from();
+        let keep_from = self.log.kept_from();
+        let segments = self.log.catalog().segments;
+        // Where a segment between two was freed, the one before is read in order with the one behind.
+        let behind: BTreeMap<u32, Sequence> = {
+            let log = segments.iter().filter(|one| one.kind == SegmentKind::Log);
+            let next = log.clone().skip(1);
+            log.zip(next)
+                .map(|(one, next)| (one.number, next.first))
+                .collect()
+        };
         let (mut used, mut all_live) = (0, 0);
         let mut candidates = Vec::new();
-        for segment in self.log.catalog().segments {
+        for segment in segments {
             let usage = match segment.usage {
                 Some(usage) => usage,
                 None => self.log.measure(segment.number)?,
@@ -105,7 +115,10 @@ impl Core {
             used += segment.len;
             all_live += live;
             let past = match segment.kind {
-                SegmentKind::Log => usage.last < keep_from,
+                SegmentKind::Log => behind
+                    .get(&segment.number)
+                    .map_or_else(|| usage.last.next(), |first| *first)
+                    .le(&keep_from),
                 SegmentKind::Packed => true,
             };
             if past && !damaged {

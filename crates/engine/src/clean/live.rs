@@ -82,8 +82,6 @@ impl Core {
     }
 
     fn witnesses(&self, image: ImageId, birth: Sequence) -> Vec<View> {
-        let state = self.lock();
-        let branch = state.branches.of_record(image, birth);
-        branch.map_or_else(Vec::new, |branch| state.branches.witnesses(branch, birth))
+        self.lock().branches.witnesses(image, birth)
     }
 }

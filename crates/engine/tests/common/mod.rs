@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firebrick_engine::{Error, Image, NewImage, NewOrigin, Store, Write};
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, SnapshotName};
+use firebrick_engine::{Error, ErrorKind, Image, MapView, NewImage, NewOrigin, Store, Write};
+use firebrick_log::Checksum;
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, Sequence, SnapshotName};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
@@ -14,6 +15,10 @@ use rand::seq::IteratorRandom;
 const BLOCK: usize = BLOCK_SIZE as usize;
 const IMAGES_MAX: usize = 5;
 const BLOCKS_MAX: usize = 40;
+/// The size of the few images whose blocks are in more than one leaf of the index.
+const BLOCKS_MANY: usize = 300;
+/// The most blocks of one write.
+const WRITE_MAX: usize = 24;
 
 /// All images; clones share what they have in common.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,6 +44,10 @@ pub(crate) enum Step {
     Snapshot(ImageId, String),
     Unsnapshot(ImageId, String),
     RollBack(ImageId, String),
+    /// A clone of what an image was at the record that it names, which is the content.
+    ClonePast(NewImage, Arc<Vec<u8>>),
+    /// The image becomes what it was at a record.
+    Restore(ImageId, Sequence, Arc<Vec<u8>>),
 }
 
 fn snapshot_name(name: &str) -> SnapshotName {
@@ -47,6 +56,16 @@ fn snapshot_name(name: &str) -> SnapshotName {
 
 fn fresh(random: &mut StdRng) -> String {
     format!("n{:016x}", random.random::<u64>())
+}
+
+/// The size of an image.
+fn blocks(random: &mut StdRng) -> usize {
+    let most = if random.random_bool(0.05) {
+        BLOCKS_MANY
+    } else {
+        BLOCKS_MAX
+    };
+    random.random_range(1..=most)
 }
 
 fn bytes(random: &mut StdRng, len: usize) -> Vec<u8> {
@@ -70,7 +89,7 @@ impl Step {
                 Self::create(Some((id, image, snapshot)), random)
             }
             (3, None) => Self::Remove(id),
-            (4, _) => Self::Resize(id, random.random_range(1..=BLOCKS_MAX) * BLOCK),
+            (4, _) => Self::Resize(id, blocks(random) * BLOCK),
             (5 | 6, _) => Self::Snapshot(id, fresh(random)),
             (7, Some(name)) => Self::Unsnapshot(id, name),
             (8 | 9, Some(name)) => Self::RollBack(id, name),
@@ -93,14 +112,10 @@ impl Step {
     }
 
     fn create(origin: Option<(ImageId, &Modelled, Option<String>)>, random: &mut StdRng) -> Self {
-        let least = origin.as_ref().map_or(1, |(_, image, snapshot)| {
-            let from = snapshot.as_ref().map(|name| &image.snapshots[name]);
-            from.unwrap_or(&image.content).len() / BLOCK
-        });
         Self::Create(NewImage {
             id: ImageId(uuid::Builder::from_random_bytes(random.random()).into_uuid()),
             name: ImageName::new(fresh(random)).unwrap(),
-            size: Bytes((random.random_range(least..=BLOCKS_MAX) * BLOCK) as u64),
+            size: Bytes((blocks(random) * BLOCK) as u64),
             origin: origin.map(|(image, _, snapshot)| NewOrigin {
                 image,
                 snapshot: snapshot.as_deref().map(snapshot_name),
@@ -110,11 +125,57 @@ impl Step {
         })
     }
 
+    /// A return to what an image was earlier, or a clone of that; `None` where nothing is known of an
+    /// earlier state that is retained. `past` is what was there at some records, oldest first.
+    #[allow(dead_code, reason = "not every test that shares this looks back")]
+    pub(crate) fn back(
+        store: &Store,
+        model: &Model,
+        past: &[(Sequence, Model)],
+        random: &mut StdRng,
+    ) -> Option<Self> {
+        let id = *model.0.keys().choose(random)?;
+        let (oldest, newest) = store.window(id).ok()??;
+        let within = past.iter().filter(|(at, model)| {
+            (oldest.sequence..=newest.sequence).contains(at) && model.0.contains_key(&id)
+        });
+        let (at, then) = within.choose(random)?;
+        let content = Arc::clone(&then.0[&id].content);
+        if random.random() {
+            return Some(Self::Restore(id, *at, content));
+        }
+        let Self::Create(mut new) = Self::create(None, random) else {
+            return None;
+        };
+        new.origin = Some(NewOrigin {
+            image: id,
+            snapshot: None,
+            at: Some(*at),
+        });
+        if random.random() {
+            new.size = Bytes(content.len() as u64);
+        }
+        (model.0.len() < IMAGES_MAX).then_some(Self::ClonePast(new, content))
+    }
+
+    /// Whether it wins room, so that it must be possible where there is none.
+    #[allow(dead_code, reason = "not every test that shares this fills the store")]
+    pub(crate) fn frees(&self) -> bool {
+        let whole = |at: &usize| at.is_multiple_of(BLOCK);
+        match self {
+            Self::Remove(_) | Self::Unsnapshot(..) => true,
+            Self::Discard(_, offset, len) | Self::Zero(_, offset, len) => {
+                whole(offset) && whole(len)
+            }
+            _ => false,
+        }
+    }
+
     fn write_whole(id: ImageId, blocks: usize, random: &mut StdRng) -> Self {
         let count = random.random_range(1..4);
         let one = |_| {
             let first = random.random_range(0..blocks);
-            let blocks = random.random_range(1..=blocks - first);
+            let blocks = random.random_range(1..=(blocks - first).min(WRITE_MAX));
             (first * BLOCK, bytes(random, blocks * BLOCK))
         };
         Self::Write(id, (0..count).map(one).collect())
@@ -123,7 +184,10 @@ impl Step {
     /// Carries it out.
     pub(crate) fn run(&self, store: &Store) -> Result<(), Error> {
         match self {
-            Self::Create(new) => store.create_image(new.clone()).map(drop),
+            Self::Create(new) | Self::ClonePast(new, _) => {
+                store.create_image(new.clone()).map(drop)
+            }
+            Self::Restore(id, at, _) => store.roll_back_to(*id, *at),
             Self::Remove(id) => store.remove_image(*id),
             Self::Resize(id, len) => store.resize_image(*id, Bytes(*len as u64)),
             Self::Write(id, writes) => {
@@ -157,6 +221,8 @@ impl Step {
         let mut model = before.clone();
         match self {
             Self::Create(new) => model.create(new),
+            Self::ClonePast(new, content) => model.make(new, Arc::clone(content)),
+            Self::Restore(id, _, content) => model.image(*id).content = Arc::clone(content),
             Self::Remove(id) => drop(model.0.remove(id)),
             Self::Resize(id, len) => Arc::make_mut(&mut model.image(*id).content).resize(*len, 0),
             Self::Write(id, writes) => {
@@ -192,12 +258,16 @@ impl Model {
     }
 
     fn create(&mut self, new: &NewImage) {
-        let mut content = new.origin.as_ref().map_or_else(Arc::default, |origin| {
+        let content = new.origin.as_ref().map_or_else(Arc::default, |origin| {
             let image = &self.0[&origin.image];
             let snapshot = origin.snapshot.as_ref();
             let from = snapshot.map(|name| &image.snapshots[name.as_str()]);
             Arc::clone(from.unwrap_or(&image.content))
         });
+        self.make(new, content);
+    }
+
+    fn make(&mut self, new: &NewImage, mut content: Arc<Vec<u8>>) {
         Arc::make_mut(&mut content).resize(new.size.0 as usize, 0);
         let image = Modelled {
             name: new.name.as_str().to_owned(),
@@ -223,6 +293,20 @@ impl Model {
         states
     }
 
+    /// The images and what they hold.
+    #[allow(dead_code, reason = "not every test that shares this asks")]
+    pub(crate) fn contents(&self) -> impl Iterator<Item = (ImageId, Arc<Vec<u8>>)> {
+        let contents = self.0.iter();
+        contents.map(|(id, image)| (*id, Arc::clone(&image.content)))
+    }
+
+    /// Snapshots of an image with what they hold, by name.
+    #[allow(dead_code, reason = "not every test that shares this asks")]
+    pub(crate) fn snapshots(&self, id: ImageId) -> impl Iterator<Item = (&str, &Arc<Vec<u8>>)> {
+        let snapshots = self.0[&id].snapshots.iter();
+        snapshots.map(|(name, content)| (name.as_str(), content))
+    }
+
     /// What the store holds.
     pub(crate) fn of(store: &Store) -> Result<Self, Error> {
         let mut model = Self::default();
@@ -240,13 +324,7 @@ fn read(store: &Store, image: &Image) -> Result<Modelled, Error> {
     image.read(0, &mut content)?;
     let mut snapshots = BTreeMap::new();
     for snapshot in store.copy_source(image.id())?.snapshots {
-        let mut content = vec![0; snapshot.size.0 as usize];
-        for changed in snapshot.map.changed_since(None, 0, usize::MAX)? {
-            let from = changed.block as usize * BLOCK;
-            if let Some(entry) = changed.entry {
-                store.read_log(entry.at, &mut content[from..from + BLOCK])?;
-            }
-        }
+        let content = read_map(store, &snapshot.map, snapshot.size.0 as usize)?;
         snapshots.insert(snapshot.name.as_str().to_owned(), Arc::new(content));
     }
     Ok(Modelled {
@@ -254,4 +332,24 @@ fn read(store: &Store, image: &Image) -> Result<Modelled, Error> {
         content: Arc::new(content),
         snapshots,
     })
+}
+
+/// The first `len` bytes of what a view shows, checked.
+pub(crate) fn read_map(store: &Store, map: &MapView, len: usize) -> Result<Vec<u8>, Error> {
+    let mut content = vec![0; len];
+    for changed in map.changed_since(None, 0, usize::MAX)? {
+        let from = changed.block as usize * BLOCK;
+        if let Some(entry) = changed.entry {
+            let block = &mut content[from..from + BLOCK];
+            store.read_log(entry.at, block)?;
+            if Checksum::of(block) != entry.checksum {
+                return Err(Error {
+                    kind: ErrorKind::Damaged,
+                    doing: "read a view",
+                    why: format!("block {} fails its checksum", changed.block),
+                });
+            }
+        }
+    }
+    Ok(content)
 }
