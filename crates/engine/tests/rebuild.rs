@@ -143,7 +143,8 @@ impl Life {
             if store.images().len() >= IMAGES_MAX {
                 return;
             }
-            let clone = ImageId::random();
+            let clone = uuid::Builder::from_random_bytes(self.random.random());
+            let clone = ImageId(clone.into_uuid());
             let origin = NewOrigin {
                 image: id,
                 snapshot: None,
