@@ -99,9 +99,10 @@ impl Target<'_> {
         };
         let entries = entries(at, checksums);
         let mut image = cell.write();
-        let tag = self.state.branches.tag(image.branch);
+        let tag = self.state.branches.tag_change(image.branch);
         self.blocks.put(image.branch, tag, block, &entries);
         own(&mut image.meta, stamp);
+        self.state.changed.written.insert(image.meta.id);
     }
 
     /// Blocks read as zeroes from here on.
@@ -111,10 +112,11 @@ impl Target<'_> {
             return missing(image, stamp);
         };
         let mut image = cell.write();
-        let tag = self.state.branches.tag(image.branch);
+        let tag = self.state.branches.tag_change(image.branch);
         let end = block.saturating_add(blocks);
         self.blocks.clear(image.branch, tag, block, end);
         own(&mut image.meta, stamp);
+        self.state.changed.written.insert(image.meta.id);
     }
 
     /// Anything else.
@@ -164,6 +166,7 @@ impl Target<'_> {
                 self.on(stamp, *image, |image| {
                     image::meta(&mut image.meta, stamp, change);
                 });
+                self.state.note_retention(*image);
             }
         }
         Ok(())

@@ -12,6 +12,8 @@ use firebrick_index::{BranchId, Points, Step, View};
 use firebrick_vocabulary::{ImageId, Sequence};
 use serde::{Deserialize, Serialize};
 
+use crate::shared::Shared;
+
 /// Sees everything.
 pub(crate) const HEAD: Sequence = Sequence(u64::MAX);
 
@@ -60,16 +62,18 @@ pub(crate) struct Take {
 #[derive(Clone)]
 pub(crate) struct Line {
     pub(crate) branch: Branch,
-    /// Its own points, and how many hold each. Shared with a checkpoint that runs.
-    pub(crate) points: Arc<BTreeMap<Sequence, u32>>,
+    /// Its own points, and how many hold each.
+    pub(crate) points: Shared<Sequence, u32>,
     /// What its head shows.
     pub(crate) view: View,
+    /// No change of it has a tag behind this one.
+    newest: Sequence,
 }
 
 /// All branches of a store.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(crate) struct Branches {
-    lines: BTreeMap<BranchId, Line>,
+    lines: Shared<BranchId, Line>,
     /// By image and first record.
     by_image: BTreeMap<(ImageId, Sequence), BranchId>,
     /// Checkpoints that are points of every branch that was a head then, oldest first.
@@ -91,6 +95,8 @@ pub(crate) struct Branches {
 pub(crate) struct Garbage {
     /// Branch, the point before, the point that is gone.
     pub(crate) sweeps: Vec<(BranchId, Sequence, Sequence)>,
+    /// Branch, the point that is gone, the point behind: where the other side is more to look at.
+    pub(crate) behind: Vec<(BranchId, Sequence, Sequence)>,
     /// Branches that are gone altogether.
     pub(crate) dropped: Vec<BranchId>,
 }
@@ -98,8 +104,9 @@ pub(crate) struct Garbage {
 impl Line {
     fn begin(branch: Branch, view: View) -> Self {
         Self {
+            newest: branch.since,
             branch,
-            points: Arc::default(),
+            points: Shared::default(),
             view,
         }
     }
@@ -141,11 +148,13 @@ impl Line {
 }
 
 impl Branches {
-    /// What was remembered of them. Points are not part of it; they are held again.
+    /// What was remembered of them when record `now` was the newest. Points are not part of it; they
+    /// are held again.
     pub(crate) fn load(
         branches: impl IntoIterator<Item = (BranchId, Branch)>,
         kept: Vec<Sequence>,
         newest: u64,
+        now: Sequence,
     ) -> Self {
         let mut all = Self {
             kept: Arc::new(kept),
@@ -155,6 +164,9 @@ impl Branches {
         // Parents have lower numbers.
         for (id, branch) in branches {
             all.insert(id, branch);
+            if let Some(line) = all.lines.get_mut(&id) {
+                line.newest = now;
+            }
         }
         let forks: Vec<Fork> = all
             .lines
@@ -296,6 +308,17 @@ impl Branches {
             .unwrap_or_default()
     }
 
+    /// As [`Self::tag`], for a change that is made.
+    pub(crate) fn tag_change(&mut self, id: BranchId) -> Sequence {
+        let tag = self.tag(id);
+        if self.lines.get(&id).is_some_and(|line| line.newest < tag)
+            && let Some(line) = self.lines.get_mut(&id)
+        {
+            line.newest = tag;
+        }
+        tag
+    }
+
     /// The head of a branch ends with record `until`.
     pub(crate) fn end(&mut self, id: BranchId, until: Sequence) {
         if let Some(line) = self.lines.get_mut(&id) {
@@ -310,7 +333,8 @@ impl Branches {
     /// `at` becomes a point of the branch, or is held once more.
     pub(crate) fn hold(&mut self, id: BranchId, at: Sequence) {
         if let Some(line) = self.lines.get_mut(&id) {
-            *Arc::make_mut(&mut line.points).entry(at).or_default() += 1;
+            let holders = line.points.get(&at).copied().unwrap_or_default();
+            line.points.insert(at, holders + 1);
         }
     }
 
@@ -319,7 +343,7 @@ impl Branches {
         let Some(line) = self.lines.get_mut(&id) else {
             return;
         };
-        let points = Arc::make_mut(&mut line.points);
+        let points = &mut line.points;
         match points.get_mut(&at) {
             Some(count) if *count > 1 => *count -= 1,
             Some(_) => {
@@ -342,7 +366,10 @@ impl Branches {
         if gone.is_empty() {
             return;
         }
-        let ids: Vec<BranchId> = self.lines.keys().copied().collect();
+        // What has not changed since the first of them looks the same at all of them.
+        let concerned = |line: &Line| line.branch.until.is_some() || line.newest >= gone[0];
+        let lines = self.lines.range(..).filter(|(_, line)| concerned(line));
+        let ids: Vec<BranchId> = lines.map(|(id, _)| *id).collect();
         for id in ids {
             for at in &gone {
                 let Some(line) = self.lines.get(&id) else {
@@ -357,19 +384,29 @@ impl Branches {
         }
     }
 
-    /// Notes that a point is gone, so that the index can be rid of what only it showed.
+    /// Notes that a point is gone, so that the index can be rid of what only it showed: leaves that
+    /// changed behind the point before, and again before the next one.
     fn swept(&mut self, id: BranchId, at: Sequence) {
         let Some(line) = self.lines.get(&id) else {
             return;
         };
-        let own = line
-            .points
-            .range(..at)
-            .next_back()
-            .map(|(before, _)| *before);
-        let kept = self.kept.iter().rev().find(|kept| **kept < at).copied();
-        let before = own.max(kept).unwrap_or_default();
-        self.garbage.sweeps.push((id, before, at));
+        let own = line.points.range(..at).next_back();
+        let kept = self.kept.partition_point(|kept| *kept < at);
+        let kept = kept.checked_sub(1).map(|last| self.kept[last]);
+        let before = own.map(|(before, _)| *before).max(kept);
+        let next = match at {
+            HEAD => None,
+            _ => line.first_from(&self.kept, at.next()),
+        };
+        let from = before.unwrap_or_default();
+        match next {
+            Some(_) if line.newest < at => {}
+            // Of the two sides the one with fewer records.
+            Some(next) if before.is_none_or(|before| next.0 - at.0 < at.0 - before.0) => {
+                self.garbage.behind.push((id, at, next));
+            }
+            Some(_) | None => self.garbage.sweeps.push((id, from, at)),
+        }
     }
 
     /// Lets go of a branch that shows nothing to anybody any more, and of what it started from.
@@ -407,7 +444,7 @@ impl Branches {
             if let Some(fork) = parent
                 && let Some(line) = self.lines.get_mut(&fork.branch)
             {
-                let points = Arc::make_mut(&mut line.points);
+                let points = &mut line.points;
                 match points.get_mut(&fork.at) {
                     Some(count) if *count > 1 => *count -= 1,
                     Some(_) => {
@@ -495,7 +532,7 @@ impl Branches {
 
 /// The branches at one moment.
 pub(crate) struct Seen {
-    lines: BTreeMap<BranchId, Line>,
+    lines: Shared<BranchId, Line>,
     kept: Arc<Vec<Sequence>>,
 }
 

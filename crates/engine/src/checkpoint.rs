@@ -8,18 +8,20 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use firebrick_index::{Batch, Sweep};
+use firebrick_index::{Batch, BranchId, Frozen, Sweep};
 use firebrick_vocabulary::{Position, Sequence};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::branch::{Garbage, Seen};
+use crate::branch::{Garbage, HEAD, Seen};
 use crate::commit::Core;
 use crate::error::Error;
-use crate::rows::{self, Row};
+use crate::rows;
 use crate::state::{Changed, State};
 use crate::store::Store;
 use crate::window::Kept;
 
+/// From how many rows on that have changed a checkpoint is due: under the commit lock each costs.
+const ROWS_MAX: usize = 1000;
 /// The tail of the log may take that part of the room that is left.
 const SCARCE_SHARE: u64 = 4;
 
@@ -34,6 +36,8 @@ pub(crate) struct Progress {
     bytes: AtomicU64,
     /// Its position.
     position: AtomicU64,
+    /// Up to where rows about earlier times have been thrown out; `None` where nobody has looked.
+    cleared: Mutex<Option<Sequence>>,
     /// How long writers have to wait for one; notified after each.
     waiting: Mutex<()>,
     done: Condvar,
@@ -43,12 +47,14 @@ pub(crate) struct Progress {
 struct Cut {
     position: Position,
     bytes: u64,
-    rows: Vec<Row>,
+    rows: rows::Changes,
+    /// How long guests had to wait for it.
+    locked: Duration,
     seen: Seen,
     garbage: Garbage,
     changed: Changed,
-    branches: Vec<firebrick_index::BranchId>,
-    frozen: firebrick_index::Frozen,
+    branches: Vec<BranchId>,
+    frozen: Frozen,
     /// The first of the kept checkpoints.
     oldest: Option<Sequence>,
 }
@@ -81,7 +87,8 @@ impl Store {
         let grown = core.grown();
         let due = grown >= core.options.checkpoint_bytes
             || core.index.pending() >= core.options.pending_bytes / 2
-            || core.index.is_unfinished().unwrap_or(false);
+            || core.index.is_unfinished().unwrap_or(false)
+            || core.lock().changed.len() >= ROWS_MAX;
         // Where room is scarce: what died since the last one can be cleaned only behind the next.
         let scarce = || {
             let room = core.log.room();
@@ -125,7 +132,7 @@ impl Core {
         let _running = self.progress.running.lock();
         // Where this fails nothing is taken any more, so nothing needs to be frozen.
         self.log.flush()?;
-        let cut = self.cut()?;
+        let cut = self.cut();
         let position = cut.position;
         let bytes = cut.bytes;
         let written = self.write(cut);
@@ -140,8 +147,9 @@ impl Core {
         written.map(|()| position)
     }
 
-    fn cut(&self) -> Result<Cut, Error> {
+    fn cut(&self) -> Cut {
         let mut state = self.lock();
+        let began = self.clock.now();
         let unheld = std::mem::take(&mut *self.unheld.lock());
         for (branch, at) in unheld {
             state.branches.release(branch, at);
@@ -153,25 +161,20 @@ impl Core {
         let branches: Vec<_> = std::mem::take(&mut state.branches.changed)
             .into_iter()
             .collect();
-        let rows = rows::changed(&state, &changed, &branches);
-        let rows = match rows {
-            Ok(rows) => rows,
-            Err(error) => {
-                restore(&mut state, changed, branches, Garbage::default());
-                return Err(error);
-            }
-        };
-        Ok(Cut {
+        let rows = rows::collect(&state, &changed, &branches);
+        let (seen, frozen) = (state.branches.seen(), self.index.freeze());
+        Cut {
             position,
             bytes: self.log.bytes_appended(),
             rows,
-            seen: state.branches.seen(),
+            locked: began.until(self.clock.now()),
+            seen,
             garbage: std::mem::take(&mut state.branches.garbage),
             changed,
             branches,
-            frozen: self.index.freeze(),
+            frozen,
             oldest: state.branches.kept().first().copied(),
-        })
+        }
     }
 
     /// Which checkpoints are kept from now on: of everybody who may ask for an older state the newest
@@ -243,32 +246,43 @@ impl Core {
             branches,
             frozen,
             oldest,
+            locked,
             ..
         } = cut;
-        let sweeps = garbage.sweeps.iter().map(|(branch, from, to)| Sweep {
+        let sweep = |(branch, from, to): &(BranchId, Sequence, Sequence)| Sweep {
             branch: *branch,
             from: *from,
             to: *to,
-        });
+        };
+        let sweeps = garbage.sweeps.iter().map(sweep);
+        let behind = garbage.behind.iter().map(sweep);
         let mut batch = Batch {
-            rows,
             sweeps: sweeps.collect(),
+            behind: behind.collect(),
             dropped: garbage.dropped.clone(),
             ..Batch::default()
         };
         // Everything that the checkpoint says must be durable before it is: recovery trusts it.
         let flushed = self.log.flush().map_err(Error::from);
         let committed = flushed.and_then(|_| {
+            batch.rows = rows.rows()?;
             let segments = rows::segments(&self.log.catalog(), &self.cleaning.dead())?;
             batch.rows.extend(segments);
-            // First, as this checkpoint may write one of them anew.
-            let outdated = rows::outdated(&self.index, oldest)?;
-            batch.rows.splice(0..0, outdated);
-            Ok(self.index.commit(frozen, &seen, &batch)?)
+            let mut cleared = self.progress.cleared.lock();
+            let needed = oldest.unwrap_or(HEAD);
+            if *cleared != Some(needed) {
+                // First, as this checkpoint may write one of them anew.
+                let outdated = rows::outdated(&self.index, oldest)?;
+                batch.rows.splice(0..0, outdated);
+            }
+            let released = self.index.commit(frozen, &seen, &batch)?;
+            *cleared = Some(needed);
+            Ok(released)
         });
         match committed {
             Ok(released) => {
-                tracing::debug!(%position, "a checkpoint was taken");
+                let locked_us = locked.as_micros() as u64;
+                tracing::debug!(%position, locked_us, "a checkpoint was taken");
                 let written = |at: Sequence| at <= position.sequence;
                 self.lock().then.retain(|(_, at), _| !written(*at));
                 self.released(&released)
@@ -282,15 +296,12 @@ impl Core {
 }
 
 /// What a checkpoint that failed had taken is for the next one.
-fn restore(
-    state: &mut State,
-    changed: Changed,
-    branches: Vec<firebrick_index::BranchId>,
-    garbage: Garbage,
-) {
+fn restore(state: &mut State, changed: Changed, branches: Vec<BranchId>, garbage: Garbage) {
     state.changed.images.extend(changed.images);
+    state.changed.written.extend(changed.written);
     state.changed.snapshots.extend(changed.snapshots);
     state.branches.changed.extend(branches);
     state.branches.garbage.sweeps.extend(garbage.sweeps);
+    state.branches.garbage.behind.extend(garbage.behind);
     state.branches.garbage.dropped.extend(garbage.dropped);
 }

@@ -23,6 +23,7 @@ mod peer;
 mod rebuild;
 mod rows;
 mod scrub;
+mod shared;
 mod snapshots;
 mod state;
 mod store;

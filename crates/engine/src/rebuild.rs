@@ -215,8 +215,8 @@ impl Rebuild<'_> {
     ) -> Result<Sorted<NAMED>, Error> {
         let named = Sorter::new(&self.disk, "names", self.memory(2));
         let pending_max = (self.options.pending_bytes / 2).max(MEMORY_MIN);
-        let branches = &self.state.branches;
-        let mut builder = Builder::new(index, self.log, branches, pending_max, named);
+        let seen = self.state.branches.seen();
+        let mut builder = Builder::new(index, self.log, seen, pending_max, named);
         let mut done = 0;
         while let Some(piece) = pieces.next()? {
             if done % STEP == 0 {

@@ -59,8 +59,12 @@ fn put(rows: &mut Vec<Row>, key: String, value: &impl Serialize) -> Result<(), E
     Ok(())
 }
 
-fn remove(rows: &mut Vec<Row>, key: String) {
-    rows.push((key.into_bytes(), None));
+fn set(rows: &mut Vec<Row>, key: String, value: Option<&impl Serialize>) -> Result<(), Error> {
+    match value {
+        Some(value) => put(rows, key, value)?,
+        None => rows.push((key.into_bytes(), None)),
+    }
+    Ok(())
 }
 
 fn branch_key(id: BranchId) -> String {
@@ -79,13 +83,18 @@ fn then_key(image: ImageId, at: Sequence) -> String {
     format!("{THEN}{image}/{:020}", at.0)
 }
 
-/// The rows that say what has changed since the last checkpoint.
-pub(crate) fn changed(
-    state: &State,
-    changed: &Changed,
-    branches: &[BranchId],
-) -> Result<Vec<Row>, Error> {
-    let mut rows = Vec::new();
+/// What has changed since the last checkpoint, as it was under the commit lock: to make rows of it
+/// takes longer than guests should wait.
+pub(crate) struct Changes {
+    document: Document,
+    branches: Vec<(BranchId, Option<Branch>)>,
+    images: Vec<(ImageId, Option<ImageRow>)>,
+    then: Vec<(ImageId, Sequence, ThenMeta)>,
+    snapshots: Vec<(ImageId, SnapshotId, Option<Snapshot>)>,
+}
+
+/// What the rows have to say that have changed since the last checkpoint.
+pub(crate) fn collect(state: &State, changed: &Changed, branches: &[BranchId]) -> Changes {
     let document = Document {
         sequence: state.sequence,
         applied: state.applied.clone(),
@@ -96,37 +105,30 @@ pub(crate) fn changed(
         newest_branch: state.branches.newest(),
         base: state.base,
     };
-    put(&mut rows, STATE.to_owned(), &document)?;
-    for id in branches {
-        match state.branches.get(*id) {
-            Some(branch) => put(&mut rows, branch_key(*id), branch)?,
-            None => remove(&mut rows, branch_key(*id)),
-        }
-    }
-    for id in &changed.images {
-        match state.cell(*id) {
-            Some(cell) => {
-                let image = cell.read();
-                let row = ImageRow {
-                    meta: image.meta.clone(),
-                    branch: image.branch,
-                };
-                put(&mut rows, image_key(*id), &row)?;
-            }
-            None => remove(&mut rows, image_key(*id)),
-        }
-    }
-    for ((image, at), then) in &state.then {
-        put(&mut rows, then_key(*image, *at), then)?;
-    }
-    for (image, id) in &changed.snapshots {
+    let branch = |id: &BranchId| (*id, state.branches.get(*id).cloned());
+    let image = |id: &ImageId| {
+        let cell = state.cell(*id).map(|cell| cell.read());
+        cell.map(|image| ImageRow {
+            meta: image.meta.clone(),
+            branch: image.branch,
+        })
+    };
+    let images = changed.images.union(&changed.written);
+    let then = state.then.iter();
+    let snapshot = |(image, id): &(ImageId, SnapshotId)| {
         let cell = state.cell(*image).map(|cell| cell.read());
-        match cell.as_ref().and_then(|image| image.snapshot(*id)) {
-            Some(snapshot) => put(&mut rows, snapshot_key(*image, *id), snapshot)?,
-            None => remove(&mut rows, snapshot_key(*image, *id)),
-        }
+        let found = cell.as_ref().and_then(|image| image.snapshot(*id));
+        (*image, *id, found.cloned())
+    };
+    Changes {
+        document,
+        branches: branches.iter().map(branch).collect(),
+        images: images.map(|id| (*id, image(id))).collect(),
+        then: then
+            .map(|((id, at), then)| (*id, *at, then.clone()))
+            .collect(),
+        snapshots: changed.snapshots.iter().map(snapshot).collect(),
     }
-    Ok(rows)
 }
 
 /// The rows that say everything, for an index that has none yet.
@@ -138,9 +140,10 @@ pub(crate) fn everything(state: &State, dead: &BTreeMap<u32, u64>) -> Result<Vec
     let all = Changed {
         images: state.images.keys().copied().collect(),
         snapshots: snapshots.collect(),
+        ..Changed::default()
     };
     let branches: Vec<BranchId> = state.branches.ids().collect();
-    let mut rows = changed(state, &all, &branches)?;
+    let mut rows = collect(state, &all, &branches).rows()?;
     if !state.branches.kept().is_empty() {
         for (id, cell) in &state.images {
             let then = ThenMeta::of(&cell.read().meta);
@@ -149,6 +152,27 @@ pub(crate) fn everything(state: &State, dead: &BTreeMap<u32, u64>) -> Result<Vec
     }
     put(&mut rows, DEAD.to_owned(), dead)?;
     Ok(rows)
+}
+
+impl Changes {
+    /// The rows that say it.
+    pub(crate) fn rows(&self) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        put(&mut rows, STATE.to_owned(), &self.document)?;
+        for (id, branch) in &self.branches {
+            set(&mut rows, branch_key(*id), branch.as_ref())?;
+        }
+        for (id, image) in &self.images {
+            set(&mut rows, image_key(*id), image.as_ref())?;
+        }
+        for (image, at, then) in &self.then {
+            put(&mut rows, then_key(*image, *at), then)?;
+        }
+        for (image, id, snapshot) in &self.snapshots {
+            set(&mut rows, snapshot_key(*image, *id), snapshot.as_ref())?;
+        }
+        Ok(rows)
+    }
 }
 
 /// The rows about the segments.
@@ -214,7 +238,7 @@ pub(crate) fn load(index: &impl Rows) -> Result<State, Error> {
         Ok::<(), Error>(())
     })?;
     let kept = document.kept.iter().map(|kept| kept.at).collect();
-    let branches = Branches::load(branches, kept, document.newest_branch);
+    let branches = Branches::load(branches, kept, document.newest_branch, document.sequence);
     let mut state = State {
         sequence: document.sequence,
         branches,
@@ -258,10 +282,11 @@ fn insert(state: &mut State, row: ImageRow, snapshots: Vec<Snapshot>) {
         view: state.branches.view(row.branch),
         branch: row.branch,
         meta: row.meta,
-        snapshots,
+        snapshots: snapshots.into(),
         removed: false,
     };
     state.images.insert(id, Arc::new(RwLock::new(image)));
+    state.note_retention(id);
 }
 
 /// All rows of the last checkpoint that say what the images are.

@@ -44,8 +44,7 @@ impl Store {
             if let Some(known) = image.snapshot_named(&name) {
                 return Ok(known.into());
             }
-            let ids = image.snapshots.iter().map(|taken| taken.meta.id.0);
-            ids.max().unwrap_or_default()
+            image.snapshots.highest().map_or(0, |id| id.0)
         };
         // The lock keeps others from appending, so this is the record's own sequence; unless another
         // site, whose log is longer, has given that number to a snapshot of the image already.

@@ -1,5 +1,7 @@
 //! What a log amounts to: every image with its branch, roles and names.
 
+mod snapshots;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::branch::Branches;
 use crate::past::ThenMeta;
-use crate::window::Kept;
+use crate::window::{Kept, Retention};
+
+pub(crate) use snapshots::Snapshots;
 
 /// Everything that a store knows besides the blocks. Its own records and nothing else change it.
 #[derive(Default)]
@@ -34,6 +38,8 @@ pub(crate) struct State {
     pub(crate) bytes: u64,
     /// Snapshots that are gone, but were there at a kept checkpoint.
     pub(crate) ghosts: Vec<Ghost>,
+    /// How far back those images can be had that say so themselves.
+    pub(crate) retentions: BTreeMap<ImageId, Retention>,
     /// The newest checkpoint whose rows are in the log.
     pub(crate) base: Sequence,
     /// What the next checkpoint has to write of it.
@@ -46,6 +52,8 @@ pub(crate) struct State {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changed {
     pub(crate) images: BTreeSet<ImageId>,
+    /// Got or lost blocks.
+    pub(crate) written: BTreeSet<ImageId>,
     /// Added, removed or marked.
     pub(crate) snapshots: BTreeSet<(ImageId, SnapshotId)>,
 }
@@ -60,6 +68,13 @@ pub(crate) struct Window {
     pub(crate) since: Sequence,
     /// The last; none yet, as long as the image is primary here and mirrored.
     pub(crate) until: Option<Sequence>,
+}
+
+impl Changed {
+    /// How many rows there are to write.
+    pub(crate) fn len(&self) -> usize {
+        self.images.len() + self.written.len() + self.snapshots.len()
+    }
 }
 
 impl Window {
@@ -87,7 +102,7 @@ pub(crate) struct ImageState {
     /// What the head shows.
     pub(crate) view: View,
     /// Oldest first.
-    pub(crate) snapshots: Vec<Snapshot>,
+    pub(crate) snapshots: Snapshots,
     /// Handles of an image that is gone find out here.
     pub(crate) removed: bool,
 }
@@ -227,14 +242,10 @@ impl ImageState {
     }
 
     pub(crate) fn snapshot(&self, id: SnapshotId) -> Option<&Snapshot> {
-        self.snapshots
-            .iter()
-            .find(|snapshot| snapshot.meta.id == id)
+        self.snapshots.with_id(id)
     }
 
     pub(crate) fn snapshot_named(&self, name: &SnapshotName) -> Option<&Snapshot> {
-        self.snapshots
-            .iter()
-            .find(|snapshot| snapshot.meta.name == *name)
+        self.snapshots.named(name)
     }
 }

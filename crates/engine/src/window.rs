@@ -99,28 +99,30 @@ impl Retention {
 impl State {
     /// How far back the image can be had: as it says itself, or as its pool does.
     pub(crate) fn retention(&self, image: ImageId, pool: Retention) -> Retention {
+        self.retentions.get(&image).copied().unwrap_or(pool)
+    }
+
+    /// Notes what the image says of itself, after its metadata has changed.
+    pub(crate) fn note_retention(&mut self, image: ImageId) {
         let own = self.cell(image).and_then(|cell| {
             let image = cell.read();
             image.meta.metadata.get(RETENTION_KEY)?.parse().ok()
         });
-        own.unwrap_or(pool)
+        match own {
+            Some(own) => self.retentions.insert(image, own),
+            None => self.retentions.remove(&image),
+        };
     }
 
     /// Whether earlier states of anything are to be kept.
     pub(crate) fn retains(&self, pool: Retention) -> bool {
-        pool != Retention::None
-            || self
-                .images
-                .keys()
-                .any(|id| self.retention(*id, pool) != Retention::None)
+        pool != Retention::None || self.retentions.values().any(|own| *own != Retention::None)
     }
 
     /// The first checkpoint that some image or the pool asks to keep.
     pub(crate) fn window_base(&self, pool: Retention, now: Timestamp) -> Option<Sequence> {
-        let own = self.images.keys().map(|id| self.retention(*id, pool));
-        let mut all: Vec<Retention> = own.chain([pool]).collect();
-        all.dedup();
-        all.iter()
+        let own = self.retentions.values();
+        own.chain([&pool])
             .filter_map(|retention| retention.base(&self.kept, now, self.bytes))
             .min()
     }

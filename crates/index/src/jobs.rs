@@ -10,7 +10,7 @@ use redb::ReadableTable;
 use crate::error::{Damage, Error};
 use crate::leaf::Leaf;
 use crate::merge::{Leaves, Touched, unwritten};
-use crate::points::{Batch, Points, Released};
+use crate::points::{Batch, Points, Released, Sweep};
 use crate::slots::HOLES;
 use crate::stored::{LeafKey, Tables, newest, unreadable};
 use crate::view::{BranchId, View};
@@ -21,6 +21,16 @@ pub(crate) const STEPS: usize = 20_000;
 const CHUNK: usize = 1000;
 const SWEEP: u8 = 1;
 const DROP: u8 = 2;
+const SWEEP_BEHIND: u8 = 3;
+
+/// Which versions a sweep looks at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Side {
+    /// Those with such tags.
+    Own,
+    /// Those right before them.
+    Former,
+}
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Job {
@@ -29,6 +39,7 @@ enum Job {
         from: u64,
         to: u64,
         leaf: u64,
+        side: Side,
     },
     Drop {
         branch: BranchId,
@@ -43,7 +54,14 @@ impl Job {
                 from,
                 to,
                 leaf,
-            } => (SWEEP, vec![branch.0, from, to, leaf]),
+                side,
+            } => {
+                let kind = match side {
+                    Side::Own => SWEEP,
+                    Side::Former => SWEEP_BEHIND,
+                };
+                (kind, vec![branch.0, from, to, leaf])
+            }
             Self::Drop { branch } => (DROP, vec![branch.0]),
         };
         let numbers = numbers.into_iter().flat_map(u64::to_be_bytes);
@@ -57,7 +75,12 @@ impl Job {
         };
         let numbers: Vec<u64> = numbers.iter().map(|it| u64::from_be_bytes(*it)).collect();
         match (*kind, &*numbers) {
-            (SWEEP, [branch, from, to, leaf]) => Some(Self::Sweep {
+            (SWEEP | SWEEP_BEHIND, [branch, from, to, leaf]) => Some(Self::Sweep {
+                side: if *kind == SWEEP {
+                    Side::Own
+                } else {
+                    Side::Former
+                },
                 branch: BranchId(*branch),
                 from: *from,
                 to: *to,
@@ -99,7 +122,8 @@ pub(crate) fn work(
                 from,
                 to,
                 leaf,
-            } => sweep(&mut leaves, points, branch, (from, leaf), to, left)?,
+                side,
+            } => sweep(&mut leaves, points, branch, (from, leaf), (to, side), left)?,
             Job::Drop { branch } => drop_branch(&mut leaves, branch, left)?,
         };
         left -= looked_at.min(left);
@@ -121,17 +145,22 @@ pub(crate) fn work(
 fn add(tables: &mut Tables<'_>, batch: &Batch) -> Result<(), Error> {
     let last = tables.jobs.last().map_err(unreadable)?;
     let mut id = last.map_or(0, |(id, _)| id.value());
-    let sweeps = batch.sweeps.iter().map(|sweep| Job::Sweep {
-        branch: sweep.branch,
-        from: sweep.from.0,
-        to: sweep.to.0,
-        leaf: 0,
-    });
+    let sweep = |side| {
+        move |sweep: &Sweep| Job::Sweep {
+            branch: sweep.branch,
+            from: sweep.from.0,
+            to: sweep.to.0,
+            leaf: 0,
+            side,
+        }
+    };
+    let sweeps = batch.sweeps.iter().map(sweep(Side::Own));
+    let behind = batch.behind.iter().map(sweep(Side::Former));
     let drops = batch
         .dropped
         .iter()
         .map(|branch| Job::Drop { branch: *branch });
-    for job in sweeps.chain(drops) {
+    for job in sweeps.chain(behind).chain(drops) {
         id += 1;
         tables.jobs.insert(id, &*job.encode()).map_err(unwritten)?;
     }
@@ -145,7 +174,7 @@ fn sweep(
     points: &dyn Points,
     branch: BranchId,
     from: (u64, u64),
-    to: u64,
+    (to, side): (u64, Side),
     left: usize,
 ) -> Result<(usize, Option<Job>), Error> {
     let (tag, leaf) = from;
@@ -169,13 +198,20 @@ fn sweep(
     let nothing = View::new([]);
     let below = points.below(branch).unwrap_or(nothing);
     for (tag, leaf) in &keys {
-        sweep_version(leaves, points, branch, &below, (branch.0, *leaf, *tag))?;
+        let tag = match side {
+            Side::Own => Some(*tag),
+            Side::Former => newest(&*leaves.versions, branch, *leaf, *tag)?.map(|(tag, _)| tag),
+        };
+        if let Some(tag) = tag {
+            sweep_version(leaves, points, branch, &below, (branch.0, *leaf, tag))?;
+        }
     }
     let rest = Job::Sweep {
         branch,
         from: last,
         to,
         leaf: last_leaf + 1,
+        side,
     };
     Ok((keys.len(), Some(rest)))
 }

@@ -50,6 +50,10 @@ pub struct Batch {
     pub rows: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Points that went away.
     pub sweeps: Vec<Sweep>,
+    /// Points that went away, where changes behind them are fewer: for one point `p`, `from` is `p` and
+    /// `to` the next point (or the head). Looked at are the versions right before those with
+    /// `from <= tag < to`.
+    pub behind: Vec<Sweep>,
     /// Branches that are gone, whose leaves go.
     pub dropped: Vec<BranchId>,
     /// Blocks that the cleaner moved.

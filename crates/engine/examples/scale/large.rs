@@ -94,6 +94,7 @@ pub(crate) fn overwrite(folder: &str, seconds: u64) {
     done.unwrap();
     println!("random overwrites of 4 KiB: {rate:.0} a second");
     times.say("an overwrite");
+    crate::locked::say("meanwhile");
     let taken: Vec<String> = taken
         .iter()
         .map(|took| format!("{:.1}", took.as_secs_f64()))

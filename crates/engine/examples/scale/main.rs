@@ -20,6 +20,7 @@
 )]
 
 mod large;
+mod locked;
 mod make;
 mod many;
 mod support;
@@ -28,6 +29,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let texts: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let number = |text: &str| text.parse::<u64>().expect("a number");
+    locked::listen();
     match *texts {
         ["make", folder, gib] => make::make(folder, number(gib)),
         ["open", folder] => large::open(folder),

@@ -47,7 +47,7 @@ pub(crate) fn make(folder: &str, gib: u64) {
     let blocks = gib * GIB / BLOCK_SIZE;
     let segments = blocks.div_ceil(FRAMES) as u32;
     let infos = headers(folder, id, segments, blocks);
-    let (_, took) = timed(|| index(folder, blocks, infos));
+    let ((), took) = timed(|| index(folder, blocks, infos));
     println!(
         "made {blocks} blocks in {segments} segments; index in {:.0} s, {} MiB",
         ms(took) / 1e3,

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use firebrick_engine::{Image, NewOrigin, Store};
-use firebrick_vocabulary::{BLOCK_SIZE, GIB, MIB};
+use firebrick_edge::SystemClock;
+use firebrick_engine::{Image, NewOrigin, Retention, Store, StoreOptions};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, GIB, ImageName, MIB};
 
 use crate::support::{
-    Numbers, Times, create, image, ms, open, preparing, say_memory, snapshot_name, timed, write,
-    writing,
+    Numbers, Times, create, disk, image, ms, open, preparing, say_memory, snapshot_name, timed,
+    write, writing,
 };
 
 /// Takes some checkpoints while a guest writes.
 fn checkpoints(store: &Arc<Store>, image: &Arc<Image>, when: &str) {
     const COUNT: usize = 10;
+    crate::locked::say("before");
     let prepares = preparing(store);
     let writes = writing(image);
     let mut times = Times::default();
@@ -23,6 +25,7 @@ fn checkpoints(store: &Arc<Store>, image: &Arc<Image>, when: &str) {
     let writes = writes.end();
     prepares.end();
     times.say(&format!("checkpoint {when}"));
+    crate::locked::say(when);
     writes.say(&format!("a guest's write {when}, checkpoints all the time"));
 }
 
@@ -50,6 +53,7 @@ pub(crate) fn images(folder: &str, count: u64) {
     println!("space: {:.1} ms", ms(took));
     store.close().unwrap();
     drop((store, guest, made));
+    window(folder);
     let (store, took) = timed(|| open(folder));
     println!("open with {count} images: {:.0} ms", ms(took));
     say_memory("with all images");
@@ -61,6 +65,24 @@ pub(crate) fn images(folder: &str, count: u64) {
     let (done, took) = timed(|| store.checkpoint());
     done.unwrap();
     println!("checkpoint after the removals: {:.0} ms", ms(took));
+    crate::locked::say("after the removals");
+    store.close().unwrap();
+}
+
+/// Checkpoints are kept and let go of while all images idle.
+fn window(folder: &str) {
+    let options = StoreOptions {
+        retention: Retention::Log(Bytes(MIB)),
+        ..StoreOptions::DEFAULT
+    };
+    let clock = Arc::new(SystemClock::new());
+    let store = Store::open(disk(folder), clock, options).unwrap();
+    let guest = store
+        .image_named(&ImageName::new("guest").unwrap())
+        .unwrap();
+    store.checkpoint().unwrap();
+    crate::locked::say("that is the first to be kept, with all images");
+    checkpoints(&store, &guest, "with all images and a window");
     store.close().unwrap();
 }
 
@@ -121,6 +143,7 @@ pub(crate) fn snapshots(folder: &str, count: u64) {
         times.add(|| store.checkpoint().unwrap());
     }
     times.say("checkpoints until all of it is gone");
+    crate::locked::say("after the removals");
     store.close().unwrap();
 }
 
@@ -173,5 +196,5 @@ pub(crate) fn chain(folder: &str, depth: u64) {
 }
 
 fn names_last(depth: u64) -> firebrick_vocabulary::ImageName {
-    firebrick_vocabulary::ImageName::new(&format!("depth{depth}")).unwrap()
+    firebrick_vocabulary::ImageName::new(format!("depth{depth}")).unwrap()
 }

@@ -45,7 +45,7 @@ pub(crate) fn image(
 }
 
 pub(crate) fn snapshot_name(number: u64) -> SnapshotName {
-    SnapshotName::new(&format!("s{number}")).unwrap()
+    SnapshotName::new(format!("s{number}")).unwrap()
 }
 
 pub(crate) fn write(image: &Image, block: u64) {

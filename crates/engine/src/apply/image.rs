@@ -14,7 +14,7 @@ use super::{Stamp, Target, missing, own};
 use crate::branch::{Fork, Take};
 use crate::error::Error;
 use crate::past::{Op, Then};
-use crate::state::{ImageMeta, ImageState, LOCAL_KEY, Snapshot, SnapshotMeta, Window};
+use crate::state::{ImageMeta, ImageState, LOCAL_KEY, Snapshot, SnapshotMeta, Snapshots, Window};
 
 /// What a new branch begins with.
 #[derive(Default)]
@@ -69,7 +69,7 @@ impl Target<'_> {
             meta,
             branch,
             view,
-            snapshots: Vec::new(),
+            snapshots: Snapshots::default(),
             removed: false,
         };
         self.state.removed.remove(image);
@@ -139,11 +139,12 @@ impl Target<'_> {
         };
         let mut gone = cell.write();
         gone.removed = true;
-        for snapshot in std::mem::take(&mut gone.snapshots) {
+        for snapshot in gone.snapshots.take() {
             self.state.bury(image, snapshot, stamp.sequence);
         }
         self.state.branches.end(gone.branch, stamp.sequence);
         self.state.names.remove(&gone.meta.name);
+        self.state.retentions.remove(&image);
         self.state.changed.images.insert(image);
         if let Some(window) = gone.meta.window {
             let window = window.closed(stamp.sequence);
@@ -173,7 +174,7 @@ impl Target<'_> {
             own(&mut image.meta, stamp);
         });
         if let Some(branch) = smaller {
-            let tag = self.state.branches.tag(branch);
+            let tag = self.state.branches.tag_change(branch);
             let first = size.0.div_ceil(BLOCK_SIZE);
             self.blocks.clear(branch, tag, first, u64::MAX);
         }
@@ -211,8 +212,7 @@ impl Target<'_> {
     pub(super) fn remove_snapshot(&mut self, stamp: Stamp, image: ImageId, id: SnapshotId) {
         let mut gone = None;
         self.on(stamp, image, |image| {
-            let place = image.snapshots.iter().position(|found| found.meta.id == id);
-            gone = place.map(|place| image.snapshots.remove(place));
+            gone = image.snapshots.remove(id);
             own(&mut image.meta, stamp);
         });
         if let Some(snapshot) = gone {
@@ -315,8 +315,8 @@ impl Target<'_> {
     /// The snapshots of then, and those that were taken since, which are divergent, and `kept`.
     fn restore_snapshots(&mut self, image: &mut ImageState, then: &Then, kept: Snapshot) {
         let id = image.meta.id;
-        let mut snapshots = then.snapshots.clone();
-        for snapshot in &snapshots {
+        let mut snapshots = Snapshots::from(then.snapshots.clone());
+        for snapshot in snapshots.iter() {
             let held = image.snapshot(snapshot.meta.id).is_some();
             if !held {
                 // It was removed since; whoever looks at that time still holds its place.
@@ -324,11 +324,8 @@ impl Target<'_> {
                 self.state.changed.snapshots.insert((id, snapshot.meta.id));
             }
         }
-        for mut snapshot in std::mem::take(&mut image.snapshots) {
-            let common = snapshots
-                .iter()
-                .any(|then| then.meta.id == snapshot.meta.id);
-            if !common {
+        for mut snapshot in image.snapshots.take() {
+            if snapshots.with_id(snapshot.meta.id).is_none() {
                 snapshot.meta.divergent = true;
                 self.state.changed.snapshots.insert((id, snapshot.meta.id));
                 snapshots.push(snapshot);

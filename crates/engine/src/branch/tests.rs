@@ -52,13 +52,13 @@ fn a_tag_is_the_newest_point() {
     branches.hold(one, at(8));
     assert_eq!(branches.tag(one), at(8));
     branches.keep(vec![at(9)]);
-    assert_eq!(branches.tag(one), at(9));
+    assert_eq!(branches.tag_change(one), at(9));
     branches.release(one, at(8));
     branches.keep(Vec::new());
     assert_eq!(branches.tag(one), at(3));
     assert_eq!(
-        branches.garbage.sweeps,
-        [(one, at(0), at(8)), (one, at(0), at(9))]
+        branches.garbage.behind,
+        [(one, at(8), at(9)), (one, at(9), HEAD)]
     );
 }
 
@@ -143,4 +143,28 @@ fn who_took_over_records_is_a_witness_too() {
     branches.end(one, at(41));
     // And where the branch of the records is gone.
     assert_eq!(witness(&branches, 12), all[2..]);
+}
+
+#[test]
+fn a_point_that_goes_is_swept_from_the_side_with_fewer_records() {
+    let mut branches = Branches::default();
+    let one = branches.begin(ImageId::random(), at(1), None, Vec::new());
+    branches.hold(one, at(1000));
+    branches.release(one, at(1000));
+    assert!(
+        branches.garbage.behind.is_empty() && branches.garbage.sweeps.is_empty(),
+        "nothing has changed behind it"
+    );
+    branches.hold(one, at(1000));
+    assert_eq!(branches.tag_change(one), at(1000));
+    branches.release(one, at(1000));
+    assert_eq!(branches.garbage.behind, [(one, at(1000), HEAD)]);
+    for point in [2000, 3000, 3100] {
+        branches.hold(one, at(point));
+        branches.tag_change(one);
+    }
+    branches.release(one, at(3000));
+    assert_eq!(branches.garbage.behind[1..], [(one, at(3000), at(3100))]);
+    branches.release(one, at(3100));
+    assert_eq!(branches.garbage.sweeps, [(one, at(2000), at(3100))]);
 }

@@ -7,12 +7,13 @@ use firebrick_log::{
 use firebrick_vocabulary::{ImageId, Sequence};
 
 use super::sorter::Sorter;
+use crate::apply::image::taken_tag;
 use crate::branch::Branches;
 use crate::clean::cut_off;
 use crate::error::Error;
 
 /// The bytes of an encoded [`Piece`].
-pub(super) const PIECE: usize = 51;
+pub(super) const PIECE: usize = 59;
 /// Stands for the own records of a branch, which come behind all that it took over.
 const OWN: u32 = u32::MAX;
 
@@ -24,16 +25,12 @@ pub(super) struct Order {
     pub(super) birth: Sequence,
 }
 
-impl Order {
-    pub(super) const fn is_own(self) -> bool {
-        self.take == OWN
-    }
-}
-
 /// Something that a record did to one leaf of a branch, or to many.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Piece {
     pub(super) branch: BranchId,
+    /// The point behind which it came.
+    pub(super) tag: Sequence,
     pub(super) leaf: u64,
     pub(super) order: Order,
     pub(super) what: What,
@@ -55,23 +52,24 @@ pub(super) enum What {
 }
 
 impl Piece {
-    /// As bytes whose order is that in which a branch is built: leaf by leaf, each in the order of
-    /// what happened.
+    /// As bytes whose order is that in which a branch is built: from point to point, each leaf by
+    /// leaf, and each of those in the order of what happened.
     pub(super) fn encode(&self) -> [u8; PIECE] {
         let mut bytes = [0; PIECE];
         bytes[..8].copy_from_slice(&self.branch.0.to_be_bytes());
-        bytes[8..16].copy_from_slice(&self.leaf.to_be_bytes());
-        bytes[16..20].copy_from_slice(&self.order.take.to_be_bytes());
-        bytes[20..28].copy_from_slice(&self.order.birth.0.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.tag.0.to_be_bytes());
+        bytes[16..24].copy_from_slice(&self.leaf.to_be_bytes());
+        bytes[24..28].copy_from_slice(&self.order.take.to_be_bytes());
+        bytes[28..36].copy_from_slice(&self.order.birth.0.to_be_bytes());
         match self.what {
-            What::Holes { first, last } => bytes[28..31].copy_from_slice(&[0, first, last]),
+            What::Holes { first, last } => bytes[36..39].copy_from_slice(&[0, first, last]),
             What::Block {
                 slot,
                 name,
                 checksum,
                 place,
             } => {
-                bytes[28..31].copy_from_slice(&[1, slot, slot]);
+                bytes[36..39].copy_from_slice(&[1, slot, slot]);
                 let numbers = [
                     name.segment,
                     name.unit,
@@ -79,13 +77,13 @@ impl Piece {
                     place.segment,
                     place.unit,
                 ];
-                for (to, number) in bytes[31..].chunks_exact_mut(4).zip(numbers) {
+                for (to, number) in bytes[39..].chunks_exact_mut(4).zip(numbers) {
                     to.copy_from_slice(&number.to_be_bytes());
                 }
             }
             What::Leaves { end } => {
-                bytes[28] = 2;
-                bytes[31..39].copy_from_slice(&end.to_be_bytes());
+                bytes[36] = 2;
+                bytes[39..47].copy_from_slice(&end.to_be_bytes());
             }
         }
         bytes
@@ -98,29 +96,39 @@ impl Piece {
             segment: short(at),
             unit: short(at + 4),
         };
-        let what = match bytes[28] {
+        let what = match bytes[36] {
             0 => What::Holes {
-                first: bytes[29],
-                last: bytes[30],
+                first: bytes[37],
+                last: bytes[38],
             },
             1 => What::Block {
-                slot: bytes[29],
-                name: location(31),
-                checksum: Checksum(short(39)),
-                place: location(43),
+                slot: bytes[37],
+                name: location(39),
+                checksum: Checksum(short(47)),
+                place: location(51),
             },
-            _ => What::Leaves { end: long(31) },
+            _ => What::Leaves { end: long(39) },
         };
         Self {
             branch: BranchId(long(0)),
-            leaf: long(8),
+            tag: Sequence(long(8)),
+            leaf: long(16),
             order: Order {
-                take: short(16),
-                birth: Sequence(long(20)),
+                take: short(24),
+                birth: Sequence(long(28)),
             },
             what,
         }
     }
+}
+
+/// A branch that came by what some record did.
+struct Heir {
+    branch: BranchId,
+    tag: Sequence,
+    order: Order,
+    /// Blocks from this one on it did not get.
+    blocks: u64,
 }
 
 /// Finds what lies in segments.
@@ -157,16 +165,26 @@ impl Gatherer<'_> {
         Ok(count)
     }
 
-    /// The branches that came by what record `birth` of `image` did: which, in which order, and up to
-    /// which block.
-    fn branches_of(&self, image: ImageId, birth: Sequence) -> Vec<(BranchId, Order, u64)> {
-        let own = self.branches.of_record(image, birth);
-        let own = own.map(|branch| (branch, Order { take: OWN, birth }, u64::MAX));
+    /// The branches that came by what record `birth` of `image` did.
+    fn branches_of(&self, image: ImageId, birth: Sequence) -> Vec<Heir> {
+        let own = self.branches.of_record(image, birth).map(|branch| Heir {
+            branch,
+            tag: self.branches.tag_of(branch, birth),
+            order: Order { take: OWN, birth },
+            blocks: u64::MAX,
+        });
         let taken = self.branches.takers_of(image, birth);
         let taken = taken.filter_map(|(branch, take)| {
-            let limit = self.branches.get(branch)?.takes.get(take)?.blocks;
-            let take = take as u32;
-            Some((branch, Order { take, birth }, limit))
+            let found = self.branches.get(branch)?;
+            Some(Heir {
+                branch,
+                tag: taken_tag(found.since),
+                order: Order {
+                    take: take as u32,
+                    birth,
+                },
+                blocks: found.takes.get(take)?.blocks,
+            })
         });
         own.into_iter().chain(taken).collect()
     }
@@ -176,12 +194,13 @@ impl Gatherer<'_> {
             let Some(first) = of_birth.first() else {
                 continue;
             };
-            for (branch, order, limit) in self.branches_of(image, first.birth) {
-                for block in of_birth.iter().filter(|block| block.block < limit) {
+            for heir in self.branches_of(image, first.birth) {
+                for block in of_birth.iter().filter(|block| block.block < heir.blocks) {
                     let piece = Piece {
-                        branch,
+                        branch: heir.branch,
+                        tag: heir.tag,
                         leaf: block.block / LEAF_BLOCKS,
-                        order,
+                        order: heir.order,
                         what: What::Block {
                             slot: (block.block % LEAF_BLOCKS) as u8,
                             name: block.name,
@@ -199,12 +218,13 @@ impl Gatherer<'_> {
 
     fn holes(&mut self, discard: MovedDiscard) -> Result<(), Error> {
         let end = discard.block.saturating_add(discard.blocks);
-        for (branch, order, _) in self.branches_of(discard.image, discard.birth) {
+        for heir in self.branches_of(discard.image, discard.birth) {
             let mut add = |leaf, what| {
                 let piece = Piece {
-                    branch,
+                    branch: heir.branch,
+                    tag: heir.tag,
                     leaf,
-                    order,
+                    order: heir.order,
                     what,
                 };
                 self.found += 1;

@@ -6,8 +6,7 @@ use firebrick_vocabulary::{BLOCK_SIZE, Sequence};
 
 use super::gather::{Order, Piece, What};
 use super::sorter::Sorter;
-use crate::apply::image::taken_tag;
-use crate::branch::{Branches, Seen};
+use crate::branch::Seen;
 use crate::error::Error;
 
 const SLOTS: usize = LEAF_BLOCKS as usize;
@@ -26,65 +25,67 @@ enum Slot {
 #[derive(Clone, Copy, Debug)]
 struct Cleared {
     order: Order,
-    tag: Sequence,
     end: u64,
 }
 
-/// Builds one branch after the other, parents first.
+/// Builds one branch after the other, parents first, and each from point to point: the index takes
+/// changes of a branch only in the order of their tags.
 pub(super) struct Builder<'a> {
     pub(super) index: &'a Index,
     pub(super) log: &'a Log,
-    pub(super) branches: &'a Branches,
     seen: Seen,
     /// What the index may hold in memory before it is committed, in bytes.
     pending_max: usize,
     /// Name and place of each block that is in a leaf.
     pub(super) named: Sorter<NAMED>,
-    at: Option<(BranchId, u64)>,
-    /// Whether the branch inherits anything.
-    inherits: bool,
-    /// Those that reach the present leaf or beyond, in their order.
+    at: Option<At>,
+    /// Those behind the present point that reach the present leaf or beyond, in their order.
     cleared: Vec<Cleared>,
     /// How many of them the present leaf has been through.
     passed: usize,
-    tag: Sequence,
     slots: Box<[Slot; SLOTS]>,
-    is_changed: bool,
+}
+
+/// The leaf that is being built.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct At {
+    branch: BranchId,
+    tag: Sequence,
+    leaf: u64,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(
         index: &'a Index,
         log: &'a Log,
-        branches: &'a Branches,
+        seen: Seen,
         pending_max: usize,
         named: Sorter<NAMED>,
     ) -> Self {
         Self {
             index,
             log,
-            branches,
-            seen: branches.seen(),
+            seen,
             pending_max,
             named,
             at: None,
-            inherits: false,
             cleared: Vec::new(),
             passed: 0,
-            tag: Sequence::ZERO,
             slots: Box::new([Slot::Untouched; SLOTS]),
-            is_changed: false,
         }
     }
 
     /// Takes in what comes next.
     pub(super) fn piece(&mut self, piece: &Piece) -> Result<(), Error> {
-        let at = (piece.branch, piece.leaf);
+        let at = At {
+            branch: piece.branch,
+            tag: piece.tag,
+            leaf: piece.leaf,
+        };
         if self.at != Some(at) {
             self.go(at)?;
         }
-        self.pass(Some(piece.order))?;
-        self.turn(self.tag_of(piece.branch, piece.order))?;
+        self.pass(Some(piece.order));
         match piece.what {
             What::Holes { first, last } => {
                 self.slots[first.into()..=last.into()].fill(Slot::Hole);
@@ -102,88 +103,75 @@ impl<'a> Builder<'a> {
                 self.slots.fill(Slot::Hole);
                 self.clear(Cleared {
                     order: piece.order,
-                    tag: self.tag,
                     end,
                 });
             }
         }
-        self.is_changed = true;
         Ok(())
     }
 
     /// Writes down what is left, and gives back names and places.
     pub(super) fn finish(mut self) -> Result<Sorter<NAMED>, Error> {
-        self.end_branch()?;
+        self.end_point()?;
         self.commit()?;
         Ok(self.named)
     }
 
-    fn tag_of(&self, branch: BranchId, order: Order) -> Sequence {
-        if order.is_own() {
-            return self.branches.tag_of(branch, order.birth);
-        }
-        let since = self.branches.get(branch).map(|branch| branch.since);
-        taken_tag(since.unwrap_or_default())
-    }
-
-    /// Leaves the present leaf for another one, of the same branch or of the next.
-    fn go(&mut self, (branch, leaf): (BranchId, u64)) -> Result<(), Error> {
+    /// Leaves the present leaf for another one: behind the same point, or behind the next.
+    fn go(&mut self, to: At) -> Result<(), Error> {
         match self.at {
-            Some((of, last)) if of == branch => {
-                self.end_leaf()?;
-                self.clear_between(branch, last + 1, leaf);
-                self.cleared.retain(|cleared| cleared.end > leaf);
+            Some(at) if (at.branch, at.tag) == (to.branch, to.tag) => {
+                self.end_leaf(at)?;
+                self.clear_between(at, to.leaf);
+                self.cleared.retain(|cleared| cleared.end > to.leaf);
             }
-            Some(_) | None => {
-                self.end_branch()?;
-                let parent = self.branches.get(branch).and_then(|branch| branch.parent);
-                self.inherits = parent.is_some();
-            }
+            Some(_) | None => self.end_point()?,
         }
         self.passed = 0;
-        self.tag = Sequence::ZERO;
-        self.at = Some((branch, leaf));
+        self.at = Some(to);
         if self.index.pending() >= self.pending_max {
             self.commit()?;
         }
         Ok(())
     }
 
-    fn end_branch(&mut self) -> Result<(), Error> {
-        if let Some((branch, last)) = self.at {
-            self.end_leaf()?;
-            self.clear_between(branch, last + 1, u64::MAX / LEAF_BLOCKS);
+    fn end_point(&mut self) -> Result<(), Error> {
+        if let Some(at) = self.at.take() {
+            self.end_leaf(at)?;
+            self.clear_between(at, u64::MAX / LEAF_BLOCKS);
         }
         self.cleared.clear();
-        self.at = None;
         Ok(())
     }
 
-    fn end_leaf(&mut self) -> Result<(), Error> {
-        self.pass(None)?;
-        self.store()
+    /// Hands what the leaf became to the index.
+    fn end_leaf(&mut self, at: At) -> Result<(), Error> {
+        self.pass(None);
+        let slots = std::mem::replace(&mut *self.slots, [Slot::Untouched; SLOTS]);
+        let mut block = at.leaf * LEAF_BLOCKS;
+        for run in slots.chunk_by(|one, next| kind(one) == kind(next)) {
+            let end = block + run.len() as u64;
+            match run.first() {
+                Some(Slot::Hole) => self.index.clear(at.branch, at.tag, block, end),
+                Some(Slot::Block { .. }) => {
+                    let entries = self.entries(run)?;
+                    self.index.put(at.branch, at.tag, block, &entries);
+                }
+                Some(Slot::Untouched) | None => {}
+            }
+            block = end;
+        }
+        Ok(())
     }
 
     /// Lets the present leaf be cleared with all that came before `before`, or whenever.
-    fn pass(&mut self, before: Option<Order>) -> Result<(), Error> {
-        while let Some(cleared) = self.cleared.get(self.passed).copied()
+    fn pass(&mut self, before: Option<Order>) {
+        while let Some(cleared) = self.cleared.get(self.passed)
             && before.is_none_or(|before| cleared.order < before)
         {
-            self.turn(cleared.tag)?;
             self.slots.fill(Slot::Hole);
-            self.is_changed = true;
             self.passed += 1;
         }
-        Ok(())
-    }
-
-    /// Goes on with another tag.
-    fn turn(&mut self, tag: Sequence) -> Result<(), Error> {
-        if self.tag != tag {
-            self.store()?;
-            self.tag = tag;
-        }
-        Ok(())
     }
 
     fn block(&mut self, slot: u8, entry: Entry, place: Location) {
@@ -201,49 +189,23 @@ impl<'a> Builder<'a> {
     /// Notes that the present leaf and those behind it were cleared.
     fn clear(&mut self, new: Cleared) {
         // Whatever came between is cleared by the new one.
-        let hidden = |old: &Cleared| old.tag == new.tag && old.end <= new.end;
-        self.cleared.retain(|old| !hidden(old));
+        self.cleared.retain(|old| old.end > new.end);
         let place = self.cleared.partition_point(|old| old.order <= new.order);
         self.cleared.insert(place, new);
         // The present leaf has been through all before it, and it.
         self.passed = place + 1;
     }
 
-    /// Clears leaves about which nothing else is known here, but perhaps in what they inherit.
-    fn clear_between(&self, branch: BranchId, first: u64, end: u64) {
-        if !self.inherits {
-            return;
+    /// Clears the leaves behind the present one and before `end`, about which nothing else is known
+    /// behind this point: there may be something behind an earlier one, or in what is inherited.
+    fn clear_between(&self, at: At, end: u64) {
+        let first = at.leaf + 1;
+        let cleared = self.cleared.iter().map(|cleared| cleared.end).max();
+        let end = end.min(cleared.unwrap_or_default());
+        if first < end {
+            let (first, end) = (first * LEAF_BLOCKS, end * LEAF_BLOCKS);
+            self.index.clear(at.branch, at.tag, first, end);
         }
-        for cleared in &self.cleared {
-            let end = end.min(cleared.end);
-            if first < end {
-                let (first, end) = (first * LEAF_BLOCKS, end * LEAF_BLOCKS);
-                self.index.clear(branch, cleared.tag, first, end);
-            }
-        }
-    }
-
-    /// Hands what the present leaf became under the present tag to the index.
-    fn store(&mut self) -> Result<(), Error> {
-        let Some((branch, leaf)) = self.at.filter(|_| self.is_changed) else {
-            return Ok(());
-        };
-        self.is_changed = false;
-        let slots = std::mem::replace(&mut *self.slots, [Slot::Untouched; SLOTS]);
-        let mut block = leaf * LEAF_BLOCKS;
-        for run in slots.chunk_by(|one, next| kind(one) == kind(next)) {
-            let end = block + run.len() as u64;
-            match run.first() {
-                Some(Slot::Hole) => self.index.clear(branch, self.tag, block, end),
-                Some(Slot::Block { .. }) => {
-                    let entries = self.entries(run)?;
-                    self.index.put(branch, self.tag, block, &entries);
-                }
-                Some(Slot::Untouched) | None => {}
-            }
-            block = end;
-        }
-        Ok(())
     }
 
     fn entries(&mut self, run: &[Slot]) -> Result<Vec<Entry>, Error> {

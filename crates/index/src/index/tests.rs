@@ -199,3 +199,37 @@ fn versions_are_kept_as_long_as_a_point_needs_them() {
     index.clear(BRANCH, Sequence(20), 0, u64::MAX);
     assert_eq!(commit(&[], vec![]), (vec![], vec![(5, 1)]));
 }
+
+#[test]
+fn a_sweep_from_behind_looks_at_what_changed_behind_the_point_only() {
+    let index = Index::open(&disk(), OPTIONS).unwrap();
+    let entry = |segment| Entry {
+        at: Location { segment, unit: 8 },
+        checksum: Checksum(segment),
+    };
+    let commit = |points, behind| {
+        let frozen = index.freeze();
+        let batch = Batch {
+            behind,
+            ..Batch::default()
+        };
+        let released = index.commit(frozen, &At(points), &batch).unwrap();
+        let tags = |leaf| index.core.stored().versions(BRANCH, leaf).unwrap().to_vec();
+        (tags(0), tags(1), released.0.into_iter().collect::<Vec<_>>())
+    };
+    let sweep = |from, to| Sweep {
+        branch: BRANCH,
+        from: Sequence(from),
+        to: Sequence(to),
+    };
+    index.put(BRANCH, Sequence(0), 5, &[entry(1)]);
+    index.put(BRANCH, Sequence(0), 256, &[entry(2)]);
+    index.put(BRANCH, Sequence(10), 5, &[entry(3)]);
+    index.put(BRANCH, Sequence(20), 5, &[entry(4)]);
+    let was = commit(&[10, 20], vec![]);
+    assert_eq!(was, (vec![0, 10, 20], vec![0], vec![]));
+    let swept = commit(&[20], vec![sweep(10, 20)]);
+    assert_eq!(swept, (vec![10, 20], vec![0], vec![(1, 1)]));
+    let swept = commit(&[], vec![sweep(20, u64::MAX)]);
+    assert_eq!(swept, (vec![20], vec![0], vec![(3, 1)]));
+}

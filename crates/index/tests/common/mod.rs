@@ -231,11 +231,20 @@ impl Model {
         branch.points.remove(&point);
         branch.removable.remove(&point);
         let before = branch.points.range(..point).next_back();
-        self.batch.sweeps.push(Sweep {
-            branch: id,
-            from: Sequence(before.map_or(0, |(point, _)| *point)),
-            to: Sequence(point),
-        });
+        let next = branch.points.range(point..).next();
+        let next = next.map(|(next, _)| *next);
+        match next.or(branch.live.then_some(HEAD)) {
+            Some(next) if random.random_bool(0.5) => self.batch.behind.push(Sweep {
+                branch: id,
+                from: Sequence(point),
+                to: Sequence(next),
+            }),
+            Some(_) | None => self.batch.sweeps.push(Sweep {
+                branch: id,
+                from: Sequence(before.map_or(0, |(point, _)| *point)),
+                to: Sequence(point),
+            }),
+        }
         Some(())
     }
 
