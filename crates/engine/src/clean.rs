@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use firebrick_index::{Moved as Move, Released};
 use firebrick_log::{
-    Change, Location, Moved, MovedDiscard, SegmentInfo, SegmentKind, WalkedRecord,
+    Change, Location, Moved, MovedDiscard, SegmentInfo, SegmentKind, WalkedBlock, WalkedRecord,
 };
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Sequence};
 use parking_lot::Mutex;
@@ -31,6 +31,11 @@ use live::LiveBlock;
 const BLOCK: usize = BLOCK_SIZE as usize;
 /// How much one step moves at most, about, in bytes: guests wait behind no more than that.
 const STEP_BYTES: usize = 4 << 20;
+/// How many frames a packed segment gets at least, and how many blocks a frame gets at most.
+const FRAMES_MIN: u64 = 16;
+const FRAME_BLOCKS: u64 = 256;
+/// How many steps are taken for a guest that waits for room.
+const ROOM_STEPS: usize = 256;
 /// How many dead segments one step frees at most.
 const STEP_SEGMENTS: usize = 16;
 
@@ -63,8 +68,6 @@ struct Known {
     damaged: std::collections::BTreeSet<u32>,
     /// Data that was moved since the store was opened.
     moved: u64,
-    /// Segments that were freed since then.
-    freed: u64,
 }
 
 impl Cleaning {
@@ -101,43 +104,40 @@ impl Store {
 impl Core {
     /// Notes which blocks lost their last reference, as the index believes.
     pub(crate) fn released(&self, released: &Released) -> Result<(), Error> {
-        for (segment, blocks) in &released.0 {
+        for (segment, units) in &released.0 {
             let moved = self.index.moved_from(*segment)?;
             let mut known = self.cleaning.state.lock();
-            if moved.is_empty() {
-                *known.dead.entry(*segment).or_default() += u64::from(*blocks);
-                continue;
-            }
-            // Which of them it was nobody has said; any guess is as good.
-            let share = moved.len() as u64;
-            let mut places: BTreeMap<u32, u64> = BTreeMap::new();
-            for moved in &moved {
-                *places.entry(moved.place.segment).or_default() += 1;
-            }
-            for (place, count) in places {
-                let dead = (count * u64::from(*blocks)).div_ceil(share);
-                *known.dead.entry(place).or_default() += dead;
+            for unit in units {
+                let at = moved.binary_search_by_key(unit, |moved| moved.name.unit);
+                let place = at.map_or(*segment, |at| moved[at].place.segment);
+                *known.dead.entry(place).or_default() += 1;
             }
         }
         Ok(())
     }
 
-    /// Cleans for a guest that was refused for want of room; whether there is more of it now.
+    /// Cleans for a guest that was refused for want of room; whether there is some now.
     pub(crate) fn make_room(&self) -> bool {
-        let before = self.cleaning.state.lock().freed;
         let _one = self.cleaning.making_room.lock();
-        if self.cleaning.state.lock().freed > before {
-            // Somebody else has just done it.
-            return true;
+        let (mut checkpoints, mut freed) = (0, false);
+        for _ in 0..ROOM_STEPS {
+            // The segment that is being written and the one made ahead are part of it.
+            let enough = 3 * self.options.segment_bytes;
+            let room = self.log.room();
+            if room.is_ok_and(|room| room.free_for_guests >= enough) {
+                return true;
+            }
+            if self.clean().is_ok_and(|cleaned| cleaned.freed > 0) {
+                freed = true;
+                continue;
+            }
+            // What died since the last checkpoint can be freed only behind the next one.
+            checkpoints += 1;
+            if checkpoints > 2 || self.checkpoint().is_err() {
+                break;
+            }
         }
-        let cleaned = self.clean().map_or(0, |cleaned| cleaned.freed);
-        if cleaned > 0 {
-            return true;
-        }
-        // What died since the last checkpoint can be freed only behind the next one.
-        let checkpoint = self.checkpoint();
-        let cleaned = checkpoint.and_then(|_| self.clean());
-        cleaned.is_ok_and(|cleaned| cleaned.freed > 0)
+        freed
     }
 
     fn clean(&self) -> Result<Cleaned, Error> {
@@ -150,7 +150,9 @@ impl Core {
         let mut emptied = Vec::new();
         let mut step = Step::default();
         for victim in victims {
-            if emptied.len() == STEP_SEGMENTS || step.bytes() >= STEP_BYTES {
+            // What is moved needs room before it wins any: no more than the log's reserve has.
+            let enough = STEP_BYTES.min(self.options.segment_bytes as usize / 2);
+            if emptied.len() == STEP_SEGMENTS || step.bytes() >= enough {
                 break;
             }
             if victim.kind == SegmentKind::Log && !self.based(&victim)? {
@@ -173,10 +175,9 @@ impl Core {
         // before the rest is gone.
         self.log.flush()?;
         let moves = self.move_blocks(&step)?;
-        self.index.apply_moves(&moves, &[])?;
+        self.index.apply_moves(&moves, &step.dead)?;
         let mut known = self.cleaning.state.lock();
         known.moved += cleaned.moved.0;
-        known.freed += emptied.len() as u64;
         for number in &emptied {
             known.dead.remove(number);
         }
@@ -201,6 +202,9 @@ impl Core {
                 match record {
                     WalkedRecord::Data { image, blocks } => {
                         let live = self.live_blocks(*image, blocks)?;
+                        if frame.kind == SegmentKind::Packed {
+                            found.dead.extend(self.dead_names(blocks, &live)?);
+                        }
                         found.blocks.extend(live);
                     }
                     WalkedRecord::Discard(discard) => {
@@ -226,7 +230,27 @@ impl Core {
             step.blocks.push(live);
         }
         step.discards.extend(found.discards);
+        step.dead.extend(found.dead);
         Ok(())
+    }
+
+    /// The names of moved blocks that lie here and that nobody uses any more. A copy that was moved
+    /// on from here says nothing about its name.
+    fn dead_names(
+        &self,
+        blocks: &[WalkedBlock],
+        live: &[LiveBlock],
+    ) -> Result<Vec<Location>, Error> {
+        // Both are in the order in which they lie there.
+        let mut live = live.iter().map(|live| live.at).peekable();
+        let mut dead = Vec::new();
+        for block in blocks {
+            let needed = live.next_if_eq(&block.at).is_some();
+            if !needed && self.index.place(block.name)? == block.at {
+                dead.push(block.name);
+            }
+        }
+        Ok(dead)
     }
 
     /// Writes what was rescued into packed segments, durably.
@@ -247,7 +271,15 @@ impl Core {
         if blocks.is_empty() && step.discards.is_empty() {
             return Ok(Vec::new());
         }
-        let places = self.log.pack(&blocks, &step.discards)?;
+        // Small frames fill a segment to its end.
+        let most = (self.options.segment_bytes / BLOCK_SIZE / FRAMES_MIN).clamp(1, FRAME_BLOCKS);
+        let mut places = Vec::with_capacity(blocks.len());
+        for chunk in blocks.chunks(most as usize) {
+            places.extend(self.log.pack(chunk, &[])?);
+        }
+        if !step.discards.is_empty() {
+            self.log.pack(&[], &step.discards)?;
+        }
         // Before the index says that they are there.
         self.log.sync_packed()?;
         let moved = |(live, place): (&LiveBlock, Location)| Move {
@@ -280,6 +312,8 @@ struct Step {
     blocks: Vec<LiveBlock>,
     data: Vec<Vec<u8>>,
     discards: Vec<MovedDiscard>,
+    /// Names of moved blocks that nobody uses any more.
+    dead: Vec<Location>,
 }
 
 impl Step {

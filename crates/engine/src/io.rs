@@ -5,7 +5,7 @@ use firebrick_log::{Checksum, Location};
 use firebrick_vocabulary::BLOCK_SIZE;
 
 use crate::commit::Core;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::image::{Image, check_range};
 
 const DOING: &str = "read an image";
@@ -34,16 +34,39 @@ impl Image {
     fn read_with(&self, offset: u64, buffer: &mut [u8], how: Patience) -> Result<bool, Error> {
         let (first, shift) = (offset / BLOCK_SIZE, (offset % BLOCK_SIZE) as usize);
         let blocks = (shift + buffer.len()).div_ceil(BLOCK);
-        let Some(entries) = self.entries((offset, buffer.len() as u64), first, blocks, how)? else {
-            return Ok(false);
-        };
+        let range = (offset, buffer.len() as u64);
         if shift == 0 && buffer.len().is_multiple_of(BLOCK) {
-            return self.core.read_blocks(&entries, buffer, how);
+            return self.read_whole(range, first, buffer, how);
         }
         let mut whole = vec![0; blocks * BLOCK];
-        let read = self.core.read_blocks(&entries, &mut whole, how)?;
+        let read = self.read_whole(range, first, &mut whole, how)?;
         buffer.copy_from_slice(&whole[shift..shift + buffer.len()]);
         Ok(read)
+    }
+
+    fn read_whole(
+        &self,
+        range: (u64, u64),
+        first: u64,
+        buffer: &mut [u8],
+        how: Patience,
+    ) -> Result<bool, Error> {
+        let mut former = None;
+        loop {
+            let Some(entries) = self.entries(range, first, buffer.len() / BLOCK, how)? else {
+                return Ok(false);
+            };
+            match self.core.read_blocks(&entries, buffer, how) {
+                // They may have been overwritten meanwhile, and cleaned away.
+                Err(error) if error.kind == ErrorKind::Damaged => {
+                    if former.as_ref() == Some(&entries) {
+                        return Err(error);
+                    }
+                    former = Some(entries);
+                }
+                done => return done,
+            }
+        }
     }
 
     /// Where `blocks` blocks from `first` on lie, all at one moment; `None` where that cannot be known
@@ -154,9 +177,19 @@ impl Core {
 
     /// Where the bytes of blocks are now.
     fn places(&self, entries: &[Entry]) -> Result<Vec<Option<Location>>, Error> {
+        let mut known = (0, false);
         let place = |entry: &Entry| {
-            let name = entry.some().map(|entry| entry.at);
-            name.map(|name| self.index.place(name)).transpose()
+            let Some(name) = entry.some().map(|entry| entry.at) else {
+                return Ok(None);
+            };
+            if known.0 != name.segment {
+                known = (name.segment, self.index.has_moved(name.segment));
+            }
+            if known.1 {
+                self.index.place(name).map(Some)
+            } else {
+                Ok(Some(name))
+            }
         };
         Ok(entries.iter().map(place).collect::<Result<_, _>>()?)
     }

@@ -11,7 +11,7 @@ use crate::state::State;
 
 const BLOCK: usize = BLOCK_SIZE as usize;
 /// How often a write that was refused waits for the cleaner, at most.
-const ROOM_TRIES: usize = 8;
+const ROOM_TRIES: usize = 2;
 const WRITE: &str = "write to an image";
 const DISCARD: &str = "discard blocks of an image";
 

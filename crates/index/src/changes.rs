@@ -156,7 +156,7 @@ impl Changes {
                     && old.is_some()
                     && old.at != entry.at
                 {
-                    released.add(old.at.segment, 1);
+                    released.add(old.at);
                 }
                 self.bytes += slots.weight();
             }
@@ -268,7 +268,7 @@ impl Changes {
 fn release(slots: &Slots, released: &mut Released) {
     slots.visit(&mut |_, entry| {
         if entry.is_some() {
-            released.add(entry.at.segment, 1);
+            released.add(entry.at);
         }
     });
 }

@@ -232,7 +232,7 @@ impl Index {
             let stored = self.core.stored();
             let database = Arc::clone(&stored.database);
             drop(stored);
-            database.write("committing to the index", |tables| {
+            let emptied = database.write("committing to the index", |tables| {
                 merge::merge(tables, &frozen, points, touched, released)?;
                 jobs::work(tables, batch, points, touched, released)?;
                 for (key, value) in &batch.rows {
@@ -242,10 +242,10 @@ impl Index {
                     };
                     old.map_err(unwritten)?;
                 }
-                places::store(tables, &batch.moves, &batch.emptied)
+                places::store(tables, &batch.moves, &batch.dead)
             })?;
             self.core.publish(|state, cache| {
-                places::publish(state, cache, &batch.moves, &batch.emptied);
+                places::publish(state, cache, &batch.moves, &batch.dead, &emptied);
             })
         });
         match done {
@@ -268,15 +268,17 @@ impl Index {
         }
     }
 
-    /// Makes only moves durable; what changed since the last commit is left alone.
-    pub fn apply_moves(&self, moves: &[Moved], emptied: &[u32]) -> Result<(), Error> {
+    /// Makes durable where blocks were moved, and that nobody uses the `dead` names any more; what
+    /// changed since the last commit is left alone.
+    pub fn apply_moves(&self, moves: &[Moved], dead: &[Location]) -> Result<(), Error> {
         const DOING: &str = "writing moves to the index";
         let _only = self.writer.lock();
         self.write(DOING, |_, _| {
             let database = Arc::clone(&self.core.stored().database);
-            database.write(DOING, |tables| places::store(tables, moves, emptied))?;
-            self.core
-                .publish(|state, cache| places::publish(state, cache, moves, emptied))
+            let emptied = database.write(DOING, |tables| places::store(tables, moves, dead))?;
+            self.core.publish(|state, cache| {
+                places::publish(state, cache, moves, dead, &emptied);
+            })
         })?;
         Ok(())
     }
@@ -306,6 +308,11 @@ impl Index {
             visit(key.value(), value.value())?;
         }
         Ok(())
+    }
+
+    /// Whether blocks that were first written to that segment may lie elsewhere now.
+    pub fn has_moved(&self, segment: u32) -> bool {
+        self.core.has_moved(segment)
     }
 
     /// Where a block is now: its name where it was never moved.

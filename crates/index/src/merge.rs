@@ -84,7 +84,7 @@ impl Leaves<'_, '_> {
 
     pub(crate) fn release(&mut self, old: &Entries, new: &Entries, other: &Entries) {
         for entry in lost(old, new, other) {
-            self.released.add(entry.at.segment, 1);
+            self.released.add(entry.at);
         }
     }
 }

@@ -13,17 +13,20 @@ use crate::points::Moved;
 use crate::state::{Core, State};
 use crate::stored::{Tables, decode_places, unreadable};
 
-/// Writes moves down, and forgets those of segments that are empty.
+/// Writes moves down, and forgets the names that nobody uses any more. Says from which segments
+/// nothing is left.
 pub(crate) fn store(
     tables: &mut Tables<'_>,
     moves: &[Moved],
-    emptied: &[u32],
-) -> Result<(), Error> {
-    let mut by_segment: BTreeMap<u32, BTreeMap<u32, Location>> = BTreeMap::new();
-    for moved in moves {
-        let segment = by_segment.entry(moved.name.segment).or_default();
-        segment.insert(moved.name.unit, moved.place);
+    dead: &[Location],
+) -> Result<Vec<u32>, Error> {
+    let mut by_segment: BTreeMap<u32, BTreeMap<u32, Option<Location>>> = BTreeMap::new();
+    let dead = dead.iter().map(|name| (*name, None));
+    for (name, place) in dead.chain(moves.iter().map(|moved| (moved.name, Some(moved.place)))) {
+        let segment = by_segment.entry(name.segment).or_default();
+        segment.insert(name.unit, place);
     }
+    let mut emptied = Vec::new();
     for (segment, moves) in by_segment {
         let known = tables.places.get(segment).map_err(unreadable)?;
         let known = known
@@ -34,7 +37,17 @@ pub(crate) fn store(
             .into_iter()
             .map(|moved| (moved.name.unit, moved.place));
         let mut all: BTreeMap<u32, Location> = known.collect();
-        all.extend(moves);
+        for (unit, place) in moves {
+            match place {
+                Some(place) => all.insert(unit, place),
+                None => all.remove(&unit),
+            };
+        }
+        if all.is_empty() {
+            tables.places.remove(segment).map_err(unwritten)?;
+            emptied.push(segment);
+            continue;
+        }
         let bytes: Vec<u8> = all
             .into_iter()
             .flat_map(|(unit, place)| [unit, place.segment, place.unit])
@@ -42,16 +55,19 @@ pub(crate) fn store(
             .collect();
         tables.places.insert(segment, &*bytes).map_err(unwritten)?;
     }
-    for segment in emptied {
-        tables.places.remove(segment).map_err(unwritten)?;
-    }
-    Ok(())
+    Ok(emptied)
 }
 
 /// Lets everybody see what was stored.
-pub(crate) fn publish(state: &mut State, cache: &Cache, moves: &[Moved], emptied: &[u32]) {
+pub(crate) fn publish(
+    state: &mut State,
+    cache: &Cache,
+    moves: &[Moved],
+    dead: &[Location],
+    emptied: &[u32],
+) {
     let moved = moves.iter().map(|moved| moved.name.segment);
-    for segment in moved.clone().chain(emptied.iter().copied()) {
+    for segment in moved.clone().chain(dead.iter().map(|name| name.segment)) {
         cache.remove(Key::Places(segment));
     }
     state.moved.extend(moved);
@@ -61,6 +77,11 @@ pub(crate) fn publish(state: &mut State, cache: &Cache, moves: &[Moved], emptied
 }
 
 impl Core {
+    /// Whether blocks that were first written to that segment may lie elsewhere.
+    pub(crate) fn has_moved(&self, segment: u32) -> bool {
+        self.read().moved.contains(&segment)
+    }
+
     pub(crate) fn place(&self, name: Location) -> Result<Location, Error> {
         let find = |moved: &[Moved]| {
             let at = moved.binary_search_by_key(&name.unit, |moved| moved.name.unit);

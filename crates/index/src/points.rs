@@ -58,24 +58,28 @@ pub struct Batch {
     pub dropped: Vec<BranchId>,
     /// Blocks that the cleaner moved.
     pub moves: Vec<Moved>,
-    /// Segments none of whose names is in use any more: their places are forgotten.
-    pub emptied: Vec<u32>,
+    /// Names of moved blocks that nobody uses any more: where they are is forgotten.
+    pub dead: Vec<Location>,
 }
 
-/// By the segment of their names: how many blocks lost a reference that may have been their last
-/// one. A hint for the cleaner, which looks for itself.
+/// Blocks that lost a reference that may have been their last one: by the segment of their names, the
+/// units. A hint for the cleaner, which looks for itself.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Released(pub BTreeMap<u32, u32>);
+pub struct Released(pub BTreeMap<u32, Vec<u32>>);
 
 impl Released {
-    pub(crate) fn add(&mut self, segment: u32, blocks: u32) {
-        let count = self.0.entry(segment).or_default();
-        *count = count.saturating_add(blocks);
+    pub(crate) fn add(&mut self, name: Location) {
+        self.0.entry(name.segment).or_default().push(name.unit);
     }
 
     pub(crate) fn append(&mut self, other: &Self) {
-        for (segment, blocks) in &other.0 {
-            self.add(*segment, *blocks);
+        for (segment, units) in &other.0 {
+            self.0.entry(*segment).or_default().extend(units);
         }
+    }
+
+    /// How many blocks of a segment there are.
+    pub fn count(&self, segment: u32) -> usize {
+        self.0.get(&segment).map_or(0, Vec::len)
     }
 }

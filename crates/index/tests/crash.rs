@@ -321,9 +321,13 @@ fn moves_are_found_and_forgotten() {
     assert_eq!(index.place(at(4, 16)).unwrap(), at(4, 16));
     let all = [moved(8, 7), moved(16, 10), moved(24, 11)];
     assert_eq!(index.moved_from(3).unwrap(), all);
-    index.apply_moves(&[], &[3]).unwrap();
+    index.apply_moves(&[], &[at(3, 16)]).unwrap();
     assert_eq!(index.place(at(3, 16)).unwrap(), at(3, 16));
+    assert_eq!(index.moved_from(3).unwrap(), [moved(8, 7), moved(24, 11)]);
+    assert!(index.has_moved(3));
+    index.apply_moves(&[], &[at(3, 8), at(3, 24)]).unwrap();
     assert_eq!(index.moved_from(3).unwrap(), []);
+    assert!(!index.has_moved(3));
 }
 
 #[test]

@@ -31,6 +31,9 @@ pub enum Pressure {
 const EASY: f64 = 1.5;
 /// The same where room is scarce.
 const TIGHT: f64 = 1.15;
+/// Room is scarce where less than this part of it is left, and all but gone with less than that.
+const SCARCE: f64 = 0.15;
+const FULL: f64 = 0.02;
 /// A segment with more live data than this is not worth its cost.
 const LIVE_MAX: f64 = 0.95;
 
@@ -44,9 +47,10 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Benefit for cost, in thousandths.
-    fn worth(&self) -> u64 {
-        let worth = (1.0 - self.live) * (1.0 + self.age) / (1.0 + self.live);
+    /// Benefit for cost, in thousandths. Where room is scarce, what is won soonest counts.
+    fn worth(&self, scarce: bool) -> u64 {
+        let age = if scarce { 0.0 } else { self.age };
+        let worth = (1.0 - self.live) * (1.0 + age) / (1.0 + self.live);
         (worth * 1000.0) as u64
     }
 }
@@ -58,13 +62,13 @@ impl Core {
         let (used, live, mut candidates) = self.candidates()?;
         let dead_max = live_allowance(live, room.free_for_guests, used + room.free_for_guests);
         let left = room.free_for_guests as f64 / (used + room.free_for_guests).max(1) as f64;
-        candidates.sort_by_key(|candidate| Reverse(candidate.worth()));
+        candidates.sort_by_key(|candidate| Reverse(candidate.worth(left < SCARCE)));
         // What holds nothing at all costs nothing.
         let dead = candidates.iter().filter(|candidate| candidate.live <= 0.0);
         let mut victims: Vec<SegmentInfo> = dead.map(|candidate| candidate.segment).collect();
         let pressure = match () {
-            () if used > dead_max && left < 0.02 => Pressure::Full,
-            () if used > dead_max && left < 0.15 => Pressure::High,
+            () if used > dead_max && left < FULL => Pressure::Full,
+            () if used > dead_max && left < SCARCE => Pressure::High,
             () if used > dead_max || !victims.is_empty() => Pressure::Low,
             () => Pressure::None,
         };
@@ -132,6 +136,9 @@ impl Core {
 /// How many bytes may be used while so many are live and so many are left.
 fn live_allowance(live: u64, left: u64, total: u64) -> u64 {
     let left = left as f64 / total.max(1) as f64;
+    if left < FULL {
+        return live;
+    }
     let factor = TIGHT + (EASY - TIGHT) * (left / 0.5).min(1.0);
     (live as f64 * factor) as u64
 }

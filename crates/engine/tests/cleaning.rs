@@ -1,0 +1,143 @@
+//! Cleaning: room comes back, and what is needed stays.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::sync::Arc;
+
+use firebrick_edge::Disk;
+use firebrick_engine::{Image, NewImage, Store, StoreOptions, Write};
+use firebrick_simulate::{SimulatedClock, SimulatedDisk};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, MIB, SnapshotName, StoreId};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+const BLOCK: usize = BLOCK_SIZE as usize;
+const CAPACITY: u64 = 64 * MIB;
+const OPTIONS: StoreOptions = StoreOptions {
+    segment_bytes: MIB,
+    checkpoint_bytes: 4 * MIB,
+    capacity: Some(CAPACITY),
+    ..StoreOptions::DEFAULT
+};
+
+fn make(disk: &SimulatedDisk) -> Arc<Store> {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    Store::create(&disk, StoreId::random(), &OPTIONS).unwrap();
+    open(&disk)
+}
+
+fn open(disk: &Arc<dyn Disk>) -> Arc<Store> {
+    Store::open(Arc::clone(disk), Arc::new(SimulatedClock::new()), OPTIONS).unwrap()
+}
+
+fn image(store: &Store, name: &str, size: u64) -> Arc<Image> {
+    store
+        .create_image(NewImage {
+            id: ImageId::random(),
+            name: ImageName::new(name).unwrap(),
+            size: Bytes(size),
+            origin: None,
+            mirrored: false,
+        })
+        .unwrap()
+}
+
+fn content(block: u64, version: u32) -> Vec<u8> {
+    let mut bytes = vec![version as u8; BLOCK];
+    bytes[..8].copy_from_slice(&block.to_le_bytes());
+    bytes[8..12].copy_from_slice(&version.to_le_bytes());
+    bytes
+}
+
+/// Writes a block, and lets the background work have its turn.
+fn write(store: &Store, image: &Image, block: u64, version: u32) {
+    let data = content(block, version);
+    let write = Write {
+        offset: block * BLOCK_SIZE,
+        data: &data,
+    };
+    image.write(&[write]).unwrap();
+    if store.checkpoint_due() {
+        store.checkpoint().unwrap();
+    }
+    if block.is_multiple_of(16) {
+        store.clean().unwrap();
+    }
+}
+
+#[test]
+fn overwriting_a_full_store_ten_times_stays_within_its_room() {
+    let disk = SimulatedDisk::new();
+    let store = make(&disk);
+    let blocks = CAPACITY * 8 / 10 / BLOCK_SIZE;
+    let volume = image(&store, "volume", blocks * BLOCK_SIZE);
+    let mut versions = vec![1; blocks as usize];
+    for block in 0..blocks {
+        write(&store, &volume, block, 1);
+    }
+    let random = &mut StdRng::seed_from_u64(7);
+    let live = blocks * BLOCK_SIZE;
+    let mut most = 0;
+    for version in 2..2 + 3 * blocks as u32 {
+        let block = random.random_range(0..blocks);
+        versions[block as usize] = version;
+        write(&store, &volume, block, version);
+        if version.is_multiple_of(1000) {
+            most = most.max(store.space().unwrap().used.0);
+        }
+    }
+    assert!(most as f64 <= live as f64 * 1.3, "{most} used for {live}");
+    let check = |volume: &Image| {
+        let mut found = vec![0; BLOCK];
+        for (block, version) in versions.iter().enumerate() {
+            volume.read(block as u64 * BLOCK_SIZE, &mut found).unwrap();
+            assert!(found == content(block as u64, *version), "block {block}");
+        }
+    };
+    check(&volume);
+    store.flush().unwrap();
+    let after: Arc<dyn Disk> = Arc::new(disk.crash(1));
+    let store = open(&after);
+    check(&store.image(volume.id()).unwrap());
+}
+
+#[test]
+fn what_is_discarded_or_removed_comes_back_and_snapshots_stay() {
+    let disk = SimulatedDisk::new();
+    let store = make(&disk);
+    let kept = image(&store, "kept", 8 * MIB);
+    for block in 0..2048 {
+        write(&store, &kept, block, 1);
+    }
+    store
+        .create_snapshot(kept.id(), SnapshotName::new("s").unwrap())
+        .unwrap();
+    for block in 0..2048 {
+        write(&store, &kept, block, 2);
+    }
+    kept.discard(0, 4 * MIB).unwrap();
+    let gone = image(&store, "gone", 16 * MIB);
+    for block in 0..4096 {
+        write(&store, &gone, block, 3);
+    }
+    store.remove_image(gone.id()).unwrap();
+    for _ in 0..4 {
+        store.checkpoint().unwrap();
+        while store.clean().unwrap().freed > 0 {}
+    }
+    let used = store.space().unwrap().used.0;
+    assert!(used < 20 * MIB, "{used} for 12 MiB of data");
+    let snapshot = store.copy_source(kept.id()).unwrap();
+    let shown = snapshot.snapshots[0]
+        .map
+        .changed_since(None, 0, usize::MAX)
+        .unwrap();
+    assert_eq!(shown.len(), 2048);
+    for changed in shown {
+        let mut found = vec![0; BLOCK];
+        store
+            .read_log(changed.entry.unwrap().at, &mut found)
+            .unwrap();
+        assert!(found == content(changed.block, 1));
+    }
+}
