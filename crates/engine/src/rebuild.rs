@@ -24,7 +24,7 @@ use firebrick_log::{Log, OpenOptions};
 use firebrick_vocabulary::{Position, Sequence};
 use tracing::{info, warn};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::rows;
 use crate::state::State;
 use crate::store::{Store, StoreOptions};
@@ -80,15 +80,15 @@ pub struct RebuildReport {
     pub snapshots: u64,
     /// Blocks that somebody may need.
     pub blocks: u64,
-    /// Segments that were not whole: what lay in the rest of them is lost, and images may show what
-    /// was there before.
+    /// Segments with heads that are not whole. What these said is lost, and images may show what was
+    /// there before; unless they are copies that were being made when the machine stopped.
     pub damaged: Vec<u32>,
 }
 
 impl Store {
     /// Makes the index of a store anew from its segments, in bounded memory, whether there is one or
-    /// not; nobody may have the store open ([`ErrorKind::Locked`]). Where it ends early, whatever
-    /// index was there is still there, and it can be called again. [`ErrorKind::Damaged`] where
+    /// not; nobody may have the store open ([`ErrorKind::Locked`](crate::ErrorKind::Locked)). Where it ends early, whatever
+    /// index was there is still there, and it can be called again. [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) where
     /// parts of the log are missing without which nobody can say what the images are.
     ///
     /// The retention window, and what was kept for peers that return, begin anew.
@@ -192,13 +192,11 @@ impl Rebuild<'_> {
         let mut counts = Counts::new();
         for (i, segment) in (0..).zip(&segments) {
             self.tell(RebuildPhase::Segments, i, segments.len() as u64);
-            match gatherer.segment(segment) {
-                Ok(blocks) => drop(counts.insert(segment.number, blocks)),
-                Err(error) if error.kind == ErrorKind::Damaged => {
-                    warn!(segment = segment.number, %error, "a segment is not whole");
-                    self.report.damaged.push(segment.number);
-                }
-                Err(error) => return Err(error),
+            let (blocks, is_whole) = gatherer.segment(segment)?;
+            counts.insert(segment.number, blocks);
+            if !is_whole {
+                warn!(segment = segment.number, "heads of a segment are damaged");
+                self.report.damaged.push(segment.number);
             }
         }
         self.report.segments = segments.len() as u64;

@@ -14,9 +14,11 @@ use crate::moved::{MovedDiscard, Walked, WalkedBlock, WalkedRecord};
 use crate::packed_frame;
 use crate::reader::read_head;
 use crate::record::Checksum;
-use crate::segment::{self, Segment};
+use crate::segment::{self, ALIGNMENT, Segment};
 
 const DOING: &str = "walk a segment";
+/// How much is read at once where heads are looked for, in bytes.
+const CHUNK: usize = 1 << 20;
 
 impl Log {
     /// Visits the frames of a segment in order, up to what is used of it now; heads are verified, data
@@ -32,6 +34,36 @@ impl Log {
             visit(&walked)?;
         }
         Ok(())
+    }
+
+    /// As [`Self::walk`], for who needs all that is left of a segment that may be damaged: goes on
+    /// behind heads that are not whole, with the next one that is. Returns where such heads are.
+    pub fn salvage<E: From<Error>>(
+        &self,
+        number: u32,
+        visit: &mut dyn FnMut(&Walked) -> Result<(), E>,
+    ) -> Result<Vec<u64>, E> {
+        let mut walker = Walker::begin(self, number)?;
+        let mut broken = Vec::new();
+        loop {
+            let ended = match walker.next() {
+                Ok(Some(walked)) => {
+                    visit(&walked)?;
+                    continue;
+                }
+                Ok(None) => false,
+                Err(error) if matches!(error.kind, ErrorKind::Damaged { .. }) => true,
+                Err(error) => return Err(error.into()),
+            };
+            let at = walker.offset;
+            let goes_on = walker.resume()?;
+            if goes_on || ended {
+                broken.push(at);
+            }
+            if !goes_on {
+                return Ok(broken);
+            }
+        }
     }
 
     /// How far a segment is used; walks it where that is not known.
@@ -122,6 +154,50 @@ impl Walker {
         };
         self.pass(&header, &walked);
         Ok(Some(walked))
+    }
+
+    /// Goes to the next whole head of this life of the file; whether there is one.
+    fn resume(&mut self) -> Result<bool, Error> {
+        let end = match self.limit {
+            Some(usage) => usage.bytes,
+            None => self.segment.len(),
+        };
+        let file = self.segment.file()?;
+        let mut chunk = vec![0; CHUNK];
+        let mut from = self.offset + ALIGNMENT;
+        while from < end {
+            let len = CHUNK.min((end - from) as usize);
+            let chunk = &mut chunk[..len];
+            file.read_at(chunk, from)
+                .map_err(|error| Error::io(DOING, error))?;
+            for at in (0..len).step_by(ALIGNMENT as usize) {
+                if !chunk[at..].starts_with(b"FBFR") {
+                    continue;
+                }
+                let offset = from + at as u64;
+                let found = read_head(&self.segment, offset, self.store, &mut self.bytes)?;
+                if let Some(header) = found.filter(|header| self.may_follow(header)) {
+                    self.offset = offset;
+                    self.next = header.first;
+                    self.chain = header.chain;
+                    return Ok(true);
+                }
+            }
+            from += len as u64;
+        }
+        Ok(false)
+    }
+
+    /// Whether a frame is of this life of the file, and behind what has been visited: in a former one
+    /// sequences were lower, and so was its number.
+    fn may_follow(&self, header: &FrameHeader) -> bool {
+        match self.segment.kind {
+            SegmentKind::Log => {
+                let before = self.behind.is_none_or(|behind| header.first < behind);
+                !header.packed && header.first >= self.next && before
+            }
+            SegmentKind::Packed => header.packed && header.first == self.next,
+        }
     }
 
     fn follows(&self, header: &FrameHeader) -> bool {

@@ -141,11 +141,11 @@ pub(super) struct Gatherer<'a> {
 }
 
 impl Gatherer<'_> {
-    /// Takes in what lies in a segment; how many blocks that are.
-    pub(super) fn segment(&mut self, segment: &SegmentInfo) -> Result<u64, Error> {
+    /// Takes in what lies in a segment; how many blocks that are, and whether it is whole.
+    pub(super) fn segment(&mut self, segment: &SegmentInfo) -> Result<(u64, bool), Error> {
         let log = self.log;
         let mut count = 0;
-        log.walk(segment.number, &mut |frame| {
+        let broken = log.salvage(segment.number, &mut |frame| {
             for record in &frame.records {
                 match record {
                     WalkedRecord::Data { image, blocks } => {
@@ -162,7 +162,7 @@ impl Gatherer<'_> {
             }
             Ok::<(), Error>(())
         })?;
-        Ok(count)
+        Ok((count, broken.is_empty()))
     }
 
     /// The branches that came by what record `birth` of `image` did.
