@@ -62,6 +62,39 @@ fn story(seed: u64, lie: Lie) -> Result<(), String> {
     }
 }
 
+/// As [`story`], with an index that is lost now and then and made anew from the segments.
+fn story_of_losses(seed: u64) -> Result<(), String> {
+    let random = &mut StdRng::seed_from_u64(seed);
+    let mut machine = Machine::random(Lie::None, random);
+    if machine.is_bounded() {
+        // There may be no room for another index.
+        return Ok(());
+    }
+    let mut history = History::new();
+    for _ in 0..LIVES {
+        machine.disk.stop_after(random.random_range(0..600));
+        let lost = random.random_bool(0.5);
+        let rebuilt = if lost { machine.rebuild()? } else { Some(()) };
+        if rebuilt.is_some()
+            && let Some(store) = machine.check(&mut history)?
+        {
+            machine.live(&store, &mut history, random)?;
+        }
+        machine.heal();
+        machine = machine.crash(random.random());
+        if rebuilt.is_none() {
+            machine.rebuild()?;
+        }
+    }
+    machine.rebuild()?;
+    machine.check(&mut history).map(drop)
+}
+
+#[test]
+fn an_index_that_is_lost_and_made_anew_is_the_same_after_any_crash() {
+    every_seed(STORIES / 3, story_of_losses);
+}
+
 fn some_story_fails(lie: Lie) -> String {
     let found = (0..SEEDS).find_map(|seed| story(seed, lie).err());
     found.unwrap_or_else(|| panic!("nobody misses {lie:?}"))

@@ -249,6 +249,37 @@ impl Machine {
         Ok(store)
     }
 
+    /// Loses the index and makes it anew; `None` where the power went out meanwhile, or there is no
+    /// room for it.
+    pub(crate) fn rebuild(&self) -> Result<Option<()>, String> {
+        match self.disk.remove("index/leaves") {
+            // It went before, and what was to take its place did not come.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            done => {
+                if self.blame_io(done)?.is_none() {
+                    return Ok(None);
+                }
+            }
+        }
+        let clock = Arc::clone(&self.clock);
+        let done = Store::rebuild_index(self.disk(), clock, self.options, &mut |_| {});
+        self.blame_room(done.map(drop))
+    }
+
+    /// As [`Self::blame`], of the disk.
+    fn blame_io(&self, done: std::io::Result<()>) -> Result<Option<()>, String> {
+        match done {
+            Ok(()) => Ok(Some(())),
+            Err(_) if !self.is_on() => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Whether the disk has room for anything.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.limit == Limit::Disk
+    }
+
     /// Opens the store and compares; `None` where the power went out meanwhile.
     pub(crate) fn check(&self, history: &mut History) -> Result<Option<Arc<Store>>, String> {
         let Some(store) = self.open()? else {
