@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use firebrick_engine::{Image, NewOrigin, Store};
-use firebrick_vocabulary::{BLOCK_SIZE, ImageId, ImageName};
+use firebrick_engine::{Image, NewOrigin, Store, StoreOptions};
+use firebrick_index::{Index, IndexOptions, Step, View};
+use firebrick_vocabulary::{BLOCK_SIZE, ImageId, ImageName, Sequence};
 
+use crate::make::BRANCH;
 use crate::support::{
-    self, BLOCK, Numbers, Times, image, ms, preparing, say_memory, snapshot_name, timed, write,
-    written,
+    self, BLOCK, Numbers, Times, disk, image, ms, preparing, say_memory, snapshot_name, timed,
+    write, written,
 };
 
 fn opened(folder: &str) -> (Arc<Store>, Arc<Image>) {
@@ -25,39 +27,60 @@ pub(crate) fn open(folder: &str) {
     store.close().unwrap();
 }
 
-/// Looks random blocks up for the first time, and again.
+/// Looks random blocks up for the first time, and again; and reads some.
 pub(crate) fn lookups(folder: &str, count: u64) {
     const FEW: u64 = 5000;
+    index_lookups(folder, count, FEW);
     let (_store, image) = opened(folder);
-    let blocks = image.size().0 / BLOCK_SIZE;
-    let look = |block: u64| {
-        let found = image.extents(block * BLOCK_SIZE, BLOCK_SIZE, 1).unwrap();
-        assert!(found[0].data, "everything is mapped");
-    };
-    let some = |seed, count, what: &str| {
-        let mut numbers = Numbers::new(seed);
-        let mut times = Times::default();
-        for _ in 0..count {
-            let block = numbers.below(blocks);
-            times.add(|| look(block));
-        }
-        times.say(what);
-    };
-    some(1, FEW, "lookup, cold");
-    some(1, FEW, "lookup, resident");
-    some(2, count, "lookup, anywhere");
-    say_memory("after them");
-    some(1, FEW, "lookup, not resident, file in the system's cache");
     let mut numbers = Numbers::new(3);
     let mut times = Times::default();
     let mut buffer = [1; BLOCK];
-    for _ in 0..FEW {
-        let block = numbers.below(blocks);
+    for _ in 0..count / 10 {
+        let block = numbers.below(image.size().0 / BLOCK_SIZE);
         times.add(|| image.read(block * BLOCK_SIZE, &mut buffer).unwrap());
         assert_eq!(buffer, [0; BLOCK]);
     }
     times.say("read of a block (of a hole in its segment), anywhere");
     say_memory("after reading");
+}
+
+fn index_lookups(folder: &str, count: u64, few: u64) {
+    let default = StoreOptions::DEFAULT.cache_bytes;
+    let options = IndexOptions {
+        cache_bytes: default / 4 * 3,
+        pages_bytes: default / 4,
+    };
+    let index = Index::open(&disk(folder), options).unwrap();
+    let view = View::new([Step {
+        branch: BRANCH,
+        before: Sequence(u64::MAX),
+        blocks: u64::MAX,
+    }]);
+    // It is a power of two, and nothing lies behind it.
+    let mapped = |bits: &u32| {
+        matches!(
+            index.next_mapped(&view, (1 << bits) - 1, 1 << bits),
+            Ok(Some(_))
+        )
+    };
+    let blocks = 1u64 << (10..40).rev().find(mapped).unwrap();
+    let mut found = Vec::new();
+    let mut some = |seed, count, what: &str| {
+        let mut numbers = Numbers::new(seed);
+        let mut times = Times::default();
+        for _ in 0..count {
+            let block = numbers.below(blocks);
+            found.clear();
+            times.add(|| index.get(&view, block, 1, &mut found).unwrap());
+            assert!(found[0].is_some(), "everything is mapped");
+        }
+        times.say(what);
+    };
+    some(1, few, "lookup, cold");
+    some(1, few, "lookup, resident");
+    some(2, count, "lookup, anywhere");
+    some(1, few, "lookup, not resident, file in the system's cache");
+    say_memory("of the index after them");
 }
 
 /// Overwrites random blocks while checkpoints are taken as a site takes them.

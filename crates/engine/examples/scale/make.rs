@@ -22,7 +22,7 @@ const AT_ONCE: u64 = 8192;
 /// The first segment and record that are made up: the store itself has written the one before.
 const FIRST: u32 = 2;
 /// The branch of the only image, and the record that made it.
-const BRANCH: BranchId = BranchId(1);
+pub(crate) const BRANCH: BranchId = BranchId(1);
 const SINCE: Sequence = Sequence(1);
 
 struct OneHead;
