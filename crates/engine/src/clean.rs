@@ -39,6 +39,9 @@ const ROOM_STEPS: usize = 256;
 /// How many dead segments one step frees at most.
 const STEP_SEGMENTS: usize = 16;
 
+/// How many discards go into one frame at most.
+const FRAME_DISCARDS: usize = 1024;
+
 /// What one step of cleaning did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cleaned {
@@ -277,8 +280,8 @@ impl Core {
         for chunk in blocks.chunks(most as usize) {
             places.extend(self.log.pack(chunk, &[])?);
         }
-        if !step.discards.is_empty() {
-            self.log.pack(&[], &step.discards)?;
+        for chunk in merged(&step.discards).chunks(FRAME_DISCARDS) {
+            self.log.pack(&[], chunk)?;
         }
         // Before the index says that they are there.
         self.log.sync_packed()?;
@@ -288,6 +291,27 @@ impl Core {
         };
         Ok(step.blocks.iter().zip(places).map(moved).collect())
     }
+}
+
+/// The same discards in as few pieces as possible: several points may need the same one, and each
+/// asks for it whenever it is moved.
+fn merged(discards: &[MovedDiscard]) -> Vec<MovedDiscard> {
+    let mut sorted = discards.to_vec();
+    sorted.sort_unstable_by_key(|it| (it.image, it.birth, it.block));
+    let mut merged: Vec<MovedDiscard> = Vec::with_capacity(sorted.len());
+    for next in sorted {
+        match merged.last_mut() {
+            Some(last)
+                if (last.image, last.birth) == (next.image, next.birth)
+                    && next.block <= last.block.saturating_add(last.blocks) =>
+            {
+                let end = next.block.saturating_add(next.blocks);
+                last.blocks = last.blocks.max(end - last.block);
+            }
+            Some(_) | None => merged.push(next),
+        }
+    }
+    merged
 }
 
 /// The blocks that an image loses by a change of its size, as a discard of all that may lie there:
@@ -319,5 +343,33 @@ struct Step {
 impl Step {
     fn bytes(&self) -> usize {
         self.data.len() * BLOCK
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firebrick_vocabulary::ImageId;
+
+    use super::*;
+
+    #[test]
+    fn a_discard_is_moved_once_however_many_need_it() {
+        let image = ImageId::random();
+        let piece = |birth, block, blocks| MovedDiscard {
+            image,
+            block,
+            blocks,
+            birth: Sequence(birth),
+        };
+        let some = [
+            piece(7, 10, 5),
+            piece(8, 0, 9),
+            piece(7, 0, 4),
+            piece(7, 12, 10),
+            piece(7, 10, 5),
+            piece(7, 4, 1),
+        ];
+        let merged = merged(&some);
+        assert_eq!(merged, [piece(7, 0, 5), piece(7, 10, 12), piece(8, 0, 9)]);
     }
 }
