@@ -6,6 +6,7 @@ use quick_cache::Weighter;
 
 use crate::leaf::Leaf;
 use crate::points::Moved;
+use crate::stored::Versions;
 use crate::view::BranchId;
 
 /// What one cached thing costs besides its bytes.
@@ -16,7 +17,7 @@ const TYPICAL: usize = 1024;
 /// What is cached.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Key {
-    /// The tags of all versions of a leaf; none where it has none.
+    /// The tags of the newest versions of a leaf; none where it has none.
     Versions(BranchId, u64),
     /// One version of a leaf.
     Leaf(BranchId, u64, u64),
@@ -26,7 +27,7 @@ pub(crate) enum Key {
 
 #[derive(Clone)]
 enum Value {
-    Versions(Arc<[u64]>),
+    Versions(Versions),
     Leaf(Arc<Leaf>),
     Places(Arc<[Moved]>),
 }
@@ -37,7 +38,7 @@ struct Weight;
 impl Weighter<Key, Value> for Weight {
     fn weight(&self, _: &Key, value: &Value) -> u64 {
         let bytes = match value {
-            Value::Versions(tags) => size_of_val(&**tags),
+            Value::Versions(known) => size_of_val(&*known.tags),
             Value::Leaf(leaf) => leaf.weight(),
             Value::Places(moved) => size_of_val(&**moved),
         };
@@ -58,9 +59,9 @@ impl Cache {
         ))
     }
 
-    pub(crate) fn versions(&self, branch: BranchId, leaf: u64) -> Option<Arc<[u64]>> {
+    pub(crate) fn versions(&self, branch: BranchId, leaf: u64) -> Option<Versions> {
         match self.0.get(&Key::Versions(branch, leaf)) {
-            Some(Value::Versions(tags)) => Some(tags),
+            Some(Value::Versions(known)) => Some(known),
             Some(Value::Leaf(_) | Value::Places(_)) | None => None,
         }
     }
@@ -79,9 +80,9 @@ impl Cache {
         }
     }
 
-    pub(crate) fn put_versions(&self, branch: BranchId, leaf: u64, tags: Arc<[u64]>) {
+    pub(crate) fn put_versions(&self, branch: BranchId, leaf: u64, known: Versions) {
         self.0
-            .insert(Key::Versions(branch, leaf), Value::Versions(tags));
+            .insert(Key::Versions(branch, leaf), Value::Versions(known));
     }
 
     pub(crate) fn put_leaf(&self, branch: BranchId, leaf: u64, tag: u64, found: Arc<Leaf>) {

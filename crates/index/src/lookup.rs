@@ -10,40 +10,33 @@ use firebrick_vocabulary::Sequence;
 
 use crate::cache::Cache;
 use crate::entry::{Entry, LEAF_BLOCKS};
-use crate::error::{Damage, Error};
-use crate::leaf::Leaf;
+use crate::error::Error;
 use crate::slots::{Wanted, limit_of};
 use crate::state::{Core, State};
-use crate::stored::Stored;
+use crate::stored::{Found, Newest, Stored};
 use crate::view::{BranchId, View};
 
 /// What has to be read from the disk before a lookup can be answered.
 struct Missing {
     branch: BranchId,
     before: Sequence,
+    /// Which versions there are is known, only what is in the one that is asked for is not.
+    known: bool,
 }
 
 /// What one lookup has read, so that it is there whatever the cache keeps.
 #[derive(Default)]
 struct Fetched {
     generation: u64,
-    versions: Vec<(BranchId, Arc<[u64]>)>,
-    leaves: Vec<(BranchId, u64, Arc<Leaf>)>,
+    leaves: Vec<(BranchId, Found)>,
 }
 
 impl Fetched {
-    fn versions(&self, branch: BranchId) -> Option<Arc<[u64]>> {
-        let mut known = self.versions.iter();
-        known
-            .find(|(its, _)| *its == branch)
-            .map(|(_, tags)| Arc::clone(tags))
-    }
-
-    fn leaf(&self, branch: BranchId, tag: u64) -> Option<Arc<Leaf>> {
+    fn of(&self, branch: BranchId) -> Option<&Found> {
         let mut known = self.leaves.iter();
         known
-            .find(|(its, at, _)| *its == branch && *at == tag)
-            .map(|(_, _, leaf)| Arc::clone(leaf))
+            .find(|(its, _)| *its == branch)
+            .map(|(_, found)| found)
     }
 }
 
@@ -113,30 +106,39 @@ impl Core {
             if wanted.is_done() {
                 return None;
             }
-            let missing = Some(Missing {
+            match fetched.of(step.branch) {
+                Some(None) => continue,
+                Some(Some((_, found))) => {
+                    found.fill(wanted);
+                    return None;
+                }
+                None => {}
+            }
+            let missing = |known| Missing {
                 branch: step.branch,
                 before: step.before,
-            });
-            let tags = fetched.versions(step.branch);
-            let Some(tags) = tags.or_else(|| self.cache.versions(step.branch, leaf)) else {
-                return missing;
+                known,
             };
-            let Some(tag) = newest_of(&tags, step.before) else {
-                continue;
+            let Some(versions) = self.cache.versions(step.branch, leaf) else {
+                return Some(missing(false));
             };
-            let found = fetched.leaf(step.branch, tag);
-            match found.or_else(|| self.cache.leaf(step.branch, leaf, tag)) {
+            let tag = match versions.newest(step.before) {
+                Newest::Tag(tag) => tag,
+                Newest::Nothing => continue,
+                Newest::Unknown => return Some(missing(true)),
+            };
+            match self.cache.leaf(step.branch, leaf, tag) {
                 Some(found) => {
                     found.fill(wanted);
                     return None;
                 }
-                None => return missing,
+                None => return Some(missing(true)),
             }
         }
         None
     }
 
-    /// Reads which versions a leaf has, and the one that is asked for.
+    /// Reads the version of a leaf that is asked for, and where it is not known which ones there are.
     fn fetch(
         &self,
         stored: &Stored,
@@ -144,40 +146,32 @@ impl Core {
         missing: &Missing,
         fetched: &mut Fetched,
     ) -> Result<(), Error> {
-        let branch = missing.branch;
-        let known = fetched.versions(branch);
-        let tags = match &known {
-            Some(tags) => Arc::clone(tags),
-            None => stored.versions(branch, leaf)?,
+        let Missing {
+            branch,
+            before,
+            known,
+        } = *missing;
+        let (versions, found) = if known {
+            (None, stored.newest(branch, leaf, before)?)
+        } else {
+            let (versions, found) = stored.look(branch, leaf, before)?;
+            let found = match versions.newest(before) {
+                Newest::Unknown => stored.newest(branch, leaf, before)?,
+                Newest::Tag(_) | Newest::Nothing => found,
+            };
+            (Some(versions), found)
         };
-        let tag = newest_of(&tags, missing.before);
-        let found = match tag {
-            Some(tag) => stored.leaf(branch, leaf, tag)?.map(|found| (tag, found)),
-            None => None,
-        };
-        if tag.is_some() && found.is_none() {
-            let damage = Damage::Leaf { branch, leaf };
-            return Err(Error::damaged(damage, "reading the index"));
-        }
         self.remember(stored, |cache: &Cache| {
-            cache.put_versions(branch, leaf, Arc::clone(&tags));
+            if let Some(versions) = versions {
+                cache.put_versions(branch, leaf, versions);
+            }
             if let Some((tag, found)) = &found {
                 cache.put_leaf(branch, leaf, *tag, Arc::clone(found));
             }
         });
-        if known.is_none() {
-            fetched.versions.push((branch, tags));
-        }
-        fetched
-            .leaves
-            .extend(found.map(|(tag, found)| (branch, tag, found)));
+        fetched.leaves.push((branch, found));
         Ok(())
     }
-}
-
-fn newest_of(tags: &[u64], before: Sequence) -> Option<u64> {
-    let count = tags.partition_point(|tag| *tag < before.0);
-    count.checked_sub(1).map(|index| tags[index])
 }
 
 /// The parts of a range of blocks by leaf: leaf, first slot, number of slots.

@@ -36,6 +36,42 @@ pub(crate) const NEW_FILE: &str = "index/new";
 /// The file of an index that is rebuilt and has not its name yet.
 pub(crate) const REBUILT_FILE: &str = "index/rebuilt";
 
+/// A version of a leaf and its tag, where there is one.
+pub(crate) type Found = Option<(u64, Arc<Leaf>)>;
+
+/// How many versions of a leaf are remembered: each costs about as much to read as the leaf itself.
+const VERSIONS_MAX: usize = 16;
+
+/// Which versions a leaf has, as far as that is remembered.
+#[derive(Clone, Debug)]
+pub(crate) struct Versions {
+    /// The tags of the newest ones, ascending.
+    pub(crate) tags: Arc<[u64]>,
+    /// Whether these are all.
+    pub(crate) whole: bool,
+}
+
+/// The newest version before some position.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Newest {
+    Tag(u64),
+    /// There is none.
+    Nothing,
+    /// It is not one of those that are remembered.
+    Unknown,
+}
+
+impl Versions {
+    pub(crate) fn newest(&self, before: Sequence) -> Newest {
+        let count = self.tags.partition_point(|tag| *tag < before.0);
+        match count.checked_sub(1).map(|last| self.tags[last]) {
+            Some(tag) => Newest::Tag(tag),
+            None if self.whole => Newest::Nothing,
+            None => Newest::Unknown,
+        }
+    }
+}
+
 /// An open database.
 pub(crate) struct Database {
     inner: redb::Database,
@@ -167,26 +203,44 @@ impl Stored {
         })
     }
 
-    /// The tags of all versions of a leaf, ascending.
-    pub(crate) fn versions(&self, branch: BranchId, leaf: u64) -> Result<Arc<[u64]>, Error> {
-        let mut tags = Vec::new();
-        let keys = (branch.0, leaf, 0)..=(branch.0, leaf, u64::MAX);
-        for item in self.leaves.range(keys).map_err(unreadable)? {
-            tags.push(item.map_err(unreadable)?.0.value().2);
-        }
-        Ok(tags.into())
-    }
-
-    /// One version of a leaf.
-    pub(crate) fn leaf(
+    /// The tags of the newest versions of a leaf, and the newest version with a tag before `before`
+    /// where it is one of them: at one go, as the way down to them is what a lookup costs.
+    pub(crate) fn look(
         &self,
         branch: BranchId,
         leaf: u64,
-        tag: u64,
-    ) -> Result<Option<Arc<Leaf>>, Error> {
-        let found = self.leaves.get((branch.0, leaf, tag)).map_err(unreadable)?;
-        let decoded = found.map(|bytes| decode(branch, leaf, bytes.value()));
-        Ok(decoded.transpose()?.map(Arc::new))
+        before: Sequence,
+    ) -> Result<(Versions, Found), Error> {
+        let mut tags = Vec::new();
+        let mut found = None;
+        let mut whole = true;
+        let keys = (branch.0, leaf, 0)..=(branch.0, leaf, u64::MAX);
+        for item in self.leaves.range(keys).map_err(unreadable)?.rev() {
+            let (key, bytes) = item.map_err(unreadable)?;
+            let (_, _, tag) = key.value();
+            if tags.len() >= VERSIONS_MAX {
+                whole = false;
+                break;
+            }
+            tags.push(tag);
+            if tag < before.0 && found.is_none() {
+                found = Some((tag, Arc::new(decode(branch, leaf, bytes.value())?)));
+            }
+        }
+        tags.reverse();
+        let tags = tags.into();
+        Ok((Versions { tags, whole }, found))
+    }
+
+    /// The newest version of a leaf with a tag before `before`.
+    pub(crate) fn newest(
+        &self,
+        branch: BranchId,
+        leaf: u64,
+        before: Sequence,
+    ) -> Result<Found, Error> {
+        let found = newest(&self.leaves, branch, leaf, before.0)?;
+        Ok(found.map(|(tag, leaf)| (tag, Arc::new(leaf))))
     }
 
     /// What was moved from a segment, by name.

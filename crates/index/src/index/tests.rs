@@ -166,7 +166,8 @@ fn versions_are_kept_as_long_as_a_point_needs_them() {
             ..Batch::default()
         };
         let released = index.commit(frozen, &At(points), &batch).unwrap();
-        let tags = index.core.stored().versions(BRANCH, 0).unwrap();
+        let stored = index.core.stored();
+        let tags = stored.look(BRANCH, 0, Sequence::ZERO).unwrap().0.tags;
         let counts = released
             .0
             .iter()
@@ -214,8 +215,12 @@ fn a_sweep_from_behind_looks_at_what_changed_behind_the_point_only() {
             ..Batch::default()
         };
         let released = index.commit(frozen, &At(points), &batch).unwrap();
-        let tags = |leaf| index.core.stored().versions(BRANCH, leaf).unwrap().to_vec();
-        (tags(0), tags(1), released.0.into_iter().collect::<Vec<_>>())
+        let stored = index.core.stored();
+        let look = |leaf| stored.look(BRANCH, leaf, Sequence::ZERO).unwrap();
+        let tags = |leaf| look(leaf).0.tags.to_vec();
+        let released = released.0.iter();
+        let counts = released.map(|(segment, units)| (*segment, units.len()));
+        (tags(0), tags(1), counts.collect::<Vec<_>>())
     };
     let sweep = |from, to| Sweep {
         branch: BRANCH,
@@ -232,4 +237,38 @@ fn a_sweep_from_behind_looks_at_what_changed_behind_the_point_only() {
     assert_eq!(swept, (vec![10, 20], vec![0], vec![(1, 1)]));
     let swept = commit(&[], vec![sweep(20, u64::MAX)]);
     assert_eq!(swept, (vec![20], vec![0], vec![(3, 1)]));
+}
+
+#[test]
+fn each_of_many_versions_is_found() {
+    const COUNT: u64 = 100;
+    let index = Index::open(&disk(), OPTIONS).unwrap();
+    let points: Vec<u64> = (1..COUNT).map(|nth| nth * 10).collect();
+    let points: &'static [u64] = points.leak();
+    let entry = |nth: u64| Entry {
+        at: Location {
+            segment: nth as u32 + 1,
+            unit: 8,
+        },
+        checksum: Checksum(0),
+    };
+    for nth in 0..COUNT {
+        index.put(BRANCH, Sequence(nth * 10), 5, &[entry(nth)]);
+    }
+    let frozen = index.freeze();
+    index
+        .commit(frozen, &At(points), &Batch::default())
+        .unwrap();
+    for _ in 0..2 {
+        for nth in 0..COUNT {
+            let view = View::new([Step {
+                branch: BRANCH,
+                before: Sequence(nth * 10 + 1),
+                blocks: u64::MAX,
+            }]);
+            let mut found = Vec::new();
+            index.get(&view, 5, 1, &mut found).unwrap();
+            assert_eq!(found, [entry(nth)]);
+        }
+    }
 }
