@@ -115,8 +115,9 @@ class Dev:
         """Attaches a volume and returns its NBD URI."""
         answer = self.call("POST", "/attachments", {"attachment": {
             "volume_uuid": volume, "instance_uuid": "5d3cbd1a-0000-4000-8000-000000000001",
-            "connector": {"host": "bench", "ip": "127.0.0.1"}}})
-        return answer["attachment"]["connection_info"]["uri"]
+            "connector": {"host": "bench", "ip": "127.0.0.1"}}})["attachment"]
+        self.call("POST", f"/attachments/{answer['id']}/action", {"os-complete": {}})
+        return answer["connection_info"]["uri"]
 
     def processes(self):
         """Names and process ids of all parts."""
