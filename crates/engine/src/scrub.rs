@@ -114,13 +114,11 @@ impl Core {
                 if let Some(offset) = verified.broken_at {
                     error!(segment = at.segment, offset, "a frame's head is damaged");
                 }
-                match verified.next {
-                    Some(offset) => at.offset = offset,
-                    None => {
-                        ended = true;
-                        break;
-                    }
-                }
+                let Some(offset) = verified.next else {
+                    ended = true;
+                    break;
+                };
+                at.offset = offset;
             }
             if ended {
                 at = ScrubCursor {

@@ -276,7 +276,7 @@ fn rot_in_the_heads_of_frames_takes_no_data_with_it() {
     for seed in seeds(SEEDS) {
         let random = &mut StdRng::seed_from_u64(seed);
         let site = site(random);
-        let all: Vec<Seen> = needed(&open(&site.disk)).into_iter().collect();
+        let all = cold(&needed(&open(&site.disk)));
         for _ in 0..3 {
             // Before a block is another one of its frame, or the frame's head.
             let name = all[random.random_range(0..all.len())].2;
