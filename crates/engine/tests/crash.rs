@@ -42,9 +42,6 @@ fn story(seed: u64, lie: Lie, tally: &Arc<Tally>) -> Result<(), String> {
         tally.lives.fetch_add(1, Ordering::Relaxed);
         machine.disk.stop_after(random.random_range(0..reach));
         if let Some(store) = machine.check(&mut history)? {
-            if random.random_bool(0.1) {
-                machine.rebuild(history.newest(), random.random())?;
-            }
             machine.live(&store, &mut history, random)?;
             let look = random.random_bool(0.2);
             if look
@@ -71,7 +68,7 @@ fn story(seed: u64, lie: Lie, tally: &Arc<Tally>) -> Result<(), String> {
 /// As [`story`], with an index that is lost now and then and made anew from the segments.
 fn story_of_losses(seed: u64) -> Result<(), String> {
     let random = &mut StdRng::seed_from_u64(seed);
-    let mut machine = Machine::random(Lie::None, random);
+    let mut machine = Machine::random(Lie::None, &Arc::default(), random);
     if machine.is_bounded() {
         // There may be no room for another index.
         return Ok(());
