@@ -1,4 +1,4 @@
-//! The one door: `cargo xtask test`, `cargo xtask tidy`.
+//! The one door: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask torture`.
 //!
 //! CI runs `cargo xtask test` and nothing else, so whatever a test needs is installed here.
 
@@ -12,6 +12,7 @@ mod command;
 mod prepare;
 mod test;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,12 @@ enum Task {
     },
     /// Checks the rules of the house that no compiler checks.
     Tidy,
+    /// Runs the simulations of crashes with seeds that nobody has tried yet.
+    Torture {
+        /// For how long.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
     /// Installs what the end-to-end tests need, and nothing else.
     Prepare,
 }
@@ -45,6 +52,7 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().task {
         Task::Test { ring, filter } => test::run(ring, filter.as_deref()),
         Task::Tidy => tidy::run(),
+        Task::Torture { minutes } => torture::run(minutes),
         Task::Prepare => prepare::prepare().map(|_| ()),
     };
     match outcome {

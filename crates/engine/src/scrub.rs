@@ -97,12 +97,16 @@ impl Core {
                     offset: 0,
                 };
             }
+            let mut ended = false;
             while done.bytes < budget {
                 let left = budget.0 - done.bytes.0;
                 let verified = match self.log.verify_segment(at.segment, at.offset, left) {
                     Ok(verified) => verified,
                     // It was freed meanwhile.
-                    Err(_) if !self.has_segment(at.segment) => break,
+                    Err(_) if !self.has_segment(at.segment) => {
+                        ended = true;
+                        break;
+                    }
                     Err(error) => return Err(error.into()),
                 };
                 done.bytes.0 += verified.bytes;
@@ -110,19 +114,22 @@ impl Core {
                 if let Some(offset) = verified.broken_at {
                     error!(segment = at.segment, offset, "a frame's head is damaged");
                 }
-                match verified.next {
-                    Some(offset) => at.offset = offset,
-                    None => break,
-                }
+                let Some(offset) = verified.next else {
+                    ended = true;
+                    break;
+                };
+                at.offset = offset;
+            }
+            if ended {
+                at = ScrubCursor {
+                    segment: at.segment + 1,
+                    offset: 0,
+                };
             }
             if done.bytes >= budget {
                 done.next = Some(at);
                 return Ok(done);
             }
-            at = ScrubCursor {
-                segment: at.segment + 1,
-                offset: 0,
-            };
         }
         Ok(done)
     }

@@ -14,12 +14,14 @@ mod history;
 mod machine;
 
 use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use common::{Model, Step};
 use firebrick_edge::Disk;
 use firebrick_simulate::every_seed;
 use history::History;
-use machine::{Lie, Machine, Of, Phase};
+use machine::{Lie, Machine, Of, Phase, Tally};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -31,12 +33,13 @@ const LIVES: usize = 5;
 
 /// One store through some lives, each ended by a power cut or a kill at some operation. The error is
 /// what went wrong.
-fn story(seed: u64, lie: Lie) -> Result<(), String> {
+fn story(seed: u64, lie: Lie, tally: &Arc<Tally>) -> Result<(), String> {
     let random = &mut StdRng::seed_from_u64(seed);
-    let mut machine = Machine::random(lie, random);
+    let mut machine = Machine::random(lie, tally, random);
     let mut history = History::new();
-    let reach = [40, 100, 400][random.random_range(0..3)];
+    let reach = [40, 150, 1000][random.random_range(0..3)];
     for _ in 0..LIVES {
+        tally.lives.fetch_add(1, Ordering::Relaxed);
         machine.disk.stop_after(random.random_range(0..reach));
         if let Some(store) = machine.check(&mut history)? {
             machine.live(&store, &mut history, random)?;
@@ -65,7 +68,7 @@ fn story(seed: u64, lie: Lie) -> Result<(), String> {
 /// As [`story`], with an index that is lost now and then and made anew from the segments.
 fn story_of_losses(seed: u64) -> Result<(), String> {
     let random = &mut StdRng::seed_from_u64(seed);
-    let mut machine = Machine::random(Lie::None, random);
+    let mut machine = Machine::random(Lie::None, &Arc::default(), random);
     if machine.is_bounded() {
         // There may be no room for another index.
         return Ok(());
@@ -96,13 +99,15 @@ fn an_index_that_is_lost_and_made_anew_is_the_same_after_any_crash() {
 }
 
 fn some_story_fails(lie: Lie) -> String {
-    let found = (0..SEEDS).find_map(|seed| story(seed, lie).err());
+    let found = (0..SEEDS).find_map(|seed| story(seed, lie, &Arc::default()).err());
     found.unwrap_or_else(|| panic!("nobody misses {lie:?}"))
 }
 
 #[test]
 fn after_any_crash_all_images_are_as_at_one_position_from_the_last_flush_on() {
-    every_seed(STORIES, |seed| story(seed, Lie::None));
+    let tally = Arc::default();
+    every_seed(STORIES, |seed| story(seed, Lie::None, &tally));
+    println!("{tally:?}");
 }
 
 #[test]
@@ -114,6 +119,21 @@ fn a_flush_syncs_the_log() {
 fn the_log_is_durable_before_the_checkpoint() {
     let why = some_story_fails(Lie::During(Phase::Checkpoint, Of::Segments));
     assert!(why.contains("was durable and is missing"), "{why}");
+}
+
+#[test]
+fn what_was_moved_is_durable_before_the_index_says_where_it_is() {
+    some_story_fails(Lie::During(Phase::Clean, Of::Packed));
+}
+
+#[test]
+fn where_what_was_moved_is_now_is_durable_before_its_segment_is_freed() {
+    some_story_fails(Lie::During(Phase::Clean, Of::Index));
+}
+
+#[test]
+fn a_base_is_durable_before_what_it_replaces_is_freed() {
+    some_story_fails(Lie::During(Phase::Clean, Of::Log));
 }
 
 /// Whether a store says that its index is not what was written, which is all it may do about that.
@@ -128,7 +148,7 @@ fn an_index_that_was_not_kept_whole_is_refused_and_never_believed() {
         Lie::Folder("index"),
     ] {
         for seed in 0..SEEDS {
-            match story(seed, lie) {
+            match story(seed, lie, &Arc::default()) {
                 Err(why) if !is_refusal(&why) => panic!("seed {seed}: {why}"),
                 Ok(()) | Err(_) => {}
             }

@@ -14,8 +14,8 @@
 //! CRC-32C in one sector of 512 bytes, which a disk writes whole or not at all when the power goes. A
 //! write that fails may leave half of it though, so there are two copies, written one behind the
 //! other, and of those that are whole the one with the higher count holds. That is never an older
-//! header than one that was synced, as the sync comes behind both writes, and the second is not
-//! begun where the first has failed.
+//! header than one that was synced, as the sync comes behind both writes. The one that holds is
+//! written last, and not where the first write has failed: so one is whole, however often they fail.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -112,7 +112,7 @@ impl Pages {
     }
 
     fn read_header(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let (Header::Ours, sector) = newest_header(&*self.file)? else {
+        let (Header::Ours, sector, _) = newest_header(&*self.file)? else {
             return Err(damaged(0));
         };
         self.count.fetch_max(count_of(&sector), Ordering::AcqRel);
@@ -143,7 +143,15 @@ impl Pages {
         sector[VERSION_AT] = VERSION;
         let sum = crc32c::crc32c(&sector[..SECTOR - 4]);
         sector[SECTOR - 4..].copy_from_slice(&sum.to_be_bytes());
-        for place in COPIES {
+        let mut places = COPIES;
+        match newest_header(&*self.file) {
+            Ok((Header::Ours, _, holds)) if holds == places[0] => places.reverse(),
+            Ok(_) => {}
+            // There is none yet.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(error),
+        }
+        for place in places {
             self.file.write_at(&[IoSlice::new(&sector)], place)?;
         }
         Ok(())
@@ -246,22 +254,22 @@ impl StorageBackend for Pages {
 /// Looks at a file before a database does.
 pub(crate) fn look(file: &dyn DiskFile) -> io::Result<Header> {
     match newest_header(file) {
-        Ok((header, _)) => Ok(header),
+        Ok((header, ..)) => Ok(header),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Header::Damaged),
         Err(error) => Err(error),
     }
 }
 
-/// The copy of the header that holds, or a damaged one where none does.
-fn newest_header(file: &dyn DiskFile) -> io::Result<(Header, Sector)> {
-    let mut newest = (Header::Damaged, [0; SECTOR]);
+/// The copy of the header that holds and its place, or a damaged one where none does.
+fn newest_header(file: &dyn DiskFile) -> io::Result<(Header, Sector, u64)> {
+    let mut newest = (Header::Damaged, [0; SECTOR], COPIES[1]);
     for place in COPIES {
         let mut sector = [0; SECTOR];
         file.read_at(&mut sector, place)?;
         let header = header_of(&sector);
         let is_newer = newest.0 == Header::Damaged || count_of(&sector) > count_of(&newest.1);
         if header != Header::Damaged && is_newer {
-            newest = (header, sector);
+            newest = (header, sector, place);
         }
     }
     Ok(newest)
@@ -323,4 +331,34 @@ fn unaligned() -> io::Error {
 fn damaged(page: u64) -> io::Error {
     let text = format!("page {page} is not what was written");
     io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use firebrick_edge::Disk;
+    use firebrick_simulate::SimulatedDisk;
+
+    use super::*;
+
+    #[test]
+    fn however_often_writes_fail_one_header_is_whole() -> io::Result<()> {
+        for first in 0..2 {
+            let disk = SimulatedDisk::new();
+            let file = disk.create("pages")?;
+            let pages = Pages::new(Arc::clone(&file), Arc::default());
+            pages.set_len(4 * PAGE)?;
+            pages.write(0, &[7; 320])?;
+            for (byte, after) in (10..).zip([first, 0, 1, 0, 0, 1, 1]) {
+                disk.fail_writes_after(after, io::ErrorKind::StorageFull);
+                assert!(pages.write(0, &[byte; 320]).is_err());
+                assert_eq!(look(&*file)?, Header::Ours, "{first} {after}");
+            }
+            disk.heal();
+            pages.write(0, &[9; 320])?;
+            let mut read = [0; 320];
+            pages.read(0, &mut read)?;
+            assert_eq!(read, [9; 320]);
+        }
+        Ok(())
+    }
 }

@@ -68,13 +68,8 @@ fn live(seed: u64) {
 
 #[test]
 fn an_index_is_what_was_done_to_it() {
-    let seeds = std::env::var("SEEDS").ok().and_then(|it| it.parse().ok());
-    let first = std::env::var("SEED")
-        .ok()
-        .and_then(|it| it.parse().ok())
-        .unwrap_or(0);
-    for seed in first..first + seeds.unwrap_or(40) {
+    for seed in firebrick_simulate::seeds(40) {
         let lived = std::panic::catch_unwind(|| live(seed));
-        assert!(lived.is_ok(), "seed {seed}");
+        assert!(lived.is_ok(), "FIREBRICK_SEED={seed}");
     }
 }

@@ -119,12 +119,17 @@ impl Error {
             ErrorKind::NoSpace => said("there is no space left"),
             ErrorKind::Poisoned => said("an earlier write or sync failed; restart the site"),
             ErrorKind::Closed => "the log is closed".to_owned(),
-            ErrorKind::Locked => "another process has the store open".to_owned(),
+            ErrorKind::Locked => "another process has the store open; stop it first".to_owned(),
             ErrorKind::NotFound => "there is no store here".to_owned(),
             ErrorKind::Exists => "there is a store here already".to_owned(),
-            ErrorKind::Foreign => "the superblock is not one of Firebrick's".to_owned(),
+            ErrorKind::Foreign => {
+                "the superblock is not one of Firebrick's: is this the right folder?".to_owned()
+            }
             ErrorKind::NewerVersion { found } => {
-                format!("the store has format {found}, made by a newer release than this one")
+                format!(
+                    "the store has format {found}, made by a newer release than this one: open it \
+                     with that"
+                )
             }
             ErrorKind::OlderVersion { found } => format!(
                 "the store has format {found}, which this release does not read: make a new store \

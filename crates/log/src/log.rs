@@ -211,14 +211,14 @@ impl Log {
     pub fn read(&self, at: Location, buffer: &mut [u8]) -> Result<(), Error> {
         let segment = self.shared.segment(at, buffer.len())?;
         let read = segment.file()?.read_at(buffer, at.offset());
-        read.map_err(|error| Error::io("read the log", error))
+        read.map_err(|error| unreadable(at, error))
     }
 
     /// As [`Self::read`], but only if that needs no wait for the disk; `false` where it would.
     pub fn read_cached(&self, at: Location, buffer: &mut [u8]) -> Result<bool, Error> {
         let segment = self.shared.segment(at, buffer.len())?;
         let read = segment.file()?.read_cached_at(buffer, at.offset());
-        read.map_err(|error| Error::io("read the log", error))
+        read.map_err(|error| unreadable(at, error))
     }
 
     /// A reader whose first frame is the one that holds record `from` (perhaps in its middle).
@@ -255,6 +255,15 @@ impl Log {
         self.shared.writer.lock().lock = None;
         flushed.and(packed)
     }
+}
+
+/// Why data could not be read: where the file ends before, it was cut short.
+fn unreadable(at: Location, error: std::io::Error) -> Error {
+    const DOING: &str = "read the log";
+    if error.kind() == std::io::ErrorKind::UnexpectedEof {
+        return Error::damaged(DOING, at.segment, at.offset(), "the file ends before");
+    }
+    Error::io(DOING, error)
 }
 
 impl Shared {

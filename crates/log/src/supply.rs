@@ -184,8 +184,8 @@ impl Supply {
         self.recycle()
     }
 
-    /// Turns retired segments that nobody holds any more into spares, or removes them. No order is
-    /// needed here: should a crash undo it, a segment to which nothing refers is back.
+    /// Turns retired segments that nobody holds any more into spares, or removes them. Should a crash
+    /// undo it, a segment to which nothing refers is back.
     fn recycle(&self) -> Result<(), Error> {
         loop {
             let mut state = self.state.lock();
@@ -210,7 +210,11 @@ impl Supply {
                 && self.spare.load(Ordering::Relaxed) + len <= self.limits.spare;
             let path = Segment::path(number);
             let done = if keeps {
-                self.files.disk.rename(&path, &Segment::spare_path(number))
+                let disk = &self.files.disk;
+                let renamed = disk.rename(&path, &Segment::spare_path(number));
+                // Durable before it gets its next name: of two changes that are not, a crash may keep
+                // only the second, and then the file has the first name as well.
+                renamed.and_then(|()| disk.sync_dir(FOLDER))
             } else {
                 self.files.disk.remove(&path)
             };
@@ -390,6 +394,7 @@ pub(crate) fn sort_spares(
         .map_or(u64::MAX, |all| all.saturating_sub(used));
     let mut left = room.min(limits.spare);
     let mut kept = Vec::new();
+    let mut renamed = false;
     let spares = spares.into_iter().map(|spare| (spare, true));
     for (spare, has_name) in spares.chain(blank.into_iter().map(|spare| (spare, false))) {
         let name = Segment::spare_path(spare.number);
@@ -397,6 +402,7 @@ pub(crate) fn sort_spares(
         if spare.len == limits.segment && spare.len <= left {
             if !has_name {
                 disk.rename(&path, &name).map_err(io)?;
+                renamed = true;
             }
             left -= spare.len;
             kept.push(spare);
@@ -404,6 +410,10 @@ pub(crate) fn sort_spares(
             let gone = if has_name { &name } else { &path };
             disk.remove(gone).map_err(io)?;
         }
+    }
+    if renamed {
+        // Before one of them gets its next name.
+        disk.sync_dir(FOLDER).map_err(io)?;
     }
     Ok(kept)
 }

@@ -18,6 +18,7 @@ use firebrick_log::{
     Catalog, Checksum, Error, ErrorKind, Frame, Location, Log, Moved, MovedDiscard, OpenOptions,
     SegmentKind, WalkedRecord,
 };
+use firebrick_simulate::every_seed;
 use firebrick_vocabulary::Sequence;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -424,11 +425,7 @@ fn sync_packed(machine: &Machine, log: &Log, model: &mut Model) -> Result<(), Er
 
 #[test]
 fn after_any_crash_the_store_holds_what_was_made_durable_and_not_freed() {
-    for seed in 0..SEEDS {
-        if let Err(why) = story(seed, Lie::None) {
-            panic!("seed {seed}: {why}");
-        }
-    }
+    every_seed(SEEDS, |seed| story(seed, Lie::None));
 }
 
 /// Proves that a sync is needed.

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{Lie, Machine, Phase, Wanted, check, frame};
 use firebrick_log::{Error, ErrorKind, Log};
+use firebrick_simulate::every_seed;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -153,11 +154,7 @@ fn append(
 
 #[test]
 fn after_any_crash_the_log_is_a_prefix_that_holds_all_that_was_flushed() {
-    for seed in 0..SEEDS {
-        if let Err(why) = story(seed, Lie::None) {
-            panic!("seed {seed}: {why}");
-        }
-    }
+    every_seed(SEEDS, |seed| story(seed, Lie::None));
 }
 
 /// Proves that a sync is needed.

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind::{Other, StorageFull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use firebrick_edge::Disk;
@@ -11,7 +11,7 @@ use firebrick_engine::{
     Error, ErrorKind, MapView, NoSource, Retention, ScrubCursor, Store, StoreOptions,
 };
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
-use firebrick_vocabulary::{Bytes, MIB, Sequence, StoreId};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, MIB, Sequence, StoreId};
 use rand::Rng;
 use rand::rngs::StdRng;
 use uuid::Uuid;
@@ -90,6 +90,21 @@ pub(crate) struct Machine {
     /// Writes fail for want of room.
     full: Cell<bool>,
     held: RefCell<Vec<Held>>,
+    /// The most operations of a life.
+    most: u32,
+    /// What happened in all lives.
+    pub(crate) tally: Arc<Tally>,
+}
+
+/// How often something happened that a simulation must not miss.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) lives: AtomicU64,
+    pub(crate) freed: AtomicU64,
+    pub(crate) moved: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) returns: AtomicU64,
+    pub(crate) looks: AtomicU64,
 }
 
 impl Of {
@@ -105,9 +120,13 @@ impl Of {
     }
 }
 
+fn add(count: &AtomicU64, more: u64) {
+    count.fetch_add(more, Ordering::Relaxed);
+}
+
 impl Machine {
     /// A machine with an empty store, and limits as chance wants it.
-    pub(crate) fn random(lie: Lie, random: &mut StdRng) -> Self {
+    pub(crate) fn random(lie: Lie, tally: &Arc<Tally>, random: &mut StdRng) -> Self {
         let disk = SimulatedDisk::new();
         let mut options = OPTIONS;
         options.checkpoint_bytes = [MIB, 4 * MIB, 64 * MIB][random.random_range(0..3)];
@@ -128,7 +147,12 @@ impl Machine {
             Limit::Disk => disk.set_capacity(room + 4 * MIB),
         }
         let peer = random.random_bool(0.3).then_some(Sequence::ZERO);
-        Self::made(disk, options, limit, peer, lie)
+        let machine = Self::made(disk, options, limit, peer, lie);
+        Self {
+            most: [20, 80, 400][random.random_range(0..3)],
+            tally: Arc::clone(tally),
+            ..machine
+        }
     }
 
     /// A machine with an empty store and room enough.
@@ -156,6 +180,8 @@ impl Machine {
             failing: Cell::new(false),
             full: Cell::new(false),
             held: RefCell::default(),
+            most: 80,
+            tally: Arc::default(),
         };
         machine.lied()
     }
@@ -190,6 +216,7 @@ impl Machine {
             failing: self.failing.clone(),
             full: self.full.clone(),
             held: RefCell::default(),
+            tally: Arc::clone(&self.tally),
             ..*self
         };
         after.lied()
@@ -215,9 +242,14 @@ impl Machine {
         match done {
             Ok(value) => Ok(Some(value)),
             Err(_) if !self.is_on() => Ok(None),
+            // The index may be read again meanwhile, from a file that takes nothing; the next start
+            // has to find it whole.
             Err(error)
                 if self.failing.get()
-                    && matches!(error.kind, ErrorKind::Io | ErrorKind::Poisoned) =>
+                    && matches!(
+                        error.kind,
+                        ErrorKind::Io | ErrorKind::Poisoned | ErrorKind::DamagedIndex
+                    ) =>
             {
                 Ok(None)
             }
@@ -309,6 +341,10 @@ impl Machine {
     pub(crate) fn clean(&self, store: &Store, history: &mut History) -> Result<Option<()>, String> {
         let before = store.head().sequence;
         let done = self.during(Phase::Clean, || store.clean());
+        if let Ok(cleaned) = &done {
+            add(&self.tally.freed, u64::from(cleaned.freed));
+            add(&self.tally.moved, cleaned.moved.0 / BLOCK_SIZE);
+        }
         let done = self.blame_room(done.map(drop))?;
         if done.is_some() {
             history.same(store.head().sequence);
@@ -344,7 +380,7 @@ impl Machine {
         random: &mut StdRng,
     ) -> Result<(), String> {
         let often = [2, 10, 40][random.random_range(0..3)];
-        for _ in 0..random.random_range(1..80) {
+        for _ in 0..random.random_range(1..self.most) {
             if store.checkpoint_due()
                 && random.random_bool(0.7)
                 && self.checkpoint(store)?.is_none()
@@ -401,7 +437,12 @@ impl Machine {
     /// Time passes, and segments are made ahead.
     fn pass(&self, store: &Store, random: &mut StdRng) -> Result<Option<()>, String> {
         match random.random_range(0..3) {
-            0 => self.blame_room(store.prepare_segment(Duration::ZERO).map(drop)),
+            0 => match store.prepare_segment(Duration::ZERO) {
+                Err(error) if error.kind == ErrorKind::NoSpace && self.limit != Limit::None => {
+                    Ok(Some(()))
+                }
+                done => self.blame_room(done.map(drop)),
+            },
             1 if !self.full.get() => self.scrub(store),
             _ => {
                 let seconds = random.random_range(1..60);
@@ -432,7 +473,7 @@ impl Machine {
         let (id, content) = images[random.random_range(0..images.len())].clone();
         if random.random() {
             let image = store.image(id).map_err(|error| error.to_string())?;
-            let (map, _) = (image.map(), ());
+            let map = image.map();
             held.push(Held { map, content });
             return Ok(Some(()));
         }
@@ -465,6 +506,7 @@ impl Machine {
     }
 
     fn compare(&self, store: &Store, held: &Held) -> Result<Option<()>, String> {
+        add(&self.tally.looks, 1);
         let read = self.blame(read_map(store, &held.map, held.content.len()))?;
         match read {
             Some(read) if read != *held.content => {
@@ -479,7 +521,7 @@ impl Machine {
         let Some(peer) = self.peer.get() else {
             return Ok(Some(()));
         };
-        let read = self.read_log(store, peer.next());
+        let read = Self::read_log(store, peer.next());
         if self.blame(read)?.is_none() {
             return Ok(None);
         }
@@ -497,7 +539,7 @@ impl Machine {
     }
 
     /// Whether everything from a record on can be read.
-    fn read_log(&self, store: &Store, from: Sequence) -> Result<(), Error> {
+    fn read_log(store: &Store, from: Sequence) -> Result<(), Error> {
         let mut next = None;
         let mut reader = store.reader(from)?;
         while let Some(frame) = reader.next_frame()? {
@@ -517,7 +559,10 @@ impl Machine {
     ) -> Result<Option<()>, String> {
         let past = history.past();
         match Step::back(store, history.newest(), &past, random) {
-            Some(step) => self.carry_out(store, history, &step),
+            Some(step) => {
+                add(&self.tally.returns, 1);
+                self.carry_out(store, history, &step)
+            }
             None => Ok(Some(())),
         }
     }
@@ -549,6 +594,7 @@ impl Machine {
                 Ok(Some(()))
             }
             Err(error) if error.kind == ErrorKind::NoSpace => {
+                add(&self.tally.refused, 1);
                 if self.limit == Limit::None && !self.full.get() {
                     return Err(format!("there is room enough: {error}"));
                 }
