@@ -6,6 +6,7 @@
 //! completed [`Log::flush`] (INV-1); every frame and every block carries a CRC-32C (INV-4); a failed
 //! sync poisons the log for good. What it leans on: `edge` for the disk, and nothing above.
 
+mod ahead;
 mod catalog;
 mod cursor;
 mod entry;

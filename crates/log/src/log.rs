@@ -8,6 +8,7 @@ use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
 use firebrick_vocabulary::{BLOCK_SIZE, Epoch, Position, Sequence, StoreId};
 use parking_lot::{Condvar, Mutex, RwLock};
 
+use crate::ahead::Ahead;
 use crate::catalog::{Catalog, SegmentKind, Usage};
 use crate::entry::{Appended, Entry, LogOptions, OpenOptions};
 use crate::error::{Error, ErrorKind};
@@ -61,6 +62,7 @@ pub(crate) struct Writer {
     /// Older segments with such frames.
     pub(crate) unsynced: Vec<Arc<dyn DiskFile>>,
     pub(crate) bytes: u64,
+    pub(crate) ahead: Ahead,
     /// Reused for the head of each frame.
     pub(crate) head: Vec<u8>,
     /// Keeps other processes out; `None` once the log is closed.
@@ -387,6 +389,7 @@ impl Shared {
             segment,
             file,
             guests,
+            written,
         } = begun;
         segment.set_usage(Usage {
             bytes: HEADER_LEN,
@@ -402,6 +405,7 @@ impl Shared {
             writer.unsynced.push(former);
         }
         writer.guests = guests;
+        writer.ahead.turn(written);
         writer.offset = HEADER_LEN;
         Ok(())
     }
@@ -412,7 +416,16 @@ impl Shared {
         let mut writer = self.writer.lock();
         let mut files = std::mem::take(&mut writer.unsynced);
         if std::mem::take(&mut writer.dirty) {
-            files.push(Arc::clone(&writer.file));
+            let Writer {
+                ahead,
+                file,
+                bytes,
+                offset,
+                segment,
+                ..
+            } = &mut *writer;
+            ahead.before_flush(&**file, *bytes, *offset, segment.len());
+            files.push(Arc::clone(file));
         }
         // Published under the writer's lock: nothing behind it has been written.
         Unsynced {

@@ -10,6 +10,7 @@ use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
 use firebrick_vocabulary::{Epoch, Position, Sequence, StoreId};
 use parking_lot::{Condvar, Mutex, RwLock};
 
+use crate::ahead::Ahead;
 use crate::catalog::Catalog;
 use crate::cursor::{Cursor, Verify};
 use crate::entry::{Frame, OpenOptions};
@@ -213,6 +214,7 @@ impl Recovery {
             dirty: false,
             unsynced: Vec::new(),
             bytes: 0,
+            ahead: Ahead::new(tail.offset),
             head: Vec::new(),
             lock: Some(self.lock),
         };

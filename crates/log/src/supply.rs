@@ -72,6 +72,8 @@ struct Blank {
     number: u32,
     file: Arc<dyn DiskFile>,
     len: u64,
+    /// Up to where its blocks have been written before.
+    written: u64,
 }
 
 /// A file that waits to be used again.
@@ -85,6 +87,8 @@ pub(crate) struct Spare {
 pub(crate) struct Begun {
     pub(crate) segment: Arc<Segment>,
     pub(crate) file: Arc<dyn DiskFile>,
+    /// Up to where its blocks have been written before.
+    pub(crate) written: u64,
     /// Whether guests may fill it.
     pub(crate) guests: bool,
 }
@@ -175,6 +179,7 @@ impl Supply {
             segment,
             file: blank.file,
             guests,
+            written: blank.written,
         })
     }
 
@@ -328,11 +333,21 @@ impl Supply {
             state.spares.swap_remove(index);
             self.spare.fetch_sub(spare.len, Ordering::Relaxed);
             let len = spare.len;
-            Blank { number, file, len }
+            Blank {
+                number,
+                file,
+                len,
+                written: len,
+            }
         } else {
             self.shed(state, len)?;
             let file = segment::make_file(&self.files.disk, number, len)?;
-            Blank { number, file, len }
+            Blank {
+                number,
+                file,
+                len,
+                written: 0,
+            }
         };
         self.used.fetch_add(blank.len, Ordering::Relaxed);
         Ok(blank)
