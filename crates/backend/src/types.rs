@@ -76,6 +76,9 @@ pub struct SpaceStats {
     pub provisioned: Bytes,
     /// What the log takes.
     pub used: Bytes,
+    /// What of that cleaning can win back, as far as is known.
+    #[serde(default)]
+    pub reclaimable: Bytes,
 }
 
 /// What a guest may do through an export.

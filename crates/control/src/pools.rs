@@ -169,6 +169,7 @@ fn capabilities(backend: &BackendOptions, view: &BackendView) -> Object {
         "free_capacity_gb": size(|space| space.free),
         "allocated_capacity_gb": size(|space| space.provisioned),
         "provisioned_capacity_gb": size(|space| space.provisioned),
+        "reclaimable_capacity_gb": size(|space| space.reclaimable),
         "reserved_percentage": backend.reserved_percentage,
         "max_over_subscription_ratio": backend.max_over_subscription_ratio.to_string(),
         "thin_provisioning_support": offered.thin_provisioning,

@@ -56,6 +56,7 @@ impl Target<'_> {
     /// Applies the records of `frame` from `from` on.
     pub(crate) fn frame(&mut self, frame: &Frame, from: Sequence) -> Result<(), Error> {
         let peer = frame.applied.map(|applied| applied.peer);
+        self.state.time = frame.time;
         for (i, record) in frame.records.iter().enumerate() {
             let sequence = frame.first.plus(i as u64);
             if sequence < from {

@@ -73,6 +73,7 @@ impl Core {
         past: &mut dyn Past,
     ) -> Result<Position, Error> {
         let peer = applied.map(|applied| applied.peer);
+        state.time = appended.time;
         let mut locations = appended.locations.iter();
         let mut target = Target {
             state,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use firebrick_log::Applied;
+use firebrick_edge::Timestamp;
+use firebrick_log::{Applied, ImageOrigin};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, StoreId, SyncState,
 };
@@ -49,6 +50,10 @@ pub struct ImageInfo {
     pub metadata: BTreeMap<String, String>,
     /// The last own record about what peers share of it.
     pub last_change: Sequence,
+    /// When it was made, or came to this store; zero where that is not known.
+    pub created: Timestamp,
+    /// What it started as.
+    pub parent: Option<ImageOrigin>,
 }
 
 /// A range of an image in one state.
@@ -83,6 +88,8 @@ impl Image {
             origin: meta.origin,
             metadata: meta.metadata.clone(),
             last_change: meta.last_own,
+            created: Timestamp(meta.created),
+            parent: meta.parent,
         }
     }
 

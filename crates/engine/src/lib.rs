@@ -18,6 +18,7 @@ mod follow;
 mod image;
 mod images;
 mod io;
+mod lend;
 mod past;
 mod peer;
 mod rebuild;
@@ -33,6 +34,7 @@ mod window;
 mod write;
 
 pub use firebrick_index::{Changed, Entry};
+pub use firebrick_log::{Checksum, ImageOrigin};
 
 pub use clean::{Cleaned, Pressure};
 pub use copy::{CopyImage, CopySource, SnapshotSource};

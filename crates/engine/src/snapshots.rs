@@ -1,12 +1,14 @@
 //! Snapshots: names for positions of an image.
 
+use firebrick_edge::Timestamp;
 use firebrick_log::Change;
-use firebrick_vocabulary::{Bytes, ImageId, SnapshotId, SnapshotName};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, SnapshotId, SnapshotName};
 
 use crate::apply::found;
 use crate::error::{Error, ErrorKind};
 use crate::state::{ImageState, Snapshot};
 use crate::store::Store;
+use crate::view::MapView;
 
 /// A snapshot.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,6 +21,8 @@ pub struct SnapshotInfo {
     pub size: Bytes,
     /// It keeps what a former primary wrote that the new one never got.
     pub divergent: bool,
+    /// When it was taken, or came to this store; zero where that is not known.
+    pub time: Timestamp,
 }
 
 impl From<&Snapshot> for SnapshotInfo {
@@ -29,6 +33,7 @@ impl From<&Snapshot> for SnapshotInfo {
             name: meta.name,
             size: meta.size,
             divergent: meta.divergent,
+            time: Timestamp(meta.time),
         }
     }
 }
@@ -65,6 +70,21 @@ impl Store {
         let state = self.core.lock();
         let image = found(&state, "list snapshots", id)?.read();
         Ok(image.snapshots.iter().map(SnapshotInfo::from).collect())
+    }
+
+    /// The blocks of a snapshot, whatever becomes of it.
+    pub fn snapshot_map(&self, id: ImageId, name: &SnapshotName) -> Result<MapView, Error> {
+        const DOING: &str = "look at a snapshot";
+        let mut state = self.core.lock();
+        let (place, blocks) = {
+            let image = found(&state, DOING, id)?.read();
+            let id = snapshot_id(&image, DOING, name)?;
+            let snapshot = image.snapshot(id);
+            let snapshot = snapshot.ok_or_else(|| Error::no_image(DOING, image.meta.id))?;
+            let blocks = snapshot.meta.size.0.div_ceil(BLOCK_SIZE);
+            ((snapshot.branch, snapshot.at), blocks)
+        };
+        Ok(MapView::hold(&self.core, &mut state, place, blocks))
     }
 
     /// Removes a snapshot; [`ErrorKind::NotFound`] where there is none of that name.

@@ -5,8 +5,9 @@ mod snapshots;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use firebrick_edge::Timestamp;
 use firebrick_index::{BranchId, View};
-use firebrick_log::Applied;
+use firebrick_log::{Applied, ImageOrigin};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
     StoreId, SyncState,
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) retentions: BTreeMap<ImageId, Retention>,
     /// The newest checkpoint whose rows are in the log.
     pub(crate) base: Sequence,
+    /// When the frame was written that is being applied.
+    pub(crate) time: Timestamp,
     /// What the next checkpoint has to write of it.
     pub(crate) changed: Changed,
     /// What images were at kept checkpoints that are not written yet: by image and record.
@@ -128,6 +131,12 @@ pub(crate) struct ImageMeta {
     /// Where the last promotion here followed on.
     pub(crate) origin: Option<Applied>,
     pub(crate) metadata: BTreeMap<String, String>,
+    /// When it came to this store, in nanoseconds since the Unix epoch; 0 where that is not known.
+    #[serde(default)]
+    pub(crate) created: u64,
+    /// What it started as.
+    #[serde(default)]
+    pub(crate) parent: Option<ImageOrigin>,
 }
 
 /// A snapshot: a point of a branch.
@@ -147,6 +156,9 @@ pub(crate) struct SnapshotMeta {
     pub(crate) size: Bytes,
     /// It keeps what a former primary wrote that the new one never got; only this store has it.
     pub(crate) divergent: bool,
+    /// When it came to this store, in nanoseconds since the Unix epoch; 0 where that is not known.
+    #[serde(default)]
+    pub(crate) time: u64,
 }
 
 /// A snapshot that is gone, but was there at a checkpoint to which somebody may return.

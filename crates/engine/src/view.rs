@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use firebrick_index::{BranchId, Changed, View};
+use firebrick_index::{BranchId, Changed, Entry, View};
 use firebrick_vocabulary::Sequence;
 
 use crate::commit::Core;
 use crate::error::Error;
+use crate::io::Patience;
 use crate::state::State;
 
 /// The blocks of an image or a snapshot at one position; later writes do not change it. While it
@@ -45,6 +46,13 @@ impl MapView {
     /// The blocks that are mapped.
     pub fn mapped(&self) -> Result<u64, Error> {
         Ok(self.core.index.mapped(&self.view)?)
+    }
+
+    /// Reads the blocks of `entries`, which this view has shown, into `buffer`, which holds exactly them;
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) where one is not what was written.
+    pub fn read(&self, entries: &[Entry], buffer: &mut [u8]) -> Result<(), Error> {
+        let read = self.core.read_blocks(entries, buffer, Patience::Wait);
+        read.map(drop)
     }
 
     /// The blocks from `from_block` on that differ from `older` (nothing, where there is none), in

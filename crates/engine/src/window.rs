@@ -179,6 +179,17 @@ impl Store {
         Ok(found)
     }
 
+    /// The size that the image had at record `at`.
+    pub fn size_at(&self, id: ImageId, at: Sequence) -> Result<Bytes, Error> {
+        self.with_past(id, at, |state, past| {
+            let now = found(state, "look for an earlier size", id)?
+                .read()
+                .meta
+                .size;
+            Ok(past.0.first().map_or(now, |(_, _, then)| then.meta.size))
+        })
+    }
+
     /// Returns the image to what it was at record `at`, its size included. Copies nothing. A mirrored
     /// image cannot: its peers know no such record.
     pub fn roll_back_to(&self, id: ImageId, at: Sequence) -> Result<(), Error> {

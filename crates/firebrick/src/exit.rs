@@ -10,6 +10,13 @@ pub(crate) enum Failure {
     Failed(String),
     /// The command line or a configuration is wrong: exit status 2, as clap itself does.
     Usage(String),
+    /// A verb of `firebrick rbd`: text and exit status are those of the `rbd` tool.
+    Rbd {
+        /// The whole text.
+        text: String,
+        /// The exit status.
+        errno: u8,
+    },
 }
 
 impl Failure {
@@ -23,6 +30,7 @@ impl Failure {
         match self {
             Self::Failed(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
+            Self::Rbd { errno, .. } => ExitCode::from(*errno),
         }
     }
 }
@@ -30,7 +38,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(text) | Self::Usage(text) => f.write_str(text),
+            Self::Failed(text) | Self::Usage(text) | Self::Rbd { text, .. } => f.write_str(text),
         }
     }
 }

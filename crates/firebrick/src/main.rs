@@ -19,7 +19,12 @@ fn main() -> ExitCode {
     match cli::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            printer::Printer::failure(&failure.to_string());
+            match &failure {
+                exit::Failure::Rbd { text, .. } => printer::Printer::note(text),
+                exit::Failure::Failed(text) | exit::Failure::Usage(text) => {
+                    printer::Printer::failure(text);
+                }
+            }
             failure.code()
         }
     }

@@ -57,6 +57,26 @@ impl Printer {
         }
     }
 
+    /// A value for programs, over several lines where that is wanted.
+    pub(crate) fn json_as<T: Serialize>(value: &T, pretty: bool) {
+        if !pretty {
+            return Self::json(value);
+        }
+        let mut text = Vec::new();
+        let format = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+        let mut out = serde_json::Serializer::with_formatter(&mut text, format);
+        match value.serialize(&mut out) {
+            Ok(()) => Self::line(&String::from_utf8_lossy(&text)),
+            Err(error) => Self::failure(&error.to_string()),
+        }
+    }
+
+    /// A line beside the results.
+    pub(crate) fn note(text: &str) {
+        let mut out = std::io::stderr().lock();
+        drop(writeln!(out, "{text}"));
+    }
+
     /// The reason why the command failed.
     pub(crate) fn failure(text: &str) {
         let mut out = std::io::stderr().lock();

@@ -162,7 +162,7 @@ async fn send(
 fn understand(kind: Kind, payload: &[u8]) -> Result<ToReader, Error> {
     match kind {
         Kind::Message => wire::parse(payload).map_err(|error| Error::protocol(DOING, error)),
-        Kind::Batch | Kind::Copy => Err(Error::protocol(
+        Kind::Batch | Kind::Copy | Kind::Block => Err(Error::protocol(
             DOING,
             "the peer sent records before it was asked",
         )),
@@ -192,6 +192,7 @@ impl Connection {
         } = self;
         let (frames, queue) = mpsc::channel(session::QUEUE);
         let (answers, to_write) = mpsc::channel(session::QUEUE);
+        peer.desk.open(&answers);
         let applier = Applier {
             shared: Arc::clone(&shared),
             peer: Arc::clone(&peer),
@@ -210,6 +211,11 @@ impl Connection {
                     .await
                     .map_err(Error::io(DOING))?;
                 peer.heard(frame.1.len());
+                // Whoever waits for it must not wait for the log too.
+                if frame.0 == Kind::Block {
+                    peer.desk.answered(&frame.1);
+                    continue;
+                }
                 // The applier says itself why it has ended.
                 if frames.send(frame).await.is_err() {
                     return Ok(());
@@ -223,6 +229,7 @@ impl Connection {
             read = reading => read,
             written = writing => written.map_err(Error::io(DOING)),
         };
+        peer.desk.close();
         drop(frames);
         let applied = applier.await.unwrap_or(Ok(()));
         if shared.ending.is_cancelled() {
@@ -279,6 +286,8 @@ impl Applier {
         match kind {
             Kind::Batch => self.batch(payload),
             Kind::Copy => self.copy_part(payload),
+            // Taken as it came.
+            Kind::Block => Ok(false),
             Kind::Message => {
                 let message =
                     wire::parse(payload).map_err(|error| Error::protocol(DOING, error))?;

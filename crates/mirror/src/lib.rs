@@ -12,6 +12,7 @@ mod error;
 mod follow;
 mod identity;
 mod lag;
+mod lend;
 mod message;
 mod mirror;
 mod peers;

@@ -5,8 +5,10 @@ use firebrick_log::{Change, Checksum};
 use firebrick_vocabulary::{BLOCK_SIZE, Epoch, ImageId, Position, Sequence, StoreId, SyncState};
 use serde::{Deserialize, Serialize};
 
+use crate::wire::{self, Kind};
+
 /// The version spoken here.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What the side that reads says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,6 +34,14 @@ pub(crate) enum ToServer {
     },
     /// A copy is complete and durable.
     Synced { image: ImageId },
+    /// A good copy of a block is wanted: one with that checksum, of the newest state or of any snapshot
+    /// of the image. Answered by a frame of its own kind.
+    Fetch {
+        ticket: u64,
+        image: ImageId,
+        block: u64,
+        checksum: u32,
+    },
     /// Nothing but a sign of life.
     Alive,
 }
@@ -125,6 +135,25 @@ fn put_json<T: Serialize>(frame: &mut Vec<u8>, tag: u8, value: &T) {
         frame.push(tag);
         frame.extend_from_slice(&(text.len() as u32).to_le_bytes());
         frame.extend_from_slice(&text);
+    }
+}
+
+/// The answer to a question for a block, as a frame: the bytes, or that there are none.
+pub(crate) fn lent(ticket: u64, data: Option<&[u8]>) -> Vec<u8> {
+    let mut frame = wire::begin(Kind::Block);
+    frame.extend_from_slice(&ticket.to_le_bytes());
+    frame.extend_from_slice(data.unwrap_or_default());
+    wire::seal(frame)
+}
+
+/// Understands such an answer.
+pub(crate) fn block(payload: &[u8]) -> Option<(u64, Option<&[u8]>)> {
+    let mut rest = payload;
+    let ticket = u64_of(&mut rest)?;
+    match rest.len() as u64 {
+        0 => Some((ticket, None)),
+        BLOCK_SIZE => Some((ticket, Some(rest))),
+        _ => None,
     }
 }
 
@@ -248,6 +277,7 @@ mod tests {
         fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>) {
             let _ = batch(&bytes);
             let _ = copy_part(&bytes);
+            let _ = super::block(&bytes);
         }
 
         #[test]

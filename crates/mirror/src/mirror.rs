@@ -68,7 +68,7 @@ impl Shared {
         known.next().map(|(_, peer)| Arc::clone(peer))
     }
 
-    fn peers(&self) -> impl Iterator<Item = &Arc<Peer>> {
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &Arc<Peer>> {
         self.peers.iter().map(|(_, peer)| peer)
     }
 }
@@ -131,6 +131,10 @@ impl Mirror {
             shared.tasks.spawn_blocking(move || count(&counting));
         }
         Ok(Self { shared, address })
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Where peers read this site's log; `None` where they cannot.

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::lag::Backlog;
+use crate::lend::Desk;
 use crate::stream::Said;
 
 /// How a peer is, seen from here.
@@ -39,6 +40,8 @@ pub struct PeerState {
 pub(crate) struct Peer {
     pub(crate) name: String,
     facts: Mutex<Facts>,
+    /// Where it is asked for blocks.
+    pub(crate) desk: Desk,
     /// Something changed that somebody may wait for.
     pub(crate) changed: Notify,
 }
@@ -62,6 +65,7 @@ impl Peer {
         Arc::new(Self {
             name,
             facts: Mutex::new(Facts::default()),
+            desk: Desk::default(),
             changed: Notify::new(),
         })
     }

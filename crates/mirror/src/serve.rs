@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use firebrick_engine::Checksum;
 use firebrick_vocabulary::{ImageId, Sequence, StoreId, SyncState};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, ReadHalf, WriteHalf};
@@ -15,6 +16,7 @@ use tracing::{debug, info, warn};
 use crate::copy::{Copy, Step};
 use crate::error::Error;
 use crate::identity::Fingerprint;
+use crate::lend::{self, Question};
 use crate::message::{ToReader, ToServer, VERSION};
 use crate::mirror::Shared;
 use crate::peers::Peer;
@@ -172,6 +174,7 @@ impl Reading {
         } = self;
         let requests = Requests::default();
         let (frames, queue) = mpsc::channel(session::QUEUE);
+        let to_lend = frames.downgrade();
         let sender = Sender {
             shared: Arc::clone(&shared),
             peer: Arc::clone(&peer),
@@ -180,12 +183,15 @@ impl Reading {
             copies: Vec::new(),
         };
         let sender = shared.tasks.spawn_blocking(move || sender.run(from));
+        let (ask, questions) = mpsc::channel(lend::QUESTIONS_MAX);
+        let lending = lend::answer_all(&shared, questions, to_lend);
         let store = Arc::clone(&shared.store);
         let alive = move || wire::message(&ToReader::Alive { head: store.head() });
         let writing = session::write_all(output, queue, shared.heartbeat, alive);
         let result = tokio::select! {
             () = shared.ending.cancelled() => Ok(()),
-            read = listen_to(&shared, &peer, input, &requests) => read,
+            read = listen_to(&shared, &peer, input, &requests, ask) => read,
+            () = lending => Ok(()),
             written = writing => written.map_err(Error::io(DOING)),
         };
         // Both halves are gone by now, and with them the queue: the sender notices and ends.
@@ -210,6 +216,7 @@ async fn listen_to(
     peer: &Peer,
     mut input: ReadHalf<TlsStream<TcpStream>>,
     requests: &Requests,
+    ask: mpsc::Sender<Question>,
 ) -> Result<(), Error> {
     let patience = session::patience(shared.heartbeat);
     loop {
@@ -235,6 +242,23 @@ async fn listen_to(
             ToServer::Synced { image } => {
                 info!(peer = %peer.name, %image, "the peer has the whole image");
                 peer.set_consistent(image, true);
+            }
+            ToServer::Fetch {
+                ticket,
+                image,
+                block,
+                checksum,
+            } => {
+                let question = Question {
+                    ticket,
+                    image,
+                    block,
+                    checksum: Checksum(checksum),
+                };
+                if ask.try_send(question).is_err() {
+                    let why = "the peer asks for too many blocks at once";
+                    return Err(Error::protocol(DOING, why));
+                }
             }
             ToServer::Alive => {}
             ToServer::Hello { .. } | ToServer::Subscribe { .. } => {
@@ -280,7 +304,7 @@ async fn expect(input: &mut (impl AsyncRead + Unpin)) -> Result<ToServer, Error>
 fn parse(kind: Kind, payload: &[u8]) -> Result<ToServer, Error> {
     match kind {
         Kind::Message => wire::parse(payload).map_err(|error| Error::protocol(DOING, error)),
-        Kind::Batch | Kind::Copy => {
+        Kind::Batch | Kind::Copy | Kind::Block => {
             let why = io::Error::new(io::ErrorKind::InvalidData, "a reader sends no records");
             Err(Error::protocol(DOING, why))
         }

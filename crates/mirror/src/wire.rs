@@ -2,6 +2,7 @@
 
 use std::io;
 
+use firebrick_vocabulary::BLOCK_SIZE;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -10,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 pub(crate) const RECORDS_MAX: usize = 160 << 20;
 /// The longest message.
 const MESSAGE_MAX: usize = 16 << 20;
+/// The longest answer to a question for a block: its ticket and its bytes.
+const BLOCK_MAX: usize = 8 + BLOCK_SIZE as usize;
 const HEAD: usize = 5;
 
 /// What a frame carries.
@@ -21,6 +24,8 @@ pub(crate) enum Kind {
     Batch = 2,
     /// A part of a copy.
     Copy = 3,
+    /// A block that was asked for, or that there is none.
+    Block = 4,
 }
 
 /// Begins a frame; [`seal`] ends it.
@@ -61,6 +66,7 @@ pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(K
         1 => (Kind::Message, MESSAGE_MAX),
         2 => (Kind::Batch, RECORDS_MAX),
         3 => (Kind::Copy, RECORDS_MAX),
+        4 => (Kind::Block, BLOCK_MAX),
         _ => return Err(invalid("a frame of an unknown kind")),
     };
     if len > most {

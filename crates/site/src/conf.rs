@@ -1,12 +1,14 @@
 //! `site.conf`: what a site must know.
 
 mod nbd;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use firebrick_config::{ConfigError, ConfigFile, Section, Unknown};
+use firebrick_engine::Retention;
 use firebrick_mirror::Fingerprint;
 use firebrick_vocabulary::{Bytes, GIB, KIB, MIB};
 
@@ -59,6 +61,16 @@ pub struct SiteConf {
     pub segment_size: Bytes,
     /// How much the log grows between two checkpoints.
     pub checkpoint_every: Bytes,
+    /// How far back images can be had, unless they say so themselves.
+    pub retention: Retention,
+    /// The most that the log may take. `None`: what the file system has.
+    pub capacity: Option<Bytes>,
+    /// The memory for the part of the index that is in use.
+    pub index_cache: Bytes,
+    /// The memory for what has changed since the last checkpoint.
+    pub pending_cache: Bytes,
+    /// Within which time everything that is stored is read and checked once. `None`: only when asked.
+    pub scrub_interval: Option<Duration>,
     /// How long mirrored images that were primary wait for their peer's word after a start.
     pub fence_grace: Duration,
     /// The other sites.
@@ -90,7 +102,12 @@ impl SiteConf {
             nbd_security,
             mirror_listen: section.value("mirror_listen", ADDRESS)?,
             segment_size: size(section, "segment_size", 64 * MIB, MIB, GIB)?,
-            checkpoint_every: size(section, "checkpoint_every", 256 * MIB, MIB, 1024 * GIB)?,
+            checkpoint_every: size(section, "checkpoint_every", GIB, MIB, 1024 * GIB)?,
+            retention: store::retention(section)?,
+            capacity: store::capacity(section)?,
+            index_cache: size(section, "index_cache", 160 * MIB, MIB, 1024 * GIB)?,
+            pending_cache: size(section, "pending_cache", 96 * MIB, MIB, 1024 * GIB)?,
+            scrub_interval: store::scrub_interval(section)?,
             fence_grace: seconds(section, "fence_grace", 3.0)?,
             peers: peers(file)?,
         })
@@ -134,15 +151,26 @@ fn size(
     least: u64,
     most: u64,
 ) -> Result<Bytes, ConfigError> {
-    let Some(text) = section.text(option)? else {
-        return Ok(Bytes(default));
-    };
+    match section.text(option)? {
+        None => Ok(Bytes(default)),
+        Some(text) => size_of(section, option, &text, least, most),
+    }
+}
+
+fn size_of(
+    section: &Section,
+    option: &str,
+    text: &str,
+    least: u64,
+    most: u64,
+) -> Result<Bytes, ConfigError> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = match text[digits.len()..].trim() {
         "" | "B" => Some(1),
         "K" | "KiB" => Some(KIB),
         "M" | "MiB" => Some(MIB),
         "G" | "GiB" => Some(GIB),
+        "T" | "TiB" => Some(1024 * GIB),
         _ => None,
     };
     let size = digits

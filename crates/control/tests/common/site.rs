@@ -116,6 +116,7 @@ impl Backend for Site {
                 free: Bytes(10_000 * GIB),
                 provisioned: Bytes(state.images.values().map(|image| image.size.0).sum()),
                 used: Bytes::ZERO,
+                reclaimable: Bytes::ZERO,
             })
         };
         self.call("space", act).await

@@ -63,6 +63,8 @@ impl Target<'_> {
             last_own: Sequence::ZERO,
             origin: None,
             metadata: BTreeMap::new(),
+            created: self.state.time.0,
+            parent: *origin,
         };
         own(&mut meta, stamp);
         let created = ImageState {
@@ -188,12 +190,14 @@ impl Target<'_> {
         name: &SnapshotName,
     ) {
         let mut taken = None;
+        let time = self.state.time.0;
         self.on(stamp, image, |image| {
             let meta = SnapshotMeta {
                 id,
                 name: name.clone(),
                 size: image.meta.size,
                 divergent: false,
+                time,
             };
             image.snapshots.push(Snapshot {
                 meta,
@@ -291,6 +295,7 @@ impl Target<'_> {
                 name: step.keep_name.clone(),
                 size: image.meta.size,
                 divergent: true,
+                time: self.state.time.0,
             },
             branch: image.branch,
             at: stamp.sequence,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::rbd::args::RbdArgs;
 use crate::printer::Format;
 
 /// Block storage for open clouds that survives the loss of a site.
@@ -24,7 +25,8 @@ Examples:
   firebrick dev                              everything on this machine, to try out
   firebrick demo                             watch a volume survive the loss of its site
   firebrick site --conf /etc/firebrick/site-a.conf
-  firebrick serve --conf /etc/cinder/cinder.conf"
+  firebrick serve --conf /etc/cinder/cinder.conf
+  firebrick rbd ls -l --conf /etc/firebrick/site-a.conf"
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Play the loss of a site on the terminal
     Demo(DemoArgs),
+    /// Look after the images of a site, as the rbd tool does
+    Rbd(RbdArgs),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),
 }

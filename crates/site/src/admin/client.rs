@@ -77,7 +77,7 @@ impl SiteClient {
         Err(io::Error::new(io::ErrorKind::Unsupported, why))
     }
 
-    async fn greet(&self, doing: &str) -> Result<UnixStream, Fault> {
+    pub(super) async fn greet(&self, doing: &str) -> Result<UnixStream, Fault> {
         let unreachable =
             |why: String| Fault::new(FaultKind::Unreachable, doing, self.silence(&why));
         match timeout(CONNECT_WITHIN, self.connect()).await {

@@ -52,3 +52,32 @@ pub(crate) async fn receive<T: DeserializeOwned>(
     }
     Ok(Some(serde_json::from_slice(&body)?))
 }
+
+/// Sends bytes as they are; the message before says how many.
+pub(crate) async fn send_bytes(
+    stream: &mut (impl AsyncWrite + Unpin),
+    bytes: &[u8],
+) -> io::Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    stream.write_all(bytes).await?;
+    stream.flush().await
+}
+
+/// Receives as many bytes as the message before said, at most `most`.
+pub(crate) async fn receive_bytes(
+    stream: &mut (impl AsyncRead + Unpin),
+    len: usize,
+    most: usize,
+) -> io::Result<Vec<u8>> {
+    if len > most {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{len} bytes are announced; the most is {most}"),
+        ));
+    }
+    let mut bytes = vec![0; len];
+    stream.read_exact(&mut bytes).await?;
+    Ok(bytes)
+}

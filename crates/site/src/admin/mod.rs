@@ -9,7 +9,15 @@ mod client;
 mod frame;
 mod protocol;
 mod server;
+mod tool_client;
+mod tools;
 
 pub use client::SiteClient;
 pub use protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
 pub(crate) use server::serve_connection;
+pub use tool_client::ToolClient;
+pub(crate) use tools::Tools;
+pub use tools::{
+    Changes, Moment, RotReport, Run, ScrubStatus, TRANSFER_MAX, ToolImage, ToolReply, ToolRequest,
+    ToolSnapshot, ViewOf, Work, WorkState,
+};

@@ -9,6 +9,8 @@ use firebrick_backend::{
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
 use serde::{Deserialize, Serialize};
 
+use super::tools::{ToolReply, ToolRequest};
+
 /// The version spoken here. A site answers another one with its own and ends the connection.
 pub const PROTOCOL_VERSION: u32 = 1;
 
@@ -95,6 +97,9 @@ pub enum Request {
         images: Vec<ImageId>,
         mode: PromoteMode,
     },
+    Tool {
+        request: ToolRequest,
+    },
 }
 
 impl Request {
@@ -102,6 +107,7 @@ impl Request {
     pub fn patience(&self) -> Duration {
         match self {
             Self::Status | Self::Space | Self::MirrorStatus => Duration::from_secs(5),
+            Self::Tool { request } => request.patience(),
             Self::WaitApplied { within, .. } => within.saturating_add(Duration::from_secs(5)),
             Self::Image { .. } | Self::Images | Self::Snapshots { .. } | Self::Exports => {
                 Duration::from_secs(15)
@@ -147,4 +153,5 @@ pub enum Reply {
     Mirror(MirrorStatus),
     Position(Position),
     Outcomes(Vec<PromoteOutcome>),
+    Tool(ToolReply),
 }

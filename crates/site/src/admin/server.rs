@@ -6,11 +6,12 @@ use std::sync::Arc;
 use firebrick_backend::Backend;
 use tokio::net::UnixStream;
 
-use super::frame::{receive, send};
+use super::frame::{receive, receive_bytes, send, send_bytes};
 use super::protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
+use super::tools::{TRANSFER_MAX, Tools};
 
 /// Serves one connection until the client closes it.
-pub(crate) async fn serve_connection<B: Backend + ?Sized>(
+pub(crate) async fn serve_connection<B: Backend + Tools>(
     mut stream: UnixStream,
     site: Arc<B>,
 ) -> io::Result<()> {
@@ -25,14 +26,26 @@ pub(crate) async fn serve_connection<B: Backend + ?Sized>(
     if hello.version != PROTOCOL_VERSION {
         return Ok(());
     }
+    let mut session = B::Session::default();
     while let Some(request) = receive::<Request>(&mut stream).await? {
-        let answer = answer(&*site, request).await;
+        let Request::Tool { request } = request else {
+            let answer = answer(&*site, request).await;
+            send(&mut stream, &answer).await?;
+            continue;
+        };
+        let payload = receive_bytes(&mut stream, request.payload(), TRANSFER_MAX).await?;
+        let answer = site.tool(&mut session, request, payload).await;
+        let (answer, bytes): (Answer, Vec<u8>) = match answer {
+            Ok((reply, bytes)) => (Ok(Reply::Tool(reply)), bytes),
+            Err(fault) => (Err(fault), Vec::new()),
+        };
         send(&mut stream, &answer).await?;
+        send_bytes(&mut stream, &bytes).await?;
     }
     Ok(())
 }
 
-async fn answer<B: Backend + ?Sized>(site: &B, request: Request) -> Answer {
+async fn answer<B: Backend>(site: &B, request: Request) -> Answer {
     match request {
         Request::Status => site.status().await.map(Reply::Status),
         Request::Space => site.space().await.map(Reply::Space),
@@ -62,6 +75,11 @@ async fn answer<B: Backend + ?Sized>(site: &B, request: Request) -> Answer {
             position,
             within,
         } => done(site.wait_applied(of, position, within).await),
+        Request::Tool { .. } => Err(firebrick_backend::Fault::new(
+            firebrick_backend::FaultKind::Unsupported,
+            "answer a tool",
+            "it asks in the wrong place",
+        )),
         Request::Promote { images, mode } => site.promote(&images, mode).await.map(Reply::Outcomes),
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
 use super::exports::Exports;
+use super::work::Worker;
 
 /// How often it is looked whether a checkpoint is due.
 const CHECKPOINT_POLL: Duration = Duration::from_millis(250);
@@ -70,14 +71,22 @@ impl Opener {
 }
 
 /// Takes checkpoints when they are due.
-pub(super) async fn checkpoints(store: Arc<Store>, ending: CancellationToken) {
+pub(super) async fn checkpoints(store: Arc<Store>, worker: Arc<Worker>, ending: CancellationToken) {
     let checkpoint = move || {
         if !store.checkpoint_due() {
             return;
         }
+        worker.busy("takes a checkpoint");
         match store.checkpoint() {
-            Ok(position) => tracing::info!(%position, "a checkpoint was taken"),
-            Err(error) => tracing::error!(%error, "a checkpoint failed"),
+            Ok(position) => {
+                tracing::info!(%position, "a checkpoint was taken");
+                worker.idle(format!("the last one is at {position}"));
+            }
+            Err(error) => {
+                tracing::error!(%error, "a checkpoint failed");
+                worker.failed(&error);
+                worker.throttled("tries again");
+            }
         }
     };
     every(CHECKPOINT_POLL, ending, checkpoint).await;
@@ -99,20 +108,30 @@ pub(super) async fn segments(store: Arc<Store>, ending: CancellationToken) {
 }
 
 /// Cleans segments, the more eagerly the less room is left.
-pub(super) async fn cleaning(store: Arc<Store>, ending: CancellationToken) {
+pub(super) async fn cleaning(store: Arc<Store>, worker: Arc<Worker>, ending: CancellationToken) {
+    let mut freed = 0;
     loop {
         let store = Arc::clone(&store);
         let cleaned = match tokio::task::spawn_blocking(move || store.clean()).await {
             Ok(Ok(cleaned)) => cleaned,
             Ok(Err(error)) => {
                 tracing::error!(%error, "cleaning failed");
+                worker.failed(&error);
                 Cleaned::default()
             }
             Err(error) => {
                 tracing::error!(%error, "cleaning failed");
+                worker.failed(&error);
                 Cleaned::default()
             }
         };
+        freed += u64::from(cleaned.freed);
+        let said = format!("{freed} segments freed since the start");
+        match (cleaned.pressure, cleaned.freed) {
+            (_, 0) | (Pressure::None, _) => worker.idle(said),
+            (Pressure::Full, _) => worker.busy(said),
+            (Pressure::Low | Pressure::High, _) => worker.throttled(said),
+        }
         let pause = match (cleaned.pressure, cleaned.freed) {
             (Pressure::Full, 1..) => Duration::ZERO,
             (Pressure::High, 1..) => CLEAN_PAUSE / 10,

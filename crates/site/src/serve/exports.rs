@@ -39,6 +39,8 @@ struct State {
     /// What the server publishes: the name of each export with its image.
     published: BTreeMap<String, ImageId>,
     throttles: Throttles,
+    /// Images that nobody may export at the moment.
+    reserved: BTreeSet<ImageId>,
 }
 
 impl Exports {
@@ -103,6 +105,9 @@ impl Exports {
         if info.role == Role::Secondary {
             let why = "it is a secondary here; guests reach it where it is primary";
             return Err(Fault::new(FaultKind::NotPrimary, doing, why));
+        }
+        if state.reserved.contains(&image) {
+            return Err(reserved(doing));
         }
         let mut holders = Holders::of(&info);
         if holders.insert(key, access, &doing)? {
@@ -186,6 +191,35 @@ impl Exports {
         self.flush()
     }
 
+    /// Keeps everybody from exporting an image, until what is returned is dropped; `Busy` while somebody
+    /// may write to it, or somebody else has reserved it.
+    pub(super) fn reserve(&self, image: ImageId, verb: &str) -> Result<Reserved<'_>, Fault> {
+        let mut state = self.state.lock();
+        let info = self.info(image)?;
+        refuse_exported(&info, verb, &Holders::of(&info).writing())?;
+        if !state.reserved.insert(image) {
+            return Err(reserved(format!("{verb} {}", info.name)));
+        }
+        Ok(Reserved {
+            exports: self,
+            image,
+        })
+    }
+
+    /// The clients of each exported image.
+    pub(super) fn clients(&self) -> BTreeMap<ImageId, u32> {
+        let state = self.state.lock();
+        let mut clients = BTreeMap::new();
+        for (name, image) in &state.published {
+            let connected = state
+                .server
+                .as_ref()
+                .map_or(0, |server| server.clients(name));
+            *clients.entry(*image).or_default() += connected;
+        }
+        clients
+    }
+
     /// Changes the limits of an image, durably and for its clients at once.
     pub(super) fn set_limits(&self, image: ImageId, limits: &Limits) -> Result<(), Fault> {
         let state = self.state.lock();
@@ -237,6 +271,7 @@ impl Exports {
             server: Some(server),
             published,
             throttles,
+            ..
         } = state
         else {
             return Ok(());
@@ -324,4 +359,21 @@ fn refuse_exported(info: &ImageInfo, verb: &str, holders: &Holders) -> Result<()
             ))
         }
     }
+}
+
+/// An image that nobody can export.
+pub(super) struct Reserved<'a> {
+    exports: &'a Exports,
+    image: ImageId,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.exports.state.lock().reserved.remove(&self.image);
+    }
+}
+
+fn reserved(doing: String) -> Fault {
+    let why = "it is being returned to an earlier state";
+    Fault::new(FaultKind::Busy, doing, why)
 }

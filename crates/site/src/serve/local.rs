@@ -16,6 +16,8 @@ use tokio::sync::watch;
 
 use super::exports::Exports;
 use super::fault::{blocking, fault, gone_is_fine, reason};
+use super::tools::Desk;
+use super::views::is_temporary;
 use crate::conf::SiteConf;
 
 /// How long a call waits for the fence: less than the client's patience.
@@ -27,11 +29,12 @@ const APPLIED_PATIENCE_MAX: Duration = Duration::from_secs(3600);
 pub(super) struct LocalSite {
     name: String,
     mirroring: bool,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     mirror: Arc<Mirror>,
-    exports: Arc<Exports>,
+    pub(super) exports: Arc<Exports>,
     /// Whether the exports are open, which they are once the fence is lifted.
     gate: watch::Receiver<bool>,
+    pub(super) desk: Desk,
 }
 
 impl LocalSite {
@@ -41,6 +44,7 @@ impl LocalSite {
         mirror: &Arc<Mirror>,
         exports: &Arc<Exports>,
         gate: watch::Receiver<bool>,
+        desk: Desk,
     ) -> Self {
         Self {
             name: conf.name.clone(),
@@ -49,11 +53,12 @@ impl LocalSite {
             mirror: Arc::clone(mirror),
             exports: Arc::clone(exports),
             gate,
+            desk,
         }
     }
 
     /// Reads from the store.
-    async fn read<T, F>(&self, work: F) -> Result<T, Fault>
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, Fault>
     where
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, Error> + Send + 'static,
@@ -63,7 +68,7 @@ impl LocalSite {
     }
 
     /// Changes the store; what it answers is durable.
-    async fn change<T, F>(&self, work: F) -> Result<T, Fault>
+    pub(super) async fn change<T, F>(&self, work: F) -> Result<T, Fault>
     where
         T: Send + 'static,
         F: FnOnce(&Store) -> Result<T, Error> + Send + 'static,
@@ -77,7 +82,7 @@ impl LocalSite {
     }
 
     /// Waits until mirrored images are known to be primary here (or not).
-    async fn unfenced(&self, doing: &str) -> Result<(), Fault> {
+    pub(super) async fn unfenced(&self, doing: &str) -> Result<(), Fault> {
         let mut gate = self.gate.clone();
         match tokio::time::timeout(FENCE_PATIENCE, gate.wait_for(|open| *open)).await {
             Ok(Ok(_)) => Ok(()),
@@ -192,6 +197,7 @@ impl Backend for LocalSite {
             free: space.free,
             provisioned: space.provisioned,
             used: space.used,
+            reclaimable: space.reclaimable,
         })
     }
 
@@ -210,8 +216,9 @@ impl Backend for LocalSite {
 
     async fn images(&self) -> Result<Vec<ImageInfo>, Fault> {
         self.read(|store| {
-            let images = store.images();
-            images.iter().map(|image| image_info(image)).collect()
+            let images = store.images().into_iter();
+            let images = images.filter(|image| !is_temporary(&image.info().name));
+            images.map(|image| image_info(&image)).collect()
         })
         .await
     }

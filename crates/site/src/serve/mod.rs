@@ -13,6 +13,11 @@ mod fault;
 mod limits;
 mod local;
 mod open;
+mod rewrite;
+mod scrub;
+mod tools;
+mod views;
+mod work;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -30,6 +35,7 @@ use exports::{ExportPlan, Exports};
 use local::LocalSite;
 
 pub use error::{Error, ErrorKind};
+pub use firebrick_engine::{RebuildPhase, RebuildProgress, RebuildReport};
 
 /// A running site.
 pub struct SiteServer {
@@ -74,10 +80,35 @@ impl SiteServer {
             mirror.stop().await;
             return Err(error);
         }
-        let site = Arc::new(LocalSite::new(conf, &store, &mirror, &exports, gate));
+        let works = Arc::new(work::Works::default());
+        let scrubber = Arc::new(scrub::Scrubber::default());
+        let desk = tools::Desk {
+            works: Arc::clone(&works),
+            scrubber: Arc::clone(&scrubber),
+        };
+        let site = LocalSite::new(conf, &store, &mirror, &exports, gate, desk);
+        let site = Arc::new(site);
         tasks.spawn(admin_socket::accept(listener, site, ending.clone()));
-        tasks.spawn(background::checkpoints(Arc::clone(&store), ending.clone()));
-        tasks.spawn(background::cleaning(Arc::clone(&store), ending.clone()));
+        let cleaner = works.add("cleaner");
+        tasks.spawn(background::cleaning(
+            Arc::clone(&store),
+            cleaner,
+            ending.clone(),
+        ));
+        let checkpointer = works.add("checkpointer");
+        tasks.spawn(background::checkpoints(
+            Arc::clone(&store),
+            checkpointer,
+            ending.clone(),
+        ));
+        let scrubbing = scrub::Scrubbing {
+            store: Arc::clone(&store),
+            mirror: Arc::clone(&mirror),
+            scrubber,
+            worker: works.add("scrubber"),
+            interval: conf.scrub_interval,
+        };
+        tasks.spawn(scrubbing.run(ending.clone()));
         tasks.spawn(background::segments(Arc::clone(&store), ending.clone()));
         tasks.spawn(background::withdraw(Arc::clone(&exports), ending.clone()));
         tracing::info!(site = conf.name, store = %store.id(), fenced, "the site is up");
@@ -123,6 +154,14 @@ async fn close(store: Arc<Store>) {
         Ok(Err(error)) => tracing::error!(%error, "the store was not closed in order"),
         Err(error) => tracing::error!(%error, "the store was not closed in order"),
     }
+}
+
+/// Makes the index of the site that `conf` describes anew, from its log alone. The site must not run.
+pub fn rebuild_index(
+    conf: &SiteConf,
+    progress: &mut dyn FnMut(RebuildProgress),
+) -> Result<RebuildReport, Error> {
+    open::rebuild_index(conf, progress)
 }
 
 /// The fingerprint by which peers know the site that `conf` describes; makes its identity where there

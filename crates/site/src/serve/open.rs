@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_edge::{Clock, Disk, RealDisk, SystemClock};
-use firebrick_engine::{ErrorKind, Store, StoreOptions};
+use firebrick_engine::{ErrorKind, RebuildProgress, RebuildReport, Store, StoreOptions};
 use firebrick_mirror::{Identity, Mirror, MirrorOptions, PeerOptions};
-use firebrick_vocabulary::StoreId;
+use firebrick_vocabulary::{Bytes, StoreId};
 
 use super::error::Error;
+use super::views;
 use crate::conf::SiteConf;
 
+/// Where the store lies in the site's folder.
+const FOLDER: &str = "store";
 /// How often a peer is told the head, and how soon its silence is noticed.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How long after a broken connection the next attempt begins.
@@ -21,18 +24,38 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Opens the store of the site, or makes it, and reads who the site is.
 pub(super) async fn open(conf: &SiteConf) -> Result<(Arc<Store>, Identity), Error> {
     let dir = conf.dir.clone();
-    let options = StoreOptions {
-        segment_bytes: conf.segment_size.get(),
-        checkpoint_bytes: conf.checkpoint_every.get(),
-        ..StoreOptions::default()
-    };
+    let options = options(conf);
     let opening = tokio::task::spawn_blocking(move || {
         let identity = super::identity(&dir)?;
-        let store = open_store(&dir.join("store"), options)?;
+        let store = open_store(&dir.join(FOLDER), options)?;
+        views::remove_temporary(&store);
         report_divergence(&store);
         Ok((store, identity))
     });
     opening.await.map_err(Error::task)?
+}
+
+/// Makes the index of the store anew; the site must not run.
+pub(super) fn rebuild_index(
+    conf: &SiteConf,
+    progress: &mut dyn FnMut(RebuildProgress),
+) -> Result<RebuildReport, Error> {
+    let folder = conf.dir.join(FOLDER);
+    let disk = RealDisk::new(&folder).map_err(|error| Error::io("open", &folder, error))?;
+    let clock = Arc::new(SystemClock::new());
+    Store::rebuild_index(Arc::new(disk), clock, options(conf), progress)
+        .map_err(|error| Error::store(&folder, error))
+}
+
+fn options(conf: &SiteConf) -> StoreOptions {
+    StoreOptions {
+        segment_bytes: conf.segment_size.get(),
+        checkpoint_bytes: conf.checkpoint_every.get(),
+        pending_bytes: conf.pending_cache.get() as usize,
+        cache_bytes: conf.index_cache.get() as usize,
+        retention: conf.retention,
+        capacity: conf.capacity.map(Bytes::get),
+    }
 }
 
 fn open_store(folder: &Path, options: StoreOptions) -> Result<Arc<Store>, Error> {

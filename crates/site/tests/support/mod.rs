@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use firebrick_backend::{Backend as _, NewImage};
+use firebrick_site::Retention;
 use firebrick_site::serve::{SiteServer, fingerprint_in};
 use firebrick_site::{ExportVia, NbdSecurity, PeerConf, SiteClient, SiteConf};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, SnapshotName};
@@ -32,6 +33,11 @@ pub fn conf(dir: &Path, name: &str) -> SiteConf {
         mirror_listen: None,
         segment_size: Bytes(4 * MIB),
         checkpoint_every: Bytes(8 * MIB),
+        retention: Retention::None,
+        capacity: None,
+        index_cache: Bytes(16 * MIB),
+        pending_cache: Bytes(16 * MIB),
+        scrub_interval: None,
         fence_grace: Duration::from_secs(20),
         peers: Vec::new(),
     }

@@ -29,6 +29,26 @@ fn the_documented_lines_are_taken() {
         "serve --conf cinder.conf --check",
         "demo",
         "completions bash",
+        "rbd ls -l --conf site.conf",
+        "rbd --conf site.conf du volumes/disk --format json",
+        "rbd info disk@monday --pretty-format",
+        "rbd create --size 10G disk",
+        "rbd resize disk --size 5G --allow-shrink",
+        "rbd snap create disk@monday",
+        "rbd snap ls --all disk",
+        "rbd snap rollback --image disk --snap monday",
+        "rbd clone disk other --at 2026-11-20T20:34:14Z",
+        "rbd rollback disk --at 1.48213",
+        "rbd window disk",
+        "rbd diff disk@monday --from-snap sunday --whole-object",
+        "rbd diff disk --from-position 17",
+        "rbd export-diff disk@monday - --from-snap sunday",
+        "rbd import-diff - disk",
+        "rbd export disk",
+        "rbd import disk.raw",
+        "rbd scrub --wait",
+        "rbd background",
+        "rbd rebuild-index --conf site.conf",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
     }
@@ -42,6 +62,11 @@ fn wrong_lines_are_refused() {
         "dev --listen 8776",
         "dev --nbd-port 70000",
         "dev site burn site-a",
+        "rbd",
+        "rbd create disk",
+        "rbd clone disk",
+        "rbd clone disk other --at yesterday",
+        "rbd diff disk --from-snap a --from-position 1",
     ] {
         assert!(parse(line).is_err(), "{line} was taken");
     }

@@ -1,0 +1,173 @@
+//! `rbd create`, `rm`, `resize`, `rename`, `clone`, `rollback`.
+
+use firebrick_backend::{Backend as _, NewImage};
+use firebrick_site::admin::{ToolRequest, ViewOf};
+use firebrick_vocabulary::ImageId;
+
+use super::args::{CloneArgs, CreateArgs, ResizeArgs, RollbackArgs, SpecArgs, TwoSpecs};
+use super::error::{EBUSY, EEXIST, EINVAL, ENOENT, ENOTEMPTY, failed, fault, refuse};
+use super::progress::Progress;
+use super::site::Rbd;
+use super::snap;
+use super::spec::Spec;
+use crate::exit::Failure;
+
+/// `rbd create`
+pub(super) async fn create(mut rbd: Rbd, args: &CreateArgs) -> Result<(), Failure> {
+    let spec = Spec::of(&rbd.common, &args.spec)?;
+    let name = spec.only_image()?.clone();
+    let found = rbd.find(&name).await;
+    if found
+        .map_err(|error| fault("create error", &error))?
+        .is_some()
+    {
+        return Err(failed("create error", EEXIST));
+    }
+    let image = NewImage {
+        id: ImageId::random(),
+        name,
+        size: args.size.0,
+        origin: None,
+        mirrored: false,
+    };
+    let made = rbd.backend.create_image(image).await;
+    made.map(drop)
+        .map_err(|error| fault("create error", &error))
+}
+
+/// `rbd rm`
+pub(super) async fn remove(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
+    let spec = Spec::of(&rbd.common, args)?;
+    let name = spec.only_image()?.clone();
+    let progress = Progress::new(&rbd.common, "Removing image");
+    let image = rbd.find(&name).await;
+    let image = image.map_err(|error| fault("delete error", &error))?;
+    let image = image.ok_or_else(|| failed("delete error", ENOENT))?;
+    let taken = rbd.snapshots(image.id).await;
+    let taken = taken.map_err(|error| fault("delete error", &error))?;
+    if taken.iter().any(|taken| !taken.divergent) {
+        let text = "rbd: image has snapshots - these must be deleted with 'rbd snap purge' before the image can be removed.";
+        return Err(refuse(ENOTEMPTY, text));
+    }
+    rbd.backend.remove_image(image.id).await.map_err(|error| {
+        match super::error::errno(error.kind) {
+            EBUSY => refuse(
+                EBUSY,
+                format!(
+                    "rbd: error: image still has watchers\nThis means the image is still open or exported: {}.",
+                    error.why
+                ),
+            ),
+            _ => fault("delete error", &error),
+        }
+    })?;
+    progress.done();
+    Ok(())
+}
+
+/// `rbd resize`
+pub(super) async fn resize(mut rbd: Rbd, args: &ResizeArgs) -> Result<(), Failure> {
+    let spec = Spec::of(&rbd.common, &args.spec)?;
+    let image = rbd.open(spec.only_image()?).await?;
+    let size = args.size.0;
+    if size < image.size && !args.allow_shrink {
+        let text = "rbd: shrinking an image is only allowed with the --allow-shrink flag";
+        return Err(refuse(EINVAL, text));
+    }
+    if size == image.size {
+        let text = format!("rbd: new size is equal to original size {size}");
+        return Err(refuse(EINVAL, text));
+    }
+    let progress = Progress::new(&rbd.common, "Resizing image");
+    let request = ToolRequest::Resize {
+        image: image.id,
+        size,
+    };
+    let resized = rbd.order(request).await;
+    resized.map_err(|error| fault("resize error", &error))?;
+    progress.done();
+    Ok(())
+}
+
+/// `rbd rename`
+pub(super) async fn rename(mut rbd: Rbd, args: &TwoSpecs) -> Result<(), Failure> {
+    let source = Spec::parse(&rbd.common, &args.source)?;
+    let dest = Spec::parse(&rbd.common, &args.dest)?;
+    let (source, dest) = (source.only_image()?, dest.only_image()?);
+    let failed_with = |error: &_| fault("rename error", error);
+    let image = rbd
+        .find(source)
+        .await
+        .map_err(|error| failed_with(&error))?;
+    let image = image.ok_or_else(|| failed("rename error", ENOENT))?;
+    if rbd
+        .find(dest)
+        .await
+        .map_err(|error| failed_with(&error))?
+        .is_some()
+    {
+        return Err(failed("rename error", EEXIST));
+    }
+    let renamed = rbd.backend.rename_image(image.id, dest.clone()).await;
+    renamed.map_err(|error| failed_with(&error))
+}
+
+/// `rbd clone`
+pub(super) async fn clone(mut rbd: Rbd, args: &CloneArgs) -> Result<(), Failure> {
+    let source = Spec::parse(&rbd.common, &args.source)?;
+    let dest = Spec::parse(&rbd.common, &args.dest)?;
+    let name = dest.only_image()?.clone();
+    let failed_with = |error: &_| fault("clone error", error);
+    let image = rbd.open(source.image()?).await?;
+    if rbd
+        .find(&name)
+        .await
+        .map_err(|error| failed_with(&error))?
+        .is_some()
+    {
+        return Err(failed("clone error", EEXIST));
+    }
+    let state = match (&source.snapshot, args.at) {
+        (Some(_), Some(_)) => {
+            return Err(refuse(
+                EINVAL,
+                "rbd: a snapshot and --at cannot both be given",
+            ));
+        }
+        (Some(snapshot), None) => ViewOf::Snapshot(snapshot.clone()),
+        (None, None) => ViewOf::Head,
+        (None, Some(at)) => {
+            let record = rbd.record(at).await;
+            ViewOf::At(record.map_err(|error| failed_with(&error))?)
+        }
+    };
+    let request = ToolRequest::Clone {
+        id: ImageId::random(),
+        name,
+        source: image.id,
+        state,
+    };
+    rbd.order(request)
+        .await
+        .map_err(|error| failed_with(&error))
+}
+
+/// `firebrick rbd rollback`
+pub(super) async fn roll_back(mut rbd: Rbd, args: &RollbackArgs) -> Result<(), Failure> {
+    let Some(at) = args.at else {
+        return snap::roll_back(rbd, &args.spec).await;
+    };
+    let spec = Spec::of(&rbd.common, &args.spec)?;
+    let image = rbd.open(spec.only_image()?).await?;
+    let progress = Progress::new(&rbd.common, "Rolling back");
+    let at = rbd.record(at).await;
+    let at = at.map_err(|error| fault("rollback failed", &error))?;
+    let request = ToolRequest::RollBackTo {
+        image: image.id,
+        at,
+    };
+    let done = rbd.order(request).await;
+    done.map_err(|error| fault("rollback failed", &error))?;
+    progress.done();
+    Ok(())
+}

@@ -1,0 +1,430 @@
+//! `rbd diff`, `export-diff`, `import-diff`.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+
+use firebrick_backend::{Backend as _, Fault};
+use firebrick_site::admin::{Run, TRANSFER_MAX, ToolImage, ToolRequest, ViewOf};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, SnapshotName};
+use serde_json::{Value, json};
+
+use super::args::{DiffArgs, ExportDiffArgs, ImportDiffArgs, Since};
+use super::error::{EBADMSG, EEXIST, EINVAL, ENOENT, failed, fault, io as io_failed, refuse};
+use super::look::OBJECT;
+use super::progress::Progress;
+use super::site::Rbd;
+use super::size::whole_blocks;
+use super::spec::Spec;
+use super::stream::{self, Record};
+use super::table::{Lean, Table};
+use crate::exit::Failure;
+use crate::printer::Printer;
+
+/// Takes a run and, where they are wanted, its bytes.
+type Visit<'a> = dyn FnMut(Run, &[u8]) -> Result<(), Failure> + Send + 'a;
+
+const OBJECT_BLOCKS: u64 = OBJECT / BLOCK_SIZE;
+
+/// What is compared with what.
+struct Compared {
+    view: u32,
+    older: Option<u32>,
+    size: Bytes,
+    whole_object: bool,
+}
+
+/// Opens both sides.
+async fn open(rbd: &mut Rbd, spec: &Spec, since: &Since) -> Result<Compared, Failure> {
+    let failed_with = |error: &Fault| fault("diff error", error);
+    let image = rbd.open(spec.image()?).await?;
+    let older = match (&since.from_snap, since.from_position) {
+        (Some(name), _) => Some(ViewOf::Snapshot(existing(rbd, &image, name).await?)),
+        (None, Some(at)) => {
+            let record = rbd.record(at).await;
+            Some(ViewOf::At(record.map_err(|error| failed_with(&error))?))
+        }
+        (None, None) => None,
+    };
+    let newer = match &spec.snapshot {
+        Some(name) => ViewOf::Snapshot(existing(rbd, &image, name.as_str()).await?),
+        None => ViewOf::Head,
+    };
+    let (view, size) = rbd
+        .view(image.id, newer)
+        .await
+        .map_err(|error| failed_with(&error))?;
+    let older = match older {
+        None => None,
+        Some(state) => {
+            let opened = rbd.view(image.id, state).await;
+            Some(opened.map_err(|error| failed_with(&error))?.0)
+        }
+    };
+    Ok(Compared {
+        view,
+        older,
+        size,
+        whole_object: since.whole_object,
+    })
+}
+
+/// A snapshot that must be there.
+async fn existing(rbd: &mut Rbd, image: &ToolImage, name: &str) -> Result<SnapshotName, Failure> {
+    let doing = format!("error setting snapshot context: {name}");
+    let parsed =
+        SnapshotName::new(name).map_err(|error| refuse(EINVAL, format!("rbd: {error}")))?;
+    let found = rbd.snapshot(image.id, &parsed).await;
+    match found.map_err(|error| fault(&doing, &error))? {
+        Some(_) => Ok(parsed),
+        None => Err(failed(&doing, ENOENT)),
+    }
+}
+
+impl Compared {
+    /// Visits what differs, in order, with the bytes of data if they are wanted.
+    async fn walk(&self, rbd: &mut Rbd, data: bool, visit: &mut Visit<'_>) -> Result<(), Failure> {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let exact = data && !self.whole_object;
+            let part = rbd.changes(self.view, self.older, from, exact).await;
+            let (part, bytes) = part.map_err(|error| fault("diff error", &error))?;
+            next = part.next;
+            if !self.whole_object {
+                hand_over(&part.runs, &bytes, visit)?;
+                continue;
+            }
+            for object in objects(&part.runs) {
+                // An object that the next part begins with is not visited twice.
+                next = next.map(|next| next.max((object + 1) * OBJECT_BLOCKS));
+                self.object(rbd, object, data, visit).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits a whole object: what of it is there, or that nothing is.
+    async fn object(
+        &self,
+        rbd: &mut Rbd,
+        object: u64,
+        data: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), Failure> {
+        let first = object * OBJECT_BLOCKS;
+        let end = (first + OBJECT_BLOCKS).min(self.size.0.div_ceil(BLOCK_SIZE));
+        if first >= end {
+            return Ok(());
+        }
+        // No part is longer than an object, so the first one holds all of it.
+        let there = rbd.changes(self.view, None, first, data).await;
+        let (there, bytes) = there.map_err(|error| fault("diff error", &error))?;
+        let mut whole = Vec::new();
+        let mut rest = bytes.as_slice();
+        let within = |run: &&Run| run.data && run.block < end;
+        let mut mapped = false;
+        for run in there.runs.iter().filter(within) {
+            mapped = true;
+            if !data {
+                break;
+            }
+            whole.resize(((end - first) * BLOCK_SIZE) as usize, 0);
+            let taken = (run.blocks.min(end - run.block) * BLOCK_SIZE) as usize;
+            let start = ((run.block - first) * BLOCK_SIZE) as usize;
+            whole[start..start + taken].copy_from_slice(&rest[..taken]);
+            rest = rest
+                .get((run.blocks * BLOCK_SIZE) as usize..)
+                .unwrap_or_default();
+        }
+        let run = Run {
+            block: first,
+            blocks: end - first,
+            data: mapped,
+        };
+        visit(run, &whole)
+    }
+}
+
+/// The objects that the runs touch, each once.
+fn objects(runs: &[Run]) -> Vec<u64> {
+    let touched = runs
+        .iter()
+        .flat_map(|run| run.block / OBJECT_BLOCKS..=(run.block + run.blocks - 1) / OBJECT_BLOCKS);
+    let mut objects: Vec<u64> = touched.collect();
+    objects.dedup();
+    objects
+}
+
+fn hand_over(runs: &[Run], bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Failure> {
+    let mut rest = bytes;
+    for run in runs {
+        let len = if run.data && !bytes.is_empty() {
+            (run.blocks * BLOCK_SIZE) as usize
+        } else {
+            0
+        };
+        let (data, behind) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+        rest = behind;
+        visit(*run, data)?;
+    }
+    Ok(())
+}
+
+/// `rbd diff`
+pub(super) async fn print(mut rbd: Rbd, args: &DiffArgs) -> Result<(), Failure> {
+    let spec = Spec::of(&rbd.common, &args.spec)?;
+    let compared = open(&mut rbd, &spec, &args.since).await?;
+    let mut extents: Vec<Run> = Vec::new();
+    let mut add = |run: Run, _: &[u8]| {
+        match extents.last_mut() {
+            // Parts end anywhere.
+            Some(last) if last.block + last.blocks == run.block && last.data == run.data => {
+                last.blocks += run.blocks;
+            }
+            Some(_) | None => extents.push(run),
+        }
+        Ok(())
+    };
+    compared.walk(&mut rbd, false, &mut add).await?;
+    let (offset, len) = (
+        |run: &Run| run.block * BLOCK_SIZE,
+        |run: &Run| run.blocks * BLOCK_SIZE,
+    );
+    if rbd.json() {
+        let row = |run: &Run| {
+            let exists = if run.data { "true" } else { "false" };
+            json!({"offset": offset(run), "length": len(run), "exists": exists})
+        };
+        let rows: Vec<Value> = extents.iter().map(row).collect();
+        rbd.print_json(&rows);
+        return Ok(());
+    }
+    let mut table = Table::new(&[
+        ("Offset", Lean::Left),
+        ("Length", Lean::Left),
+        ("Type", Lean::Left),
+    ]);
+    for run in &extents {
+        let kind = if run.data { "data" } else { "zero" };
+        table.row([
+            offset(run).to_string(),
+            len(run).to_string(),
+            kind.to_owned(),
+        ]);
+    }
+    if !table.is_empty() {
+        Printer::line(&table.text());
+    }
+    Ok(())
+}
+
+/// `rbd export-diff`
+pub(super) async fn export(mut rbd: Rbd, args: &ExportDiffArgs) -> Result<(), Failure> {
+    const DOING: &str = "export-diff error";
+    let spec = Spec::parse(&rbd.common, &args.source)?;
+    let compared = open(&mut rbd, &spec, &args.since).await?;
+    let broken = |error: io::Error| io_failed(DOING, &error);
+    let out: Box<dyn Write + Send> = if args.path == "-" {
+        Box::new(io::stdout())
+    } else {
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .open(&args.path);
+        Box::new(file.map_err(|error| io_failed(&format!("error opening {}", args.path), &error))?)
+    };
+    let mut out = BufWriter::with_capacity(TRANSFER_MAX, out);
+    let mut progress = Progress::new(&rbd.common, "Exporting image");
+    stream::begin(&mut out).map_err(broken)?;
+    let mut head = Vec::new();
+    head.extend(args.since.from_snap.clone().map(Record::From));
+    head.extend(
+        spec.snapshot
+            .as_ref()
+            .map(|taken| Record::To(taken.to_string())),
+    );
+    head.push(Record::Size(compared.size.0));
+    for record in &head {
+        stream::put(&mut out, record).map_err(broken)?;
+    }
+    let mut write = |run: Run, data: &[u8]| {
+        let (offset, len) = (run.block * BLOCK_SIZE, run.blocks * BLOCK_SIZE);
+        let written = if run.data {
+            let put = stream::put(&mut out, &Record::Data(offset, len));
+            put.and_then(|()| out.write_all(data))
+        } else {
+            stream::put(&mut out, &Record::Zero(offset, len))
+        };
+        progress.at(offset + len, compared.size.0);
+        written.map_err(broken)
+    };
+    compared.walk(&mut rbd, true, &mut write).await?;
+    stream::put(&mut out, &Record::End).map_err(broken)?;
+    out.flush().map_err(broken)?;
+    progress.done();
+    Ok(())
+}
+
+/// `rbd import-diff`
+pub(super) async fn import(mut rbd: Rbd, args: &ImportDiffArgs) -> Result<(), Failure> {
+    const DOING: &str = "import-diff failed";
+    let spec = Spec::parse(&rbd.common, &args.dest)?;
+    let image = rbd.open(spec.only_image()?).await?;
+    let input: Box<dyn Read + Send> = if args.path == "-" {
+        Box::new(io::stdin())
+    } else {
+        let file = File::open(&args.path);
+        Box::new(file.map_err(|error| io_failed(&format!("error opening {}", args.path), &error))?)
+    };
+    let mut input = BufReader::with_capacity(1 << 20, input);
+    let mut progress = Progress::new(&rbd.common, "Importing image diff");
+    stream::read_banner(&mut input).map_err(broken)?;
+    let mut to = None;
+    let mut size = image.size;
+    loop {
+        let record = stream::read(&mut input).map_err(broken)?;
+        let done = match record {
+            Record::From(name) => check_from(&mut rbd, &image, &name).await.map(|()| 0)?,
+            Record::To(name) => {
+                to = Some(check_to(&mut rbd, &image, name).await?);
+                0
+            }
+            Record::Size(bytes) => {
+                let wanted = whole_blocks(bytes);
+                if wanted != size {
+                    let request = ToolRequest::Resize {
+                        image: image.id,
+                        size: wanted,
+                    };
+                    let resized = rbd.order(request).await;
+                    resized.map_err(|error| fault(DOING, &error))?;
+                    size = wanted;
+                }
+                0
+            }
+            Record::Data(offset, len) => {
+                within(offset, len, size)?;
+                copy(&mut rbd, &image, &mut input, offset, len).await?;
+                offset + len
+            }
+            Record::Zero(offset, len) => {
+                within(offset, len, size)?;
+                let request = ToolRequest::Discard {
+                    image: image.id,
+                    offset,
+                    len,
+                };
+                rbd.order(request)
+                    .await
+                    .map_err(|error| fault(DOING, &error))?;
+                offset + len
+            }
+            Record::End => break,
+        };
+        if done > 0 {
+            progress.at(done, size.0);
+        }
+    }
+    let flushed = rbd.order(ToolRequest::Flush).await;
+    flushed.map_err(|error| fault(DOING, &error))?;
+    if let Some(name) = to {
+        let taken = rbd.backend.create_snapshot(image.id, name).await;
+        taken.map_err(|error| fault(DOING, &error))?;
+    }
+    progress.done();
+    Ok(())
+}
+
+/// Takes `len` bytes of a stream over into the image.
+async fn copy(
+    rbd: &mut Rbd,
+    image: &ToolImage,
+    input: &mut (impl Read + Send),
+    offset: u64,
+    len: u64,
+) -> Result<(), Failure> {
+    let mut at = offset;
+    while at < offset + len {
+        let mut part = vec![0; TRANSFER_MAX.min((offset + len - at) as usize)];
+        input.read_exact(&mut part).map_err(broken)?;
+        let written = rbd.write(image, at, &part).await;
+        written.map_err(|error| fault("import-diff failed", &error))?;
+        at += part.len() as u64;
+    }
+    Ok(())
+}
+
+/// The failure for a stream that cannot be read.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn broken(error: io::Error) -> Failure {
+    const DOING: &str = "import-diff failed";
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        let text = format!("rbd: {DOING}: the stream ends too soon");
+        return refuse(EBADMSG, text);
+    }
+    io_failed(DOING, &error)
+}
+
+async fn check_from(rbd: &mut Rbd, image: &ToolImage, name: &str) -> Result<(), Failure> {
+    let parsed = SnapshotName::new(name).ok();
+    let found = match parsed {
+        Some(name) => rbd.snapshot(image.id, &name).await,
+        None => Ok(None),
+    };
+    match found.map_err(|error| fault("import-diff failed", &error))? {
+        Some(_) => Ok(()),
+        None => Err(refuse(
+            EINVAL,
+            format!(
+                "start snapshot '{name}' does not exist in the image, aborting\n\
+                 rbd: import-diff failed: ({EINVAL}) Invalid argument"
+            ),
+        )),
+    }
+}
+
+async fn check_to(rbd: &mut Rbd, image: &ToolImage, name: String) -> Result<SnapshotName, Failure> {
+    let parsed = SnapshotName::new(name.clone());
+    let parsed =
+        parsed.map_err(|error| refuse(EINVAL, format!("rbd: import-diff failed: {error}")))?;
+    let found = rbd.snapshot(image.id, &parsed).await;
+    match found.map_err(|error| fault("import-diff failed", &error))? {
+        None => Ok(parsed),
+        Some(_) => Err(refuse(
+            EEXIST,
+            format!(
+                "end snapshot '{name}' already exists, aborting\n\
+                 rbd: import-diff failed: ({EEXIST}) File exists"
+            ),
+        )),
+    }
+}
+
+/// Refuses what a damaged stream might ask for.
+fn within(offset: u64, len: u64, size: Bytes) -> Result<(), Failure> {
+    match offset.checked_add(len) {
+        Some(end) if end <= size.0 => Ok(()),
+        Some(_) | None => Err(refuse(
+            EINVAL,
+            format!(
+                "rbd: import-diff failed: {len} bytes at {offset} are beyond the image's {} bytes",
+                size.0
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_touched_object_counts_once() {
+        let run = |block, blocks| Run {
+            block,
+            blocks,
+            data: true,
+        };
+        let runs = [run(0, 1), run(3, 1), run(1023, 2), run(5000, 1)];
+        assert_eq!(objects(&runs), [0, 1, 4]);
+    }
+}

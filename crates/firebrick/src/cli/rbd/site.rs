@@ -1,0 +1,168 @@
+//! The site that a command is about.
+
+use firebrick_backend::{Fault, FaultKind};
+use firebrick_site::admin::{
+    Changes, ToolClient, ToolImage, ToolReply, ToolRequest, ToolSnapshot, ViewOf,
+};
+use firebrick_site::{SiteClient, SiteConf};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence, SnapshotName};
+use serde::Serialize;
+
+use super::args::{Common, RbdFormat};
+use super::at::At;
+use super::error::{EINVAL, ENOENT, failed, fault, refuse};
+use crate::exit::Failure;
+use crate::printer::Printer;
+
+/// A command and the site that it is about.
+pub(super) struct Rbd {
+    pub(super) common: Common,
+    /// For what every kind of site can do.
+    pub(super) backend: SiteClient,
+    tools: Option<ToolClient>,
+}
+
+/// The configuration that the command line or the environment names.
+pub(super) fn conf(common: &Common) -> Result<SiteConf, Failure> {
+    let path = common.conf.as_ref().ok_or_else(|| {
+        let text = "rbd: --conf FILE is missing: the site.conf of the site, or FIREBRICK_CONF";
+        refuse(EINVAL, text)
+    })?;
+    Ok(SiteConf::read(path)?.0)
+}
+
+impl Rbd {
+    /// Does not connect yet.
+    pub(super) fn new(common: Common) -> Result<Self, Failure> {
+        let conf = conf(&common)?;
+        Ok(Self {
+            backend: SiteClient::new(&conf),
+            common,
+            tools: None,
+        })
+    }
+
+    /// Whether programs read the result.
+    pub(super) fn json(&self) -> bool {
+        self.common.format == RbdFormat::Json
+    }
+
+    /// Prints a result for programs.
+    pub(super) fn print_json<T: Serialize>(&self, value: &T) {
+        Printer::json_as(value, self.common.pretty_format);
+    }
+
+    /// Makes a call with bytes.
+    pub(super) async fn transfer(
+        &mut self,
+        request: ToolRequest,
+        payload: &[u8],
+    ) -> Result<(ToolReply, Vec<u8>), Fault> {
+        let tools = match &mut self.tools {
+            Some(tools) => tools,
+            none => none.insert(ToolClient::connect(&self.backend).await?),
+        };
+        tools.transfer(request, payload).await
+    }
+
+    /// Makes a call.
+    pub(super) async fn call(&mut self, request: ToolRequest) -> Result<ToolReply, Fault> {
+        self.transfer(request, &[]).await.map(|(reply, _)| reply)
+    }
+
+    /// Makes a call that answers nothing.
+    pub(super) async fn order(&mut self, request: ToolRequest) -> Result<(), Fault> {
+        match self.call(request).await? {
+            ToolReply::Done => Ok(()),
+            other => Err(confused(&other)),
+        }
+    }
+
+    /// The image of that name, if there is one.
+    pub(super) async fn find(&mut self, name: &ImageName) -> Result<Option<ToolImage>, Fault> {
+        let request = ToolRequest::Image { name: name.clone() };
+        match self.call(request).await {
+            Ok(ToolReply::Images(images)) => Ok(images.into_iter().next()),
+            Ok(other) => Err(confused(&other)),
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The image of that name, or the failure of the `rbd` tool where there is none.
+    pub(super) async fn open(&mut self, name: &ImageName) -> Result<ToolImage, Failure> {
+        let doing = format!("error opening image {name}");
+        let image = self
+            .find(name)
+            .await
+            .map_err(|error| fault(&doing, &error))?;
+        image.ok_or_else(|| failed(&doing, ENOENT))
+    }
+
+    /// The snapshots of an image, oldest first.
+    pub(super) async fn snapshots(&mut self, image: ImageId) -> Result<Vec<ToolSnapshot>, Fault> {
+        match self.call(ToolRequest::Snapshots { image }).await? {
+            ToolReply::Snapshots(snapshots) => Ok(snapshots),
+            other => Err(confused(&other)),
+        }
+    }
+
+    /// The snapshot of that name.
+    pub(super) async fn snapshot(
+        &mut self,
+        image: ImageId,
+        name: &SnapshotName,
+    ) -> Result<Option<ToolSnapshot>, Fault> {
+        let taken = self.snapshots(image).await?;
+        Ok(taken.into_iter().find(|taken| taken.name == *name))
+    }
+
+    /// The record that a moment means.
+    pub(super) async fn record(&mut self, at: At) -> Result<Sequence, Fault> {
+        match at {
+            At::Record(sequence) => Ok(sequence),
+            At::Time(time) => match self.call(ToolRequest::RecordAt { time }).await? {
+                ToolReply::Record(sequence) => Ok(sequence),
+                other => Err(confused(&other)),
+            },
+        }
+    }
+
+    /// Holds a state of an image: its number and size.
+    pub(super) async fn view(
+        &mut self,
+        image: ImageId,
+        state: ViewOf,
+    ) -> Result<(u32, Bytes), Fault> {
+        match self.call(ToolRequest::Open { image, state }).await? {
+            ToolReply::View(view, size) => Ok((view, size)),
+            other => Err(confused(&other)),
+        }
+    }
+
+    /// A part of what differs between two states, and its bytes.
+    pub(super) async fn changes(
+        &mut self,
+        view: u32,
+        older: Option<u32>,
+        from_block: u64,
+        data: bool,
+    ) -> Result<(Changes, Vec<u8>), Fault> {
+        let request = ToolRequest::Changes {
+            view,
+            older,
+            from_block,
+            data,
+        };
+        match self.transfer(request, &[]).await? {
+            (ToolReply::Changes(changes), bytes) => Ok((changes, bytes)),
+            (other, _) => Err(confused(&other)),
+        }
+    }
+}
+
+/// The site answered something else.
+pub(super) fn confused(reply: &ToolReply) -> Fault {
+    let why = format!("an answer to another question: {reply:?}");
+    Fault::new(FaultKind::Internal, "ask the site", why)
+}

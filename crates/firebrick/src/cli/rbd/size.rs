@@ -1,0 +1,62 @@
+//! Sizes as the `rbd` tool takes them.
+
+use std::str::FromStr;
+
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes};
+
+/// A size: a number of MiB, or a number with a unit. Rounded up to whole blocks of 4 KiB.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Size(pub(crate) Bytes);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let shift = match &text[digits.len()..] {
+            "" | "M" | "MB" | "MiB" => 20,
+            "B" => 0,
+            "K" | "KB" | "KiB" => 10,
+            "G" | "GB" | "GiB" => 30,
+            "T" | "TB" | "TiB" => 40,
+            "P" | "PB" | "PiB" => 50,
+            _ => {
+                return Err(
+                    "a size is a number of MiB, or a number with B, K, M, G or T".to_owned(),
+                );
+            }
+        };
+        let number: u64 = digits.parse().map_err(|_| "not a number".to_owned())?;
+        let bytes = number
+            .checked_mul(1 << shift)
+            .filter(|bytes| *bytes <= 1 << 60);
+        let bytes = bytes.ok_or("the largest size is 1 EiB")?;
+        Ok(Self(whole_blocks(bytes)))
+    }
+}
+
+/// The size in whole blocks.
+pub(super) fn whole_blocks(bytes: u64) -> Bytes {
+    Bytes(bytes.div_ceil(BLOCK_SIZE) * BLOCK_SIZE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_mebibytes_or_say_what_they_are() {
+        for (text, bytes) in [
+            ("1", 1 << 20),
+            ("1B", 4096),
+            ("8K", 8192),
+            ("2G", 2 << 30),
+            ("1TiB", 1 << 40),
+        ] {
+            assert_eq!(text.parse(), Ok(Size(Bytes(bytes))), "{text}");
+        }
+        for text in ["", "G", "-1", "1X", "9999999999T"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Good copies of damaged blocks: the side that reads asks the side that serves.
+//!
+//! A scrub asks, one block at a time, from a thread that may wait. Who serves answers at a bounded rate
+//! beside the log; a peer that asks for more at once than the protocol allows loses the connection.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
+
+use firebrick_engine::Checksum;
+use firebrick_vocabulary::{BLOCK_SIZE, ImageId};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::message::{self, ToServer};
+use crate::mirror::{Mirror, Shared};
+use crate::wire;
+
+/// Questions that a connection may carry at one time.
+pub(crate) const QUESTIONS_MAX: usize = 16;
+/// The pause behind each answer: a peer that scrubs must not slow guests down.
+const PAUSE: Duration = Duration::from_millis(1);
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Question {
+    pub(crate) ticket: u64,
+    pub(crate) image: ImageId,
+    pub(crate) block: u64,
+    pub(crate) checksum: Checksum,
+}
+
+/// Where the reading side asks its peer.
+#[derive(Default)]
+pub(crate) struct Desk(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    /// What is written to the peer; none while it is not connected. Weak, so that a connection ends when
+    /// those end who keep it going.
+    line: Option<mpsc::WeakSender<Vec<u8>>>,
+    waiting: BTreeMap<u64, SyncSender<Option<Vec<u8>>>>,
+    next: u64,
+}
+
+impl Desk {
+    /// The peer can be asked over `line` from here on.
+    pub(crate) fn open(&self, line: &mpsc::Sender<Vec<u8>>) {
+        self.0.lock().line = Some(line.downgrade());
+    }
+
+    /// Nobody answers any more.
+    pub(crate) fn close(&self) {
+        let mut open = self.0.lock();
+        open.line = None;
+        open.waiting.clear();
+    }
+
+    /// Takes an answer; one that nobody waits for any more is dropped.
+    pub(crate) fn answered(&self, payload: &[u8]) {
+        let Some((ticket, data)) = message::block(payload) else {
+            return warn!("an answer of a peer makes no sense");
+        };
+        if let Some(waiting) = self.0.lock().waiting.remove(&ticket) {
+            // Who asked may have gone meanwhile.
+            drop(waiting.try_send(data.map(<[u8]>::to_vec)));
+        }
+    }
+
+    /// Asks and waits for the answer. Blocks.
+    fn ask(&self, image: ImageId, block: u64, checksum: Checksum) -> Option<Vec<u8>> {
+        let (answer, answered) = sync_channel(1);
+        let (line, ticket) = {
+            let mut open = self.0.lock();
+            let line = open.line.as_ref()?.upgrade()?;
+            if open.waiting.len() >= QUESTIONS_MAX {
+                return None;
+            }
+            open.next += 1;
+            let ticket = open.next;
+            open.waiting.insert(ticket, answer);
+            (line, ticket)
+        };
+        let question = ToServer::Fetch {
+            ticket,
+            image,
+            block,
+            checksum: checksum.0,
+        };
+        let sent = line.blocking_send(wire::message(&question));
+        drop(line);
+        let data = sent
+            .ok()
+            .and_then(|()| answered.recv_timeout(PATIENCE).ok());
+        self.0.lock().waiting.remove(&ticket);
+        let data = data.flatten()?;
+        let whole = data.len() as u64 == BLOCK_SIZE && Checksum::of(&data) == checksum;
+        whole.then_some(data)
+    }
+}
+
+impl firebrick_engine::Source for Mirror {
+    /// Asks the peers, one after the other. Blocks, at most a few seconds for each.
+    fn fetch(&self, image: ImageId, block: u64, checksum: Checksum) -> Option<Vec<u8>> {
+        self.shared()
+            .peers()
+            .find_map(|peer| peer.desk.ask(image, block, checksum))
+    }
+}
+
+/// Answers one peer's questions, until there will be no more.
+pub(crate) async fn answer_all(
+    shared: &Shared,
+    mut questions: mpsc::Receiver<Question>,
+    frames: mpsc::WeakSender<Vec<u8>>,
+) {
+    while let Some(question) = questions.recv().await {
+        let store = Arc::clone(&shared.store);
+        let Question {
+            ticket,
+            image,
+            block,
+            checksum,
+        } = question;
+        let looking = move || store.lend(image, block, checksum);
+        let data = match shared.tasks.spawn_blocking(looking).await {
+            Ok(Ok(data)) => data,
+            Ok(Err(error)) => {
+                warn!(%image, block, %error, "a block that a peer asked for cannot be read");
+                None
+            }
+            Err(_) => None,
+        };
+        info!(%image, block, lent = data.is_some(), "a peer asked for a good copy of a block");
+        let frame = message::lent(ticket, data.as_deref());
+        let Some(frames) = frames.upgrade() else {
+            return;
+        };
+        if frames.send(frame).await.is_err() {
+            return;
+        }
+        drop(frames);
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,356 @@
+//! What only tools ask of a site: things about the engine that other kinds of site may not have.
+//!
+//! Bytes of blocks do not go through JSON: behind a [`ToolRequest::Write`] its bytes follow as they are,
+//! and so they do behind a [`ToolReply::Changes`] with data. A view belongs to its connection and ends
+//! with it.
+
+use std::time::Duration;
+
+use firebrick_backend::Fault;
+use firebrick_vocabulary::{
+    Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, SyncState,
+};
+use serde::{Deserialize, Serialize};
+
+/// The most bytes that one call moves.
+pub const TRANSFER_MAX: usize = 4 << 20;
+
+/// A call that only tools make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "tool")]
+pub enum ToolRequest {
+    /// All images, by name. Answered by [`ToolReply::Images`].
+    Images,
+    /// One image. Answered by [`ToolReply::Images`] with one.
+    Image {
+        /// Its name.
+        name: ImageName,
+    },
+    /// The snapshots of an image, oldest first. Answered by [`ToolReply::Snapshots`].
+    Snapshots {
+        /// The image.
+        image: ImageId,
+    },
+    /// Gives an image another size, a smaller one too.
+    Resize {
+        /// The image.
+        image: ImageId,
+        /// Its new size.
+        size: Bytes,
+    },
+    /// Makes an image from another one, of the size that it has or had.
+    Clone {
+        /// The new image's id.
+        id: ImageId,
+        /// The new image's name.
+        name: ImageName,
+        /// From which image.
+        source: ImageId,
+        /// As what.
+        state: ViewOf,
+    },
+    /// Returns an image to what it was at a record.
+    RollBackTo {
+        /// The image.
+        image: ImageId,
+        /// The record.
+        at: Sequence,
+    },
+    /// How far back an image can be had. Answered by [`ToolReply::Window`].
+    Window {
+        /// The image.
+        image: ImageId,
+    },
+    /// The last record that was there at a time. Answered by [`ToolReply::Record`].
+    RecordAt {
+        /// Nanoseconds since the Unix epoch.
+        time: u64,
+    },
+    /// Holds a state of an image for this connection. Answered by [`ToolReply::View`].
+    Open {
+        /// The image.
+        image: ImageId,
+        /// Which state.
+        state: ViewOf,
+    },
+    /// Lets go of a view.
+    Close {
+        /// Which.
+        view: u32,
+    },
+    /// A part of what differs between two views. Answered by [`ToolReply::Changes`].
+    Changes {
+        /// The newer view.
+        view: u32,
+        /// The older view; without, everything that the newer one maps.
+        older: Option<u32>,
+        /// The first block to look at.
+        from_block: u64,
+        /// Whether the bytes are wanted too.
+        data: bool,
+    },
+    /// The data in a view that the older one does not have. Answered by [`ToolReply::Size`].
+    Used {
+        /// The newer view.
+        view: u32,
+        /// The older view.
+        older: Option<u32>,
+    },
+    /// Writes the bytes that follow. Durable after [`ToolRequest::Flush`].
+    Write {
+        /// The image.
+        image: ImageId,
+        /// The first byte.
+        offset: u64,
+        /// How many follow, at most [`TRANSFER_MAX`].
+        len: usize,
+    },
+    /// Frees a range.
+    Discard {
+        /// The image.
+        image: ImageId,
+        /// The first byte.
+        offset: u64,
+        /// How many.
+        len: u64,
+    },
+    /// Makes durable what was written.
+    Flush,
+    /// Begins to read and check everything that is stored, at once and without pauses. Answered by
+    /// [`ToolReply::Scrub`].
+    ScrubStart,
+    /// How that goes. Answered by [`ToolReply::Scrub`].
+    ScrubStatus,
+    /// What goes on in the background. Answered by [`ToolReply::Background`].
+    Background,
+}
+
+/// A state of an image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ViewOf {
+    /// As it is now.
+    Head,
+    /// A snapshot.
+    Snapshot(SnapshotName),
+    /// As it was at that record.
+    At(Sequence),
+}
+
+/// What a site answers to tools.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolReply {
+    /// It is done.
+    Done,
+    /// Images, by name.
+    Images(Vec<ToolImage>),
+    /// Snapshots, oldest first.
+    Snapshots(Vec<ToolSnapshot>),
+    /// The first and the last moment; `None` where nothing is retained.
+    Window(Option<[Moment; 2]>),
+    /// A record.
+    Record(Sequence),
+    /// A view: its number and its size.
+    View(u32, Bytes),
+    /// Differences.
+    Changes(Changes),
+    /// A size.
+    Size(Bytes),
+    /// How a scrub goes.
+    Scrub(ScrubStatus),
+    /// Work in the background.
+    Background(Vec<Work>),
+}
+
+/// An image, for tools.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolImage {
+    /// Its id.
+    pub id: ImageId,
+    /// Its name.
+    pub name: ImageName,
+    /// Its size.
+    pub size: Bytes,
+    /// Its role here.
+    pub role: Role,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Whether it is mirrored.
+    pub mirrored: bool,
+    /// Whether it is usable.
+    pub sync: SyncState,
+    /// How many snapshots it has.
+    pub snapshots: u64,
+    /// When it was made, in nanoseconds since the Unix epoch; 0 where that is not known.
+    pub created: u64,
+    /// The image that it started as, if that is there still, and the snapshot of it.
+    pub parent: Option<(ImageName, Option<SnapshotName>)>,
+    /// Clients that have it open.
+    pub clients: u32,
+}
+
+/// A snapshot, for tools.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolSnapshot {
+    /// Its id.
+    pub id: SnapshotId,
+    /// Its name.
+    pub name: SnapshotName,
+    /// The size of the image then.
+    pub size: Bytes,
+    /// When it was taken, in nanoseconds since the Unix epoch; 0 where that is not known.
+    pub time: u64,
+    /// It keeps what a former primary wrote that the new one never got.
+    pub divergent: bool,
+}
+
+/// A record, and when it was the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The record.
+    pub sequence: Sequence,
+    /// Nanoseconds since the Unix epoch.
+    pub time: u64,
+}
+
+/// A part of what differs between two views.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Changes {
+    /// Neighbouring blocks of one kind, in their order.
+    pub runs: Vec<Run>,
+    /// The block to go on with; `None` where there is nothing more.
+    pub next: Option<u64>,
+    /// The bytes that follow this message: those of the runs with data, one after the other.
+    pub bytes: usize,
+}
+
+/// Neighbouring blocks of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The first.
+    pub block: u64,
+    /// How many.
+    pub blocks: u64,
+    /// Whether there is something; otherwise they read as zeroes now.
+    pub data: bool,
+}
+
+/// How the newest scrub goes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScrubStatus {
+    /// The pass that runs or ran last; 0 before the first.
+    pub pass: u64,
+    /// The last pass that came to its end.
+    pub completed: u64,
+    /// What was read in this pass.
+    pub done: Bytes,
+    /// About what there is to read.
+    pub total: Bytes,
+    /// Why the pass ended early.
+    pub failed: Option<String>,
+    /// What it found.
+    pub rot: Vec<RotReport>,
+    /// Damaged blocks beyond those that are listed.
+    pub more: u64,
+}
+
+/// A damaged block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RotReport {
+    /// Of which image.
+    pub image: ImageId,
+    /// Its name, if it is there still.
+    pub name: Option<ImageName>,
+    /// The first byte.
+    pub offset: u64,
+    /// How many.
+    pub len: u64,
+    /// Whether it is whole again.
+    pub repaired: bool,
+}
+
+/// Work in the background.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Work {
+    /// What it is called.
+    pub name: String,
+    /// What it does now.
+    pub state: WorkState,
+    /// How it goes, in words.
+    pub progress: String,
+    /// The last thing that went wrong, since the start of the site.
+    pub last_error: Option<String>,
+}
+
+/// What a background worker does now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkState {
+    /// It works.
+    Busy,
+    /// There is work, and it pauses so that guests have the disk.
+    Throttled,
+    /// There is nothing to do.
+    Idle,
+}
+
+impl ToolRequest {
+    /// How long a site may take for it before the client gives up.
+    pub(crate) const fn patience(&self) -> Duration {
+        match self {
+            Self::Images
+            | Self::Close { .. }
+            | Self::Image { .. }
+            | Self::Snapshots { .. }
+            | Self::Window { .. }
+            | Self::ScrubStart
+            | Self::ScrubStatus
+            | Self::Background => Duration::from_secs(30),
+            Self::Resize { .. }
+            | Self::Changes { .. }
+            | Self::Write { .. }
+            | Self::Discard { .. }
+            | Self::Flush => Duration::from_secs(120),
+            // These may read the log from an older checkpoint, or all of an image's map.
+            Self::Clone { .. }
+            | Self::RollBackTo { .. }
+            | Self::RecordAt { .. }
+            | Self::Open { .. }
+            | Self::Used { .. } => Duration::from_secs(3600),
+        }
+    }
+
+    /// The bytes that follow the request.
+    pub(crate) const fn payload(&self) -> usize {
+        match self {
+            Self::Write { len, .. } => *len,
+            _ => 0,
+        }
+    }
+}
+
+impl ToolReply {
+    /// The bytes that follow the answer.
+    pub(crate) const fn payload(&self) -> usize {
+        match self {
+            Self::Changes(changes) => changes.bytes,
+            _ => 0,
+        }
+    }
+}
+
+/// What a site does for tools.
+#[async_trait::async_trait]
+pub(crate) trait Tools: Send + Sync + 'static {
+    /// What is kept for one connection.
+    type Session: Default + Send;
+
+    /// Answers one call; `payload` is what followed it, and what is returned follows the answer.
+    async fn tool(
+        &self,
+        session: &mut Self::Session,
+        request: ToolRequest,
+        payload: Vec<u8>,
+    ) -> Result<(ToolReply, Vec<u8>), Fault>;
+}
