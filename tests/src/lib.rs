@@ -18,12 +18,14 @@
 mod api;
 mod clients;
 mod dev;
+mod disk;
 mod tools;
 mod wait;
 
 pub use api::{Answer, Api};
 pub use clients::Clients;
 pub use dev::{Dev, Site, binary};
+pub use disk::{Access, Disk, FileSystem, Mounted};
 pub use firebrick_export::{Guest, GuestError};
 pub use tools::{Ran, run, tool};
 pub use wait::{until, until_some};

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::too_many_lines,
     reason = "a test that cannot go on fails"
 )]
@@ -14,6 +15,7 @@ mod clients;
 mod control_plane_killed;
 mod dev;
 mod disaster;
+mod filesystems;
 mod qos;
 mod scenario;
 mod torture;

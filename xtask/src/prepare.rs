@@ -10,6 +10,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nbdkit", "nbdkit"),
     ("nbdinfo", "libnbd-bin"),
     ("nbdcopy", "libnbd-bin"),
+    ("nbdfuse", "libnbd-bin"),
     ("nbdsh", "python3-libnbd"),
     ("nbd-client", "nbd-client"),
     ("qemu-img", "qemu-utils"),
@@ -17,6 +18,12 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("qemu-nbd", "qemu-utils"),
     ("mke2fs", "e2fsprogs"),
     ("e2fsck", "e2fsprogs"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.xfs", "xfsprogs"),
+    ("xfs_repair", "xfsprogs"),
+    ("losetup", "mount"),
+    ("umount", "mount"),
+    ("fsfreeze", "util-linux"),
 ];
 
 /// Installs what is missing and returns the virtual environment of the stock clients.
