@@ -79,6 +79,14 @@ pub struct Mirror {
     address: Option<SocketAddr>,
 }
 
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        // Without it the threads that send would outlive who is not there to stop them.
+        self.shared.ending.cancel();
+        self.shared.stop.store(true, Ordering::Release);
+    }
+}
+
 impl Mirror {
     /// Begins to listen and to connect.
     pub async fn start(

@@ -16,6 +16,10 @@ const FLAG_READ_ONLY: u16 = 1 << 1;
 
 /// What the server answers a write to what is not writable.
 pub const EPERM: i32 = 1;
+/// The connection has ended.
+pub const EPIPE: i32 = 32;
+/// The other side has ended the connection.
+pub const ECONNRESET: i32 = 104;
 
 /// A connection to one export.
 pub struct Nbd {
