@@ -31,6 +31,8 @@ pub(crate) fn run(ring: Ring, filter: Option<&str>) -> Result<(), Error> {
     if ring != Ring::E2e {
         run_checks()?;
     }
+    // First: tests beside the code drive the tools too, and one that lacks them fails.
+    let venv = prepare::prepare()?;
     let mut counts = Counts::default();
     if ring != Ring::E2e {
         count(
@@ -41,7 +43,6 @@ pub(crate) fn run(ring: Ring, filter: Option<&str>) -> Result<(), Error> {
         )?;
     }
     if ring != Ring::Unit {
-        let venv = prepare::prepare()?;
         run_command(command("cargo").args(["build", "--locked", "--package", "firebrick"]))?;
         count(
             &mut counts,

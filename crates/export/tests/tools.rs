@@ -1,9 +1,8 @@
-//! The tools that operators and hypervisors use, against the server. A tool that is not installed is
-//! left out.
+//! The tools that operators and hypervisors use, against the server. `cargo xtask prepare` installs them.
 
 #![allow(
     clippy::unwrap_used,
-    clippy::print_stdout,
+    clippy::expect_used,
     reason = "a helper that fails fails the test"
 )]
 
@@ -16,14 +15,6 @@ use std::sync::atomic::Ordering;
 use support::{MemoryDevice, Site};
 
 const MIB: usize = 1 << 20;
-
-fn is_installed(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok();
-    if !found {
-        println!("{tool} is not installed; not tested");
-    }
-    found
-}
 
 /// Runs a tool that must succeed; what it printed.
 #[track_caller]
@@ -44,9 +35,6 @@ fn pattern(len: usize) -> Vec<u8> {
 
 #[test]
 fn nbdinfo_sees_what_is_exported() {
-    if !is_installed("nbdinfo") {
-        return;
-    }
     let (site, _) = Site::with_disk(3 * MIB);
     site.server.add("other", MemoryDevice::new(MIB), true);
     let info = run("nbdinfo", &["--json", &site.uri("disk")]);
@@ -91,9 +79,6 @@ fn nbdinfo_sees_what_is_exported() {
 
 #[test]
 fn nbdinfo_maps_what_holds_data() {
-    if !is_installed("nbdinfo") || !is_installed("qemu-io") {
-        return;
-    }
     let (site, _) = Site::with_disk(MIB);
     let uri = site.uri("disk");
     run("qemu-io", &["-f", "raw", "-c", "write -P 7 64k 128k", &uri]);
@@ -114,9 +99,6 @@ fn nbdinfo_maps_what_holds_data() {
 
 #[test]
 fn nbdcopy_copies_both_ways() {
-    if !is_installed("nbdcopy") {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let (there, back) = (folder.path().join("there"), folder.path().join("back"));
     let mut data = pattern(20 * MIB + 512);
@@ -137,9 +119,6 @@ fn nbdcopy_copies_both_ways() {
 
 #[test]
 fn nbdcopy_reads_with_simple_replies_from_several_connections() {
-    if !is_installed("nbdcopy") {
-        return;
-    }
     let site = Site::with(|options| options.tcp = Some(([127, 0, 0, 1], 0).into()));
     let device = MemoryDevice::new(16 * MIB);
     site.server.add("disk", device.clone() as _, false);
@@ -167,9 +146,6 @@ fn nbdcopy_reads_with_simple_replies_from_several_connections() {
 
 #[test]
 fn qemu_img_converts_and_compares() {
-    if !is_installed("qemu-img") {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     let there = folder.path().join("there");
     let mut data = pattern(12 * MIB);
@@ -215,9 +191,6 @@ fn qemu_img_converts_and_compares() {
 
 #[test]
 fn qemu_io_does_all_that_a_guest_does() {
-    if !is_installed("qemu-io") {
-        return;
-    }
     let (site, device) = Site::with_disk(8 * MIB);
     let uri = site.uri("disk");
     let script = [
@@ -250,9 +223,6 @@ fn qemu_io_does_all_that_a_guest_does() {
 
 #[test]
 fn fio_verifies_what_it_wrote() {
-    if !is_installed("fio") {
-        return;
-    }
     let (site, device) = Site::with_disk(16 * MIB);
     let uri = format!("--uri={}", site.uri("disk"));
     for cached in [true, false] {
@@ -276,10 +246,6 @@ fn fio_verifies_what_it_wrote() {
                 .output()
                 .unwrap();
             let complaint = String::from_utf8_lossy(&output.stderr);
-            if complaint.contains("engine nbd not loadable") {
-                println!("fio has no engine for nbd; not tested");
-                return;
-            }
             assert!(output.status.success(), "{complaint}");
         }
     }
@@ -288,19 +254,9 @@ fn fio_verifies_what_it_wrote() {
 /// Runs a script of libnbd's shell; each line is a statement, `h` the handle. The shell belongs to the
 /// system's Python, whatever else is installed.
 #[track_caller]
-fn nbdsh(script: &str) -> Option<String> {
-    let python = Path::new("/usr/bin/python3");
-    let has_it = |python: &Path| {
-        let mut command = Command::new(python);
-        let output = command.args(["-c", "import nbd"]).output();
-        output.is_ok_and(|output| output.status.success())
-    };
-    if !has_it(python) {
-        println!("nbdsh is not installed; not tested");
-        return None;
-    }
+fn nbdsh(script: &str) -> String {
     let script = format!("import nbd, errno\nh = nbd.NBD()\n{script}");
-    Some(run("/usr/bin/python3", &["-c", &script]))
+    run("/usr/bin/python3", &["-c", &script])
 }
 
 #[test]
@@ -353,9 +309,7 @@ h.connect_unix("SOCKET")
 h.opt_abort()
 "#;
     let script = script.replace("SOCKET", socket.to_str().unwrap());
-    let Some(printed) = nbdsh(&script) else {
-        return;
-    };
+    let printed = nbdsh(&script);
     assert!(
         printed.contains("no tls") || printed.is_empty(),
         "{printed}"
@@ -415,19 +369,15 @@ h.shutdown()
     for cached in [true, false] {
         device.cached.store(cached, Ordering::SeqCst);
         let socket = site.socket();
-        if nbdsh(&script.replace("SOCKET", socket.to_str().unwrap())).is_none() {
-            return;
-        }
+        nbdsh(&script.replace("SOCKET", socket.to_str().unwrap()));
     }
 }
 
 #[test]
 fn nbd_client_lists_what_there_is() {
     let client = ["/usr/sbin/nbd-client", "/sbin/nbd-client"];
-    let Some(client) = client.into_iter().find(|path| Path::new(path).exists()) else {
-        println!("nbd-client is not installed; not tested");
-        return;
-    };
+    let installed = client.into_iter().find(|path| Path::new(path).exists());
+    let client = installed.expect("nbd-client is not installed: run `cargo xtask prepare`");
     let site = Site::with(|options| options.tcp = Some(([127, 0, 0, 1], 0).into()));
     for name in ["disk", "other"] {
         site.server.add(name, MemoryDevice::new(MIB), false);
@@ -444,9 +394,6 @@ fn nbd_client_lists_what_there_is() {
 
 #[test]
 fn qemu_nbd_sees_what_is_exported() {
-    if !is_installed("qemu-nbd") {
-        return;
-    }
     let (site, _) = Site::with_disk(3 * MIB);
     let socket = site.socket();
     let listed = run("qemu-nbd", &["--list", "-k", socket.to_str().unwrap()]);
