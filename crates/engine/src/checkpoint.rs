@@ -285,7 +285,11 @@ impl Core {
                 tracing::debug!(%position, locked_us, "a checkpoint was taken");
                 let written = |at: Sequence| at <= position.sequence;
                 self.lock().then.retain(|(_, at), _| !written(*at));
-                self.released(&released)
+                // Only hints for the cleaner: what is written is written.
+                if let Err(error) = self.released(&released) {
+                    tracing::warn!(%error, "which blocks died could not be noted");
+                }
+                Ok(())
             }
             Err(error) => {
                 restore(&mut self.lock(), changed, branches, garbage);
