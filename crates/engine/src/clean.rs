@@ -2,9 +2,9 @@
 //! used again.
 //!
 //! A block keeps its name wherever it moves, so no map changes; the index remembers where it is now.
-//! Orders that matter: the log is flushed, so that what replaced the rest is durable; the base that replaces the changes of a freed segment and the blocks that were
-//! moved are durable before the index says where they are, and that is durable before the segment
-//! is freed.
+//! Orders that matter: the log is flushed, so that what replaced the rest is durable; the base that
+//! replaces the changes of a freed segment and the blocks that were moved are durable before the
+//! index says where they are, and that is durable before the segment is freed.
 
 mod base;
 mod choose;
@@ -38,7 +38,6 @@ const FRAME_BLOCKS: u64 = 256;
 const ROOM_STEPS: usize = 256;
 /// How many dead segments one step frees at most.
 const STEP_SEGMENTS: usize = 16;
-
 /// How many discards go into one frame at most.
 const FRAME_DISCARDS: usize = 1024;
 
