@@ -13,6 +13,11 @@ use firebrick_vocabulary::{ImageId, Sequence};
 use serde::{Deserialize, Serialize};
 
 use crate::shared::Shared;
+pub(crate) use fold::Candidate;
+use fold::Folding;
+
+mod fold;
+mod takes;
 
 /// Sees everything.
 pub(crate) const HEAD: Sequence = Sequence(u64::MAX);
@@ -31,6 +36,12 @@ pub(crate) struct Branch {
     /// What it has taken over on top of that, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) takes: Vec<Take>,
+    /// Its leaves are moving into its only child: nobody may begin to look at it any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) folding: bool,
+    /// Nothing has been written to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unwritten: bool,
 }
 
 /// Where a branch starts.
@@ -88,6 +99,10 @@ pub(crate) struct Branches {
     pub(crate) garbage: Garbage,
     /// Begun, ended or gone since the last checkpoint.
     pub(crate) changed: BTreeSet<BranchId>,
+    /// Parent and child.
+    children: BTreeSet<(BranchId, BranchId)>,
+    /// What is folded, and what may have to be.
+    folds: Folding,
 }
 
 /// Parts of the index that may have become superfluous since the last checkpoint.
@@ -192,9 +207,17 @@ impl Branches {
         self.lines.keys().copied()
     }
 
-    /// Lets nothing go any more, until [`Self::settle`].
+    /// Lets nothing go any more, until [`Self::settle`]. In an index that is made anew no leaves
+    /// have moved.
     pub(crate) fn hold_everything(&mut self) {
         self.holding = true;
+        let folding = self.lines.range(..).filter(|(_, it)| it.branch.folding);
+        let folding: Vec<BranchId> = folding.map(|(id, _)| *id).collect();
+        for id in folding {
+            if let Some(line) = self.lines.get_mut(&id) {
+                line.branch.folding = false;
+            }
+        }
     }
 
     /// Whether nothing goes.
@@ -242,6 +265,8 @@ impl Branches {
             until: None,
             parent,
             takes,
+            folding: false,
+            unwritten: true,
         };
         if let Some(fork) = parent {
             self.hold(fork.branch, fork.at);
@@ -253,13 +278,14 @@ impl Branches {
 
     fn insert(&mut self, id: BranchId, branch: Branch) {
         let view = self.view_of_new(id, branch.parent.as_ref());
-        for take in &branch.takes {
-            let takers = self.takers.entry(take.image).or_default();
-            if takers.last() != Some(&id) {
-                takers.push(id);
-            }
-        }
+        self.note_takes(id, &branch.takes);
         self.by_image.insert((branch.image, branch.since), id);
+        if let Some(fork) = branch.parent {
+            self.children.insert((fork.branch, id));
+        }
+        if branch.until.is_some() {
+            self.folds.look_at(id);
+        }
         self.lines.insert(id, Line::begin(branch, view));
     }
 
@@ -311,10 +337,14 @@ impl Branches {
     /// As [`Self::tag`], for a change that is made.
     pub(crate) fn tag_change(&mut self, id: BranchId) -> Sequence {
         let tag = self.tag(id);
-        if self.lines.get(&id).is_some_and(|line| line.newest < tag)
+        let known = |line: &Line| line.newest >= tag && !line.branch.unwritten;
+        if self.lines.get(&id).is_some_and(|line| !known(line))
             && let Some(line) = self.lines.get_mut(&id)
         {
-            line.newest = tag;
+            line.newest = line.newest.max(tag);
+            if std::mem::take(&mut line.branch.unwritten) {
+                self.changed.insert(id);
+            }
         }
         tag
     }
@@ -327,6 +357,7 @@ impl Branches {
         }
         // What only the head showed.
         self.swept(id, HEAD);
+        self.folds.look_at(id);
         self.dispose(id);
     }
 
@@ -343,6 +374,9 @@ impl Branches {
         let Some(line) = self.lines.get_mut(&id) else {
             return;
         };
+        if line.branch.until.is_some() {
+            self.folds.look_at(id);
+        }
         let points = &mut line.points;
         match points.get_mut(&at) {
             Some(count) if *count > 1 => *count -= 1,
@@ -409,6 +443,15 @@ impl Branches {
         }
     }
 
+    /// Whether somebody may ask for a record of the branch: for any behind the first checkpoint that
+    /// is kept. It is found by the branch to which it belongs, also where no point shows it.
+    fn asked_for(&self, line: &Line) -> bool {
+        self.kept.first().is_some_and(|first| {
+            let until = line.branch.until;
+            until.is_none_or(|until| until > *first)
+        })
+    }
+
     /// Lets go of a branch that shows nothing to anybody any more, and of what it started from.
     fn dispose(&mut self, id: BranchId) {
         let mut next = Some(id).filter(|_| !self.holding);
@@ -416,13 +459,7 @@ impl Branches {
             let Some(line) = self.lines.get(&id) else {
                 return;
             };
-            // Somebody may ask for any record behind the first checkpoint that is kept, and finds
-            // it by the branch to which it belongs, also where no point shows it.
-            let asked_for = self.kept.first().is_some_and(|first| {
-                let until = line.branch.until;
-                until.is_none_or(|until| until > *first)
-            });
-            if asked_for || line.any(&self.kept, Sequence::ZERO, HEAD) {
+            if self.asked_for(line) || line.any(&self.kept, Sequence::ZERO, HEAD) {
                 return;
             }
             let Some(gone) = self.lines.remove(&id) else {
@@ -432,30 +469,29 @@ impl Branches {
                 .remove(&(gone.branch.image, gone.branch.since));
             self.garbage.dropped.push(id);
             self.changed.insert(id);
-            let parent = gone.branch.parent;
-            for take in &gone.branch.takes {
-                if let Some(takers) = self.takers.get_mut(&take.image) {
-                    takers.retain(|taker| *taker != id);
-                    if takers.is_empty() {
-                        self.takers.remove(&take.image);
-                    }
-                }
-            }
-            if let Some(fork) = parent
-                && let Some(line) = self.lines.get_mut(&fork.branch)
-            {
-                let points = &mut line.points;
-                match points.get_mut(&fork.at) {
-                    Some(count) if *count > 1 => *count -= 1,
-                    Some(_) => {
-                        points.remove(&fork.at);
-                        self.swept(fork.branch, fork.at);
-                        next = Some(fork.branch);
-                    }
-                    None => {}
-                }
+            self.folds.forget(id);
+            self.forget_takes(id, &gone.branch.takes);
+            if let Some(fork) = gone.branch.parent {
+                self.children.remove(&(fork.branch, id));
+                next = self.let_go(fork);
             }
         }
+    }
+
+    /// A fork less; the branch on which it was, where that may show nothing any more.
+    fn let_go(&mut self, fork: Fork) -> Option<BranchId> {
+        let line = self.lines.get_mut(&fork.branch)?;
+        if line.branch.until.is_some() {
+            self.folds.look_at(fork.branch);
+        }
+        let count = line.points.get_mut(&fork.at)?;
+        if *count > 1 {
+            *count -= 1;
+            return None;
+        }
+        line.points.remove(&fork.at);
+        self.swept(fork.branch, fork.at);
+        Some(fork.branch)
     }
 
     /// The branch to which a record about `image` belongs; none where nobody can see it any more.
@@ -467,43 +503,6 @@ impl Branches {
         let branch = self.get(*id)?;
         let within = branch.until.is_none_or(|until| sequence < until);
         within.then_some(*id)
-    }
-
-    /// What must show a block of `image` that was born with record `birth`, if anything still does:
-    /// each is the first point behind the birth on a line that has it.
-    pub(crate) fn witnesses(&self, image: ImageId, birth: Sequence) -> Vec<View> {
-        let first = |id, line: &Line, behind| {
-            let at = line.first_from(&self.kept, behind)?;
-            Some(self.view_at(id, at))
-        };
-        let own = self.of_record(image, birth).and_then(|id| {
-            let line = self.lines.get(&id)?;
-            first(id, line, birth)
-        });
-        let taken = self.takers_of(image, birth).filter_map(|(id, _)| {
-            let line = self.lines.get(&id)?;
-            first(id, line, line.branch.since)
-        });
-        own.into_iter().chain(taken).collect()
-    }
-
-    /// The branches that took over record `birth` of `image`, and which of their takes each is.
-    pub(crate) fn takers_of(
-        &self,
-        image: ImageId,
-        birth: Sequence,
-    ) -> impl Iterator<Item = (BranchId, usize)> {
-        let takers = self.takers.get(&image).map(Vec::as_slice);
-        let lines = takers
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|id| Some((*id, self.lines.get(id)?)));
-        lines.flat_map(move |(id, line)| {
-            let takes = line.branch.takes.iter().enumerate();
-            let has =
-                move |take: &Take| take.image == image && take.behind < birth && birth <= take.upto;
-            takes.filter_map(move |(i, take)| has(take).then_some((id, i)))
-        })
     }
 
     /// The newest point of the branch at or before `sequence`.

@@ -8,11 +8,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use firebrick_index::{Batch, BranchId, Frozen, Sweep};
+use firebrick_index::{Batch, BranchId, Fold, Frozen, Released, Sweep, Weight};
 use firebrick_vocabulary::{Position, Sequence};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::branch::{Garbage, HEAD, Seen};
+use crate::branch::{Candidate, Garbage, HEAD, Seen};
 use crate::commit::Core;
 use crate::error::Error;
 use crate::rows;
@@ -55,6 +55,10 @@ struct Cut {
     changed: Changed,
     branches: Vec<BranchId>,
     frozen: Frozen,
+    /// Branches that become part of their child.
+    folds: Vec<Fold>,
+    /// Branches that might.
+    candidates: Vec<Candidate>,
     /// The first of the kept checkpoints.
     oldest: Option<Sequence>,
 }
@@ -88,7 +92,10 @@ impl Store {
         let due = grown >= core.options.checkpoint_bytes
             || core.index.pending() >= core.options.pending_bytes / 2
             || core.index.is_unfinished().unwrap_or(false)
-            || core.lock().changed.len() >= ROWS_MAX;
+            || {
+                let state = core.lock();
+                state.changed.len() >= ROWS_MAX || state.branches.has_folds()
+            };
         // Where room is scarce: what died since the last one can be cleaned only behind the next.
         let scarce = || {
             let room = core.log.room();
@@ -157,6 +164,8 @@ impl Core {
         let position = self.log.head();
         self.choose_kept(&mut state, position.sequence);
         state.note_then();
+        let folds = state.branches.folds();
+        state.shorten_views();
         let changed = std::mem::take(&mut state.changed);
         let branches: Vec<_> = std::mem::take(&mut state.branches.changed)
             .into_iter()
@@ -173,6 +182,8 @@ impl Core {
             changed,
             branches,
             frozen,
+            folds,
+            candidates: state.branches.candidates(),
             oldest: state.branches.kept().first().copied(),
         }
     }
@@ -247,6 +258,8 @@ impl Core {
             frozen,
             oldest,
             locked,
+            folds,
+            candidates,
             ..
         } = cut;
         let sweep = |(branch, from, to): &(BranchId, Sequence, Sequence)| Sweep {
@@ -260,6 +273,7 @@ impl Core {
             sweeps: sweeps.collect(),
             behind: behind.collect(),
             dropped: garbage.dropped.clone(),
+            folds,
             ..Batch::default()
         };
         // Everything that the checkpoint says must be durable before it is: recovery trusts it.
@@ -285,6 +299,7 @@ impl Core {
                 tracing::debug!(%position, locked_us, "a checkpoint was taken");
                 let written = |at: Sequence| at <= position.sequence;
                 self.lock().then.retain(|(_, at), _| !written(*at));
+                self.note_folds(&batch.folds, &candidates, &released);
                 // Only hints for the cleaner: what is written is written.
                 if let Err(error) = self.released(&released) {
                     tracing::warn!(%error, "which blocks died could not be noted");
@@ -292,8 +307,43 @@ impl Core {
                 Ok(())
             }
             Err(error) => {
-                restore(&mut self.lock(), changed, branches, garbage);
+                let mut state = self.lock();
+                restore(&mut state, changed, branches, garbage);
+                for candidate in candidates {
+                    state.branches.fold_later(candidate);
+                }
                 Err(error)
+            }
+        }
+    }
+
+    /// Notes how far folds have come, and chooses which ones the next checkpoint begins.
+    fn note_folds(&self, folds: &[Fold], candidates: &[Candidate], released: &Released) {
+        let weigh = |from, into| {
+            let weight = self.index.weigh(from, into);
+            // Then it counts as too much for now; whoever reads what is damaged will say so.
+            weight.unwrap_or(Weight::Heavy)
+        };
+        let done = folds.iter().map(|fold| {
+            let inherited = released.inherited.contains(&fold.from);
+            let empty = weigh(fold.from, fold.into) == Weight::Empty;
+            (fold.from, inherited, empty)
+        });
+        let done: Vec<_> = done.collect();
+        let weigh = |it: &Candidate| (*it, weigh(it.from, it.into));
+        let candidates: Vec<_> = candidates.iter().map(weigh).collect();
+        if done.is_empty() && candidates.is_empty() {
+            return;
+        }
+        let branches = &mut self.lock().branches;
+        for (from, inherited, empty) in done {
+            branches.folded(from, inherited, empty);
+        }
+        for (candidate, weight) in candidates {
+            match weight {
+                Weight::Empty => branches.fold_next(candidate, true),
+                Weight::Light => branches.fold_next(candidate, false),
+                Weight::Heavy => branches.fold_later(candidate),
             }
         }
     }

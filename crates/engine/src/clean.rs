@@ -106,7 +106,7 @@ impl Store {
 impl Core {
     /// Notes which blocks lost their last reference, as the index believes.
     pub(crate) fn released(&self, released: &Released) -> Result<(), Error> {
-        for (segment, units) in &released.0 {
+        for (segment, units) in &released.units {
             let moved = self.index.moved_from(*segment)?;
             let mut known = self.cleaning.state.lock();
             for unit in units {
@@ -151,6 +151,7 @@ impl Core {
         };
         let mut emptied = Vec::new();
         let mut step = Step::default();
+        let folds = self.lock().branches.folds_begun();
         for victim in victims {
             // What is moved needs room before it wins any: no more than the log's reserve has.
             let enough = STEP_BYTES.min(self.options.segment_bytes as usize / 2);
@@ -169,7 +170,8 @@ impl Core {
                 Err(error) => return Err(error),
             }
         }
-        if emptied.is_empty() {
+        // What has begun to move meanwhile may have been missed.
+        if emptied.is_empty() || self.lock().branches.folds_begun() != folds {
             return Ok(cleaned);
         }
         cleaned.moved = Bytes(step.bytes() as u64);

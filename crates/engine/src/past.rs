@@ -207,6 +207,14 @@ impl Way {
                 }),
                 takes: Vec::new(),
             },
+            // Its parent shows that no more. Nobody may ask for what was there before the first point
+            // of a branch whose parent nobody may ask for.
+            None if line
+                .parent
+                .is_some_and(|fork| state.branches.is_folding(fork.branch)) =>
+            {
+                return Err(gone(at));
+            }
             // It begins with what this one began with.
             None => Self {
                 fork: line.parent,

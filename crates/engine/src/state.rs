@@ -206,6 +206,19 @@ impl State {
         }
     }
 
+    /// Tells images that their views got shorter, as branches became part of others.
+    pub(crate) fn shorten_views(&mut self) {
+        for (id, view) in self.branches.shorten() {
+            let image = self.branches.get(id).map(|branch| branch.image);
+            let cell = image.and_then(|image| self.images.get(&image));
+            if let Some(cell) = cell
+                && cell.read().branch == id
+            {
+                cell.write().view = view;
+            }
+        }
+    }
+
     /// Lets go of a snapshot that record `gone` ended: at once, or once no kept checkpoint has it.
     pub(crate) fn bury(&mut self, image: ImageId, snapshot: Snapshot, gone: Sequence) {
         self.changed.snapshots.insert((image, snapshot.meta.id));

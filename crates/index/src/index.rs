@@ -11,12 +11,13 @@ use redb::ReadableTableMetadata;
 
 use crate::entry::Entry;
 use crate::error::{Error, ErrorKind};
+use crate::fold;
 use crate::jobs;
 use crate::lookup::parts;
 use crate::memtable::Memtable;
-use crate::merge::{self, Touched, unwritten};
+use crate::merge::{self, Leaves, Touched, unwritten};
 use crate::places;
-use crate::points::{Batch, Moved, Points, Released};
+use crate::points::{Batch, Moved, Points, Released, Weight};
 use crate::state::Core;
 use crate::stored::{Database, FILE, FOLDER, NEW_FILE, REBUILT_FILE, unreadable};
 use crate::view::{BranchId, Changed, View};
@@ -229,12 +230,20 @@ impl Index {
         let _only = self.writer.lock();
         let Frozen(frozen) = frozen;
         let done = self.write("committing to the index", |touched, released| {
+            let mut folded = Touched::default();
             let stored = self.core.stored();
             let database = Arc::clone(&stored.database);
             drop(stored);
             let emptied = database.write("committing to the index", |tables| {
                 merge::merge(tables, &frozen, points, touched, released)?;
                 jobs::work(tables, batch, points, touched, released)?;
+                let mut leaves = Leaves {
+                    versions: &mut tables.leaves,
+                    by_tag: &mut tables.by_tag,
+                    touched: &mut folded,
+                    released,
+                };
+                fold::fold(&mut leaves, points, &batch.folds)?;
                 for (key, value) in &batch.rows {
                     let old = match value {
                         Some(value) => tables.rows.insert(&**key, &**value),
@@ -246,6 +255,14 @@ impl Index {
             })?;
             self.core.publish(|state, cache| {
                 places::publish(state, cache, &batch.moves, &batch.dead, &emptied);
+                // No frozen changes hide that these are old: a lookup must not find that a leaf is
+                // not here any more and, from before, that it is not there yet.
+                if folded.all {
+                    cache.clear();
+                }
+                for key in &folded.keys {
+                    cache.remove(*key);
+                }
             })
         });
         match done {
@@ -281,6 +298,11 @@ impl Index {
             })
         })?;
         Ok(())
+    }
+
+    /// How much there is left to [fold](crate::Fold) of a branch into its child, as of the last commit.
+    pub fn weigh(&self, from: BranchId, into: BranchId) -> Result<Weight, Error> {
+        self.core.reading(|stored| fold::weigh(stored, from, into))
     }
 
     /// Whether earlier commits left work to do, which further ones go on with.

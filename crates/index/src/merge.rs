@@ -25,7 +25,7 @@ pub(crate) struct Touched {
 }
 
 impl Touched {
-    fn add(&mut self, key: LeafKey) {
+    pub(crate) fn add(&mut self, key: LeafKey) {
         if self.keys.len() >= TOUCHED_MAX {
             self.all = true;
             return;

@@ -1,6 +1,6 @@
 //! What a commit is told, and what it tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_log::Location;
 use firebrick_vocabulary::Sequence;
@@ -11,8 +11,8 @@ use crate::view::{BranchId, View};
 /// (behind everything that was frozen) and points may go.
 pub trait Points: Sync {
     /// What lies below the branch: its parent as of the fork, then that one's parent, and so on;
-    /// empty for a branch that began with nothing, `None` where the branch is gone. It never changes
-    /// in the life of a branch: an image that shrinks behind the fork says so with
+    /// empty for a branch that began with nothing, `None` where the branch is gone. What it shows
+    /// never changes in the life of a branch: an image that shrinks behind the fork says so with
     /// [`crate::Index::clear`].
     fn below(&self, branch: BranchId) -> Option<View>;
 
@@ -32,6 +32,36 @@ pub struct Sweep {
     pub from: Sequence,
     /// Behind the last tag to look at.
     pub to: Sequence,
+}
+
+/// A branch that is looked at by one child alone, and whose leaves are to become that child's.
+/// Nothing of it may be changed any more, all of it must have been frozen for this commit or an
+/// earlier one, and nobody may begin to look at it in another way than through the child.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Fold {
+    /// The branch.
+    pub from: BranchId,
+    /// The child.
+    pub into: BranchId,
+    /// What is tagged before this the child sees.
+    pub before: Sequence,
+    /// Blocks from this one on it does not see.
+    pub blocks: u64,
+    /// The tag that leaves get: before all points of the child.
+    pub tag: Sequence,
+    /// How many leaves this commit moves at most. Lookups wait while the cache forgets them.
+    pub at_most: usize,
+}
+
+/// How much there is to fold.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Weight {
+    /// No leaf is left.
+    Empty,
+    /// Some.
+    Light,
+    /// So much more than the child has that it should wait.
+    Heavy,
 }
 
 /// A block whose bytes the cleaner has copied.
@@ -60,26 +90,35 @@ pub struct Batch {
     pub moves: Vec<Moved>,
     /// Names of moved blocks that nobody uses any more: where they are is forgotten.
     pub dead: Vec<Location>,
+    /// Branches of which some leaves are folded into a child; none may be part of two of these.
+    /// Whether there are any left is what [`crate::Index::weigh`] says.
+    pub folds: Vec<Fold>,
 }
 
-/// Blocks that lost a reference that may have been their last one: by the segment of their names, the
-/// units. A hint for the cleaner, which looks for itself.
+/// What a commit found out.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Released(pub BTreeMap<u32, Vec<u32>>);
+pub struct Released {
+    /// Blocks that lost a reference that may have been their last one: by the segment of their
+    /// names, the units. A hint for the cleaner, which looks for itself.
+    pub units: BTreeMap<u32, Vec<u32>>,
+    /// Folded branches of which the child still shows something.
+    pub inherited: BTreeSet<BranchId>,
+}
 
 impl Released {
     pub(crate) fn add(&mut self, name: Location) {
-        self.0.entry(name.segment).or_default().push(name.unit);
+        self.units.entry(name.segment).or_default().push(name.unit);
     }
 
     pub(crate) fn append(&mut self, other: &Self) {
-        for (segment, units) in &other.0 {
-            self.0.entry(*segment).or_default().extend(units);
+        for (segment, units) in &other.units {
+            self.units.entry(*segment).or_default().extend(units);
         }
+        self.inherited.extend(&other.inherited);
     }
 
     /// How many blocks of a segment there are.
     pub fn count(&self, segment: u32) -> usize {
-        self.0.get(&segment).map_or(0, Vec::len)
+        self.units.get(&segment).map_or(0, Vec::len)
     }
 }

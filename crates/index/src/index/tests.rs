@@ -169,7 +169,7 @@ fn versions_are_kept_as_long_as_a_point_needs_them() {
         let stored = index.core.stored();
         let tags = stored.look(BRANCH, 0, Sequence::ZERO).unwrap().0.tags;
         let counts = released
-            .0
+            .units
             .iter()
             .map(|(segment, units)| (*segment, units.len()));
         (tags.to_vec(), counts.collect::<Vec<_>>())
@@ -218,7 +218,7 @@ fn a_sweep_from_behind_looks_at_what_changed_behind_the_point_only() {
         let stored = index.core.stored();
         let look = |leaf| stored.look(BRANCH, leaf, Sequence::ZERO).unwrap();
         let tags = |leaf| look(leaf).0.tags.to_vec();
-        let released = released.0.iter();
+        let released = released.units.iter();
         let counts = released.map(|(segment, units)| (*segment, units.len()));
         (tags(0), tags(1), counts.collect::<Vec<_>>())
     };

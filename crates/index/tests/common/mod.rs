@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use firebrick_edge::Disk;
 use firebrick_index::{
-    Batch, BranchId, Changed, Entry, Error, Index, IndexOptions, Points, Released, Step, Sweep,
-    View,
+    Batch, BranchId, Changed, Entry, Error, Fold, Index, IndexOptions, Points, Released, Step,
+    Sweep, View, Weight,
 };
 use firebrick_log::{Checksum, Location};
 use firebrick_vocabulary::Sequence;
@@ -46,6 +46,10 @@ pub(crate) struct Branch {
     pub(crate) newest: u64,
     /// Points that no child leans on.
     pub(crate) removable: BTreeSet<u64>,
+    /// Less than this no point of it ever is.
+    pub(crate) since: u64,
+    /// Its leaves move into its only child, and nobody looks at it but through that.
+    pub(crate) folding: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -99,7 +103,8 @@ impl Model {
     /// All that can be looked at.
     pub(crate) fn views(&self) -> Vec<(View, &Content)> {
         let mut views = Vec::new();
-        for (id, branch) in &self.branches {
+        let visible = self.branches.iter().filter(|(_, branch)| !branch.folding);
+        for (id, branch) in visible {
             for (point, content) in &branch.points {
                 views.push((self.view(*id, *point), content));
             }
@@ -113,12 +118,15 @@ impl Model {
     fn begin(&mut self, below: View, head: Content) -> BranchId {
         self.next_branch += 1;
         let id = BranchId(self.next_branch);
+        self.sequence += 2;
         let branch = Branch {
+            since: self.sequence,
+            folding: false,
             below,
             live: true,
             head,
             points: BTreeMap::new(),
-            newest: 0,
+            newest: self.sequence,
             removable: BTreeSet::new(),
         };
         self.branches.insert(id, branch);
@@ -281,11 +289,62 @@ impl Model {
         Some(id)
     }
 
+    /// Folds some of the branches that one child alone looks at, a few leaves at a time.
+    fn folds(&mut self) -> Vec<Fold> {
+        let mut folds: Vec<Fold> = Vec::new();
+        let ids: Vec<BranchId> = self.branches.keys().copied().collect();
+        for id in ids {
+            let branch = &self.branches[&id];
+            let children = self.branches.iter().filter(|(_, child)| {
+                let below = child.below.steps().first();
+                below.is_some_and(|step| step.branch == id)
+            });
+            let children: Vec<_> = children.collect();
+            let [(child, its)] = *children else { continue };
+            let step = its.below.steps()[0];
+            let other = folds.iter().any(|it| it.from == *child || it.into == id);
+            let lonely = branch.points.len() == 1 && branch.removable.is_empty();
+            if branch.live || !lonely || other {
+                continue;
+            }
+            folds.push(Fold {
+                from: id,
+                into: *child,
+                before: step.before,
+                blocks: step.blocks,
+                tag: Sequence(its.since - 1),
+                at_most: 1 + (self.position % 3) as usize,
+            });
+            self.branches.get_mut(&id).unwrap().folding = true;
+        }
+        folds
+    }
+
+    /// Views do without a branch that has no leaves any more.
+    fn unite(&mut self, gone: BranchId) {
+        self.branches.remove(&gone);
+        self.batch.dropped.push(gone);
+        for branch in self.branches.values_mut() {
+            let mut limit = u64::MAX;
+            let mut steps = Vec::new();
+            for step in branch.below.steps() {
+                if step.branch == gone {
+                    limit = step.blocks;
+                    continue;
+                }
+                let blocks = step.blocks.min(limit);
+                steps.push(Step { blocks, ..*step });
+            }
+            branch.below = View::new(steps);
+        }
+    }
+
     /// What a commit is given. Its position is that of the model from then on.
     pub(crate) fn batch(&mut self) -> Batch {
         self.position += 1;
         let value = Some(self.position.to_be_bytes().to_vec());
         self.batch.rows = vec![(POSITION.to_vec(), value)];
+        self.batch.folds = self.folds();
         self.batch.clone()
     }
 
@@ -356,6 +415,12 @@ pub(crate) fn commit(model: &mut Model, index: &Index) -> Result<Released, Error
     let done = index.commit(frozen, model, &batch);
     if done.is_ok() {
         model.committed();
+        for fold in &batch.folds {
+            let empty = index.weigh(fold.from, fold.into)? == Weight::Empty;
+            if empty && model.position.is_multiple_of(2) {
+                model.unite(fold.from);
+            }
+        }
     }
     done
 }
