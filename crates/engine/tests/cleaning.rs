@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use firebrick_edge::Disk;
-use firebrick_engine::{Image, NewImage, Store, StoreOptions, Write};
+use firebrick_engine::{Image, NewImage, NewOrigin, Store, StoreOptions, Write};
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, MIB, SnapshotName, StoreId};
 use rand::rngs::StdRng;
@@ -140,4 +140,56 @@ fn what_is_discarded_or_removed_comes_back_and_snapshots_stay() {
             .unwrap();
         assert!(found == content(changed.block, 1));
     }
+}
+
+/// Its clone has overwritten all of it, or did not get it.
+#[test]
+fn what_a_removed_origin_alone_showed_comes_back() {
+    let disk = SimulatedDisk::new();
+    let store = make(&disk);
+    let origin = image(&store, "origin", 16 * MIB);
+    for block in 0..4096 {
+        write(&store, &origin, block, 1);
+    }
+    let new = NewImage {
+        id: ImageId::random(),
+        name: ImageName::new("clone").unwrap(),
+        size: Bytes(12 * MIB),
+        origin: Some(NewOrigin {
+            image: origin.id(),
+            snapshot: None,
+            at: None,
+        }),
+        mirrored: false,
+    };
+    let clone = store.create_image(new).unwrap();
+    // Nobody but the origin shows these.
+    for block in 0..1024 {
+        write(&store, &origin, block, 2);
+    }
+    store.remove_image(origin.id()).unwrap();
+    for block in 0..2048 {
+        write(&store, &clone, block, 3);
+    }
+    for _ in 0..6 {
+        store.checkpoint().unwrap();
+        while store.clean().unwrap().freed > 0 {}
+    }
+    let space = store.space().unwrap();
+    let (used, live) = (space.used.0, space.used.0 - space.reclaimable.0);
+    assert!(live < 15 * MIB, "{live} for 12 MiB of data");
+    assert!(used < 18 * MIB, "{used} for 12 MiB of data");
+    let check = |clone: &Image| {
+        let mut found = vec![0; BLOCK];
+        for block in 0..3072 {
+            clone.read(block * BLOCK_SIZE, &mut found).unwrap();
+            let version = if block < 2048 { 3 } else { 1 };
+            assert!(found == content(block, version), "block {block}");
+        }
+    };
+    check(&clone);
+    store.flush().unwrap();
+    let after: Arc<dyn Disk> = Arc::new(disk.crash(1));
+    let store = open(&after);
+    check(&store.image(clone.id()).unwrap());
 }
