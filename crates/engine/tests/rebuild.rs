@@ -331,6 +331,26 @@ fn churn(life: &mut Life, store: &Store, id: ImageId, rounds: usize) {
 }
 
 #[test]
+fn the_times_of_images_and_snapshots_come_back() {
+    let mut life = Life::new(0);
+    let store = life.open();
+    let id = one_image(&store, 20);
+    let name = SnapshotName::new("snapshot").unwrap();
+    store.create_snapshot(id, name).unwrap();
+    let times = |store: &Store| {
+        let taken = store.snapshots(id).unwrap();
+        let created = store.image(id).unwrap().info().created;
+        (created, taken[0].time)
+    };
+    let before = times(&store);
+    assert!(before.0.0 > 0 && before.1.0 > 0);
+    end(&mut life, store, 0);
+    life.disk.remove("index/leaves").unwrap();
+    life.rebuild().unwrap();
+    assert_eq!(times(&life.open()), before);
+}
+
+#[test]
 fn what_a_smaller_size_cut_off_does_not_come_back() {
     let mut life = Life::new(0);
     let store = life.open();

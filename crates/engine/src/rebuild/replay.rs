@@ -120,6 +120,7 @@ fn apply_frame(
     from: Sequence,
 ) -> Result<(), Error> {
     let peer = frame.applied.map(|applied| applied.peer);
+    state.time = frame.time;
     for (i, record) in frame.records.iter().enumerate() {
         let sequence = frame.first.plus(i as u64);
         if sequence < from {
