@@ -83,6 +83,7 @@ async fn existing(rbd: &mut Rbd, image: &ToolImage, name: &str) -> Result<Snapsh
 impl Compared {
     /// Visits what differs, in order, with the bytes of data if they are wanted.
     async fn walk(&self, rbd: &mut Rbd, data: bool, visit: &mut Visit<'_>) -> Result<(), Failure> {
+        let end = self.size.0.div_ceil(BLOCK_SIZE);
         let mut next = Some(0);
         while let Some(from) = next {
             let exact = data && !self.whole_object;
@@ -90,7 +91,7 @@ impl Compared {
             let (part, bytes) = part.map_err(|error| fault("diff error", &error))?;
             next = part.next;
             if !self.whole_object {
-                hand_over(&part.runs, &bytes, visit)?;
+                hand_over(&part.runs, &bytes, end, visit)?;
                 continue;
             }
             for object in objects(&part.runs) {
@@ -154,9 +155,14 @@ fn objects(runs: &[Run]) -> Vec<u64> {
     objects
 }
 
-fn hand_over(runs: &[Run], bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Failure> {
+/// Visits runs up to block `end`: what lies behind, a smaller size has cut off, and the size says that.
+fn hand_over(runs: &[Run], bytes: &[u8], end: u64, visit: &mut Visit<'_>) -> Result<(), Failure> {
     let mut rest = bytes;
-    for run in runs {
+    for run in runs.iter().filter(|run| run.block < end) {
+        let run = &Run {
+            blocks: run.blocks.min(end - run.block),
+            ..*run
+        };
         let len = if run.data && !bytes.is_empty() {
             (run.blocks * BLOCK_SIZE) as usize
         } else {
@@ -416,6 +422,23 @@ fn within(offset: u64, len: u64, size: Bytes) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_smaller_size_cut_off_is_no_difference() {
+        let run = |block, blocks, data| Run {
+            block,
+            blocks,
+            data,
+        };
+        let runs = [run(0, 1, true), run(2, 4, false), run(9, 1, false)];
+        let mut seen = Vec::new();
+        let mut visit = |run: Run, data: &[u8]| {
+            seen.push((run.block, run.blocks, data.len()));
+            Ok(())
+        };
+        hand_over(&runs, &[7; 4096], 4, &mut visit).unwrap();
+        assert_eq!(seen, [(0, 1, 4096), (2, 2, 0)]);
+    }
 
     #[test]
     fn each_touched_object_counts_once() {
