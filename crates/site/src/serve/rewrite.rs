@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use firebrick_backend::Fault;
+use firebrick_backend::{Fault, FaultKind};
 use firebrick_engine::{Error, Image, MapView, Store, Write};
-use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Sequence};
+use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Role, Sequence};
 
 use super::exports::Exports;
 use super::fault::fault;
@@ -23,7 +23,17 @@ pub(super) fn roll_back_to(
 ) -> Result<(), Fault> {
     let _alone = exports.reserve(image, "roll back")?;
     let handle = store.image(image).map_err(|error| fault(&error))?;
-    let done = if handle.info().mirrored {
+    let info = handle.info();
+    // Said first: the records of this site are others than those that were meant.
+    if info.role != Role::Primary {
+        let why = "it is not primary here";
+        return Err(Fault::new(
+            FaultKind::NotPrimary,
+            format!("roll back {}", info.name),
+            why,
+        ));
+    }
+    let done = if info.mirrored {
         rewrite(store, &handle, at)
     } else {
         store.roll_back_to(image, at)
