@@ -85,13 +85,14 @@ impl Progress {
 }
 
 impl Store {
-    /// Whether the log has grown so much that a checkpoint should be taken.
+    /// Whether the log has grown, or the scrubber has read, so much that a checkpoint should be taken.
     pub fn checkpoint_due(&self) -> bool {
         let core = &*self.core;
         let grown = core.grown();
         let due = grown >= core.options.checkpoint_bytes
             || core.index.pending() >= core.options.pending_bytes / 2
             || core.index.is_unfinished().unwrap_or(false)
+            || core.scrubbed.lock().unwritten() >= core.options.checkpoint_bytes
             || {
                 let state = core.lock();
                 state.changed.len() >= ROWS_MAX || state.branches.has_folds()
@@ -277,11 +278,15 @@ impl Core {
             ..Batch::default()
         };
         // Everything that the checkpoint says must be durable before it is: recovery trusts it.
+        let scrubbed = self.scrubbed.lock().now;
         let flushed = self.log.flush().map_err(Error::from);
         let committed = flushed.and_then(|_| {
             batch.rows = rows.rows()?;
             let segments = rows::segments(&self.log.catalog(), &self.cleaning.dead())?;
             batch.rows.extend(segments);
+            if let Some(progress) = &scrubbed {
+                rows::scrub(&mut batch.rows, progress)?;
+            }
             let mut cleared = self.progress.cleared.lock();
             let needed = oldest.unwrap_or(HEAD);
             if *cleared != Some(needed) {
@@ -290,6 +295,7 @@ impl Core {
                 batch.rows.splice(0..0, outdated);
             }
             let released = self.index.commit(frozen, &seen, &batch)?;
+            self.scrubbed.lock().written = scrubbed;
             *cleared = Some(needed);
             Ok(released)
         });

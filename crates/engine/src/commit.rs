@@ -17,7 +17,7 @@ use crate::apply::{self, NoPast, Past, Stamp, Target};
 use crate::checkpoint::Progress;
 use crate::clean::Cleaning;
 use crate::error::{Error, ErrorKind};
-use crate::scrub::Rot;
+use crate::scrub::{Noted, Rot};
 use crate::state::{ImageMeta, State};
 use crate::store::StoreOptions;
 
@@ -38,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) cleaning: Cleaning,
     /// Damaged blocks that somebody needs, by name.
     pub(crate) rot: Mutex<BTreeMap<Location, Rot>>,
+    /// How far the scrubber is.
+    pub(crate) scrubbed: Mutex<Noted>,
 }
 
 impl Core {

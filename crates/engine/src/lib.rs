@@ -44,7 +44,7 @@ pub use image::{Extent, Image, ImageInfo};
 pub use images::{NewImage, NewOrigin};
 pub use peer::PeerRecord;
 pub use rebuild::{RebuildPhase, RebuildProgress, RebuildReport};
-pub use scrub::{NoSource, Rot, ScrubCursor, Scrubbed, Source};
+pub use scrub::{NoSource, Rot, ScrubCursor, ScrubProgress, Scrubbed, Source};
 pub use snapshots::SnapshotInfo;
 pub use store::{Space, Store, StoreOptions};
 pub use switch::{Promoted, Refusal};

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use firebrick_edge::Timestamp;
 use firebrick_index::{BranchId, Index, Visit};
 use firebrick_log::Catalog;
-use firebrick_vocabulary::{ImageId, Sequence, SnapshotId, StoreId};
+use firebrick_vocabulary::{Bytes, ImageId, Sequence, SnapshotId, StoreId};
 use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::branch::{Branch, Branches};
 use crate::error::{Error, ErrorKind};
 use crate::past::ThenMeta;
+use crate::scrub::{ScrubCursor, ScrubProgress};
 use crate::state::{Changed, Ghost, ImageMeta, ImageState, Snapshot, State, Window};
 use crate::window::Kept;
 
@@ -29,6 +31,8 @@ const THEN: &str = "then/";
 const CATALOG: &str = "catalog";
 /// How many blocks of each segment may be dead.
 const DEAD: &str = "dead";
+/// How far the scrubber is.
+const SCRUB: &str = "scrub";
 
 /// A row to be written, or to be removed.
 pub(crate) type Row = (Vec<u8>, Option<Vec<u8>>);
@@ -50,6 +54,15 @@ struct Document {
 struct ImageRow {
     meta: ImageMeta,
     branch: BranchId,
+}
+
+/// A pass of the scrubber. Of the place where it is only the segment: after a crash other frames may
+/// lie behind it.
+#[derive(Serialize, Deserialize)]
+struct ScrubRow {
+    began: u64,
+    read: Bytes,
+    next: Option<u32>,
 }
 
 fn put(rows: &mut Vec<Row>, key: String, value: &impl Serialize) -> Result<(), Error> {
@@ -192,6 +205,29 @@ pub(crate) fn catalog(index: &Index) -> Result<Option<Catalog>, Error> {
 pub(crate) fn dead(index: &Index) -> Result<BTreeMap<u32, u64>, Error> {
     let bytes = index.row(DEAD.as_bytes())?;
     bytes.map_or_else(|| Ok(BTreeMap::new()), |bytes| parse(&bytes))
+}
+
+/// The row about the scrubber.
+pub(crate) fn scrub(rows: &mut Vec<Row>, progress: &ScrubProgress) -> Result<(), Error> {
+    let row = ScrubRow {
+        began: progress.began.0,
+        read: progress.read,
+        next: progress.next.map(ScrubCursor::segment),
+    };
+    put(rows, SCRUB.to_owned(), &row)
+}
+
+/// How far the scrubber was at the last checkpoint.
+pub(crate) fn scrubbed(index: &Index) -> Result<Option<ScrubProgress>, Error> {
+    let Some(bytes) = index.row(SCRUB.as_bytes())? else {
+        return Ok(None);
+    };
+    let row: ScrubRow = parse(&bytes)?;
+    Ok(Some(ScrubProgress {
+        began: Timestamp(row.began),
+        read: row.read,
+        next: row.next.map(ScrubCursor::at_segment),
+    }))
 }
 
 /// Whatever has rows.

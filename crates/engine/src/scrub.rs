@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use firebrick_edge::Timestamp;
 use firebrick_index::Moved as Move;
 use firebrick_log::{Checksum, DamagedBlock, Location, Moved, WalkedBlock, WalkedRecord};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, Sequence};
@@ -33,6 +34,52 @@ impl Source for NoSource {
 pub struct ScrubCursor {
     segment: u32,
     offset: u64,
+}
+
+impl ScrubCursor {
+    /// The segment that is read next.
+    pub(crate) const fn segment(self) -> u32 {
+        self.segment
+    }
+
+    /// The beginning of a segment.
+    pub(crate) const fn at_segment(segment: u32) -> Self {
+        Self { segment, offset: 0 }
+    }
+}
+
+/// How far a pass over everything has come: what has to outlive a restart, so that it goes on there.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ScrubProgress {
+    /// When it began.
+    pub began: Timestamp,
+    /// What has been read.
+    pub read: Bytes,
+    /// Where to go on; `None` once everything has been read.
+    pub next: Option<ScrubCursor>,
+}
+
+/// The progress that was noted, and that of it which a checkpoint holds.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    pub(crate) now: Option<ScrubProgress>,
+    pub(crate) written: Option<ScrubProgress>,
+}
+
+impl Noted {
+    /// As a checkpoint has it.
+    pub(crate) const fn loaded(progress: Option<ScrubProgress>) -> Self {
+        Self {
+            now: progress,
+            written: progress,
+        }
+    }
+
+    /// What has been read that no checkpoint tells of.
+    pub(crate) fn unwritten(&self) -> u64 {
+        let read = |progress: Option<ScrubProgress>| progress.map_or(0, |progress| progress.read.0);
+        read(self.now).abs_diff(read(self.written))
+    }
 }
 
 /// A block that is not what was written.
@@ -69,6 +116,17 @@ impl Store {
         source: &dyn Source,
     ) -> Result<Scrubbed, Error> {
         self.core.scrub(cursor, budget, source)
+    }
+
+    /// How far the pass has come that [`Self::note_scrub`] told of last, also before a restart: then
+    /// perhaps from a little before, and from the beginning of a segment on.
+    pub fn scrub_progress(&self) -> Option<ScrubProgress> {
+        self.core.scrubbed.lock().now
+    }
+
+    /// Notes how far a pass has come, for the next checkpoint to write down.
+    pub fn note_scrub(&self, progress: ScrubProgress) {
+        self.core.scrubbed.lock().now = Some(progress);
     }
 
     /// The damaged blocks that are known and needed.

@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::image::Image;
 use crate::past::LogPast;
 use crate::rows;
+use crate::scrub::Noted;
 use crate::state::{Cell, State};
 use crate::window::Retention;
 
@@ -116,6 +117,7 @@ impl Store {
         let tail = recovery.replay(from, &mut |frame| target.frame(frame, from))?;
         let log = recovery.finish(&tail)?;
         let dead = rows::dead(&index)?;
+        let scrubbed = Noted::loaded(rows::scrubbed(&index)?);
         let progress = Progress::opened(Sequence(from.0 - 1), state.bytes);
         let core = Core {
             disk,
@@ -130,6 +132,7 @@ impl Store {
             progress,
             cleaning: Cleaning::load(dead),
             rot: Mutex::default(),
+            scrubbed: Mutex::new(scrubbed),
         };
         Ok(Arc::new(Self {
             core: Arc::new(core),

@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use firebrick_edge::Disk;
+use firebrick_edge::{Disk, Timestamp};
 use firebrick_engine::{
-    ErrorKind, Image, MapView, NewImage, NoSource, Rot, ScrubCursor, Source, Store, StoreOptions,
-    Write,
+    ErrorKind, Image, MapView, NewImage, NoSource, Rot, ScrubCursor, ScrubProgress, Source, Store,
+    StoreOptions, Write,
 };
 use firebrick_log::{Checksum, Location};
 use firebrick_simulate::{SimulatedClock, SimulatedDisk, seeds};
@@ -342,4 +342,71 @@ fn the_cleaner_leaves_rot_to_the_scrubber() {
         let store = open(&site.disk.crash(random.random()));
         assert_eq!(unreadable(&store, &site.elsewhere), BTreeSet::new());
     }
+}
+
+#[test]
+fn a_scrub_goes_on_after_a_restart_where_a_checkpoint_knows_it() {
+    for seed in seeds(SEEDS) {
+        let random = &mut StdRng::seed_from_u64(seed);
+        let site = site(random);
+        let store = open(&site.disk);
+        assert_eq!(store.scrub_progress(), None);
+        let first = store.scrub(ScrubCursor::default(), Bytes(MIB + 1), &NoSource);
+        let first = first.unwrap();
+        let noted = ScrubProgress {
+            began: Timestamp(11),
+            read: first.bytes,
+            next: first.next,
+        };
+        assert!(noted.next.is_some(), "seed {seed}");
+        store.note_scrub(noted);
+        store.checkpoint().unwrap();
+        // Nobody has written this down when the power goes.
+        let next = store.scrub(first.next.unwrap(), Bytes(MIB), &NoSource);
+        let next = next.unwrap();
+        store.note_scrub(ScrubProgress {
+            read: Bytes(first.bytes.0 + next.bytes.0),
+            next: next.next,
+            ..noted
+        });
+        let disk = site.disk.crash(random.random());
+        let store = open(&disk);
+        let known = store.scrub_progress().unwrap();
+        assert_eq!((known.began, known.read), (noted.began, noted.read));
+        let all = scrubbed_bytes(&store, ScrubCursor::default());
+        let rest = scrubbed_bytes(&store, known.next.unwrap());
+        assert!(rest < all, "seed {seed}: {rest} of {all}");
+        // From the beginning of a segment on, so nothing of the rest is left out.
+        assert!(rest + first.bytes.0 >= all, "seed {seed}: {rest} of {all}");
+        let done = ScrubProgress {
+            next: None,
+            ..noted
+        };
+        store.note_scrub(done);
+        store.close().unwrap();
+        drop(store);
+        let store = open(&disk);
+        assert_eq!(store.scrub_progress(), Some(done), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_was_scrubbed_makes_a_checkpoint_due_as_what_was_written_does() {
+    let site = site(&mut StdRng::seed_from_u64(1));
+    let store = open(&site.disk);
+    assert!(!store.checkpoint_due());
+    store.note_scrub(ScrubProgress {
+        began: Timestamp(11),
+        read: Bytes(StoreOptions::DEFAULT.checkpoint_bytes),
+        next: None,
+    });
+    assert!(store.checkpoint_due());
+    store.checkpoint().unwrap();
+    assert!(!store.checkpoint_due());
+}
+
+fn scrubbed_bytes(store: &Store, from: ScrubCursor) -> u64 {
+    let scrubbed = store.scrub(from, Bytes(u64::MAX), &NoSource).unwrap();
+    assert_eq!(scrubbed.next, None);
+    scrubbed.bytes.0
 }

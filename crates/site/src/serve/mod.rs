@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use firebrick_edge::SystemClock;
 use firebrick_engine::Store;
 use firebrick_mirror::{Fingerprint, Identity, Mirror};
 use firebrick_vocabulary::StoreId;
@@ -106,6 +107,7 @@ impl SiteServer {
             mirror: Arc::clone(&mirror),
             scrubber,
             worker: works.add("scrubber"),
+            clock: Arc::new(SystemClock::new()),
             interval: conf.scrub_interval,
         };
         tasks.spawn(scrubbing.run(ending.clone()));

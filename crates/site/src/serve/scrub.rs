@@ -1,9 +1,10 @@
 //! Reading and checking everything that is stored, all the time and slowly, or at once when asked.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use firebrick_engine::{Error, Rot, ScrubCursor, Scrubbed, Store};
+use firebrick_edge::{Clock, Timestamp};
+use firebrick_engine::{Error, Rot, ScrubCursor, ScrubProgress, Scrubbed, Store};
 use firebrick_mirror::Mirror;
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, MIB};
 use parking_lot::Mutex;
@@ -48,7 +49,7 @@ impl Scrubber {
         let mut state = self.state.lock();
         if !state.wanted {
             state.wanted = true;
-            state.begin();
+            state.begin(Bytes::ZERO);
         }
         let status = state.status.clone();
         drop(state);
@@ -104,10 +105,11 @@ impl Scrubber {
 }
 
 impl State {
-    fn begin(&mut self) {
+    fn begin(&mut self, done: Bytes) {
         self.status = ScrubStatus {
             pass: self.status.pass + 1,
             completed: self.status.completed,
+            done,
             ..ScrubStatus::default()
         };
     }
@@ -129,6 +131,7 @@ pub(super) struct Scrubbing {
     pub(super) mirror: Arc<Mirror>,
     pub(super) scrubber: Arc<Scrubber>,
     pub(super) worker: Arc<Worker>,
+    pub(super) clock: Arc<dyn Clock>,
     /// Within which time everything is read once; `None`: only when asked.
     pub(super) interval: Option<Duration>,
 }
@@ -141,35 +144,34 @@ impl Scrubbing {
 
     async fn passes(&self) {
         loop {
-            let asked = self.scrubber.take_wanted();
-            if !asked {
-                let Some(interval) = self.interval else {
-                    self.worker.idle("waits to be asked");
-                    self.scrubber.asked.notified().await;
-                    continue;
-                };
-                self.scrubber.state.lock().begin();
-                let began = Instant::now();
-                self.pass(Some(interval)).await;
-                // Who asked has been heard already, and does not ring again.
-                if self.scrubber.state.lock().wanted {
-                    continue;
-                }
-                let rest = interval.saturating_sub(began.elapsed());
-                self.worker
-                    .idle(format!("the next pass begins in {} s", rest.as_secs()));
-                // A pass that somebody asked for does not wait for the next turn.
-                drop(tokio::time::timeout(rest, self.scrubber.asked.notified()).await);
+            let now = self.clock.now();
+            if self.scrubber.take_wanted() {
+                self.pass(fresh(now), None).await;
                 continue;
             }
-            self.pass(None).await;
+            let Some(interval) = self.interval else {
+                self.worker.idle("waits to be asked");
+                self.scrubber.asked.notified().await;
+                continue;
+            };
+            match turn(self.store.scrub_progress(), now, interval) {
+                Turn::Pass(progress) => {
+                    self.scrubber.state.lock().begin(progress.read);
+                    self.pass(progress, Some(interval)).await;
+                }
+                Turn::Rest(rest) => {
+                    self.worker
+                        .idle(format!("the next pass begins in {} s", rest.as_secs()));
+                    // A pass that somebody asks for does not wait for the next turn.
+                    drop(tokio::time::timeout(rest, self.scrubber.asked.notified()).await);
+                }
+            }
         }
     }
 
-    /// One pass; ends early where another one is asked for.
-    async fn pass(&self, interval: Option<Duration>) {
-        let mut cursor = Some(ScrubCursor::default());
-        while let Some(from) = cursor {
+    /// One pass, or what is left of it; ends early where another one is asked for.
+    async fn pass(&self, mut progress: ScrubProgress, interval: Option<Duration>) {
+        while let Some(from) = progress.next {
             let (store, mirror) = (Arc::clone(&self.store), Arc::clone(&self.mirror));
             self.worker.busy(self.progress());
             let unit = move || {
@@ -182,8 +184,13 @@ impl Scrubbing {
                 Err(error) => return self.failed(error.to_string()).await,
             };
             self.scrubber.read(&scrubbed, total);
-            cursor = scrubbed.next;
-            if cursor.is_some() {
+            progress.read.0 += scrubbed.bytes.0;
+            progress.next = scrubbed.next;
+            // One that was asked for takes the other's place only once it has read everything.
+            if interval.is_some() || progress.next.is_none() {
+                self.store.note_scrub(progress);
+            }
+            if progress.next.is_some() {
                 self.worker.throttled(self.progress());
                 let pause = interval.map_or(HURRY_PAUSE, |interval| pace(interval, total));
                 let asked = self.scrubber.asked.notified();
@@ -213,6 +220,36 @@ impl Scrubbing {
     }
 }
 
+/// What the scrubber does when nobody asks for anything.
+#[derive(Debug, Eq, PartialEq)]
+enum Turn {
+    Pass(ScrubProgress),
+    Rest(Duration),
+}
+
+/// What it is the turn of, where the last pass has come as far as `former` says.
+fn turn(former: Option<ScrubProgress>, now: Timestamp, interval: Duration) -> Turn {
+    let Some(former) = former else {
+        return Turn::Pass(fresh(now));
+    };
+    if former.next.is_some() {
+        return Turn::Pass(former);
+    }
+    match interval.saturating_sub(former.began.until(now)) {
+        Duration::ZERO => Turn::Pass(fresh(now)),
+        rest => Turn::Rest(rest),
+    }
+}
+
+/// A pass that begins now.
+fn fresh(now: Timestamp) -> ScrubProgress {
+    ScrubProgress {
+        began: now,
+        read: Bytes::ZERO,
+        next: Some(ScrubCursor::default()),
+    }
+}
+
 /// The pause behind a unit, so that all of `total` is read within `interval`.
 fn pace(interval: Duration, total: Bytes) -> Duration {
     let units = total.0.div_ceil(UNIT.0).max(1);
@@ -230,6 +267,27 @@ mod tests {
         assert_eq!(pace(week, Bytes(0)), PAUSE_MOST);
         assert_eq!(pace(week, Bytes(1 << 40)).as_millis(), 2307);
         assert_eq!(pace(Duration::from_secs(1), Bytes(1 << 40)), PAUSE_LEAST);
+    }
+
+    #[test]
+    fn a_pass_goes_on_where_it_was_and_the_next_one_waits_for_its_turn() {
+        const SECOND: u64 = 1_000_000_000;
+        let interval = Duration::from_secs(100);
+        let now = Timestamp(1000 * SECOND);
+        let turn = |former| super::turn(former, now, interval);
+        assert_eq!(turn(None), Turn::Pass(fresh(now)));
+        let under_way = fresh(Timestamp(1));
+        assert_eq!(turn(Some(under_way)), Turn::Pass(under_way));
+        let done = |began| ScrubProgress {
+            next: None,
+            ..fresh(Timestamp(began))
+        };
+        let early = done(940 * SECOND);
+        assert_eq!(turn(Some(early)), Turn::Rest(Duration::from_secs(40)));
+        assert_eq!(turn(Some(done(900 * SECOND))), Turn::Pass(fresh(now)));
+        // Of a clock that was set back meanwhile.
+        let later = done(2000 * SECOND);
+        assert_eq!(turn(Some(later)), Turn::Rest(interval));
     }
 
     #[test]
