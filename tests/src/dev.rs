@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::api::Api;
 use crate::clients::Clients;
+use crate::rbd::Rbd;
 use crate::tools::{Ran, run};
 use crate::wait::{until, until_some};
 
@@ -176,9 +177,37 @@ impl Dev {
             .unwrap_or_else(|| panic!("{name} does not run: {}", self.json()))
     }
 
+    /// `firebrick rbd` for a site, whether it runs or not.
+    pub fn rbd(&self, name: &str) -> Rbd {
+        Rbd::new(&self.dir().join(name).join("site.conf"))
+    }
+
+    /// Adds `options` to the configuration of a site, which is stopped and started for it.
+    pub fn configure(&self, name: &str, options: &[&str]) {
+        self.stop_site(name);
+        let path = self.dir().join(name).join("site.conf");
+        let conf = std::fs::read_to_string(&path).unwrap();
+        let more = format!("[site]\n{}\n", options.join("\n"));
+        std::fs::write(&path, conf.replacen("[site]\n", &more, 1)).unwrap();
+        self.start_site(name);
+    }
+
+    /// Stops a site in order and waits until it is gone.
+    pub fn stop_site(&self, name: &str) {
+        let _ = self.site_command("stop", name).ok();
+        until(&format!("{name} is down"), 60, || {
+            self.sites().iter().all(|site| site.name != name)
+        });
+    }
+
     /// `kill -9` of a site's process; waits until it is gone.
     pub fn kill_site(&self, name: &str) {
         kill(self.site(name).pid);
+    }
+
+    /// Asks a site's process to end, as `kill` does; waits until it is gone.
+    pub fn terminate_site(&self, name: &str) {
+        end(self.site(name).pid, Signal::TERM);
     }
 
     /// `kill -9` of the control plane; waits until another one serves.
@@ -311,9 +340,13 @@ fn show_tail(dir: &Path, name: &str) {
 }
 
 fn kill(pid: i32) {
+    end(pid, Signal::KILL);
+}
+
+fn end(pid: i32, signal: Signal) {
     let id = Pid::from_raw(pid).unwrap();
-    let _ = kill_process(id, Signal::KILL);
-    until(&format!("process {pid} is gone"), 10, || {
+    let _ = kill_process(id, signal);
+    until(&format!("process {pid} is gone"), 30, || {
         // A dead child that its parent has not reaped yet still has an entry; `Z` says so.
         std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| {
             stat.rsplit(')')

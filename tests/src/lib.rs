@@ -19,6 +19,7 @@ mod api;
 mod clients;
 mod dev;
 mod disk;
+mod rbd;
 mod tools;
 mod wait;
 
@@ -27,5 +28,6 @@ pub use clients::Clients;
 pub use dev::{Dev, Site, binary};
 pub use disk::{Access, Disk, FileSystem, Mounted};
 pub use firebrick_export::{Guest, GuestError};
+pub use rbd::Rbd;
 pub use tools::{Ran, run, tool};
 pub use wait::{until, until_some};
