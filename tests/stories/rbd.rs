@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use firebrick_tests::{Dev, Rbd, run, tool};
+use firebrick_tests::{Dev, Rbd, run, tool, until};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -318,4 +318,18 @@ fn work_in_the_background_is_shown() {
     assert!(rbd.ok(&["window", "disk"]).contains("nothing is retained"));
     dev.stop_site("site-a");
     rbd.refused(111, &["ls"]);
+    // What has just been scrubbed is not scrubbed again because of a restart.
+    dev.start_site("site-a");
+    until("the scrubber rests", 30, || {
+        let works = rbd.run(&["background", "--format", "json"]);
+        let works: Value = serde_json::from_str(&works.stdout).unwrap_or_default();
+        let rests = |work: &Value| {
+            let progress = work["progress"].as_str().unwrap_or_default();
+            assert!(!progress.starts_with("pass"), "{works}");
+            progress.starts_with("the next pass begins in")
+        };
+        works
+            .as_array()
+            .is_some_and(|works| works.iter().any(rests))
+    });
 }
