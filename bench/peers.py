@@ -1,8 +1,15 @@
-"""Those with whom a volume is compared: each makes an image of its own and serves it by NBD."""
+"""Those with whom a volume is compared: each makes an image of its own and serves it, confined to so
+much memory where the bench says so."""
 
+import os
 import pathlib
+import shutil
 import subprocess
 import time
+
+import fio
+from dev import Dev
+from proc import Confined
 
 
 def _run(*command):
@@ -11,13 +18,57 @@ def _run(*command):
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr}")
 
 
-class Peer:
-    """A server in a process of its own, with an image in `folder` and a Unix socket."""
+class Candidate:
+    """An image in `folder`, and the processes that serve it."""
 
-    def __init__(self, folder, size_mib):
+    target = None
+
+    def __init__(self, folder, size_mib, memory):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True)
         self.size_mib = size_mib
+        self.memory = memory
+        self.groups = []
+
+    def pids(self):
+        """The processes that serve it."""
+        return []
+
+    def prepare(self):
+        """Done after the image was filled."""
+
+    def confine(self):
+        """Puts each of its processes into a group with that much memory."""
+        if self.memory:
+            self.groups += [Confined(pid, self.memory) for pid in self.pids()]
+
+    def halt(self):
+        """Ends the processes."""
+
+    def stop(self):
+        """Ends it and removes the image."""
+        self.halt()
+        for group in self.groups:
+            group.end()
+        shutil.rmtree(self.folder)
+
+
+class Raw(Candidate):
+    """A file of the same file system, without a server and past the cache."""
+
+    def __init__(self, folder, size_mib, memory):
+        super().__init__(folder, size_mib, memory)
+        path = self.folder / "image"
+        with open(path, "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size_mib << 20)
+        self.target = fio.direct(path)
+
+
+class Server(Candidate):
+    """A server in a process of its own, with a Unix socket."""
+
+    def __init__(self, folder, size_mib, memory):
+        super().__init__(folder, size_mib, memory)
         self.socket = self.folder / "nbd.sock"
         self.process = None
 
@@ -30,47 +81,39 @@ class Peer:
             if time.monotonic() > end or self.process.poll() is not None:
                 raise SystemExit(f"it does not listen: {' '.join(map(str, command))}")
             time.sleep(0.01)
+        self.confine()
 
     def pids(self):
-        """Its processes."""
         return [self.process.pid]
 
-    def prepare(self):
-        """Done after the image was filled."""
-
-    def stop(self):
-        """Ends the server and removes the image."""
+    def halt(self):
         self.process.terminate()
         self.process.wait(60)
-        for path in sorted(self.folder.iterdir()):
-            path.unlink()
-        self.folder.rmdir()
 
 
-class Nbdkit(Peer):
+class Nbdkit(Server):
     """Debian's `nbdkit file`: the system's cache and nothing else."""
 
-    def __init__(self, folder, size_mib):
-        super().__init__(folder, size_mib)
+    def __init__(self, folder, size_mib, memory):
+        super().__init__(folder, size_mib, memory)
         with open(self.folder / "image", "wb") as file:
             file.truncate(size_mib << 20)
-        self.start("nbdkit", "--foreground", "--unix", self.socket, "file",
-                   self.folder / "image")
-        self.uri = f"nbd+unix:///?socket={self.socket}"
+        self.start("nbdkit", "--foreground", "--unix", self.socket, "file", self.folder / "image")
+        self.target = fio.nbd(f"nbd+unix:///?socket={self.socket}")
 
 
-class Qemu(Peer):
+class Qemu(Server):
     """`qemu-storage-daemon`, past the system's cache, with io_uring."""
 
     FORMAT = "raw"
     SNAPSHOT = False
 
-    def __init__(self, folder, size_mib):
-        super().__init__(folder, size_mib)
+    def __init__(self, folder, size_mib, memory):
+        super().__init__(folder, size_mib, memory)
         self.image = self.folder / "image"
         _run("qemu-img", "create", "-q", "-f", self.FORMAT, self.image, f"{size_mib}M")
         self.serve()
-        self.uri = f"nbd+unix:///image?socket={self.socket}"
+        self.target = fio.nbd(f"nbd+unix:///image?socket={self.socket}")
 
     def serve(self):
         """Starts the daemon."""
@@ -83,10 +126,8 @@ class Qemu(Peer):
             "--export", "type=nbd,id=image,node-name=image,name=image,writable=on")
 
     def prepare(self):
-        """Takes the snapshot, where there is to be one."""
         if self.SNAPSHOT:
-            self.process.terminate()
-            self.process.wait(60)
+            self.halt()
             self.socket.unlink(missing_ok=True)
             _run("qemu-img", "snapshot", "-c", "before", self.image)
             self.serve()
@@ -104,36 +145,32 @@ class QemuQcow2Snapshot(QemuQcow2):
     SNAPSHOT = True
 
 
-class Firebrick:
+class Firebrick(Candidate):
     """A volume of a `firebrick dev` of its own; snapshots, checksums and journal as always."""
 
     TYPE = None
 
-    def __init__(self, folder, size_mib, binary, dev_class):
-        self.folder = pathlib.Path(folder)
-        self.folder.mkdir(parents=True)
-        self.dev = dev_class(binary, self.folder)
+    def __init__(self, folder, size_mib, memory, binary):
+        super().__init__(folder, size_mib, memory)
+        self.dev = Dev(binary, self.folder)
+        more = {}
         if self.TYPE:
             self.dev.make_replicated_type()
-        volume = {"size": -(-size_mib // 1024), "name": "bench"}
-        if self.TYPE:
-            volume["volume_type"] = self.TYPE
-        self.volume = self.dev.make_volume(**volume)
-        self.uri = self.dev.attach(self.volume)
+            more["volume_type"] = self.TYPE
+        self.volume = self.dev.make_volume(size_mib, name="bench", **more)
+        self.confine()
+        self.target = fio.nbd(self.dev.attach(self.volume))
 
     def pids(self):
         """The sites; the control plane has no part in this."""
-        return [pid for name, pid in self.dev.processes().items() if name.startswith("site")]
+        return self.dev.site_pids()
 
     def prepare(self):
         """Takes a snapshot, as a user of a store that has them for nothing would."""
-        self.dev.call("POST", "/snapshots", {"snapshot": {
-            "volume_id": self.volume, "name": "before", "force": True}})
+        self.dev.take_snapshot(self.volume)
 
-    def stop(self):
-        """Ends it; the folder goes with the benchmark's."""
+    def halt(self):
         self.dev.__exit__()
-        _run("rm", "-rf", self.folder)
 
 
 class FirebrickMirrored(Firebrick):

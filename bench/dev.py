@@ -1,0 +1,153 @@
+"""A private `firebrick dev`: its API, its sites and what they wrote into their logs."""
+
+import datetime
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+LOUD = "info,firebrick_engine::clean=debug,firebrick_engine::checkpoint=debug"
+
+
+def free_port(count=1):
+    """A port with `count - 1` free ones behind it."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        try:
+            for more in range(1, count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port + more))
+            return port
+        except OSError:
+            continue
+
+
+class Dev:
+    """A `firebrick dev` in a folder of its own; `options` go into the `[site]` of both sites."""
+
+    def __init__(self, binary, folder, options=None):
+        self.folder = pathlib.Path(folder)
+        self.port = free_port()
+        self.log = open(self.folder / "dev-output.txt", "wb")
+        self.command = [binary, "dev", "--dir", str(self.folder / "data"),
+                        "--listen", f"127.0.0.1:{self.port}", "--nbd-port", str(free_port(2))]
+        self._start()
+        if options:
+            # The first start writes the configurations.
+            self._stop()
+            for site in ("site-a", "site-b"):
+                self._configure(site, options)
+            self._start()
+
+    def _start(self):
+        started = time.monotonic()
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log,
+                                        stderr=self.log, env=os.environ | {"FIREBRICK_LOG": LOUD})
+        self.wait(lambda: self.call("GET", "/healthcheck", raw=True) is not None, "the API answers")
+        self.start_seconds = time.monotonic() - started
+        self.wait(lambda: self.service()["state"] == "up", "the backend is up")
+
+    def _stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(120)
+
+    def _configure(self, site, options):
+        path = self.folder / "data" / site / "site.conf"
+        lines = "".join(f"{name} = {value}\n" for name, value in options.items())
+        path.write_text(path.read_text().replace("[site]\n", f"[site]\n{lines}", 1))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stop()
+        self.log.close()
+
+    def wait(self, condition, what, seconds=60):
+        """Waits for a condition."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if condition():
+                    return
+            except (OSError, KeyError, IndexError, TypeError):
+                pass
+            time.sleep(0.01)
+        raise SystemExit(f"waited {seconds} s in vain: {what}")
+
+    def call(self, method, path, body=None, raw=False):
+        """One request; the answer's body."""
+        url = f"http://127.0.0.1:{self.port}{path if raw else '/v3' + path}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, method=method, headers={
+            "Content-Type": "application/json", "X-Auth-Token": "admin:admin",
+            "OpenStack-API-Version": "volume 3.71"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{method} {path}: {error.code} {error.read().decode()}") from error
+        return text if raw else json.loads(text or b"null")
+
+    def service(self):
+        """The volume service."""
+        return self.call("GET", "/os-services?binary=cinder-volume")["services"][0]
+
+    def make_replicated_type(self):
+        """Makes the type `replicated`."""
+        made = self.call("POST", "/types", {"volume_type": {"name": "replicated"}})
+        path = f"/types/{made['volume_type']['id']}/extra_specs"
+        self.call("POST", path, {"extra_specs": {
+            "volume_backend_name": "blocks", "replication_enabled": "<is> True"}})
+
+    def make_volume(self, size_mib, **volume):
+        """Makes a volume and waits until it is available; the API counts in GiB."""
+        asked = {"size": -(-size_mib // 1024), **volume}
+        identity = self.call("POST", "/volumes", {"volume": asked})["volume"]["id"]
+        self.wait(lambda: self.call("GET", f"/volumes/{identity}")["volume"]["status"]
+                  == "available", "the volume is available")
+        return identity
+
+    def take_snapshot(self, volume):
+        """Takes a snapshot of a volume that is in use and waits until it is available."""
+        identity = self.call("POST", "/snapshots", {"snapshot": {
+            "volume_id": volume, "name": "before", "force": True}})["snapshot"]["id"]
+        self.wait(lambda: self.call("GET", f"/snapshots/{identity}")["snapshot"]["status"]
+                  == "available", "the snapshot is available")
+
+    def attach(self, volume):
+        """Attaches a volume and returns its NBD URI."""
+        answer = self.call("POST", "/attachments", {"attachment": {
+            "volume_uuid": volume, "instance_uuid": "5d3cbd1a-0000-4000-8000-000000000001",
+            "connector": {"host": "bench", "ip": "127.0.0.1"}}})["attachment"]
+        self.call("POST", f"/attachments/{answer['id']}/action", {"os-complete": {}})
+        return answer["connection_info"]["uri"]
+
+    def processes(self):
+        """Names and process ids of all parts."""
+        described = json.loads((self.folder / "data/dev.json").read_text())
+        found = {"dev": self.process.pid, "serve": described["pid"]}
+        found.update({site["name"]: site["pid"] for site in described["sites"]})
+        return found
+
+    def site_pids(self):
+        """The process ids of site-a, where the guests are, and of site-b."""
+        found = self.processes()
+        return [found["site-a"], found["site-b"]]
+
+    def events(self, what, begin, end, site="site-a"):
+        """The times, in seconds since 1970 and between two, at which a site's log says `what`."""
+        found = []
+        for line in (self.folder / f"data/logs/{site}.log").read_text().splitlines():
+            if what in line:
+                at = datetime.datetime.fromisoformat(line.split()[0]).timestamp()
+                if begin <= at <= end:
+                    found.append(at)
+        return found
