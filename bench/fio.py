@@ -67,7 +67,7 @@ def run(target, pattern, size_mib, seconds=0, io_mib=0):
     return {"iops": side["iops"], "mb": side["bw_bytes"] / 1e6, "bytes": side["io_bytes"],
             "operations": side["total_ios"],
             "p50": centile["50.000000"] / 1000, "p99": centile["99.000000"] / 1000,
-            "p999": centile["99.900000"] / 1000,
+            "p999": centile["99.900000"] / 1000, "longest": side["clat_ns"]["max"] / 1000,
             "client_cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
 
 
