@@ -39,6 +39,9 @@ pub(crate) struct Branch {
     /// Its leaves are moving into its only child: nobody may begin to look at it any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) folding: bool,
+    /// What none of its children shows is forgotten: as for `folding`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) trimmed: bool,
     /// Nothing has been written to it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) unwritten: bool,
@@ -211,11 +214,12 @@ impl Branches {
     /// have moved.
     pub(crate) fn hold_everything(&mut self) {
         self.holding = true;
-        let folding = self.lines.range(..).filter(|(_, it)| it.branch.folding);
-        let folding: Vec<BranchId> = folding.map(|(id, _)| *id).collect();
-        for id in folding {
+        let partial = |branch: &Branch| branch.folding || branch.trimmed;
+        let lines = self.lines.range(..).filter(|(_, it)| partial(&it.branch));
+        let ids: Vec<BranchId> = lines.map(|(id, _)| *id).collect();
+        for id in ids {
             if let Some(line) = self.lines.get_mut(&id) {
-                line.branch.folding = false;
+                (line.branch.folding, line.branch.trimmed) = (false, false);
             }
         }
     }
@@ -266,6 +270,7 @@ impl Branches {
             parent,
             takes,
             folding: false,
+            trimmed: false,
             unwritten: true,
         };
         if let Some(fork) = parent {

@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use firebrick_index::{Batch, BranchId, Fold, Frozen, Released, Sweep, Weight};
+use firebrick_index::{Batch, BranchId, Fold, Frozen, Released, Sweep, Trim, Weight};
 use firebrick_vocabulary::{Position, Sequence};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -57,6 +57,8 @@ struct Cut {
     frozen: Frozen,
     /// Branches that become part of their child.
     folds: Vec<Fold>,
+    /// Branches of which is forgotten what none of their children shows.
+    trims: Vec<Trim>,
     /// Branches that might.
     candidates: Vec<Candidate>,
     /// The first of the kept checkpoints.
@@ -165,7 +167,7 @@ impl Core {
         let position = self.log.head();
         self.choose_kept(&mut state, position.sequence);
         state.note_then();
-        let folds = state.branches.folds();
+        let (folds, trims) = (state.branches.folds(), state.branches.trims());
         state.shorten_views();
         let changed = std::mem::take(&mut state.changed);
         let branches: Vec<_> = std::mem::take(&mut state.branches.changed)
@@ -184,6 +186,7 @@ impl Core {
             branches,
             frozen,
             folds,
+            trims,
             candidates: state.branches.candidates(),
             oldest: state.branches.kept().first().copied(),
         }
@@ -260,6 +263,7 @@ impl Core {
             oldest,
             locked,
             folds,
+            trims,
             candidates,
             ..
         } = cut;
@@ -275,6 +279,7 @@ impl Core {
             behind: behind.collect(),
             dropped: garbage.dropped.clone(),
             folds,
+            trims,
             ..Batch::default()
         };
         // Everything that the checkpoint says must be durable before it is: recovery trusts it.
@@ -338,10 +343,13 @@ impl Core {
         let done: Vec<_> = done.collect();
         let weigh = |it: &Candidate| (*it, weigh(it.from, it.into));
         let candidates: Vec<_> = candidates.iter().map(weigh).collect();
-        if done.is_empty() && candidates.is_empty() {
+        if done.is_empty() && candidates.is_empty() && released.trimmed.is_empty() {
             return;
         }
         let branches = &mut self.lock().branches;
+        for (branch, (next, found)) in &released.trimmed {
+            branches.trimmed(*branch, *next, *found);
+        }
         for (from, inherited, empty) in done {
             branches.folded(from, inherited, empty);
         }

@@ -211,7 +211,7 @@ impl Way {
             // of a branch whose parent nobody may ask for.
             None if line
                 .parent
-                .is_some_and(|fork| state.branches.is_folding(fork.branch)) =>
+                .is_some_and(|fork| state.branches.is_partial(fork.branch)) =>
             {
                 return Err(gone(at));
             }

@@ -103,7 +103,8 @@ fn move_leaf(
     Ok(())
 }
 
-fn versions(
+/// All versions of a leaf in a branch, the oldest first.
+pub(crate) fn versions(
     leaves: &Leaves<'_, '_>,
     branch: BranchId,
     leaf: u64,

@@ -20,6 +20,7 @@ use crate::places;
 use crate::points::{Batch, Moved, Points, Released, Weight};
 use crate::state::Core;
 use crate::stored::{Database, FILE, FOLDER, NEW_FILE, REBUILT_FILE, unreadable};
+use crate::trim;
 use crate::view::{BranchId, Changed, View};
 
 /// How much memory an index may take, in bytes.
@@ -244,6 +245,7 @@ impl Index {
                     released,
                 };
                 fold::fold(&mut leaves, points, &batch.folds)?;
+                trim::trim(&mut leaves, points, &batch.trims)?;
                 for (key, value) in &batch.rows {
                     let old = match value {
                         Some(value) => tables.rows.insert(&**key, &**value),

@@ -27,11 +27,12 @@ mod ranges;
 mod slots;
 mod state;
 mod stored;
+mod trim;
 mod view;
 mod walk;
 
 pub use entry::{Entry, LEAF_BLOCKS};
 pub use error::{Damage, Error, ErrorKind};
 pub use index::{Frozen, Index, IndexOptions, Visit};
-pub use points::{Batch, Fold, Moved, Points, Released, Sweep, Weight};
+pub use points::{Batch, Child, Fold, Moved, Points, Released, Sweep, Trim, Weight};
 pub use view::{BranchId, Changed, Step, View};

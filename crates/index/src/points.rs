@@ -53,6 +53,33 @@ pub struct Fold {
     pub at_most: usize,
 }
 
+/// A branch that is looked at by some children alone, and what none of them shows is forgotten. As
+/// for a [`Fold`], nobody may begin to look at it in another way than through these children.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Trim {
+    /// The branch.
+    pub branch: BranchId,
+    /// All children.
+    pub children: Vec<Child>,
+    /// The first leaf to look at.
+    pub from: u64,
+    /// How often this commit looks for a leaf at most; more than there are children.
+    pub at_most: usize,
+}
+
+/// A child of a branch that is trimmed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Child {
+    /// The child.
+    pub branch: BranchId,
+    /// What is tagged before this it sees of its parent.
+    pub before: Sequence,
+    /// Blocks from this one on it does not see.
+    pub blocks: u64,
+    /// Behind this come all its points, and no version of it has an older tag.
+    pub tag: Sequence,
+}
+
 /// How much there is to fold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Weight {
@@ -93,6 +120,8 @@ pub struct Batch {
     /// Branches of which some leaves are folded into a child; none may be part of two of these.
     /// Whether there are any left is what [`crate::Index::weigh`] says.
     pub folds: Vec<Fold>,
+    /// Branches of which some leaves are trimmed; as for folds.
+    pub trims: Vec<Trim>,
 }
 
 /// What a commit found out.
@@ -103,6 +132,9 @@ pub struct Released {
     pub units: BTreeMap<u32, Vec<u32>>,
     /// Folded branches of which the child still shows something.
     pub inherited: BTreeSet<BranchId>,
+    /// For each branch that was trimmed the leaf to go on with, if there may be more, and whether
+    /// anything was forgotten.
+    pub trimmed: BTreeMap<BranchId, (Option<u64>, bool)>,
 }
 
 impl Released {
@@ -115,6 +147,7 @@ impl Released {
             self.units.entry(*segment).or_default().extend(units);
         }
         self.inherited.extend(&other.inherited);
+        self.trimmed.extend(&other.trimmed);
     }
 
     /// How many blocks of a segment there are.

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use firebrick_index::{BranchId, Fold, View};
+use firebrick_index::{BranchId, Child, Fold, Trim, View};
 
 use super::{Branches, Fork, Take};
 use crate::apply::image::taken_tag;
@@ -17,8 +17,15 @@ use crate::apply::image::taken_tag;
 const LOOKS: usize = 512;
 /// After how many checkpoints a branch is looked at again that could not be folded yet.
 const AGAIN: u64 = 64;
+/// After how many at most one that is trimmed: the wait doubles where nothing came of it.
+const AGAIN_MAX: u64 = 4096;
+/// How many children a branch may have to be trimmed: with more there is hardly anything that all of
+/// them have overwritten.
+const CHILDREN_MAX: usize = 256;
 /// How many leaves one checkpoint moves.
 const LEAVES: usize = 4096;
+/// How many branches one checkpoint trims.
+const TRIMS: usize = 64;
 /// How many views one checkpoint makes shorter, under the commit lock.
 const VIEWS: usize = 256;
 
@@ -32,6 +39,10 @@ pub(super) struct Folding {
     /// How many checkpoints there were.
     now: u64,
     active: BTreeMap<BranchId, Active>,
+    /// Branches that are trimmed, and the leaf to go on with.
+    trims: BTreeMap<BranchId, u64>,
+    /// How long to wait for the next look at branches that were trimmed, in checkpoints.
+    waits: BTreeMap<BranchId, u64>,
     /// How many began.
     begun: u64,
     /// Branches whose views lead through one that is empty and gone, and that one.
@@ -71,6 +82,8 @@ impl Folding {
 
     pub(super) fn forget(&mut self, id: BranchId) {
         self.active.remove(&id);
+        self.trims.remove(&id);
+        self.waits.remove(&id);
         if let Some(at) = self.when.remove(&id) {
             self.due.remove(&(at, id));
         }
@@ -84,31 +97,47 @@ impl Folding {
             .take(LOOKS)
             .copied()
             .collect();
-        for (_, id) in &due {
-            self.forget(*id);
+        for (at, id) in &due {
+            self.due.remove(&(*at, *id));
+            self.when.remove(id);
         }
         due.into_iter().map(|(_, id)| id).collect()
     }
 }
 
 impl Branches {
-    /// The only child of a branch, where nobody else looks at the branch or ever will.
-    fn heir(&self, id: BranchId) -> Option<(BranchId, Fork)> {
+    fn children_of(&self, id: BranchId) -> impl Iterator<Item = BranchId> {
+        let children = (id, BranchId(0))..=(id, BranchId(u64::MAX));
+        self.children.range(children).map(|(_, child)| *child)
+    }
+
+    /// The children of a branch, where nobody else looks at it or ever will, and there are not too
+    /// many.
+    fn heirs(&self, id: BranchId) -> Option<Vec<(BranchId, Fork)>> {
         let line = self.lines.get(&id)?;
         if line.branch.until.is_none() || self.holding || self.asked_for(line) {
             return None;
         }
-        let mut points = line.points.range(..);
-        let (at, holders) = points.next()?;
-        let mut children = self
-            .children
-            .range((id, BranchId(0))..=(id, BranchId(u64::MAX)));
-        let (_, child) = children.next()?;
-        if *holders != 1 || points.next().is_some() || children.next().is_some() {
-            return None;
+        let children = self.children_of(id).take(CHILDREN_MAX + 1);
+        let fork = |child| Some((child, self.get(child)?.parent?));
+        let children: Vec<(BranchId, Fork)> = children.filter_map(fork).collect();
+        let holders: u64 = line.points.values().map(|count| u64::from(*count)).sum();
+        let alone = holders == children.len() as u64 && children.len() <= CHILDREN_MAX;
+        alone.then_some(children)
+    }
+
+    /// The only child of a branch, where nobody else looks at the branch or ever will.
+    fn heir(&self, id: BranchId) -> Option<(BranchId, Fork)> {
+        match *self.heirs(id)? {
+            [heir] => Some(heir),
+            _ => None,
         }
-        let fork = self.get(*child)?.parent?;
-        (fork.branch == id && fork.at == *at).then_some((*child, fork))
+    }
+
+    /// Whether not all of a branch is there any more that it showed at its points.
+    pub(crate) fn is_partial(&self, id: BranchId) -> bool {
+        let branch = self.get(id);
+        branch.is_some_and(|branch| branch.folding || branch.trimmed)
     }
 
     /// Whether leaves of a branch are moving into its child.
@@ -130,7 +159,8 @@ impl Branches {
 
     /// Whether folds are on their way, which further checkpoints go on with.
     pub(crate) fn has_folds(&self) -> bool {
-        !self.folds.active.is_empty()
+        // A trim that has not begun can wait for a checkpoint that somebody needs.
+        !self.folds.active.is_empty() || self.folds.trims.values().any(|from| *from > 0)
     }
 
     /// How many folds have begun: who looks for what a branch shows, and finds afterwards that this
@@ -148,13 +178,20 @@ impl Branches {
         }
         self.folds.now += 1;
         for id in self.folds.take_due() {
-            match self.heir(id) {
-                Some((into, _)) => found.push(Candidate { from: id, into }),
+            if self.folds.active.contains_key(&id) || self.folds.trims.contains_key(&id) {
+                continue;
+            }
+            match self.heirs(id).as_deref() {
+                Some([(into, _)]) => found.push(Candidate {
+                    from: id,
+                    into: *into,
+                }),
+                Some([_, ..]) => drop(self.folds.trims.insert(id, 0)),
                 // Otherwise it will be said when somebody stops looking at it.
-                None if self.lines.get(&id).is_some_and(|line| self.asked_for(line)) => {
+                Some([]) | None if self.lines.get(&id).is_some_and(|line| self.asked_for(line)) => {
                     self.folds.look_at_in(id, AGAIN);
                 }
-                None => {}
+                Some([]) | None => {}
             }
         }
         found
@@ -183,9 +220,70 @@ impl Branches {
         self.folds.active.insert(from, active);
     }
 
-    /// A later checkpoint looks at it again.
+    /// A later checkpoint looks at it again. Until then what the child does not show is forgotten.
     pub(crate) fn fold_later(&mut self, candidate: Candidate) {
-        self.folds.look_at_in(candidate.from, AGAIN);
+        if self.lines.get(&candidate.from).is_some() {
+            self.folds.trims.insert(candidate.from, 0);
+        }
+    }
+
+    /// How far a checkpoint has come with a trim, if it may go on, and whether anything came of it.
+    pub(crate) fn trimmed(&mut self, id: BranchId, next: Option<u64>, found: bool) {
+        if self.lines.get(&id).is_none() {
+            return;
+        }
+        if found {
+            self.folds.waits.insert(id, AGAIN / 2);
+        }
+        if let Some(next) = next {
+            self.folds.trims.insert(id, next);
+            return;
+        }
+        self.folds.trims.remove(&id);
+        let wait = self.folds.waits.entry(id).or_insert(AGAIN / 2);
+        *wait = (*wait * 2).min(AGAIN_MAX);
+        let wait = *wait;
+        self.folds.look_at_in(id, wait);
+    }
+
+    /// What a checkpoint has to trim.
+    pub(crate) fn trims(&mut self) -> Vec<Trim> {
+        let ids: Vec<(BranchId, u64)> = self.folds.trims.clone().into_iter().collect();
+        let mut trims = Vec::new();
+        for (id, from) in ids {
+            let heirs = self.heirs(id).filter(|_| !self.is_folding(id));
+            let Some(heirs) = heirs else {
+                self.folds.trims.remove(&id);
+                continue;
+            };
+            let child = |(branch, fork): (BranchId, Fork)| {
+                let since = self.get(branch)?.since;
+                Some(Child {
+                    branch,
+                    before: fork.at,
+                    blocks: fork.blocks,
+                    tag: taken_tag(since),
+                })
+            };
+            let children: Option<Vec<Child>> = heirs.into_iter().map(child).collect();
+            let Some(children) = children else { continue };
+            if let Some(line) = self.lines.get_mut(&id)
+                && !line.branch.trimmed
+            {
+                line.branch.trimmed = true;
+                self.changed.insert(id);
+            }
+            trims.push(Trim {
+                branch: id,
+                children,
+                from,
+                at_most: LEAVES,
+            });
+            if trims.len() == TRIMS {
+                break;
+            }
+        }
+        trims
     }
 
     /// What a checkpoint has done about a fold.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use firebrick_edge::Disk;
 use firebrick_index::{
-    Batch, BranchId, Changed, Entry, Error, Fold, Index, IndexOptions, Points, Released, Step,
-    Sweep, View, Weight,
+    Batch, BranchId, Changed, Child, Entry, Error, Fold, Index, IndexOptions, Points, Released,
+    Step, Sweep, Trim, View, Weight,
 };
 use firebrick_log::{Checksum, Location};
 use firebrick_vocabulary::Sequence;
@@ -320,6 +320,37 @@ impl Model {
         folds
     }
 
+    /// Trims all others that children alone look at.
+    fn trims(&mut self) -> Vec<Trim> {
+        let mut trims = Vec::new();
+        let ids: Vec<BranchId> = self.branches.keys().copied().collect();
+        for id in ids {
+            let branch = &self.branches[&id];
+            let folds = self.batch.folds.iter();
+            let folds = folds.filter(|it| it.from == id || it.into == id).count();
+            if branch.live || !branch.removable.is_empty() || folds > 0 {
+                continue;
+            }
+            let children = self.branches.iter().filter_map(|(child, its)| {
+                let step = its.below.steps().first()?;
+                (step.branch == id).then_some(Child {
+                    branch: *child,
+                    before: step.before,
+                    blocks: step.blocks,
+                    tag: Sequence(its.since - 1),
+                })
+            });
+            trims.push(Trim {
+                branch: id,
+                children: children.collect(),
+                from: 0,
+                at_most: 10 + (self.position % 30) as usize,
+            });
+            self.branches.get_mut(&id).unwrap().folding = true;
+        }
+        trims
+    }
+
     /// Views do without a branch that has no leaves any more.
     fn unite(&mut self, gone: BranchId) {
         self.branches.remove(&gone);
@@ -345,6 +376,7 @@ impl Model {
         let value = Some(self.position.to_be_bytes().to_vec());
         self.batch.rows = vec![(POSITION.to_vec(), value)];
         self.batch.folds = self.folds();
+        self.batch.trims = self.trims();
         self.batch.clone()
     }
 

@@ -232,3 +232,47 @@ fn a_chain_of_clones_whose_origins_are_removed_stays_short() {
     let reclaimable = store.space().unwrap().reclaimable;
     assert!(reclaimable.0 < 4 * MIB, "{reclaimable:?}");
 }
+
+#[test]
+fn what_all_clones_of_a_removed_origin_have_overwritten_comes_back() {
+    const WIDE: u64 = 2048;
+    let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new());
+    Store::create(&disk, StoreId::random(), &OPTIONS).unwrap();
+    let store = Store::open(disk, Arc::new(SimulatedClock::new()), OPTIONS).unwrap();
+    let origin = image(&store, WIDE, None);
+    for block in 0..WIDE {
+        write(&origin, block, 1);
+    }
+    let clones = [0; 3].map(|_| image(&store, WIDE, Some(origin.id())));
+    for block in 0..WIDE / 2 {
+        write(&origin, block, 2);
+    }
+    let late = image(&store, WIDE, Some(origin.id()));
+    store.remove_image(origin.id()).unwrap();
+    for block in 0..WIDE / 2 {
+        for clone in clones.iter().chain([&late]) {
+            // None of them overwrites the same part.
+            if block % 256 < 192 || clone.id() == late.id() {
+                write(clone, block, 3);
+            }
+        }
+    }
+    let mapped = || store.space().unwrap().used.0 - store.space().unwrap().reclaimable.0;
+    for _ in 0..8 {
+        store.checkpoint().unwrap();
+        while store.clean().unwrap().freed > 0 {}
+    }
+    // What each wrote, the half that nobody did, and what the three first have left of the other.
+    let own = 3 * WIDE / 2 / 4 * 3 + WIDE / 2;
+    let expected = (own + WIDE / 2 + WIDE / 2 / 4) * BLOCK_SIZE;
+    let live = mapped();
+    assert!(live <= expected + 2 * MIB, "{live}, not {expected}");
+    for clone in clones.iter().chain([&late]) {
+        for block in 0..WIDE {
+            let is_late = clone.id() == late.id();
+            let own = block < WIDE / 2 && (block % 256 < 192 || is_late);
+            let expected = if own { 3 } else { 1 };
+            assert_eq!(read(clone, block), expected, "block {block}");
+        }
+    }
+}
