@@ -540,6 +540,12 @@ pub(crate) struct Seen {
     kept: Arc<Vec<Sequence>>,
 }
 
+impl Seen {
+    pub(crate) fn get(&self, id: BranchId) -> Option<&Branch> {
+        self.lines.get(&id).map(|line| &line.branch)
+    }
+}
+
 impl Points for Seen {
     fn any(&self, branch: BranchId, behind: Sequence, upto: Sequence) -> bool {
         let line = self.lines.get(&branch);

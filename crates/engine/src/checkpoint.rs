@@ -173,7 +173,7 @@ impl Core {
         let branches: Vec<_> = std::mem::take(&mut state.branches.changed)
             .into_iter()
             .collect();
-        let rows = rows::collect(&state, &changed, &branches);
+        let rows = rows::collect(&state, &changed);
         let (seen, frozen) = (state.branches.seen(), self.index.freeze());
         Cut {
             position,
@@ -286,7 +286,7 @@ impl Core {
         let scrubbed = self.scrubbed.lock().now;
         let flushed = self.log.flush().map_err(Error::from);
         let committed = flushed.and_then(|_| {
-            batch.rows = rows.rows()?;
+            batch.rows = rows.rows(&branches, &seen)?;
             let segments = rows::segments(&self.log.catalog(), &self.cleaning.dead())?;
             batch.rows.extend(segments);
             if let Some(progress) = &scrubbed {

@@ -147,8 +147,8 @@ impl Store {
 
     /// The images that follow `peer` and whose first copy is not complete.
     pub fn copying(&self, peer: StoreId) -> Vec<ImageId> {
-        let state = self.core.lock();
-        let copying = state.images.iter().filter(|(_, cell)| {
+        let images = self.core.lock().images.clone();
+        let copying = images.range(..).filter(|(_, cell)| {
             let meta = &cell.read().meta;
             meta.upstream == Some(peer) && !meta.sync.is_consistent()
         });

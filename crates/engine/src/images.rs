@@ -10,6 +10,7 @@ use firebrick_vocabulary::{
 use crate::apply::{NoPast, Past, found};
 use crate::error::{Error, ErrorKind};
 use crate::image::Image;
+use crate::light::Light;
 use crate::state::{ImageMeta, LOCAL_KEY, Snapshot, State};
 use crate::store::Store;
 
@@ -109,12 +110,10 @@ impl Store {
 
     /// All images.
     pub fn images(&self) -> Vec<Arc<Image>> {
-        let state = self.core.lock();
-        state
-            .images
-            .iter()
-            .map(|(id, cell)| self.handle(*id, cell))
-            .collect()
+        // Others need not wait for handles to be made.
+        let images = self.core.lock().images.clone();
+        let images = images.range(..);
+        images.map(|(id, cell)| self.handle(*id, cell)).collect()
     }
 
     /// Gives the image another name.
@@ -193,7 +192,7 @@ impl Store {
         state: &State,
         doing: &'static str,
         id: ImageId,
-    ) -> Result<ImageMeta, Error> {
+    ) -> Result<Light<ImageMeta>, Error> {
         let meta = found(state, doing, id)?.read().meta.clone();
         self.core.may_change(&meta, doing)?;
         Ok(meta)

@@ -19,6 +19,7 @@ mod image;
 mod images;
 mod io;
 mod lend;
+mod light;
 mod past;
 mod peer;
 mod rebuild;

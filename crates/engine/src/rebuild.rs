@@ -117,7 +117,7 @@ impl Store {
                 position: tail.position(),
                 base: base.at,
                 segments: 0,
-                images: state.images.len() as u64,
+                images: state.images.keys().count() as u64,
                 snapshots: 0,
                 blocks: 0,
                 damaged: Vec::new(),

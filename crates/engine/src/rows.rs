@@ -12,8 +12,9 @@ use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::branch::{Branch, Branches};
+use crate::branch::{Branch, Branches, Seen};
 use crate::error::{Error, ErrorKind};
+use crate::light::Light;
 use crate::past::ThenMeta;
 use crate::scrub::{ScrubCursor, ScrubProgress};
 use crate::state::{Changed, Ghost, ImageMeta, ImageState, Snapshot, State, Window};
@@ -52,7 +53,7 @@ struct Document {
 
 #[derive(Serialize, Deserialize)]
 struct ImageRow {
-    meta: ImageMeta,
+    meta: Light<ImageMeta>,
     branch: BranchId,
 }
 
@@ -100,14 +101,13 @@ fn then_key(image: ImageId, at: Sequence) -> String {
 /// takes longer than guests should wait.
 pub(crate) struct Changes {
     document: Document,
-    branches: Vec<(BranchId, Option<Branch>)>,
     images: Vec<(ImageId, Option<ImageRow>)>,
     then: Vec<(ImageId, Sequence, ThenMeta)>,
     snapshots: Vec<(ImageId, SnapshotId, Option<Snapshot>)>,
 }
 
 /// What the rows have to say that have changed since the last checkpoint.
-pub(crate) fn collect(state: &State, changed: &Changed, branches: &[BranchId]) -> Changes {
+pub(crate) fn collect(state: &State, changed: &Changed) -> Changes {
     let document = Document {
         sequence: state.sequence,
         applied: state.applied.clone(),
@@ -118,7 +118,6 @@ pub(crate) fn collect(state: &State, changed: &Changed, branches: &[BranchId]) -
         newest_branch: state.branches.newest(),
         base: state.base,
     };
-    let branch = |id: &BranchId| (*id, state.branches.get(*id).cloned());
     let image = |id: &ImageId| {
         let cell = state.cell(*id).map(|cell| cell.read());
         cell.map(|image| ImageRow {
@@ -135,7 +134,6 @@ pub(crate) fn collect(state: &State, changed: &Changed, branches: &[BranchId]) -
     };
     Changes {
         document,
-        branches: branches.iter().map(branch).collect(),
         images: images.map(|id| (*id, image(id))).collect(),
         then: then
             .map(|((id, at), then)| (*id, *at, then.clone()))
@@ -146,7 +144,7 @@ pub(crate) fn collect(state: &State, changed: &Changed, branches: &[BranchId]) -
 
 /// The rows that say everything, for an index that has none yet.
 pub(crate) fn everything(state: &State, dead: &BTreeMap<u32, u64>) -> Result<Vec<Row>, Error> {
-    let snapshots = state.images.iter().flat_map(|(image, cell)| {
+    let snapshots = state.images.range(..).flat_map(|(image, cell)| {
         let ids: Vec<_> = cell.read().snapshots.iter().map(|s| s.meta.id).collect();
         ids.into_iter().map(|id| (*image, id))
     });
@@ -156,9 +154,10 @@ pub(crate) fn everything(state: &State, dead: &BTreeMap<u32, u64>) -> Result<Vec
         ..Changed::default()
     };
     let branches: Vec<BranchId> = state.branches.ids().collect();
-    let mut rows = collect(state, &all, &branches).rows()?;
+    let seen = state.branches.seen();
+    let mut rows = collect(state, &all).rows(&branches, &seen)?;
     if !state.branches.kept().is_empty() {
-        for (id, cell) in &state.images {
+        for (id, cell) in state.images.range(..) {
             let then = ThenMeta::of(&cell.read().meta);
             put(&mut rows, then_key(*id, state.sequence), &then)?;
         }
@@ -168,12 +167,12 @@ pub(crate) fn everything(state: &State, dead: &BTreeMap<u32, u64>) -> Result<Vec
 }
 
 impl Changes {
-    /// The rows that say it.
-    pub(crate) fn rows(&self) -> Result<Vec<Row>, Error> {
+    /// The rows that say it, and what was seen of those branches at the same moment.
+    pub(crate) fn rows(&self, branches: &[BranchId], seen: &Seen) -> Result<Vec<Row>, Error> {
         let mut rows = Vec::new();
         put(&mut rows, STATE.to_owned(), &self.document)?;
-        for (id, branch) in &self.branches {
-            set(&mut rows, branch_key(*id), branch.as_ref())?;
+        for id in branches {
+            set(&mut rows, branch_key(*id), seen.get(*id))?;
         }
         for (id, image) in &self.images {
             set(&mut rows, image_key(*id), image.as_ref())?;

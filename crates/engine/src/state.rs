@@ -16,7 +16,9 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
 use crate::branch::Branches;
+use crate::light::Light;
 use crate::past::ThenMeta;
+use crate::shared::Shared;
 use crate::window::{Kept, Retention};
 
 pub(crate) use snapshots::Snapshots;
@@ -26,7 +28,7 @@ pub(crate) use snapshots::Snapshots;
 pub(crate) struct State {
     /// The last record that has been applied.
     pub(crate) sequence: Sequence,
-    pub(crate) images: BTreeMap<ImageId, Cell>,
+    pub(crate) images: Shared<ImageId, Cell>,
     pub(crate) names: BTreeMap<ImageName, ImageId>,
     pub(crate) branches: Branches,
     /// Up to where the logs of peers are held here.
@@ -99,7 +101,7 @@ impl Window {
 
 /// One image.
 pub(crate) struct ImageState {
-    pub(crate) meta: ImageMeta,
+    pub(crate) meta: Light<ImageMeta>,
     /// Its head.
     pub(crate) branch: BranchId,
     /// What the head shows.
@@ -262,7 +264,7 @@ impl Ghost {
 
 impl ImageState {
     /// The size in blocks.
-    pub(crate) const fn blocks(&self) -> u64 {
+    pub(crate) fn blocks(&self) -> u64 {
         self.meta.size.0.div_ceil(BLOCK_SIZE)
     }
 

@@ -167,8 +167,8 @@ impl Store {
 
     /// Whether an image is mirrored and primary here, so that a fence makes sense.
     pub fn has_mirrored_primaries(&self) -> bool {
-        let state = self.core.lock();
-        state.images.values().any(|cell| {
+        let images = self.core.lock().images.clone();
+        images.values().any(|cell| {
             let meta = &cell.read().meta;
             meta.mirrored && meta.role == Role::Primary
         })
@@ -213,12 +213,8 @@ impl Store {
         let disk = disk.map_err(|error| Error::io("look at the room of the store", &error))?;
         let room = core.log.room()?;
         let live = core.live_bytes()?;
-        let state = core.lock();
-        let provisioned: u64 = state
-            .images
-            .values()
-            .map(|cell| cell.read().meta.size.0)
-            .sum();
+        let images = core.lock().images.clone();
+        let provisioned: u64 = images.values().map(|cell| cell.read().meta.size.0).sum();
         Ok(Space {
             total: Bytes(core.options.capacity.unwrap_or(disk.total).min(disk.total)),
             free: Bytes(room.free_for_guests),

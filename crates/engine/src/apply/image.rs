@@ -68,7 +68,7 @@ impl Target<'_> {
         };
         own(&mut meta, stamp);
         let created = ImageState {
-            meta,
+            meta: meta.into(),
             branch,
             view,
             snapshots: Snapshots::default(),
