@@ -267,21 +267,7 @@ impl Core {
             candidates,
             ..
         } = cut;
-        let sweep = |(branch, from, to): &(BranchId, Sequence, Sequence)| Sweep {
-            branch: *branch,
-            from: *from,
-            to: *to,
-        };
-        let sweeps = garbage.sweeps.iter().map(sweep);
-        let behind = garbage.behind.iter().map(sweep);
-        let mut batch = Batch {
-            sweeps: sweeps.collect(),
-            behind: behind.collect(),
-            dropped: garbage.dropped.clone(),
-            folds,
-            trims,
-            ..Batch::default()
-        };
+        let mut batch = batch(&garbage, folds, trims);
         // Everything that the checkpoint says must be durable before it is: recovery trusts it.
         let scrubbed = self.scrubbed.lock().now;
         let flushed = self.log.flush().map_err(Error::from);
@@ -360,6 +346,25 @@ impl Core {
                 Weight::Heavy => branches.fold_later(candidate),
             }
         }
+    }
+}
+
+/// What the index is to be rid of.
+fn batch(garbage: &Garbage, folds: Vec<Fold>, trims: Vec<Trim>) -> Batch {
+    let sweep = |(branch, from, to): &(BranchId, Sequence, Sequence)| Sweep {
+        branch: *branch,
+        from: *from,
+        to: *to,
+    };
+    let sweeps = garbage.sweeps.iter().map(sweep);
+    let behind = garbage.behind.iter().map(sweep);
+    Batch {
+        sweeps: sweeps.collect(),
+        behind: behind.collect(),
+        dropped: garbage.dropped.clone(),
+        folds,
+        trims,
+        ..Batch::default()
     }
 }
 
