@@ -10,6 +10,8 @@
 mod common;
 #[path = "crash/history.rs"]
 mod history;
+#[path = "crash/life.rs"]
+mod life;
 #[path = "crash/machine.rs"]
 mod machine;
 
