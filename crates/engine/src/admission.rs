@@ -1,6 +1,6 @@
 //! What of a peer's batch becomes part of the own log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_log::{BatchData, Change, Checksum, Entry, FallBack, ImageOrigin, Promotion};
 use firebrick_vocabulary::{
@@ -9,6 +9,7 @@ use firebrick_vocabulary::{
 };
 use tracing::warn;
 
+use crate::apply::KnownPast;
 use crate::copy::CopyImage;
 use crate::error::{Error, ErrorKind};
 use crate::peer::{PeerRecord, Stream};
@@ -54,6 +55,8 @@ pub(crate) struct Admission<'s, 'a> {
     /// The sequence that the first admitted record will get.
     next: Sequence,
     known: BTreeMap<ImageId, Known>,
+    /// Images whose common state cannot be had any more.
+    lost: &'s BTreeSet<ImageId>,
     described: BTreeMap<ImageId, &'a CopyImage>,
     admitted: Vec<Admitted<'a>>,
 }
@@ -85,6 +88,18 @@ impl Admitted<'_> {
         }
     }
 
+    /// Says in the record of a return what the image was then, for those who look back at that.
+    pub(crate) fn describe(&mut self, past: &KnownPast) {
+        if let Self::Change(Change::FallBack { images }) = self {
+            for step in images {
+                let mut known = past.0.iter();
+                let then = known.find(|(image, at, _)| (*image, *at) == (step.image, step.to));
+                step.size = then.map(|(_, _, then)| then.meta.size);
+                step.name = then.map(|(_, _, then)| then.meta.name.clone());
+            }
+        }
+    }
+
     pub(crate) fn fall_back(&self) -> Option<&Vec<FallBack>> {
         match self {
             Self::Change(Change::FallBack { images }) => Some(images),
@@ -107,9 +122,15 @@ impl<'s, 'a> Admission<'s, 'a> {
             stream,
             next: own.1,
             known: BTreeMap::new(),
+            lost: const { &BTreeSet::new() },
             described: BTreeMap::new(),
             admitted: Vec::new(),
         }
+    }
+
+    /// Without the earlier states of some images, as they cannot be had.
+    pub(crate) fn without(self, lost: &'s BTreeSet<ImageId>) -> Self {
+        Self { lost, ..self }
     }
 
     /// What of the records is taken over, in their order.
@@ -363,6 +384,7 @@ impl<'s, 'a> Admission<'s, 'a> {
                         peer,
                     });
                 }
+                Some(_) if self.lost.contains(&image) => self.yield_to(promotion),
                 Some(origin) => fallen.push(self.fall_back(promotion, origin.sequence)),
                 None if promotion.forced => self.yield_to(promotion),
                 None => {
@@ -381,7 +403,8 @@ impl<'s, 'a> Admission<'s, 'a> {
     }
 
     /// The peer was made primary before it heard that this store had been: there is no position that
-    /// both know and from which the peer's records were not passed over. What is here is kept as an
+    /// both know and from which the peer's records were not passed over. Or there is one, and what was
+    /// there cannot be had any more. What is here is kept as an
     /// image of its own, and the peer's is copied.
     fn yield_to(&mut self, promotion: &Promotion) {
         let image = promotion.image;
@@ -393,7 +416,7 @@ impl<'s, 'a> Admission<'s, 'a> {
         let name = format!("divergent-{image}-epoch-{}-at-{at}", meta.epoch);
         warn!(
             image = %meta.name, kept = name,
-            "another site took over without knowing that this one had: what is here is kept as an image of its own"
+            "another site took over, and there is no common state to return to: what is here is kept as an image of its own"
         );
         self.push(Change::Create {
             image: ImageId::random(),
@@ -437,6 +460,8 @@ impl<'s, 'a> Admission<'s, 'a> {
             keep_name: SnapshotName::new(name).unwrap_or_else(|_| unreachable!()),
             epoch: promotion.epoch,
             peer: self.peer,
+            size: None,
+            name: None,
         }
     }
 }

@@ -232,8 +232,8 @@ impl Core {
     }
 
     /// From which record on the log must stay readable in order: recovery reads it from the last
-    /// checkpoint on, and whoever asks for an older state from the one before that. A rebuild reads
-    /// it from the newest base on: the cleaner frees nothing behind that.
+    /// checkpoint on, and whoever asks for an older state from the one before that, and what a branch took over
+    /// in between. A rebuild reads it from the newest base on: the cleaner frees nothing behind that.
     fn keep_from(&self, checkpoint: Sequence) -> Sequence {
         let state = self.lock();
         let kept = state.branches.kept();
@@ -243,12 +243,17 @@ impl Core {
             base.copied().unwrap_or_default()
         });
         let window = kept.first().copied();
-        [Some(checkpoint), anchor, window]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or_default()
-            .next()
+        [
+            Some(checkpoint),
+            anchor,
+            window,
+            state.branches.taken_from(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or_default()
+        .next()
     }
 
     fn write(&self, cut: Cut) -> Result<(), Error> {
@@ -282,7 +287,7 @@ impl Core {
             let needed = oldest.unwrap_or(HEAD);
             if *cleared != Some(needed) {
                 // First, as this checkpoint may write one of them anew.
-                let outdated = rows::outdated(&self.index, oldest)?;
+                let outdated = rows::outdated(&self.index, oldest, &seen.images())?;
                 batch.rows.splice(0..0, outdated);
             }
             let released = self.index.commit(frozen, &seen, &batch)?;

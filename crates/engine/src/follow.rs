@@ -5,13 +5,15 @@
 //! position is kept under a snapshot, and it follows from there on. As the peer's log says all of
 //! this in one order, no negotiation is needed that could miss something in between (INV-2, INV-3).
 
+use std::collections::BTreeSet;
+
 use firebrick_log::{Applied, Change, Entry};
 use firebrick_vocabulary::{ImageId, Position, Sequence, StoreId};
 use tracing::warn;
 
 use crate::admission::{Admission, Admitted};
 use crate::apply::KnownPast;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::past::{LogPast, Plan};
 use crate::peer::{PeerRecord, Stream};
 use crate::state::State;
@@ -51,9 +53,10 @@ impl Store {
         extra: Option<Change>,
     ) -> Result<Position, Error> {
         let mut past = KnownPast(Vec::new());
+        let mut lost = BTreeSet::new();
         loop {
             let mut state = self.core.lock();
-            let admission = Admission::new(self.own(), &state, peer, stream);
+            let admission = Admission::new(self.own(), &state, peer, stream).without(&lost);
             let admitted = admission.run(records)?;
             let missing = missing_past(&admitted, &past);
             if missing.is_empty() {
@@ -70,9 +73,9 @@ impl Store {
                 );
             }
             // Reading the past takes long; guests of other images must not wait for it.
-            let missing = Self::plan(&mut state, missing)?;
+            let plans = Self::plan(&mut state, missing, &mut lost)?;
             drop(state);
-            self.look_back(missing, &mut past)?;
+            self.look_back(plans, &mut past, &mut lost)?;
         }
     }
 
@@ -85,6 +88,7 @@ impl Store {
         mut past: KnownPast,
     ) -> Result<Position, Error> {
         admitted.extend(extra.map(Admitted::Change));
+        admitted.iter_mut().for_each(|it| it.describe(&past));
         if admitted.is_empty() {
             // Nothing of it concerns this store. The cursor alone is no record: two stores that
             // told each other how far they have read would never come to rest.
@@ -109,14 +113,19 @@ impl Store {
     fn plan(
         state: &mut State,
         missing: Vec<(ImageId, Sequence)>,
+        lost: &mut BTreeSet<ImageId>,
     ) -> Result<Vec<(ImageId, Sequence, Plan)>, Error> {
         let mut plans = Vec::new();
         for (image, at) in missing {
-            let plan = Plan::new(state, image, at)?;
-            if let Some((branch, point)) = plan.point() {
-                state.branches.hold(branch, point);
+            match Plan::new(state, image, at) {
+                Ok(plan) => {
+                    if let Some((branch, point)) = plan.point() {
+                        state.branches.hold(branch, point);
+                    }
+                    plans.push((image, at, plan));
+                }
+                Err(error) => give_up(image, error, lost)?,
             }
-            plans.push((image, at, plan));
         }
         Ok(plans)
     }
@@ -125,6 +134,7 @@ impl Store {
         &self,
         plans: Vec<(ImageId, Sequence, Plan)>,
         past: &mut KnownPast,
+        lost: &mut BTreeSet<ImageId>,
     ) -> Result<(), Error> {
         let log_past = LogPast {
             index: &self.core.index,
@@ -136,7 +146,10 @@ impl Store {
             let mut unheld = self.core.unheld.lock();
             unheld.extend(plan.point());
             drop(unheld);
-            past.0.push((image, at, then?));
+            match then {
+                Ok(then) => past.0.push((image, at, then)),
+                Err(error) => give_up(image, error, lost)?,
+            }
         }
         Ok(())
     }
@@ -158,6 +171,32 @@ impl Store {
     /// Up to which record of the peer's log everything is held here.
     pub fn applied(&self, peer: StoreId) -> Sequence {
         self.core.lock().applied(peer)
+    }
+}
+
+/// Notes that an earlier state cannot be had any more; any other error is one.
+fn give_up(image: ImageId, error: Error, lost: &mut BTreeSet<ImageId>) -> Result<(), Error> {
+    match error.kind {
+        // The records that led to it are trimmed, or nobody knows where they belong.
+        ErrorKind::NotFound | ErrorKind::Invalid => {
+            warn!(%image, %error, "what both sites had cannot be had any more");
+            lost.insert(image);
+            Ok(())
+        }
+        ErrorKind::Exists
+        | ErrorKind::Busy
+        | ErrorKind::NotPrimary
+        | ErrorKind::Fenced
+        | ErrorKind::Inconsistent
+        | ErrorKind::OutOfRange
+        | ErrorKind::NoSpace
+        | ErrorKind::Poisoned
+        | ErrorKind::Damaged
+        | ErrorKind::NoIndex
+        | ErrorKind::DamagedIndex
+        | ErrorKind::Closed
+        | ErrorKind::Locked
+        | ErrorKind::Io => Err(error),
     }
 }
 

@@ -334,6 +334,14 @@ fn learn(meta: &mut Option<ThenMeta>, plan: &Plan, change: &Change) {
                 meta.size = taken.meta.size;
             }
         }
+        Change::FallBack { images } => {
+            if let (Some(meta), Some(step)) = (meta, images.iter().find(|step| step.image == of)) {
+                meta.size = step.size.unwrap_or(meta.size);
+                if let Some(name) = &step.name {
+                    meta.name = name.clone();
+                }
+            }
+        }
         _ => {}
     }
 }

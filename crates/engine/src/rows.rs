@@ -1,7 +1,7 @@
 //! The rows in which the index remembers everything that is no block: written with each checkpoint,
 //! in the same transaction as the blocks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use firebrick_edge::Timestamp;
@@ -358,8 +358,13 @@ pub(crate) fn meta_at(
 }
 
 /// Rows about earlier times that nobody asks for any more: of each image all before the newest one
-/// at or before `oldest`, which is the first position that somebody may ask for.
-pub(crate) fn outdated(index: &Index, oldest: Option<Sequence>) -> Result<Vec<Row>, Error> {
+/// at or before `oldest`, which is the first position that somebody may ask for; and all of images
+/// that have no branch any more, of which nothing can be had.
+pub(crate) fn outdated(
+    index: &Index,
+    oldest: Option<Sequence>,
+    known: &BTreeSet<ImageId>,
+) -> Result<Vec<Row>, Error> {
     let mut rows = Vec::new();
     let mut former: Option<(ImageId, Vec<u8>)> = None;
     index.rows(THEN.as_bytes(), &mut |key, _| {
@@ -368,6 +373,10 @@ pub(crate) fn outdated(index: &Index, oldest: Option<Sequence>) -> Result<Vec<Ro
             rows.push((key.to_vec(), None));
             return Ok(());
         };
+        if !known.contains(&image) {
+            rows.push((key.to_vec(), None));
+            return Ok(());
+        }
         if let Some((of, former)) = former.take()
             && of == image
             && at <= oldest.0
@@ -400,3 +409,6 @@ fn image_of(key: &[u8]) -> Result<ImageId, Error> {
 fn damaged(why: &str) -> Error {
     Error::new(ErrorKind::Damaged, READ, why)
 }
+
+#[cfg(test)]
+mod tests;

@@ -255,10 +255,10 @@ impl State {
 }
 
 impl Ghost {
-    /// Whether the snapshot was there at one of the checkpoints.
+    /// Whether somebody may ask for a state in which the snapshot was there: any behind the first of
+    /// the checkpoints can be had.
     fn haunts(&self, kept: &[Sequence]) -> bool {
-        let first = kept.partition_point(|at| *at < self.snapshot.at);
-        kept.get(first).is_some_and(|at| *at < self.gone)
+        kept.first().is_some_and(|first| *first < self.gone)
     }
 }
 

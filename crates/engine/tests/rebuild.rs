@@ -515,3 +515,48 @@ fn progress_goes_through_all_phases() {
     assert_eq!(phases, all);
     assert_eq!(report.unwrap().snapshots, 1);
 }
+
+/// The record that made it smaller went with its segment; what it cut off lies in an older one.
+#[test]
+fn what_a_smaller_size_cut_off_does_not_come_back_with_a_new_index() {
+    let mut life = Life::new(0);
+    let store = life.open();
+    let (old, new) = (ImageId::random(), ImageId::random());
+    for (id, name) in [(old, "old"), (new, "new")] {
+        let image = NewImage {
+            id,
+            name: ImageName::new(name).unwrap(),
+            size: Bytes(200 * BLOCK_SIZE),
+            origin: None,
+            mirrored: false,
+        };
+        store.create_image(image).unwrap();
+    }
+    let write = |id, first: u64, count: usize| {
+        let data = vec![7; count * BLOCK];
+        let offset = first * BLOCK_SIZE;
+        let write = Write {
+            offset,
+            data: &data,
+        };
+        store.image(id).unwrap().write(&[write]).unwrap();
+    };
+    // The first segment stays, as most of it is needed.
+    write(old, 0, 200);
+    write(new, 0, 100);
+    store.resize_image(old, Bytes(190 * BLOCK_SIZE)).unwrap();
+    store.resize_image(old, Bytes(200 * BLOCK_SIZE)).unwrap();
+    write(new, 0, 100);
+    write(new, 0, 100);
+    write(new, 0, 100);
+    life.clean(&store);
+    assert!(life.freed > 0);
+    end(&mut life, store, 0);
+    life.rebuild().unwrap();
+    let store = life.open();
+    let mut found = vec![1; 200 * BLOCK];
+    store.image(old).unwrap().read(0, &mut found).unwrap();
+    let (kept, cut) = found.split_at(190 * BLOCK);
+    assert!(kept.iter().all(|byte| *byte == 7));
+    assert!(cut.iter().all(|byte| *byte == 0), "it came back");
+}

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use firebrick_edge::{Disk, RealDisk, SystemClock};
 use firebrick_engine::{ErrorKind, NewImage, PeerRecord, Refusal, Store, StoreOptions, Write};
 use firebrick_log::{Change, FrameRecord};
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, Role, Sequence, StoreId};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, Role, Sequence, SnapshotName, StoreId};
 use tempfile::TempDir;
 
 const BLOCK: usize = 4096;
@@ -236,4 +236,128 @@ fn a_lost_primary_returns_as_a_secondary_and_keeps_what_it_wrote_beyond() {
     a.remove_image(image).unwrap();
     pull(&a, &b, ALL);
     assert!(b.image(image).is_err(), "its end is mirrored too");
+}
+
+/// What it wrote behind the common position is nothing but data, which no record about the image
+/// mentions: the checkpoint must, as recovery does not read what lies before it.
+#[test]
+fn a_primary_that_forgot_nothing_over_a_restart_does_not_follow_with_what_it_wrote_alone() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    a.checkpoint().unwrap();
+    let common = a.head().sequence;
+    a.keep_from("b", common);
+    write(&a, image, 0, 7).unwrap();
+    a.checkpoint().unwrap();
+    let last = a.image(image).unwrap().info().last_change;
+    assert!(last > common);
+    drop(a);
+    let a = open(&one);
+    a.keep_from("b", common);
+    assert_eq!(a.image(image).unwrap().info().last_change, last);
+    pull(&a, &b, common);
+    b.promote(&[image], true).unwrap()[0].1.unwrap();
+    write(&b, image, 1, 2).unwrap();
+    pull(&b, &a, ALL);
+    assert_eq!([0, 1].map(|block| read(&a, image, block)), [1, 2]);
+    let kept = a.snapshots(image).unwrap();
+    assert_eq!(kept.len(), 1, "what it wrote alone is kept");
+    assert!(kept[0].divergent);
+    // It is at the common position now, and says so; also to whoever opens it next.
+    let now = |a: &Store| a.image(image).unwrap().info().last_change;
+    assert_eq!(now(&a), common);
+    a.close().unwrap();
+    drop(a);
+    let a = open(&one);
+    assert_eq!(now(&a), common);
+
+    // Home again, and lost again: only what was written at home since is divergent.
+    b.demote(&[image]).unwrap();
+    pull(&b, &a, ALL);
+    a.promote(&[image], false).unwrap()[0].1.unwrap();
+    pull(&a, &b, ALL);
+    b.promote(&[image], true).unwrap()[0].1.unwrap();
+    pull(&b, &a, ALL);
+    assert_eq!(a.snapshots(image).unwrap().len(), 1, "nothing new diverged");
+    assert_eq!([0, 1].map(|block| read(&a, image, block)), [1, 2]);
+}
+
+/// What both had was in a line that ended before any checkpoint was kept: nobody knows any more to
+/// what to return. The site must not be stuck with that for ever.
+#[test]
+fn a_primary_whose_common_state_is_gone_keeps_what_it_has_and_copies_the_image() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    let name = SnapshotName::new("snapshot").unwrap();
+    a.create_snapshot(image, name.clone()).unwrap();
+    a.roll_back(image, &name).unwrap();
+    write(&a, image, 0, 2).unwrap();
+    pull(&a, &b, ALL);
+    a.roll_back(image, &name).unwrap();
+    write(&a, image, 0, 3).unwrap();
+    b.promote(&[image], true).unwrap()[0].1.unwrap();
+    pull(&b, &a, ALL);
+    let info = a.image(image).unwrap().info();
+    assert_eq!(info.role, Role::Secondary);
+    assert!(!info.sync.is_consistent(), "it is copied");
+    let kept = a.images();
+    let kept = kept.iter().find(|kept| kept.id() != image).unwrap();
+    assert!(kept.info().name.as_str().starts_with("divergent-"));
+    assert_eq!(read(&a, kept.id(), 0), 3);
+}
+
+/// A snapshot that came and went between two checkpoints: the new primary has it, and says later what
+/// becomes of it.
+#[test]
+fn a_snapshot_that_was_removed_behind_the_common_position_comes_back() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    a.checkpoint().unwrap();
+    a.keep_from("b", a.durable().sequence);
+    a.checkpoint().unwrap();
+    let name = SnapshotName::new("short").unwrap();
+    a.create_snapshot(image, name.clone()).unwrap();
+    write(&a, image, 0, 2).unwrap();
+    pull(&a, &b, ALL);
+    a.remove_snapshot(image, &name).unwrap();
+    b.promote(&[image], true).unwrap()[0].1.unwrap();
+    pull(&b, &a, ALL);
+    let found = a.snapshots(image).unwrap();
+    let back = found.iter().find(|snapshot| snapshot.name == name).unwrap();
+    assert!(!back.divergent);
+    b.roll_back(image, &name).unwrap();
+    pull(&b, &a, ALL);
+    assert_eq!((read(&a, image, 0), read(&b, image, 0)), (1, 1));
+}
+
+/// What came behind the first common position is undone, the other size with it; who returns a second
+/// time must not read of it in the log and believe it.
+#[test]
+fn the_second_return_finds_the_size_that_the_first_one_left() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    pull(&a, &b, ALL);
+    a.resize_image(image, Bytes(8 * MIB)).unwrap();
+    b.promote(&[image], true).unwrap()[0].1.unwrap();
+    pull(&b, &a, ALL);
+    let size = |store: &Store| store.image(image).unwrap().size().0 / MIB;
+    assert_eq!(size(&a), 4);
+    b.demote(&[image]).unwrap();
+    pull(&b, &a, ALL);
+    a.promote(&[image], false).unwrap()[0].1.unwrap();
+    write(&a, image, 1, 2).unwrap();
+    pull(&a, &b, ALL);
+    write(&a, image, 1, 3).unwrap();
+    b.promote(&[image], true).unwrap()[0].1.unwrap();
+    pull(&b, &a, ALL);
+    assert_eq!((size(&a), size(&b)), (4, 4));
+    assert_eq!([0, 1].map(|block| read(&a, image, block)), [1, 2]);
 }

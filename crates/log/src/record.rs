@@ -92,6 +92,12 @@ pub struct FallBack {
     pub epoch: Epoch,
     /// The store of the new primary, which the image follows from here on.
     pub peer: StoreId,
+    /// Its size then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Bytes>,
+    /// Its name then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ImageName>,
 }
 
 /// A record that carries no block data. It is stored as JSON, so that old readers can name what they

@@ -342,7 +342,7 @@ fn checkpoint(
                 .range(at)
                 .map(|(at, packed)| (*at, *packed))
                 .collect();
-            match log.free(info.number) {
+            match machine.during(Phase::Free, || log.free(info.number)) {
                 Err(error) if matches!(error.kind, ErrorKind::Invalid(_)) => {}
                 freed => {
                     for (at, packed) in gone {

@@ -168,3 +168,42 @@ fn a_point_that_goes_is_swept_from_the_side_with_fewer_records() {
     branches.release(one, at(3100));
     assert_eq!(branches.garbage.sweeps, [(one, at(2000), at(3100))]);
 }
+
+/// Its records are in the log, and somebody may ask for what one of them left; no point shows it.
+#[test]
+fn a_branch_between_two_kept_checkpoints_is_found_as_long_as_the_first_is_kept() {
+    let mut branches = Branches::default();
+    let image = ImageId::random();
+    branches.keep(vec![at(5)]);
+    let between = branches.begin(image, at(6), None, Vec::new());
+    let next = branches.begin(image, at(9), None, Vec::new());
+    branches.end(between, at(9));
+    assert_eq!(branches.of_record(image, at(7)), Some(between));
+    branches.keep(vec![at(5), at(10)]);
+    assert_eq!(branches.of_record(image, at(7)), Some(between));
+    branches.keep(vec![at(10)]);
+    assert_eq!(branches.of_record(image, at(7)), None);
+    assert_eq!(branches.of_record(image, at(11)), Some(next));
+}
+
+/// Before its own first point such a branch is what it took over, which only the log says.
+#[test]
+fn what_a_branch_took_over_is_read_again_until_a_kept_checkpoint_shows_it() {
+    let mut branches = Branches::default();
+    let image = ImageId::random();
+    branches.keep(vec![at(5)]);
+    let one = branches.begin(image, at(1), None, Vec::new());
+    assert_eq!(branches.taken_from(), None);
+    let take = Take {
+        image,
+        behind: at(5),
+        upto: at(8),
+        blocks: 100,
+    };
+    branches.begin(image, at(10), Some(fork(one, 5)), vec![take]);
+    assert_eq!(branches.taken_from(), Some(at(5)));
+    branches.keep(vec![at(5), at(12)]);
+    assert_eq!(branches.taken_from(), Some(at(5)));
+    branches.keep(vec![at(12)]);
+    assert_eq!(branches.taken_from(), None);
+}

@@ -2,16 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use firebrick_engine::{Error, ErrorKind, Image, MapView, NewImage, NewOrigin, Store, Write};
-use firebrick_log::Checksum;
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, Sequence, SnapshotName};
+use firebrick_engine::{
+    Error, ErrorKind, Image, MapView, NewImage, NewOrigin, PeerRecord, Store, Write,
+};
+use firebrick_log::{Applied, Change, Checksum, Promotion};
+use firebrick_vocabulary::{
+    BLOCK_SIZE, Bytes, ImageId, ImageName, Role, Sequence, SnapshotName, StoreId,
+};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 
+/// The store of the peer that takes over now and then.
+const PEER: StoreId = StoreId(uuid::Uuid::from_u128(8));
 const BLOCK: usize = BLOCK_SIZE as usize;
 const IMAGES_MAX: usize = 5;
 const BLOCKS_MAX: usize = 40;
@@ -29,6 +35,8 @@ struct Modelled {
     name: String,
     content: Arc<Vec<u8>>,
     snapshots: BTreeMap<String, Arc<Vec<u8>>>,
+    /// Those of them that another site never had.
+    divergent: BTreeSet<String>,
 }
 
 /// One operation, with everything that was left to chance.
@@ -48,6 +56,18 @@ pub(crate) enum Step {
     ClonePast(NewImage, Arc<Vec<u8>>),
     /// The image becomes what it was at a record.
     Restore(ImageId, Sequence, Arc<Vec<u8>>),
+    /// A peer that had everything up to a record has been promoted without being asked: the image
+    /// becomes what it was then, and what it is goes under a snapshot.
+    FallBack(Box<Fallen>),
+}
+
+/// An image of a former primary that returns to what the new one had.
+#[derive(Clone, Debug)]
+pub(crate) struct Fallen {
+    image: ImageId,
+    to: Sequence,
+    then: Modelled,
+    kept: String,
 }
 
 fn snapshot_name(name: &str) -> SnapshotName {
@@ -82,7 +102,10 @@ impl Step {
             return Self::create(None, random);
         };
         let (id, len) = (*id, image.content.len());
-        let snapshot = image.snapshots.keys().choose(random).cloned();
+        // What is divergent stays: whether a snapshot that is gone was that, no model knows.
+        let known = image.snapshots.keys();
+        let known = known.filter(|name| !image.divergent.contains(*name));
+        let snapshot = known.choose(random).cloned();
         match (random.random_range(0..20), snapshot) {
             (0, _) if model.0.len() < IMAGES_MAX => Self::create(None, random),
             (1 | 2, snapshot) if model.0.len() < IMAGES_MAX => {
@@ -141,7 +164,8 @@ impl Step {
         });
         let (at, then) = within.choose(random)?;
         let content = Arc::clone(&then.0[&id].content);
-        if random.random() {
+        let is_mirrored = store.image(id).ok()?.info().mirrored;
+        if random.random() && !is_mirrored {
             return Some(Self::Restore(id, *at, content));
         }
         let Self::Create(mut new) = Self::create(None, random) else {
@@ -156,6 +180,31 @@ impl Step {
             new.size = Bytes(content.len() as u64);
         }
         (model.0.len() < IMAGES_MAX).then_some(Self::ClonePast(new, content))
+    }
+
+    /// The return of a former primary of an image; `None` where that has not changed since any record
+    /// that the peer may have had. It has all up to `from` for sure.
+    #[allow(dead_code, reason = "not every test that shares this has a peer")]
+    pub(crate) fn fall_back(
+        store: &Store,
+        id: ImageId,
+        past: &[(Sequence, Model)],
+        from: Sequence,
+        random: &mut StdRng,
+    ) -> Option<Self> {
+        let now = store.image(id).ok()?.info();
+        let sent = from..=store.durable().sequence;
+        let possible = past.iter().filter(|(at, model)| {
+            sent.contains(at) && *at < now.last_change && model.0.contains_key(&id)
+        });
+        let (to, then) = possible.choose(random)?;
+        let at = store.head().sequence.next();
+        Some(Self::FallBack(Box::new(Fallen {
+            image: id,
+            to: *to,
+            then: then.0[&id].clone(),
+            kept: format!("divergent-epoch-{}-from-{to}-at-{at}", now.epoch),
+        })))
     }
 
     /// Whether it wins room, so that it must be possible where there is none.
@@ -212,6 +261,7 @@ impl Step {
             }
             Self::Unsnapshot(id, name) => store.remove_snapshot(*id, &snapshot_name(name)),
             Self::RollBack(id, name) => store.roll_back(*id, &snapshot_name(name)),
+            Self::FallBack(fallen) => fallen.run(store),
         }
     }
 
@@ -243,9 +293,58 @@ impl Step {
                 let image = model.image(*id);
                 image.content = Arc::clone(&image.snapshots[name]);
             }
+            Self::FallBack(fallen) => fallen.change(model.image(fallen.image)),
         }
         vec![model]
     }
+}
+
+impl Fallen {
+    fn run(&self, store: &Store) -> Result<(), Error> {
+        let promotion = Promotion {
+            image: self.image,
+            epoch: store.image(self.image)?.info().epoch.next(),
+            origin: Some(Applied {
+                peer: store.id(),
+                sequence: self.to,
+            }),
+            forced: true,
+        };
+        let images = vec![promotion];
+        let records = [PeerRecord::Change(Change::Promote { images })];
+        let upto = store.applied(PEER).next();
+        store.apply(PEER, upto, &records).map(drop)
+    }
+
+    fn change(&self, image: &mut Modelled) {
+        let now = std::mem::replace(image, self.then.clone());
+        image
+            .snapshots
+            .retain(|name, _| !now.divergent.contains(name));
+        image.divergent.clear();
+        for (name, content) in now.snapshots {
+            if !image.snapshots.contains_key(&name) {
+                image.divergent.insert(name.clone());
+                image.snapshots.insert(name, content);
+            }
+        }
+        image.divergent.insert(self.kept.clone());
+        image.snapshots.insert(self.kept.clone(), now.content);
+    }
+}
+
+/// Makes the images primary here that follow the peer.
+#[allow(dead_code, reason = "not every test that shares this has a peer")]
+pub(crate) fn take_over(store: &Store) -> Result<(), Error> {
+    let images = store.images();
+    let following = images
+        .iter()
+        .filter(|image| image.info().role == Role::Secondary);
+    let ids: Vec<ImageId> = following.map(|image| image.id()).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    store.promote(&ids, true).map(drop)
 }
 
 impl Model {
@@ -273,6 +372,7 @@ impl Model {
             name: new.name.as_str().to_owned(),
             content,
             snapshots: BTreeMap::new(),
+            divergent: BTreeSet::new(),
         };
         self.0.insert(new.id, image);
     }
@@ -300,11 +400,13 @@ impl Model {
         contents.map(|(id, image)| (*id, Arc::clone(&image.content)))
     }
 
-    /// Snapshots of an image with what they hold, by name.
+    /// Snapshots of an image that a peer gets, with what they hold, by name.
     #[allow(dead_code, reason = "not every test that shares this asks")]
     pub(crate) fn snapshots(&self, id: ImageId) -> impl Iterator<Item = (&str, &Arc<Vec<u8>>)> {
-        let snapshots = self.0[&id].snapshots.iter();
-        snapshots.map(|(name, content)| (name.as_str(), content))
+        let image = &self.0[&id];
+        let shared = image.snapshots.iter();
+        let shared = shared.filter(|(name, _)| !image.divergent.contains(*name));
+        shared.map(|(name, content)| (name.as_str(), content))
     }
 
     /// What the store holds.
@@ -323,11 +425,15 @@ fn read(store: &Store, image: &Image) -> Result<Modelled, Error> {
     let mut content = vec![0xee; info.size.0 as usize];
     image.read(0, &mut content)?;
     let mut snapshots = BTreeMap::new();
-    for snapshot in store.copy_source(image.id())?.snapshots {
-        let content = read_map(store, &snapshot.map, snapshot.size.0 as usize)?;
+    let known = store.snapshots(image.id())?;
+    for snapshot in &known {
+        let map = store.snapshot_map(image.id(), &snapshot.name)?;
+        let content = read_map(store, &map, snapshot.size.0 as usize)?;
         snapshots.insert(snapshot.name.as_str().to_owned(), Arc::new(content));
     }
+    let divergent = known.iter().filter(|snapshot| snapshot.divergent);
     Ok(Modelled {
+        divergent: divergent.map(|it| it.name.as_str().to_owned()).collect(),
         name: info.name.as_str().to_owned(),
         content: Arc::new(content),
         snapshots,

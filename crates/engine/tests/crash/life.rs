@@ -1,15 +1,15 @@
 //! What happens in the life of a store: operations, and the work behind them.
 
 use std::io::ErrorKind::{Other, StorageFull};
-use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_engine::{Error, ErrorKind, NoSource, Retention, ScrubCursor, Store};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, MIB, Sequence};
 use rand::Rng;
 use rand::rngs::StdRng;
+use rand::seq::IteratorRandom;
 
-use crate::common::{Model, Step, read_map};
+use crate::common::{Model, Step, read_map, take_over};
 use crate::history::History;
 use crate::machine::{Held, Limit, Machine, PEER, Phase, add};
 
@@ -24,6 +24,9 @@ impl Machine {
 
     pub(crate) fn checkpoint(&self, store: &Store) -> Result<Option<()>, String> {
         let done = self.during(Phase::Checkpoint, || store.checkpoint());
+        if let Ok(position) = &done {
+            self.checkpointed.set(Some(position.sequence));
+        }
         self.blame_room(done.map(drop))
     }
 
@@ -77,7 +80,7 @@ impl Machine {
             {
                 break;
             }
-            let done = match random.random_range(0..120) {
+            let done = match random.random_range(0..122) {
                 chance if chance < often => {
                     let head = store.head().sequence;
                     let flushed = self.blame(self.flush(store, random))?;
@@ -109,6 +112,7 @@ impl Machine {
                 109..112 => self.follow(store, random)?,
                 112..115 => self.pass(store, random)?,
                 115..118 => self.back(store, history, random)?,
+                118..121 => self.fall_back(store, history, random)?,
                 _ => self.step(store, history, random)?,
             };
             if done.is_none() {
@@ -223,6 +227,8 @@ impl Machine {
                 Sequence(random.random_range(peer.0..=durable.0))
             };
             self.peer.set(Some(upto));
+            let reached = self.checkpointed.get().is_some_and(|at| at <= upto);
+            self.based.set(self.based.get() || reached);
             store.keep_from(PEER, upto);
         }
         Ok(Some(()))
@@ -257,6 +263,50 @@ impl Machine {
         }
     }
 
+    /// A peer takes over what it has, an image here falls back to that; and it is taken over again.
+    fn fall_back(
+        &self,
+        store: &Store,
+        history: &mut History,
+        random: &mut StdRng,
+    ) -> Result<Option<()>, String> {
+        let Some(from) = self.peer.get().filter(|_| self.based.get()) else {
+            return Ok(Some(()));
+        };
+        let images: Vec<_> = history.newest().contents().map(|(id, _)| id).collect();
+        let Some(id) = images.into_iter().choose(random) else {
+            return Ok(Some(()));
+        };
+        let fallen = self.fallen.borrow().get(&id).copied();
+        let from = from.max(fallen.unwrap_or_default());
+        let past = history.past();
+        let Some(step) = Step::fall_back(store, id, &past, from, random) else {
+            return Ok(Some(()));
+        };
+        add(&self.tally.fallen, 1);
+        let done = match self.carry_out(store, history, &step)? {
+            Some(()) => self.lead(store, history)?,
+            None => None,
+        };
+        self.fallen.borrow_mut().insert(id, store.head().sequence);
+        Ok(done)
+    }
+
+    /// Makes all images primary, so that guests can go on.
+    pub(crate) fn lead(&self, store: &Store, history: &mut History) -> Result<Option<()>, String> {
+        let before = store.head().sequence;
+        let done = match take_over(store) {
+            Err(error) if error.kind == ErrorKind::NoSpace && self.limit != Limit::None => Some(()),
+            done => self.blame_room(done)?,
+        };
+        if done.is_some() {
+            history.same(store.head().sequence);
+        } else {
+            history.cut(before, Vec::new());
+        }
+        Ok(done)
+    }
+
     fn step(
         &self,
         store: &Store,
@@ -281,6 +331,10 @@ impl Machine {
                 if head > before {
                     history.reached(head, states);
                 }
+                Ok(Some(()))
+            }
+            // There was no room to make it primary again.
+            Err(error) if error.kind == ErrorKind::NotPrimary && self.limit != Limit::None => {
                 Ok(Some(()))
             }
             Err(error) if error.kind == ErrorKind::NoSpace => {

@@ -1,22 +1,20 @@
 //! A machine with a store, whose power is cut and whose disk lies.
 
 use std::cell::{Cell, RefCell};
-use std::io::ErrorKind::{Other, StorageFull};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use firebrick_edge::Disk;
-use firebrick_engine::{
-    Error, ErrorKind, MapView, NoSource, Retention, ScrubCursor, Store, StoreOptions,
-};
+use firebrick_engine::{Error, ErrorKind, MapView, Retention, Store, StoreOptions};
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, MIB, Sequence, StoreId};
+use firebrick_vocabulary::{Bytes, ImageId, MIB, Sequence, StoreId};
 use rand::Rng;
 use rand::rngs::StdRng;
 use uuid::Uuid;
 
-use crate::common::{Model, Step, read_map};
+use crate::common::Model;
 use crate::history::History;
 
 const STORE: StoreId = StoreId(Uuid::from_u128(7));
@@ -85,6 +83,12 @@ pub(crate) struct Machine {
     phase: Arc<AtomicU8>,
     /// Up to where a peer has got the log.
     pub(crate) peer: Cell<Option<Sequence>>,
+    /// The last checkpoint.
+    pub(crate) checkpointed: Cell<Option<Sequence>>,
+    /// A checkpoint is kept that the peer has reached, so that an image can fall back.
+    pub(crate) based: Cell<bool>,
+    /// When images fell back: no peer comes back to what was before, as it followed on from there.
+    pub(crate) fallen: RefCell<BTreeMap<ImageId, Sequence>>,
     /// Syncs fail.
     pub(crate) failing: Cell<bool>,
     /// Writes fail for want of room.
@@ -105,6 +109,7 @@ pub(crate) struct Tally {
     pub(crate) refused: AtomicU64,
     pub(crate) returns: AtomicU64,
     pub(crate) looks: AtomicU64,
+    pub(crate) fallen: AtomicU64,
 }
 
 impl Of {
@@ -177,6 +182,9 @@ impl Machine {
             lie,
             phase: Arc::new(AtomicU8::new(0)),
             peer: Cell::new(peer),
+            checkpointed: Cell::new(None),
+            based: Cell::new(false),
+            fallen: RefCell::default(),
             failing: Cell::new(false),
             full: Cell::new(false),
             held: RefCell::default(),
@@ -213,6 +221,9 @@ impl Machine {
             clock: Arc::clone(&self.clock),
             phase: Arc::clone(&self.phase),
             peer: self.peer.clone(),
+            checkpointed: self.checkpointed.clone(),
+            based: self.based.clone(),
+            fallen: self.fallen.clone(),
             failing: self.failing.clone(),
             full: self.full.clone(),
             held: RefCell::default(),
@@ -293,6 +304,9 @@ impl Machine {
                 }
             }
         }
+        // What could be had of earlier times is lost with it.
+        self.checkpointed.set(None);
+        self.based.set(false);
         let clock = Arc::clone(&self.clock);
         let done = Store::rebuild_index(self.disk(), clock, self.options, &mut |_| {});
         self.blame_room(done.map(drop))
@@ -321,6 +335,6 @@ impl Machine {
             return Ok(None);
         };
         history.accept(store.head().sequence, &found)?;
-        Ok(Some(store))
+        Ok(self.lead(&store, history)?.map(|()| store))
     }
 }

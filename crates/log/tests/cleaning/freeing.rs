@@ -6,7 +6,7 @@ use firebrick_edge::Disk;
 use firebrick_log::{Error, ErrorKind, OpenOptions};
 use firebrick_vocabulary::Sequence;
 
-use crate::common::{Machine, Wanted, append};
+use crate::common::{Lie, Machine, Phase, Wanted, append};
 use crate::{MIB, begin, fill, is_invalid, numbers, pack, spares, walk};
 
 #[test]
@@ -214,4 +214,27 @@ fn the_number_of_a_spare_is_not_given_again() {
     assert_eq!(spares(&machine), 0, "its file is used again");
     assert!(now > former);
     assert_eq!(walk(&log, now).len(), 1);
+}
+
+/// A freed file gets one name and then another. A power cut that kept only the second change would
+/// leave it with its first name as well, and what is written by the one is read by the other.
+#[test]
+fn a_file_that_is_used_again_never_has_two_names() {
+    let two_names = |lie: Lie| {
+        (0..6).any(|stop| {
+            let (machine, log) = begin(OpenOptions::default());
+            fill(&log, 0, 3);
+            log.flush().unwrap();
+            log.trim(Sequence(3));
+            let machine = Machine::with(machine.disk, lie);
+            let files = machine.disk.list("segments").unwrap().len();
+            machine.during(Phase::Free, || log.free(2)).unwrap();
+            machine.disk.stop_after(stop);
+            drop(log.prepare_segment(Duration::ZERO));
+            let names = |seed| machine.disk.crash(seed).list("segments").unwrap().len();
+            (0..20).any(|seed| names(seed) > files)
+        })
+    };
+    assert!(!two_names(Lie::None));
+    assert!(two_names(Lie::Folder(Phase::Free, "segments")));
 }

@@ -49,6 +49,7 @@ pub(crate) enum Phase {
     Flush,
     Pack,
     SyncPacked,
+    Free,
 }
 
 /// Which syncs do nothing: those of files or folders whose name begins so, in that phase.
