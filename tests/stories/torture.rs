@@ -1,9 +1,10 @@
 //! `kill -9` of a site under load, again and again: what was flushed is there, in write order.
 
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use firebrick_tests::{Dev, Guest, until_some};
+use firebrick_tests::{Dev, Guest, run, tool, until_some};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
@@ -45,6 +46,63 @@ fn write_until_broken(disk: &mut Guest, from: u64, dice: &mut StdRng) -> (u64, u
     }
 }
 
+/// How many kills a story has: as the environment says, or as many as do not take long.
+fn kills(usual: u64) -> u64 {
+    let asked = std::env::var("FIREBRICK_ROUNDS").ok();
+    asked.map_or(usual, |asked| asked.parse().unwrap())
+}
+
+/// A job of fio on the export; checksums in its blocks say which of them are whole.
+fn fio(uri: &str, job: &[&str]) -> Command {
+    let mut fio = tool("fio");
+    fio.args(["--name=torture", "--ioengine=nbd", "--thread", "--size=16m"])
+        .args([
+            "--bs=4k",
+            "--verify=crc32c",
+            "--verify_fatal=1",
+            "--iodepth=16",
+        ])
+        .args([
+            "--norandommap",
+            "--verify_header_seed=0",
+            "--verify_write_sequence=0",
+        ])
+        .arg(format!("--uri={uri}"))
+        .args(job);
+    fio
+}
+
+/// Every block is one that fio wrote, whole, at any moment; and the site comes back every time.
+#[test]
+fn blocks_are_whole_after_kills_under_fio() {
+    let seed: u64 = rand::rng().random();
+    let mut dice = StdRng::seed_from_u64(seed);
+    let dev = Dev::start();
+    let api = dev.api();
+    let id = api.make_volume(&json!({"size": 1}));
+    let (_, uri) = api.attach(&id);
+    let back = || until_some("the export is back", 60, || Guest::open(&uri).ok()).close();
+    let whole = ["--rw=write", "--end_fsync=1"];
+    let _ = run(&mut fio(&uri, &whole)).ok();
+    for round in 0..kills(50) {
+        let random = format!("--randseed={}", dice.random::<u32>());
+        let mut load = fio(&uri, &["--rw=randwrite", "--fsync=8", "--do_verify=0"]);
+        load.args(["--time_based", "--runtime=600", &random]);
+        let load = load.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut load = load.spawn().unwrap();
+        thread::sleep(Duration::from_millis(dice.random_range(50..300)));
+        dev.kill_site("site-a");
+        // It may try again for ever.
+        load.kill().unwrap();
+        load.wait().unwrap();
+        dev.start_site("site-a");
+        back();
+        let checked = run(&mut fio(&uri, &["--rw=read", "--verify_only"]));
+        let why = &checked.stderr;
+        assert_eq!(checked.status, 0, "round {round}, seed {seed}: {why}");
+    }
+}
+
 #[test]
 fn what_was_flushed_survives_a_hundred_kills() {
     let seed: u64 = rand::rng().random();
@@ -55,7 +113,7 @@ fn what_was_flushed_survives_a_hundred_kills() {
     let id = api.make_volume(&json!({"size": 1, "volume_type": "replicated"}));
     let (_, uri) = api.attach(&id);
     let mut newest = 0;
-    for round in 0..100 {
+    for round in 0..kills(100) {
         let mut disk = until_some("the export is back", 60, || Guest::open(&uri).ok());
         let (answered, flushed) = thread::scope(|scope| {
             let delay = Duration::from_millis(dice.random_range(5..120));

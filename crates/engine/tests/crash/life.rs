@@ -334,9 +334,7 @@ impl Machine {
                 Ok(Some(()))
             }
             // There was no room to make it primary again.
-            Err(error) if error.kind == ErrorKind::NotPrimary && self.limit != Limit::None => {
-                Ok(Some(()))
-            }
+            Err(error) if error.kind == ErrorKind::NotPrimary => self.lead(store, history),
             Err(error) if error.kind == ErrorKind::NoSpace => {
                 add(&self.tally.refused, 1);
                 if self.limit == Limit::None && !self.full.get() {
