@@ -1,23 +1,24 @@
-//! The simulations of log, index and engine, with seeds that nobody has tried, for as long as one
-//! wants.
+//! The simulations of log, index and engine, with seeds that nobody has tried, and a real site that is
+//! killed under load, for as long as one wants.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::command::{Error, command, run as run_command};
+use crate::command::{Error, command, run as run_command, target};
 
-/// A simulation that takes its seeds from the environment.
+/// A simulation that takes its seeds from the environment; or a story that takes from there how often
+/// it kills.
 struct Simulation {
     package: &'static str,
-    /// The file of its tests.
+    /// The program of its tests.
     file: &'static str,
     test: &'static str,
     /// How many seeds are run at once: some seconds of work.
     rounds: u64,
 }
 
-const SIMULATIONS: [Simulation; 4] = [
+const SIMULATIONS: [Simulation; 6] = [
     Simulation {
         package: "firebrick_log",
         file: "crash",
@@ -42,7 +43,20 @@ const SIMULATIONS: [Simulation; 4] = [
         test: "after_any_crash_all_images_are_as_at_one_position_from_the_last_flush_on",
         rounds: 400,
     },
+    Simulation {
+        package: TESTS,
+        file: "stories",
+        test: "torture::what_was_flushed_survives_a_hundred_kills",
+        rounds: 20,
+    },
+    Simulation {
+        package: TESTS,
+        file: "stories",
+        test: "torture::blocks_are_whole_after_kills_under_fio",
+        rounds: 20,
+    },
 ];
+const TESTS: &str = "firebrick_tests";
 
 /// Runs them in turn until the time is over; fails where one of them has failed.
 pub(crate) fn run(minutes: u64) -> Result<(), Error> {
@@ -54,7 +68,9 @@ pub(crate) fn run(minutes: u64) -> Result<(), Error> {
         "--package=firebrick_log",
         "--package=firebrick_index",
         "--package=firebrick_engine",
+        "--package=firebrick_tests",
     ]))?;
+    run_command(command("cargo").args(["build", "--locked", "--package", "firebrick"]))?;
     let until = Instant::now() + Duration::from_secs(minutes.saturating_mul(60));
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     // Far from the seeds of the default runs, and from those of a moment ago.
@@ -76,7 +92,7 @@ pub(crate) fn run(minutes: u64) -> Result<(), Error> {
     }
     println!();
     for (test, rounds) in done {
-        println!("{rounds:>9} seeds of {test}");
+        println!("{rounds:>9} rounds of {test}");
     }
     println!("{} failures", failed.len());
     for why in &failed {
@@ -96,6 +112,7 @@ impl Simulation {
         cargo
             .args(["test", "--locked", "--quiet", "--package", self.package])
             .args(["--test", self.file, "--", "--exact", self.test])
+            .env("FIREBRICK_BIN", target().join("debug/firebrick"))
             .env("FIREBRICK_SEED", seed.to_string())
             .env("FIREBRICK_ROUNDS", self.rounds.to_string())
             .stdout(Stdio::piped())

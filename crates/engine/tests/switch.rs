@@ -11,6 +11,7 @@ use std::sync::Arc;
 use firebrick_edge::{Disk, RealDisk, SystemClock};
 use firebrick_engine::{ErrorKind, NewImage, PeerRecord, Refusal, Store, StoreOptions, Write};
 use firebrick_log::{Change, FrameRecord};
+use firebrick_simulate::SimulatedDisk;
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, Role, Sequence, SnapshotName, StoreId};
 use tempfile::TempDir;
 
@@ -360,4 +361,39 @@ fn the_second_return_finds_the_size_that_the_first_one_left() {
     pull(&b, &a, ALL);
     assert_eq!((size(&a), size(&b)), (4, 4));
     assert_eq!([0, 1].map(|block| read(&a, image, block)), [1, 2]);
+}
+
+/// Whether who is primary is as was said, after power cuts on a disk that syncs its segments or not.
+fn is_kept_over_power_cuts(syncs: bool, switch: fn(&Store, ImageId), role: Role) -> bool {
+    let disk = SimulatedDisk::new();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let options = StoreOptions {
+        segment_bytes: MIB,
+        ..StoreOptions::DEFAULT
+    };
+    Store::create(&shared, StoreId::random(), &options).unwrap();
+    let open = |disk| Store::open(disk, Arc::new(SystemClock::new()), options).unwrap();
+    let store = open(shared);
+    let image = mirrored(&store);
+    store.flush().unwrap();
+    disk.ignore_sync(move |name| !syncs && name.starts_with("segments/"));
+    switch(&store, image);
+    (0..20).all(|seed| {
+        let store = open(Arc::new(disk.crash(seed)));
+        let image = store.image(image);
+        image.is_ok_and(|image| image.info().role == role)
+    })
+}
+
+/// The other site is promoted on this word, and guests are sent there or here.
+#[test]
+fn who_is_primary_is_durable_before_it_is_said() {
+    let demote = |store: &Store, image| drop(store.demote(&[image]).unwrap());
+    let promote = |store: &Store, image| {
+        store.demote(&[image]).unwrap();
+        store.promote(&[image], false).unwrap()[0].1.unwrap();
+    };
+    assert!(is_kept_over_power_cuts(true, demote, Role::Secondary));
+    assert!(is_kept_over_power_cuts(true, promote, Role::Primary));
+    assert!(!is_kept_over_power_cuts(false, demote, Role::Secondary));
 }

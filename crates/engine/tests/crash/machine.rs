@@ -35,6 +35,7 @@ pub(crate) enum Phase {
     Flush,
     Clean,
     Scrub,
+    Rebuild,
 }
 
 /// Which files a lie is about.
@@ -308,7 +309,9 @@ impl Machine {
         self.checkpointed.set(None);
         self.based.set(false);
         let clock = Arc::clone(&self.clock);
-        let done = Store::rebuild_index(self.disk(), clock, self.options, &mut |_| {});
+        let done = self.during(Phase::Rebuild, || {
+            Store::rebuild_index(self.disk(), clock, self.options, &mut |_| {})
+        });
         self.blame_room(done.map(drop))
     }
 
