@@ -510,17 +510,6 @@ impl Branches {
         within.then_some(*id)
     }
 
-    /// The record before the first that some branch took over which began behind the first kept
-    /// checkpoint: who asks for what such a branch was before its own first point reads them again.
-    pub(crate) fn taken_from(&self) -> Option<Sequence> {
-        let first = *self.kept.first()?;
-        let takers = self.takers.values().flatten();
-        let lines = takers.filter_map(|id| self.lines.get(id));
-        let asked_for = lines.filter(|line| line.branch.since > first);
-        let takes = asked_for.flat_map(|line| &line.branch.takes);
-        takes.map(|take| take.behind).min()
-    }
-
     /// The newest point of the branch at or before `sequence`.
     pub(crate) fn point_at(&self, id: BranchId, sequence: Sequence) -> Option<Sequence> {
         let line = self.lines.get(&id)?;

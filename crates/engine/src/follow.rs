@@ -88,7 +88,9 @@ impl Store {
         mut past: KnownPast,
     ) -> Result<Position, Error> {
         admitted.extend(extra.map(Admitted::Change));
-        admitted.iter_mut().for_each(|it| it.describe(&past));
+        for it in &mut admitted {
+            it.describe(&past);
+        }
         if admitted.is_empty() {
             // Nothing of it concerns this store. The cursor alone is no record: two stores that
             // told each other how far they have read would never come to rest.

@@ -388,7 +388,9 @@ fn is_kept_over_power_cuts(syncs: bool, switch: fn(&Store, ImageId), role: Role)
 /// The other site is promoted on this word, and guests are sent there or here.
 #[test]
 fn who_is_primary_is_durable_before_it_is_said() {
-    let demote = |store: &Store, image| drop(store.demote(&[image]).unwrap());
+    let demote = |store: &Store, image| {
+        store.demote(&[image]).unwrap();
+    };
     let promote = |store: &Store, image| {
         store.demote(&[image]).unwrap();
         store.promote(&[image], false).unwrap()[0].1.unwrap();
