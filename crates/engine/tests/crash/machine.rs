@@ -35,7 +35,6 @@ pub(crate) enum Phase {
     Flush,
     Clean,
     Scrub,
-    Rebuild,
 }
 
 /// Which files a lie is about.
@@ -309,9 +308,7 @@ impl Machine {
         self.checkpointed.set(None);
         self.based.set(false);
         let clock = Arc::clone(&self.clock);
-        let done = self.during(Phase::Rebuild, || {
-            Store::rebuild_index(self.disk(), clock, self.options, &mut |_| {})
-        });
+        let done = Store::rebuild_index(self.disk(), clock, self.options, &mut |_| {});
         self.blame_room(done.map(drop))
     }
 
