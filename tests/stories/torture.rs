@@ -62,7 +62,7 @@ fn fio(uri: &str, job: &[&str]) -> Command {
             "--verify_fatal=1",
             "--iodepth=16",
         ])
-        .arg("--norandommap")
+        .args(["--norandommap", "--verify_state_save=0"])
         .arg(format!("--uri={uri}"))
         .args(job);
     fio
