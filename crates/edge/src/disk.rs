@@ -8,6 +8,9 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+/// What is written past the cache begins and ends at multiples of this in its file, in bytes.
+pub const PAGE: u64 = 4096;
+
 /// How much room the folder's file system has, in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct DiskSpace {
@@ -51,6 +54,12 @@ pub trait DiskFile: Send + Sync {
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool>;
     /// Writes all of `parts`, one behind the other, from `offset` on.
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
+    /// As [`Self::write_at`], for much that will hardly be read again soon: past the system's cache
+    /// where the file system can do that. `offset` and the sum of the lengths are multiples of
+    /// [`PAGE`].
+    fn write_around_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        self.write_at(parts, offset)
+    }
     /// Makes everything written before durable (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
     /// Drops what is cached of the file and has been written, so that the next read asks the disk:

@@ -5,10 +5,11 @@
 //! real ones ([`RealDisk`], [`SystemClock`]) add nothing but the system call; the faulty ones live
 //! in `simulate`. What it leans on: rustix, for system calls without `unsafe`.
 
+mod around;
 mod clock;
 mod disk;
 mod real_disk;
 
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use disk::{Disk, DiskFile, DiskLock, DiskSpace};
+pub use disk::{Disk, DiskFile, DiskLock, DiskSpace, PAGE};
 pub use real_disk::RealDisk;

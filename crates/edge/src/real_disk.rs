@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
 use rustix::io::{Errno, ReadWriteFlags};
 
+use crate::around::Around;
 use crate::disk::{Disk, DiskFile, DiskLock, DiskSpace};
 
 /// The most slices that one `pwritev` takes (`IOV_MAX`).
@@ -38,7 +39,17 @@ impl RealDisk {
     }
 }
 
-struct RealFile(File);
+struct RealFile {
+    file: File,
+    around: Around,
+}
+
+impl RealFile {
+    fn new(file: File) -> Arc<Self> {
+        let around = Around::default();
+        Arc::new(Self { file, around })
+    }
+}
 
 struct RealLock(#[allow(dead_code, reason = "the lock ends when the file closes")] File);
 
@@ -51,7 +62,7 @@ impl Disk for RealDisk {
             .write(true)
             .create_new(true)
             .open(self.path(name))?;
-        Ok(Arc::new(RealFile(file)))
+        Ok(RealFile::new(file))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
@@ -59,7 +70,7 @@ impl Disk for RealDisk {
             .read(true)
             .write(true)
             .open(self.path(name))?;
-        Ok(Arc::new(RealFile(file)))
+        Ok(RealFile::new(file))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -114,13 +125,13 @@ impl Disk for RealDisk {
 
 impl DiskFile for RealFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(buffer, offset)
+        self.file.read_exact_at(buffer, offset)
     }
 
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
         let len = buffer.len();
         let mut slices = [IoSliceMut::new(buffer)];
-        match rustix::io::preadv2(&self.0, &mut slices, offset, ReadWriteFlags::NOWAIT) {
+        match rustix::io::preadv2(&self.file, &mut slices, offset, ReadWriteFlags::NOWAIT) {
             Ok(read) => Ok(read == len),
             // A file system without RWF_NOWAIT answers OPNOTSUPP: then every read may wait.
             Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR) => Ok(false),
@@ -131,33 +142,40 @@ impl DiskFile for RealFile {
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
         let mut at = offset;
         for group in parts.chunks(SLICES_MAX) {
-            at += write_group(&self.0, group, at)?;
+            at += write_group(&self.file, group, at)?;
         }
         Ok(())
     }
 
+    fn write_around_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        if self.around.write(&self.file, parts, offset)? {
+            return Ok(());
+        }
+        self.write_at(parts, offset)
+    }
+
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn forget_cached(&self) -> io::Result<()> {
-        Ok(rustix::fs::fadvise(&self.0, 0, None, Advice::DontNeed)?)
+        Ok(rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed)?)
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, len) {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len) {
             Ok(()) => Ok(()),
-            Err(Errno::OPNOTSUPP) => self.0.set_len(len.max(self.0.metadata()?.len())),
+            Err(Errno::OPNOTSUPP) => self.file.set_len(len.max(self.file.metadata()?.len())),
             Err(error) => Err(error.into()),
         }
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 }
 

@@ -96,7 +96,7 @@ impl Store {
             || core.index.is_unfinished().unwrap_or(false)
             || core.scrubbed.lock().unwritten() >= core.options.checkpoint_bytes
             || {
-                let state = core.lock();
+                let state = core.glance();
                 state.changed.len() >= ROWS_MAX || state.branches.has_folds()
             };
         // Where room is scarce: what died since the last one can be cleaned only behind the next.

@@ -17,6 +17,7 @@ use crate::apply::{self, NoPast, Past, Stamp, Target};
 use crate::checkpoint::Progress;
 use crate::clean::Cleaning;
 use crate::error::{Error, ErrorKind};
+use crate::lanes::Lanes;
 use crate::scrub::{Noted, Rot};
 use crate::state::{ImageMeta, State};
 use crate::store::StoreOptions;
@@ -30,6 +31,7 @@ pub(crate) struct Core {
     pub(crate) options: StoreOptions,
     pub(crate) fenced: AtomicBool,
     pub(crate) state: Mutex<State>,
+    pub(crate) lanes: Lanes,
     /// From which record on somebody may ask for older states, by who they are.
     pub(crate) keep: Mutex<BTreeMap<String, Sequence>>,
     /// Points that nobody reads at any more, to be let go of under the commit lock.
@@ -43,7 +45,16 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// The commit lock, for who may change anything: waits for the large writes that are on their
+    /// way, and lets no more begin meanwhile.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        self.lanes.settle(&mut state);
+        state
+    }
+
+    /// The commit lock, for who only looks.
+    pub(crate) fn glance(&self) -> MutexGuard<'_, State> {
         self.state.lock()
     }
 

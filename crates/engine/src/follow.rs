@@ -162,7 +162,7 @@ impl Store {
 
     /// The images that follow `peer` and whose first copy is not complete.
     pub fn copying(&self, peer: StoreId) -> Vec<ImageId> {
-        let images = self.core.lock().images.clone();
+        let images = self.core.glance().images.clone();
         let copying = images.range(..).filter(|(_, cell)| {
             let meta = &cell.read().meta;
             meta.upstream == Some(peer) && !meta.sync.is_consistent()
@@ -172,7 +172,7 @@ impl Store {
 
     /// Up to which record of the peer's log everything is held here.
     pub fn applied(&self, peer: StoreId) -> Sequence {
-        self.core.lock().applied(peer)
+        self.core.glance().applied(peer)
     }
 }
 

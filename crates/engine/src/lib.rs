@@ -18,6 +18,7 @@ mod follow;
 mod image;
 mod images;
 mod io;
+mod lanes;
 mod lend;
 mod light;
 mod past;

@@ -100,6 +100,7 @@ impl Store {
     ) -> Result<RebuildReport, Error> {
         let open = OpenOptions {
             capacity: options.capacity,
+            around_min: options.around_bytes,
             ..OpenOptions::default()
         };
         let recovery = Log::open_with(Arc::clone(&disk), clock, open, || None)?;

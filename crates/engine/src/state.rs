@@ -16,6 +16,7 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
 use crate::branch::Branches;
+use crate::lanes::Traffic;
 use crate::light::Light;
 use crate::past::ThenMeta;
 use crate::shared::Shared;
@@ -51,6 +52,8 @@ pub(crate) struct State {
     pub(crate) changed: Changed,
     /// What images were at kept checkpoints that are not written yet: by image and record.
     pub(crate) then: BTreeMap<(ImageId, Sequence), ThenMeta>,
+    /// The large writes on their way.
+    pub(crate) traffic: Traffic,
 }
 
 /// What has changed since the last checkpoint.

@@ -17,6 +17,7 @@ use crate::clean::Cleaning;
 use crate::commit::Core;
 use crate::error::{Error, ErrorKind};
 use crate::image::Image;
+use crate::lanes::Lanes;
 use crate::past::LogPast;
 use crate::rows;
 use crate::scrub::Noted;
@@ -38,6 +39,8 @@ pub struct StoreOptions {
     pub retention: Retention,
     /// The most that the log may take, in bytes; `None` for what the file system has.
     pub capacity: Option<u64>,
+    /// Writes of that many bytes and more go past the system's cache, side by side.
+    pub around_bytes: u64,
 }
 
 impl StoreOptions {
@@ -49,6 +52,7 @@ impl StoreOptions {
         cache_bytes: 160 << 20,
         retention: Retention::None,
         capacity: None,
+        around_bytes: 256 << 10,
     };
 }
 
@@ -127,6 +131,7 @@ impl Store {
             options,
             fenced: AtomicBool::new(false),
             state: Mutex::new(state),
+            lanes: Lanes::default(),
             keep: Mutex::new(BTreeMap::new()),
             unheld: Mutex::new(Vec::new()),
             progress,
@@ -192,7 +197,7 @@ impl Store {
     /// Whether record `sequence` of the own log, which is about `image`, is one that peers get:
     /// one of a time in which the image was primary here and mirrored.
     pub fn sends(&self, image: ImageId, sequence: Sequence) -> bool {
-        self.core.lock().sends(image, sequence)
+        self.core.glance().sends(image, sequence)
     }
 
     /// Keeps older states reachable from record `sequence` on, for `who`.
@@ -213,7 +218,7 @@ impl Store {
         let disk = disk.map_err(|error| Error::io("look at the room of the store", &error))?;
         let room = core.log.room()?;
         let live = core.live_bytes()?;
-        let images = core.lock().images.clone();
+        let images = core.glance().images.clone();
         let provisioned: u64 = images.values().map(|cell| cell.read().meta.size.0).sum();
         Ok(Space {
             total: Bytes(core.options.capacity.unwrap_or(disk.total).min(disk.total)),
@@ -264,6 +269,7 @@ fn open(
     };
     let open = OpenOptions {
         capacity: options.capacity,
+        around_min: options.around_bytes,
         ..OpenOptions::default()
     };
     let recovery = Log::open_with(Arc::clone(disk), Arc::clone(clock), open, catalog)?;

@@ -82,10 +82,19 @@ impl Image {
                 })
             })
             .collect();
-        let mut state = self.core.lock();
-        for write in writes {
-            self.check(WRITE, write.offset, write.data.len() as u64)?;
+        let check = || {
+            let checked =
+                |write: &Write<'_>| self.check(WRITE, write.offset, write.data.len() as u64);
+            writes.iter().try_for_each(checked)
+        };
+        let len: usize = writes.iter().map(|write| write.data.len()).sum();
+        if len as u64 >= self.core.options.around_bytes
+            && self.core.write_beside(&batches, check)?
+        {
+            return Ok(());
         }
+        let mut state = self.core.lock();
+        check()?;
         self.append(&mut state, &batches)
     }
 

@@ -120,6 +120,9 @@ pub struct OpenOptions {
     pub spare_bytes_max: u64,
     /// The most segment files that are kept open only because they might be read again.
     pub open_files_max: usize,
+    /// From how many bytes of data on a frame goes past the system's cache. Less is written sooner
+    /// through the cache, and gathers there until the next flush.
+    pub around_min: u64,
 }
 
 impl Default for OpenOptions {
@@ -128,6 +131,7 @@ impl Default for OpenOptions {
             capacity: None,
             spare_bytes_max: GIB,
             open_files_max: 256,
+            around_min: 256 << 10,
         }
     }
 }

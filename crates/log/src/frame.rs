@@ -1,10 +1,16 @@
 //! How a frame is written: header, record table, padding, block data.
 //!
+//! The data ends with the frame, so how much padding there is follows from the lengths; that of much
+//! data reaches to the next page of the file, as only whole pages can be written past the system's
+//! cache.
+//!
 //! The header's checksum covers header and table, the table holds a checksum for each block, so a
 //! frame is whole exactly if all of them fit. Each header repeats the checksum of the frame before
 //! it: a frame that an earlier life of the log left behind never fits into the chain.
 
-use firebrick_edge::Timestamp;
+use std::io::{self, IoSlice};
+
+use firebrick_edge::{DiskFile, PAGE, Timestamp};
 use firebrick_vocabulary::{BLOCK_SIZE, Epoch, ImageId, Position, Sequence, StoreId};
 use uuid::Uuid;
 
@@ -73,39 +79,55 @@ pub(crate) struct Encoded {
     pub(crate) frame_len: u64,
 }
 
-/// Writes header, table and padding into `head` (cleared before); the data follows it on the disk.
-pub(crate) fn encode(
-    heading: &Heading,
-    entries: &[Entry<'_>],
-    head: &mut Vec<u8>,
-) -> Result<Encoded, Error> {
+/// Writes the table into `head` (cleared before), behind the place of the header; returns the bytes of
+/// the data that follow the head on the disk.
+pub(crate) fn table(entries: &[Entry<'_>], head: &mut Vec<u8>) -> Result<u64, Error> {
     head.clear();
     head.resize(HEADER_LEN, 0);
     let mut data_len = 0;
     for entry in entries {
         data_len += encode_entry(entry, head)?;
     }
-    seal(heading, entries.len(), data_len, head)
+    check(entries.len(), head.len(), data_len)?;
+    Ok(data_len)
 }
 
-/// Completes a head whose table has been written behind the place of the header.
+/// What every frame keeps to, by its records, the length of header and table, and that of the data.
+pub(crate) fn check(records: usize, len: usize, data_len: u64) -> Result<(), Error> {
+    let invalid = |why| Err(Error::new(ErrorKind::Invalid(why), "append to the log"));
+    let table_len = len - HEADER_LEN;
+    if records == 0 {
+        return invalid("a frame without records says nothing");
+    }
+    let frame_len = (len as u64).next_multiple_of(PAGE) + PAGE + data_len;
+    if frame_len > FRAME_MAX || table_len as u64 > u64::from(TABLE_MAX) {
+        return invalid("the frame is too long");
+    }
+    Ok(())
+}
+
+/// How long a head with `len` bytes of header and table is with its padding, in a frame that begins
+/// at `offset` and has `data_len` bytes of data, which go past the cache from `around_min` on.
+pub(crate) const fn padded(len: usize, data_len: u64, offset: u64, around_min: u64) -> u64 {
+    if data_len < around_min {
+        aligned(len as u64)
+    } else {
+        (offset + len as u64).next_multiple_of(PAGE) - offset
+    }
+}
+
+/// Completes a head whose table has been written behind the place of the header; `padded` is its
+/// length with padding.
 pub(crate) fn seal(
     heading: &Heading,
     records: usize,
+    padded: u64,
     data_len: u64,
     head: &mut Vec<u8>,
-) -> Result<Encoded, Error> {
-    const DOING: &str = "append to the log";
-    let invalid = |why| Error::new(ErrorKind::Invalid(why), DOING);
+) -> Encoded {
     let table_len = head.len() - HEADER_LEN;
-    head.resize(aligned(head.len() as u64) as usize, 0);
+    head.resize(padded as usize, 0);
     let frame_len = head.len() as u64 + data_len;
-    if records == 0 {
-        return Err(invalid("a frame without records says nothing"));
-    }
-    if frame_len > FRAME_MAX || table_len as u64 > u64::from(TABLE_MAX) {
-        return Err(invalid("the frame is too long"));
-    }
     head[..4].copy_from_slice(MAGIC);
     head[4..6].copy_from_slice(&VERSION.to_le_bytes());
     head[8..12].copy_from_slice(&(table_len as u32).to_le_bytes());
@@ -126,10 +148,42 @@ pub(crate) fn seal(
     head[88..96].copy_from_slice(&heading.durable.0.to_le_bytes());
     let checksum = sum(&head[..HEADER_LEN + table_len]);
     head[CHECKSUM_AT..HEADER_LEN].copy_from_slice(&checksum.0.to_le_bytes());
-    Ok(Encoded {
+    Encoded {
         checksum,
         frame_len,
-    })
+    }
+}
+
+/// The data of a frame.
+pub(crate) fn data<'a>(entries: &'a [Entry<'_>]) -> Vec<IoSlice<'a>> {
+    let batches = entries.iter().filter_map(|entry| match entry {
+        Entry::Data(batch) => Some(batch.data),
+        Entry::Discard { .. } | Entry::Change(_) => None,
+    });
+    batches.flatten().map(|slice| IoSlice::new(slice)).collect()
+}
+
+/// Writes a frame at `offset`, its data past the system's cache from `around_min` bytes on.
+pub(crate) fn write(
+    file: &dyn DiskFile,
+    head: &[u8],
+    data: &[IoSlice<'_>],
+    offset: u64,
+    around_min: u64,
+) -> io::Result<()> {
+    let data_at = offset + head.len() as u64;
+    let data_len: usize = data.iter().map(|slice| slice.len()).sum();
+    if (data_len as u64) < around_min || !data_at.is_multiple_of(PAGE) {
+        let mut parts = Vec::with_capacity(1 + data.len());
+        parts.push(IoSlice::new(head));
+        parts.extend_from_slice(data);
+        return file.write_at(&parts, offset);
+    }
+    // Pages written past the cache must not be shared with what goes through it: the data ends at
+    // the end of a page, as it is whole blocks. The head comes last, so that after the death of the
+    // process alone the data of a frame that is there is there, too.
+    file.write_around_at(data, data_at)?;
+    file.write_at(&[IoSlice::new(head)], offset)
 }
 
 /// The checksum of header and table, whose own place is left out.
@@ -229,20 +283,30 @@ impl FrameHeader {
         self.first.plus(self.count as u64)
     }
 
+    /// Where the data begins, `blocks` long, of a frame at `offset` of `segment`; `None` where that
+    /// does not fit the lengths in the header.
+    pub(crate) fn data_at(&self, segment: u32, offset: u64, blocks: u64) -> Option<Location> {
+        let frame_len = u64::from(self.frame_len);
+        let head_len = frame_len.checked_sub(blocks.checked_mul(BLOCK_SIZE)?)?;
+        let least = aligned(self.head_len() as u64);
+        let fits = head_len >= least && head_len - least < PAGE;
+        fits.then(|| Location {
+            segment,
+            unit: ((offset + head_len) / ALIGNMENT) as u32,
+        })
+    }
+
     /// The records of a frame that begins at `offset` of `segment`; `None` where the table makes no
     /// sense (which a fitting checksum rules out, short of a newer release's records).
     pub(crate) fn records(&self, table: &[u8], segment: u32, offset: u64) -> Option<Frame> {
-        let mut at = Location {
-            segment,
-            unit: ((offset + aligned(self.head_len() as u64)) / ALIGNMENT) as u32,
-        };
+        let blocks = count_blocks(table)?;
+        let mut at = self.data_at(segment, offset, blocks)?;
         let mut rest = table;
         let mut records = Vec::with_capacity((self.count as usize).min(table.len() / CHANGE_LEN));
         while !rest.is_empty() {
             records.push(decode_record(&mut rest, &mut at)?);
         }
-        let end = at.offset() - offset;
-        (records.len() == self.count as usize && end == u64::from(self.frame_len)).then(|| Frame {
+        (records.len() == self.count as usize).then(|| Frame {
             first: self.first,
             position: Position {
                 epoch: self.epoch,
@@ -253,6 +317,30 @@ impl FrameHeader {
             records,
         })
     }
+}
+
+/// The blocks of all records of a table.
+fn count_blocks(table: &[u8]) -> Option<u64> {
+    let mut rest = table;
+    let mut blocks = 0;
+    while let Some(kind) = rest.first() {
+        match *kind {
+            DATA => {
+                let head = take(&mut rest, DATA_LEN)?;
+                take(&mut rest, u32_at(head, 4) as usize * 4)?;
+                blocks += u64::from(u32_at(head, 4));
+            }
+            DISCARD => {
+                take(&mut rest, DISCARD_LEN)?;
+            }
+            CHANGE => {
+                let head = take(&mut rest, CHANGE_LEN)?;
+                take(&mut rest, u32_at(head, 4) as usize)?;
+            }
+            _ => return None,
+        }
+    }
+    Some(blocks)
 }
 
 fn decode_record(rest: &mut &[u8], at: &mut Location) -> Option<FrameRecord> {

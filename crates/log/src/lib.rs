@@ -23,6 +23,7 @@ mod packer;
 mod reader;
 mod record;
 mod recovery;
+mod reserve;
 mod segment;
 mod segments;
 mod superblock;
@@ -38,3 +39,4 @@ pub use moved::{DamagedBlock, Moved, MovedDiscard, Verified, Walked, WalkedBlock
 pub use reader::Reader;
 pub use record::{Applied, Change, Checksum, FallBack, ImageOrigin, Location, Promotion};
 pub use recovery::{Recovery, Tail};
+pub use reserve::Reserved;

@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
@@ -13,7 +14,7 @@ use crate::catalog::{Catalog, SegmentKind, Usage};
 use crate::entry::{Appended, Entry, LogOptions, OpenOptions};
 use crate::error::{Error, ErrorKind};
 use crate::flush::{Flusher, Unsynced};
-use crate::frame::{self, Heading};
+use crate::frame::{self, Encoded, Heading};
 use crate::packer::Packer;
 use crate::reader::Reader;
 use crate::record::{Applied, Checksum, Location};
@@ -38,6 +39,9 @@ pub(crate) struct Shared {
     pub(crate) head: Mutex<Position>,
     pub(crate) grown: Condvar,
     pub(crate) flusher: Flusher,
+    /// The bytes of all frames appended since the log was opened.
+    pub(crate) bytes: AtomicU64,
+    pub(crate) around_min: u64,
     pub(crate) supply: Supply,
     pub(crate) packer: Mutex<Packer>,
     /// Held by whoever makes packed segments durable.
@@ -61,7 +65,8 @@ pub(crate) struct Writer {
     pub(crate) dirty: bool,
     /// Older segments with such frames.
     pub(crate) unsynced: Vec<Arc<dyn DiskFile>>,
-    pub(crate) bytes: u64,
+    /// Frames that have their place and are being written: nothing else is appended meanwhile.
+    pub(crate) reserved: u32,
     pub(crate) ahead: Ahead,
     /// Reused for the head of each frame.
     pub(crate) head: Vec<u8>,
@@ -150,18 +155,12 @@ impl Log {
             Right::Reserve
         };
         let mut writer = shared.writer.lock();
+        if writer.reserved > 0 {
+            let why = "frames are being written side by side";
+            return Err(Error::new(ErrorKind::Invalid(why), "append to the log"));
+        }
         shared.may_append(&mut writer, right)?;
-        let time = shared.clock.now();
-        let heading = Heading {
-            store: shared.store,
-            epoch: writer.epoch,
-            first: writer.next,
-            chain: writer.chain,
-            time,
-            applied,
-            durable: shared.flusher.durable().sequence,
-            packed: false,
-        };
+        let heading = shared.heading(&writer, applied);
         let mut head = std::mem::take(&mut writer.head);
         let appended = shared.append_frame(&mut writer, entries, &heading, right, &mut head);
         writer.head = head;
@@ -240,7 +239,7 @@ impl Log {
 
     /// The bytes of all frames appended since the log was opened.
     pub fn bytes_appended(&self) -> u64 {
-        self.shared.writer.lock().bytes
+        self.shared.bytes.load(Ordering::Relaxed)
     }
 
     /// Makes the next segment ahead of its use, so that no append has to wait for it: waits until the
@@ -268,8 +267,41 @@ fn unreadable(at: Location, error: std::io::Error) -> Error {
     Error::io(DOING, error)
 }
 
+impl Writer {
+    /// Where the next frame goes, if its head is `padded` bytes long.
+    pub(crate) fn place(&self, entries: &[Entry<'_>], heading: &Heading, padded: u64) -> Appended {
+        let mut locations = Vec::new();
+        let mut at = self.offset + padded;
+        for entry in entries {
+            if let Entry::Data(batch) = entry {
+                locations.push(Location {
+                    segment: self.segment.number,
+                    unit: (at / ALIGNMENT) as u32,
+                });
+                at += batch.checksums.len() as u64 * BLOCK_SIZE;
+            }
+        }
+        Appended {
+            first: self.next,
+            position: Position {
+                epoch: self.epoch,
+                sequence: Sequence(self.next.0 + entries.len() as u64 - 1),
+            },
+            time: heading.time,
+            locations,
+        }
+    }
+
+    /// The next frame follows on this one.
+    pub(crate) fn pass(&mut self, encoded: &Encoded, records: usize) {
+        self.offset += encoded.frame_len;
+        self.next = self.next.plus(records as u64);
+        self.chain = encoded.checksum;
+    }
+}
+
 impl Shared {
-    fn may_append(&self, writer: &mut Writer, right: Right) -> Result<(), Error> {
+    pub(crate) fn may_append(&self, writer: &mut Writer, right: Right) -> Result<(), Error> {
         const DOING: &str = "append to the log";
         if writer.lock.is_none() {
             return Err(Error::new(ErrorKind::Closed, DOING));
@@ -282,6 +314,20 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// What the next frame's header says.
+    pub(crate) fn heading(&self, writer: &Writer, applied: Option<Applied>) -> Heading {
+        Heading {
+            store: self.store,
+            epoch: writer.epoch,
+            first: writer.next,
+            chain: writer.chain,
+            time: self.clock.now(),
+            applied,
+            durable: self.flusher.durable().sequence,
+            packed: false,
+        }
     }
 
     /// Fails once something was refused of which nobody knows what it left.
@@ -300,56 +346,29 @@ impl Shared {
         right: Right,
         head: &mut Vec<u8>,
     ) -> Result<Appended, Error> {
-        let encoded = frame::encode(heading, entries, head)?;
-        if writer.offset + encoded.frame_len > writer.segment.len() {
-            self.next_segment(writer, encoded.frame_len, right)?;
+        let data_len = frame::table(entries, head)?;
+        let around = self.around_min;
+        let mut padded = frame::padded(head.len(), data_len, writer.offset, around);
+        if writer.offset + padded + data_len > writer.segment.len() {
+            padded = frame::padded(head.len(), data_len, HEADER_LEN, around);
+            self.next_segment(writer, padded + data_len, right)?;
         }
-        let mut parts = vec![IoSlice::new(head)];
-        let mut locations = Vec::new();
-        let mut blocks = 0;
-        let mut at = writer.offset + head.len() as u64;
-        for entry in entries {
-            if let Entry::Data(batch) = entry {
-                let unit = (at / ALIGNMENT) as u32;
-                locations.push(Location {
-                    segment: writer.segment.number,
-                    unit,
-                });
-                parts.extend(batch.data.iter().map(|slice| IoSlice::new(slice)));
-                blocks += batch.checksums.len() as u64;
-                at += batch.checksums.len() as u64 * BLOCK_SIZE;
-            }
-        }
-        if let Err(error) = writer.file.write_at(&parts, writer.offset) {
+        let encoded = frame::seal(heading, entries.len(), padded, data_len, head);
+        let placed = writer.place(entries, heading, padded);
+        let data = frame::data(entries);
+        if let Err(error) = frame::write(&*writer.file, head, &data, writer.offset, around) {
             // What a full file system left of the frame, the next one overwrites.
             writer.remains = true;
             return Err(Error::io("append to the log", error));
         }
         writer.remains = false;
         writer.dirty = true;
-        let first = writer.next;
-        writer.offset += encoded.frame_len;
-        writer.next = first.plus(entries.len() as u64);
-        writer.chain = encoded.checksum;
-        writer.bytes += encoded.frame_len;
-        let sequence = Sequence(writer.next.0 - 1);
-        let position = Position {
-            epoch: writer.epoch,
-            sequence,
-        };
-        let usage = writer.segment.usage().unwrap_or_default();
-        writer.segment.set_usage(Usage {
-            bytes: writer.offset,
-            blocks: usage.blocks + blocks,
-            last: sequence,
-            time: heading.time,
-        });
-        Ok(Appended {
-            first,
-            position,
-            time: heading.time,
-            locations,
-        })
+        writer.pass(&encoded, entries.len());
+        self.bytes.fetch_add(encoded.frame_len, Ordering::Relaxed);
+        writer
+            .segment
+            .fill(writer.offset, data_len / BLOCK_SIZE, &placed);
+        Ok(placed)
     }
 
     /// What remains of a frame for which there was no room may have a whole head. The next frame goes
@@ -419,12 +438,12 @@ impl Shared {
             let Writer {
                 ahead,
                 file,
-                bytes,
                 offset,
                 segment,
                 ..
             } = &mut *writer;
-            ahead.before_flush(&**file, *bytes, *offset, segment.len());
+            let bytes = self.bytes.load(Ordering::Relaxed);
+            ahead.before_flush(&**file, bytes, *offset, segment.len());
             files.push(Arc::clone(file));
         }
         // Published under the writer's lock: nothing behind it has been written.

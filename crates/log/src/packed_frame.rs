@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind};
 use crate::frame::{self, Encoded, FrameHeader, HEADER_LEN, Heading, take, uuid_at};
 use crate::moved::{Moved, MovedDiscard, WalkedBlock, WalkedRecord};
 use crate::record::{Checksum, Location};
-use crate::segment::{ALIGNMENT, aligned, u32_at, u64_at};
+use crate::segment::{u32_at, u64_at};
 
 const MOVED: u8 = 4;
 const MOVED_DISCARD: u8 = 5;
@@ -14,12 +14,13 @@ const MOVED_LEN: usize = 24;
 const BLOCK_LEN: usize = 28;
 const DISCARD_LEN: usize = 48;
 
-/// Writes header, table and padding into `head` (cleared before); the blocks follow it on the disk.
-/// Neighbours of one image share a record.
+/// Writes header, table and padding into `head` (cleared before) for a frame that begins at `offset`;
+/// the blocks follow it on the disk. Neighbours of one image share a record.
 pub(crate) fn encode(
     heading: &Heading,
     blocks: &[Moved<'_>],
     discards: &[MovedDiscard],
+    (offset, around_min): (u64, u64),
     head: &mut Vec<u8>,
 ) -> Result<Encoded, Error> {
     head.clear();
@@ -49,7 +50,10 @@ pub(crate) fn encode(
         head.extend_from_slice(&discard.blocks.to_le_bytes());
         head.extend_from_slice(&discard.birth.0.to_le_bytes());
     }
-    frame::seal(heading, records, blocks.len() as u64 * BLOCK_SIZE, head)
+    let data_len = blocks.len() as u64 * BLOCK_SIZE;
+    frame::check(records, head.len(), data_len)?;
+    let padded = frame::padded(head.len(), data_len, offset, around_min);
+    Ok(frame::seal(heading, records, padded, data_len, head))
 }
 
 /// The records of a packed frame that begins at `offset` of `segment`; `None` where its table makes
@@ -60,18 +64,33 @@ pub(crate) fn decode(
     segment: u32,
     offset: u64,
 ) -> Option<Vec<WalkedRecord>> {
-    let mut at = Location {
-        segment,
-        unit: ((offset + aligned(header.head_len() as u64)) / ALIGNMENT) as u32,
-    };
+    let mut at = header.data_at(segment, offset, count_blocks(table)?)?;
     let mut rest = table;
     let mut records = Vec::new();
     while !rest.is_empty() {
         records.push(decode_record(&mut rest, &mut at)?);
     }
-    let end = at.offset() - offset;
-    let fits = records.len() == header.count as usize && end == u64::from(header.frame_len);
-    fits.then_some(records)
+    (records.len() == header.count as usize).then_some(records)
+}
+
+/// The blocks of all records of a table.
+fn count_blocks(table: &[u8]) -> Option<u64> {
+    let mut rest = table;
+    let mut blocks = 0;
+    while let Some(kind) = rest.first() {
+        match *kind {
+            MOVED => {
+                let head = take(&mut rest, MOVED_LEN)?;
+                take(&mut rest, u32_at(head, 4) as usize * BLOCK_LEN)?;
+                blocks += u64::from(u32_at(head, 4));
+            }
+            MOVED_DISCARD => {
+                take(&mut rest, DISCARD_LEN)?;
+            }
+            _ => return None,
+        }
+    }
+    Some(blocks)
 }
 
 fn decode_record(rest: &mut &[u8], at: &mut Location) -> Option<WalkedRecord> {

@@ -8,7 +8,7 @@ use firebrick_vocabulary::{Epoch, Sequence};
 
 use crate::catalog::{SegmentKind, Usage};
 use crate::error::{Error, ErrorKind};
-use crate::frame::{Encoded, Heading};
+use crate::frame::{self, Encoded, Heading};
 use crate::log::{Log, Shared};
 use crate::moved::{Moved, MovedDiscard};
 use crate::packed_frame;
@@ -127,7 +127,9 @@ impl Shared {
             durable: self.flusher.durable().sequence,
             packed: true,
         };
-        let mut encoded = packed_frame::encode(&heading, blocks, discards, head)?;
+        let offset = current.map_or(HEADER_LEN, |current| current.offset);
+        let mut encoded =
+            packed_frame::encode(&heading, blocks, discards, (offset, self.around_min), head)?;
         let fits = current
             .is_some_and(|current| current.offset + encoded.frame_len <= current.segment.len());
         if !fits {
@@ -139,9 +141,16 @@ impl Shared {
         if !fits {
             heading.first = Sequence(current.segment.number.into());
             heading.chain = current.chain;
-            encoded = packed_frame::encode(&heading, blocks, discards, head)?;
+            let offset = (current.offset, self.around_min);
+            encoded = packed_frame::encode(&heading, blocks, discards, offset, head)?;
         }
-        current.write(head, blocks, discards, &heading, &encoded)
+        current.write(
+            (head, self.around_min),
+            blocks,
+            discards,
+            &heading,
+            &encoded,
+        )
     }
 
     fn next_packed(&self, packer: &mut Packer, frame_len: u64) -> Result<(), Error> {
@@ -191,15 +200,17 @@ impl Shared {
 impl Current {
     fn write(
         &mut self,
-        head: &[u8],
+        (head, around_min): (&[u8], u64),
         blocks: &[Moved<'_>],
         discards: &[MovedDiscard],
         heading: &Heading,
         encoded: &Encoded,
     ) -> Result<Vec<Location>, Error> {
-        let mut parts = vec![IoSlice::new(head)];
-        parts.extend(blocks.iter().map(|moved| IoSlice::new(moved.data)));
-        if let Err(error) = self.file.write_at(&parts, self.offset) {
+        let data: Vec<_> = blocks
+            .iter()
+            .map(|moved| IoSlice::new(moved.data))
+            .collect();
+        if let Err(error) = frame::write(&*self.file, head, &data, self.offset, around_min) {
             self.remains = true;
             return Err(Error::io(DOING, error));
         }

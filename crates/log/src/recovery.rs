@@ -5,6 +5,7 @@
 //! later header says so, and then the store is damaged and nothing is touched.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
 use firebrick_vocabulary::{Epoch, Position, Sequence, StoreId};
@@ -213,7 +214,7 @@ impl Recovery {
             guests: supply.guests_fit()?,
             dirty: false,
             unsynced: Vec::new(),
-            bytes: 0,
+            reserved: 0,
             ahead: Ahead::new(tail.offset),
             head: Vec::new(),
             lock: Some(self.lock),
@@ -239,6 +240,8 @@ impl Recovery {
             head: Mutex::new(head),
             grown: Condvar::new(),
             flusher: Flusher::new(head),
+            bytes: AtomicU64::new(0),
+            around_min: self.options.around_min,
             supply,
             packer: Mutex::default(),
             packed_sync: Mutex::default(),

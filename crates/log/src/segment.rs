@@ -14,6 +14,7 @@ use firebrick_vocabulary::{Epoch, Sequence, StoreId};
 use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::{SegmentInfo, SegmentKind, Usage};
+use crate::entry::Appended;
 use crate::error::Error;
 use crate::files::Files;
 use crate::record::Checksum;
@@ -228,6 +229,17 @@ impl Segment {
 
     pub(crate) fn usage(&self) -> Option<Usage> {
         *self.usage.lock()
+    }
+
+    /// A frame with `blocks` blocks ends at `end`.
+    pub(crate) fn fill(&self, end: u64, blocks: u64, appended: &Appended) {
+        let mut usage = self.usage.lock();
+        *usage = Some(Usage {
+            bytes: end,
+            blocks: usage.unwrap_or_default().blocks + blocks,
+            last: appended.position.sequence,
+            time: appended.time,
+        });
     }
 
     pub(crate) fn set_usage(&self, usage: Usage) {

@@ -65,6 +65,7 @@ impl Model {
 
     fn options(random: &mut StdRng) -> OpenOptions {
         OpenOptions {
+            around_min: 8 << 10,
             capacity: Some(CAPACITY),
             spare_bytes_max: random.random_range(0..5) << 20,
             open_files_max: random.random_range(1..4),

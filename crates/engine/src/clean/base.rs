@@ -22,7 +22,7 @@ impl Core {
             Some(usage) => usage.last,
             None => self.log.measure(segment.number)?.last,
         };
-        if last <= self.lock().base {
+        if last <= self.glance().base {
             return Ok(true);
         }
         let base = self.write_base()?;
@@ -34,7 +34,7 @@ impl Core {
         // So that all rows are those of one checkpoint.
         let running = self.progress.pause();
         let at = self.progress.position();
-        let base = self.lock().base;
+        let base = self.glance().base;
         if at <= base {
             return Ok(base);
         }

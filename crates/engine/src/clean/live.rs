@@ -82,6 +82,6 @@ impl Core {
     }
 
     fn witnesses(&self, image: ImageId, birth: Sequence) -> Vec<View> {
-        self.lock().branches.witnesses(image, birth)
+        self.glance().branches.witnesses(image, birth)
     }
 }

@@ -23,6 +23,7 @@ pub(crate) const OPTIONS: StoreOptions = StoreOptions {
     segment_bytes: MIB,
     checkpoint_bytes: 64 * MIB,
     cache_bytes: 1 << 20,
+    around_bytes: 8 << 10,
     ..StoreOptions::DEFAULT
 };
 

@@ -55,6 +55,7 @@ fn options(conf: &SiteConf) -> StoreOptions {
         cache_bytes: conf.index_cache.get() as usize,
         retention: conf.retention,
         capacity: conf.capacity.map(Bytes::get),
+        ..StoreOptions::DEFAULT
     }
 }
 

@@ -1,0 +1,191 @@
+//! Writing past the system's cache.
+//!
+//! For each page that goes through its cache, the system has to find memory and later writes it out
+//! on its own; past it, the disk takes the data straight from the buffer, which costs a fraction of the
+//! time. In turn, places, lengths and the memory itself must be aligned: what is not is copied into a
+//! buffer that is.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use crate::disk::PAGE;
+
+/// How much is copied at once where memory is not aligned, in bytes.
+const BOUNCE: usize = 1 << 20;
+/// How many buffers for that are kept.
+const BOUNCES_MAX: usize = 4;
+const ALIGN: usize = PAGE as usize;
+
+/// A second handle of a file, made when it is needed first.
+#[derive(Debug, Default)]
+pub(crate) struct Around {
+    handle: OnceLock<Option<File>>,
+    /// The file system has refused such a write.
+    refused: AtomicBool,
+}
+
+/// Buffers for what is not aligned, which nobody uses at the moment.
+static BOUNCES: Mutex<Vec<Aligned>> = Mutex::new(Vec::new());
+
+/// [`BOUNCE`] bytes from the page boundary `start` on.
+struct Aligned {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Aligned {
+    fn take() -> Self {
+        BOUNCES.lock().pop().unwrap_or_else(|| {
+            let bytes = vec![0; BOUNCE + ALIGN];
+            let start = bytes.as_ptr().align_offset(ALIGN).min(ALIGN);
+            Self { bytes, start }
+        })
+    }
+
+    fn give_back(self) {
+        let mut idle = BOUNCES.lock();
+        if idle.len() < BOUNCES_MAX {
+            idle.push(self);
+        }
+    }
+}
+
+impl Around {
+    /// Writes all of `parts` from `offset` on; `false` where the file system cannot, and nothing or
+    /// something of it may have been written.
+    pub(crate) fn write(
+        &self,
+        file: &File,
+        parts: &[IoSlice<'_>],
+        offset: u64,
+    ) -> io::Result<bool> {
+        if self.refused.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let Some(direct) = self.handle.get_or_init(|| open(file)) else {
+            return Ok(false);
+        };
+        match write_all(direct, parts, offset) {
+            Ok(()) => Ok(true),
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => {
+                self.refused.store(true, Ordering::Relaxed);
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The same file, opened anew: whether a write goes past the cache is a property of the handle.
+fn open(file: &File) -> Option<File> {
+    let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    let flags = OFlags::DIRECT.bits().cast_signed();
+    let opened = OpenOptions::new()
+        .write(true)
+        .custom_flags(flags)
+        .open(path);
+    opened.ok()
+}
+
+fn write_all(direct: &File, parts: &[IoSlice<'_>], offset: u64) -> Result<(), Errno> {
+    let aligned = |part: &IoSlice<'_>| {
+        part.as_ptr().align_offset(ALIGN) == 0 && part.len().is_multiple_of(ALIGN)
+    };
+    if let [part] = parts
+        && aligned(part)
+    {
+        return write_one(direct, part, offset);
+    }
+    let mut bounce = Aligned::take();
+    let done = write_copied(direct, parts, offset, &mut bounce);
+    bounce.give_back();
+    done
+}
+
+/// Writes what is not aligned, through a buffer that is.
+fn write_copied(
+    direct: &File,
+    parts: &[IoSlice<'_>],
+    offset: u64,
+    bounce: &mut Aligned,
+) -> Result<(), Errno> {
+    let buffer = &mut bounce.bytes[bounce.start..bounce.start + BOUNCE];
+    let mut at = offset;
+    let mut filled = 0;
+    for part in parts {
+        let mut rest = &part[..];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(BOUNCE - filled));
+            buffer[filled..filled + now.len()].copy_from_slice(now);
+            filled += now.len();
+            rest = later;
+            if filled == BOUNCE {
+                write_one(direct, buffer, at)?;
+                at += BOUNCE as u64;
+                filled = 0;
+            }
+        }
+    }
+    write_one(direct, &buffer[..filled], at)
+}
+
+fn write_one(direct: &File, bytes: &[u8], offset: u64) -> Result<(), Errno> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match rustix::io::pwrite(direct, &bytes[done..], offset + done as u64) {
+            // A short write ends at the end of the file system's room.
+            Ok(0) => return Err(Errno::NOSPC),
+            Ok(count) => done += count,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn written(parts: &[IoSlice<'_>]) -> Vec<u8> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let file = File::create(&path).unwrap();
+        let around = Around::default();
+        // Where the file system cannot, there is nothing to be seen.
+        if !around.write(&file, parts, PAGE).unwrap() {
+            return parts.iter().flat_map(|part| part.to_vec()).collect();
+        }
+        let mut bytes = Vec::new();
+        File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes.split_off(ALIGN)
+    }
+
+    #[test]
+    fn what_is_not_aligned_arrives_whole() {
+        let bytes: Vec<u8> = (0..3 * BOUNCE + ALIGN).map(|n| (n / 7) as u8).collect();
+        let (one, two) = bytes.split_at(BOUNCE + 11);
+        assert!(written(&[IoSlice::new(one), IoSlice::new(two)]) == bytes);
+    }
+
+    #[test]
+    fn what_is_aligned_arrives_whole() {
+        let mut buffer = Aligned::take();
+        let start = buffer.start;
+        for (n, byte) in buffer.bytes.iter_mut().enumerate() {
+            *byte = (n / 5) as u8;
+        }
+        let bytes = &buffer.bytes[start..start + BOUNCE];
+        assert!(written(&[IoSlice::new(bytes)]) == bytes);
+    }
+}
