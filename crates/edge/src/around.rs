@@ -95,17 +95,28 @@ fn open(file: &File) -> Option<File> {
     opened.ok()
 }
 
+fn is_aligned(part: &IoSlice<'_>) -> bool {
+    part.as_ptr().align_offset(ALIGN) == 0 && part.len().is_multiple_of(ALIGN)
+}
+
 fn write_all(direct: &File, parts: &[IoSlice<'_>], offset: u64) -> Result<(), Errno> {
-    let aligned = |part: &IoSlice<'_>| {
-        part.as_ptr().align_offset(ALIGN) == 0 && part.len().is_multiple_of(ALIGN)
-    };
     if let [part] = parts
-        && aligned(part)
+        && is_aligned(part)
     {
         return write_one(direct, part, offset);
     }
     let mut bounce = Aligned::take();
-    let done = write_copied(direct, parts, offset, &mut bounce);
+    let buffer = &mut bounce.bytes[bounce.start..bounce.start + BOUNCE];
+    let done = match parts {
+        // A frame: its head is short, its data large.
+        [head, data]
+            if head.len() <= BOUNCE && head.len().is_multiple_of(ALIGN) && is_aligned(data) =>
+        {
+            buffer[..head.len()].copy_from_slice(head);
+            write_two(direct, &buffer[..head.len()], data, offset)
+        }
+        parts => write_copied(direct, parts, offset, buffer),
+    };
     bounce.give_back();
     done
 }
@@ -115,9 +126,8 @@ fn write_copied(
     direct: &File,
     parts: &[IoSlice<'_>],
     offset: u64,
-    bounce: &mut Aligned,
+    buffer: &mut [u8],
 ) -> Result<(), Errno> {
-    let buffer = &mut bounce.bytes[bounce.start..bounce.start + BOUNCE];
     let mut at = offset;
     let mut filled = 0;
     for part in parts {
@@ -135,6 +145,25 @@ fn write_copied(
         }
     }
     write_one(direct, &buffer[..filled], at)
+}
+
+/// Writes two aligned parts with one call.
+fn write_two(direct: &File, one: &[u8], two: &[u8], offset: u64) -> Result<(), Errno> {
+    let slices = [IoSlice::new(one), IoSlice::new(two)];
+    let done = loop {
+        match rustix::io::pwritev(direct, &slices, offset) {
+            Err(Errno::INTR) => {}
+            done => break done?,
+        }
+    };
+    let rest = done.checked_sub(one.len());
+    match rest {
+        Some(rest) => write_one(direct, &two[rest..], offset + done as u64),
+        None => {
+            write_one(direct, &one[done..], offset + done as u64)?;
+            write_one(direct, two, offset + one.len() as u64)
+        }
+    }
 }
 
 fn write_one(direct: &File, bytes: &[u8], offset: u64) -> Result<(), Errno> {
@@ -176,6 +205,17 @@ mod tests {
         let bytes: Vec<u8> = (0..3 * BOUNCE + ALIGN).map(|n| (n / 7) as u8).collect();
         let (one, two) = bytes.split_at(BOUNCE + 11);
         assert!(written(&[IoSlice::new(one), IoSlice::new(two)]) == bytes);
+    }
+
+    #[test]
+    fn a_head_and_aligned_data_arrive_whole() {
+        let head: Vec<u8> = (0..2 * ALIGN).map(|n| (n / 3) as u8).collect();
+        let mut buffer = Aligned::take();
+        let start = buffer.start;
+        buffer.bytes.fill(9);
+        let data = &buffer.bytes[start..start + BOUNCE];
+        let all = [&head[..], data].concat();
+        assert!(written(&[IoSlice::new(&head), IoSlice::new(data)]) == all);
     }
 
     #[test]

@@ -173,11 +173,16 @@ pub(crate) fn write(
 ) -> io::Result<()> {
     let data_at = offset + head.len() as u64;
     let data_len: usize = data.iter().map(|slice| slice.len()).sum();
-    if (data_len as u64) < around_min || !data_at.is_multiple_of(PAGE) {
+    let around = data_len as u64 >= around_min && data_at.is_multiple_of(PAGE);
+    if !around || offset.is_multiple_of(PAGE) {
         let mut parts = Vec::with_capacity(1 + data.len());
         parts.push(IoSlice::new(head));
         parts.extend_from_slice(data);
-        return file.write_at(&parts, offset);
+        return if around {
+            file.write_around_at(&parts, offset)
+        } else {
+            file.write_at(&parts, offset)
+        };
     }
     // Pages written past the cache must not be shared with what goes through it: the data ends at
     // the end of a page, as it is whole blocks. The head comes last, so that after the death of the

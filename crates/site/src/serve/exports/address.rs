@@ -62,7 +62,7 @@ impl ExportPlan {
             tls_mode: self.tls_mode,
             tls: self.tls.clone(),
             insecure: self.insecure,
-            workers: cores.clamp(2, 16),
+            workers: (4 * cores).clamp(8, 32),
             max_connections: CONNECTIONS_MAX,
             max_handshake: HANDSHAKE_MAX,
             max_request_memory: REQUEST_MEMORY_MAX,
