@@ -156,14 +156,11 @@ fn write_two(direct: &File, one: &[u8], two: &[u8], offset: u64) -> Result<(), E
             done => break done?,
         }
     };
-    let rest = done.checked_sub(one.len());
-    match rest {
-        Some(rest) => write_one(direct, &two[rest..], offset + done as u64),
-        None => {
-            write_one(direct, &one[done..], offset + done as u64)?;
-            write_one(direct, two, offset + one.len() as u64)
-        }
+    if let Some(rest) = done.checked_sub(one.len()) {
+        return write_one(direct, &two[rest..], offset + done as u64);
     }
+    write_one(direct, &one[done..], offset + done as u64)?;
+    write_one(direct, two, offset + one.len() as u64)
 }
 
 fn write_one(direct: &File, bytes: &[u8], offset: u64) -> Result<(), Errno> {
