@@ -119,7 +119,7 @@ fn who_finds_no_room_leaves_nothing_behind() {
     image
         .write(&[Write {
             offset: 0,
-            data: &[1; LEN],
+            data: &vec![1; LEN],
         }])
         .unwrap();
     disk.fail_writes_after(3, io::ErrorKind::StorageFull);
@@ -155,7 +155,7 @@ fn who_finds_no_room_leaves_nothing_behind() {
         image
             .write(&[Write {
                 offset: me * MIB,
-                data: &[9; LEN],
+                data: &vec![9; LEN],
             }])
             .unwrap();
     }
@@ -165,6 +165,6 @@ fn who_finds_no_room_leaves_nothing_behind() {
     let disk = disk.crash(5);
     let store = open(&disk);
     let image = store.image(id).unwrap();
-    assert!(read(&image, 0) == [1; LEN]);
-    assert!((1..=THREADS).all(|me| read(&image, me * MIB) == [9; LEN]));
+    assert!(read(&image, 0) == vec![1; LEN]);
+    assert!((1..=THREADS).all(|me| read(&image, me * MIB) == vec![9; LEN]));
 }

@@ -50,6 +50,15 @@ pub(crate) struct Terms {
     pub(crate) allocation: bool,
 }
 
+/// Who flushes where nobody does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum FlushBy {
+    /// The thread that asks.
+    Caller,
+    /// A thread made for that, so that the caller need not wait.
+    Flusher,
+}
+
 /// A request that waits for a worker.
 #[derive(Debug)]
 pub(crate) enum Job {
@@ -141,7 +150,7 @@ impl Connection {
                     data: &buffer[HEADROOM..HEADROOM + len as usize],
                 };
                 match self.export.device.write(&[written]) {
-                    Ok(()) if fua => self.flush(vec![tag], permit),
+                    Ok(()) if fua => self.flush(vec![tag], permit, FlushBy::Flusher),
                     Ok(()) => self.answer(Head::done(self.style, tag), permit),
                     Err(error) => self.refuse(Command::Write, tag, error, permit),
                 }
@@ -176,13 +185,20 @@ impl Connection {
     }
 
     /// Answers the requests `tags` once everything that is written by now is durable.
-    pub(crate) fn flush(self: &Arc<Self>, tags: Vec<Tag>, permit: Permit) {
+    pub(crate) fn flush(self: &Arc<Self>, tags: Vec<Tag>, permit: Permit, by: FlushBy) {
         let waiter = Waiter {
             connection: Arc::clone(self),
             tags,
             permit,
         };
-        if self.export.gate.enter(waiter) {
+        if !self.export.gate.enter(waiter) {
+            return;
+        }
+        let more = match by {
+            FlushBy::Flusher => true,
+            FlushBy::Caller => self.export.gate.pass(&*self.export.device),
+        };
+        if more {
             self.shared.pools.flush(Arc::clone(&self.export));
         }
     }

@@ -168,6 +168,11 @@ impl Intake {
         received
     }
 
+    /// Whether the client sends one request at a time in quick succession, and none waits.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.pace.is_eager() && self.start == self.end
+    }
+
     /// Takes what is there already; whether there is anything to go on with.
     pub(crate) fn peek(&mut self, link: &Link) -> bool {
         self.start < self.end || self.receive(link, RecvFlags::DONTWAIT).unwrap_or(false)

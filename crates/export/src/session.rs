@@ -9,7 +9,7 @@ use firebrick_vocabulary::{BLOCK_SIZE, ByteRange};
 
 use crate::budget::Permit;
 use crate::buffers::HEADROOM;
-use crate::connection::{Connection, Job, beyond_the_end, errno_of, read_frame};
+use crate::connection::{Connection, FlushBy, Job, beyond_the_end, errno_of, read_frame};
 use crate::device::{DeviceError, DeviceWrite};
 use crate::intake::{IN_PLACE_MAX, Intake, Next};
 use crate::outbox::Patience;
@@ -452,7 +452,14 @@ impl Session {
         if !self.unflushed.is_empty() {
             let tags = std::mem::take(&mut self.unflushed);
             let permit = self.connection.budget.take(tags.len() * HEAD_MAX);
-            self.connection.flush(tags, permit);
+            // A client with one request at a time waits for this one: to wake another thread, and later
+            // this one, would take about as long as the disk does.
+            let by = if self.intake.is_alone() {
+                FlushBy::Caller
+            } else {
+                FlushBy::Flusher
+            };
+            self.connection.flush(tags, permit, by);
         }
         Ok(())
     }
