@@ -29,6 +29,8 @@ const EAGER_FROM: u32 = 16;
 struct Pace {
     /// How many requests in a row came alone and soon.
     alone: u32,
+    /// The client waits for something that takes its time: that it sends nothing says nothing.
+    owed: bool,
 }
 
 impl Pace {
@@ -46,8 +48,9 @@ impl Pace {
     }
 
     fn waited(&mut self, time: Duration) {
+        let owed = std::mem::take(&mut self.owed);
         // Asleep at once, it would have taken about that long to be woken.
-        if time > SPIN * 3 {
+        if time > SPIN * 3 && !owed {
             self.alone /= 2;
         }
     }
@@ -166,6 +169,11 @@ impl Intake {
         let received = self.receive(link, RecvFlags::empty());
         self.pace.waited(began.elapsed());
         received
+    }
+
+    /// A flush that the client waits for was left to another thread.
+    pub(crate) const fn owes(&mut self) {
+        self.pace.owed = true;
     }
 
     /// Whether the client sends one request at a time in quick succession, and none waits.

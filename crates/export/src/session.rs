@@ -457,6 +457,7 @@ impl Session {
             let by = if self.intake.is_alone() {
                 FlushBy::Caller
             } else {
+                self.intake.owes();
                 FlushBy::Flusher
             };
             self.connection.flush(tags, permit, by);
