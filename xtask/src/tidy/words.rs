@@ -7,7 +7,7 @@ const DATA_PLANE: &[&str] = &["export", "mirror", "engine", "log", "simulate", "
 /// The rooms in which time, disk and chance come through `edge` alone.
 const SIMULATED: &[&str] = &["engine", "log"];
 /// The rooms that have no I/O and no runtime.
-const PURE: &[&str] = &["scheduler", "state", "vocabulary"];
+const PURE: &[&str] = &["policy", "scheduler", "state", "vocabulary"];
 
 struct Rule {
     rooms: Option<&'static [&'static str]>,
