@@ -65,6 +65,28 @@ impl Slots {
         }
     }
 
+    /// Answers what is wanted of them.
+    fn fill(&self, wanted: &mut Wanted<'_>) {
+        let slots = wanted.slots();
+        match self {
+            Self::One(slot, entry) => wanted.set(usize::from(*slot), *entry),
+            Self::Few(few) => {
+                let before = few.partition_point(|(slot, _)| usize::from(*slot) < slots.start);
+                for (slot, entry) in &few[before..] {
+                    if usize::from(*slot) >= slots.end {
+                        break;
+                    }
+                    wanted.set(usize::from(*slot), *entry);
+                }
+            }
+            Self::Dense(dense) => {
+                for slot in slots.filter(|slot| dense.present.contains(*slot)) {
+                    wanted.set(slot, dense.entries[slot]);
+                }
+            }
+        }
+    }
+
     /// Sets a slot; the entry that it had here before.
     fn set(&mut self, slot: u8, entry: Entry) -> Option<Entry> {
         match self {
@@ -193,7 +215,7 @@ impl Changes {
             if clears.peek().is_some_and(|clear| clear < tag) {
                 break;
             }
-            slots.visit(&mut |slot, entry| wanted.set(slot, entry));
+            slots.fill(wanted);
             if wanted.is_done() {
                 return;
             }

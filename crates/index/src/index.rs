@@ -344,6 +344,11 @@ impl Index {
         self.core.place(name)
     }
 
+    /// Where the blocks of `entries` are now, as [`Self::place`] says; `None` for holes.
+    pub fn places(&self, entries: &[Entry]) -> Result<Vec<Option<Location>>, Error> {
+        self.core.places(entries)
+    }
+
     /// What was moved from a segment, by name.
     pub fn moved_from(&self, segment: u32) -> Result<Vec<Moved>, Error> {
         self.core.reading(|stored| stored.places(segment))

@@ -79,20 +79,34 @@ impl Leaf {
             .runs
             .partition_point(|run| usize::from(run.first) <= slot);
         match behind.checked_sub(1).map(|index| &self.runs[index]) {
-            Some(run) if slot < run.end() => {
-                let inside = slot - usize::from(run.first);
-                Entry {
-                    at: run.at.plus_blocks(inside as u32),
-                    checksum: Checksum(self.checksums[usize::from(run.base) + inside]),
-                }
-            }
+            Some(run) if slot < run.end() => self.entry(run, slot),
             _ => Entry::NONE,
+        }
+    }
+
+    /// The entry of a slot of `run`.
+    fn entry(&self, run: &Run, slot: usize) -> Entry {
+        let inside = slot - usize::from(run.first);
+        Entry {
+            at: run.at.plus_blocks(inside as u32),
+            checksum: Checksum(self.checksums[usize::from(run.base) + inside]),
         }
     }
 
     /// Answers all that is still wanted.
     pub(crate) fn fill(&self, wanted: &mut Wanted<'_>) {
-        wanted.fill(|slot| self.get(slot));
+        let slots = wanted.slots();
+        let before = self.runs.partition_point(|run| run.end() <= slots.start);
+        for run in &self.runs[before..] {
+            let first = usize::from(run.first);
+            if first >= slots.end {
+                break;
+            }
+            for slot in first.max(slots.start)..run.end().min(slots.end) {
+                wanted.set(slot, self.entry(run, slot));
+            }
+        }
+        wanted.holes_from(0);
     }
 
     pub(crate) fn entries(&self) -> Entries {
@@ -225,6 +239,16 @@ mod tests {
             let leaf = Leaf::of(&entries);
             prop_assert_eq!(leaf.entries(), entries);
             prop_assert_eq!(Leaf::decode(&leaf.encode()), Some(leaf));
+        }
+
+        #[test]
+        fn a_part_is_as_the_whole(entries in entries(), first in 0..SLOTS, len in 1..SLOTS) {
+            let end = SLOTS.min(first + len);
+            let mut out = vec![Entry::NONE; end - first];
+            let mut wanted = Wanted::new(first, &mut out);
+            Leaf::of(&entries).fill(&mut wanted);
+            prop_assert!(wanted.is_done());
+            prop_assert_eq!(&out[..], &entries[first..end]);
         }
 
         #[test]

@@ -109,6 +109,7 @@ mod tests {
     use firebrick_log::{Checksum, Location};
 
     use super::*;
+    use crate::slots::HOLES;
 
     const BRANCH: BranchId = BranchId(1);
 
@@ -129,6 +130,26 @@ mod tests {
         let mut dense = Memtable::default();
         dense.put(BRANCH, Sequence(1), 0, &[entry(1); 256]);
         assert!(dense.bytes() <= 4096, "{}", dense.bytes());
+    }
+
+    #[test]
+    fn a_part_of_a_leaf_is_as_the_whole() {
+        for (count, step) in [(1, 7), (30, 7), (200, 1)] {
+            let mut table = Memtable::default();
+            let mut whole = HOLES;
+            for slot in (0..count).map(|n| n * step + 11) {
+                table.put(BRANCH, Sequence(1), slot, &[entry(slot as u32)]);
+                whole[slot as usize] = entry(slot as u32);
+            }
+            for (first, end) in [(0, 256), (0, 11), (11, 12), (10, 13), (60, 70), (255, 256)] {
+                let mut out = vec![Entry::NONE; end - first];
+                let mut wanted = Wanted::new(first, &mut out);
+                table.fill(BRANCH, 0, Sequence(2), &mut wanted);
+                wanted.holes_from(0);
+                assert!(wanted.is_done());
+                assert_eq!(out, whole[first..end], "{count} {first}..{end}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use firebrick_log::Location;
 use redb::ReadableTable;
 
 use crate::cache::{Cache, Key};
+use crate::entry::Entry;
 use crate::error::Error;
 use crate::merge::unwritten;
 use crate::points::Moved;
@@ -76,6 +77,12 @@ pub(crate) fn publish(
     }
 }
 
+/// Where a block is, of whose segment that was moved.
+fn find(moved: &[Moved], name: Location) -> Location {
+    let at = moved.binary_search_by_key(&name.unit, |moved| moved.name.unit);
+    at.map_or(name, |at| moved[at].place)
+}
+
 impl Core {
     /// Whether blocks that were first written to that segment may lie elsewhere.
     pub(crate) fn has_moved(&self, segment: u32) -> bool {
@@ -83,28 +90,61 @@ impl Core {
     }
 
     pub(crate) fn place(&self, name: Location) -> Result<Location, Error> {
-        let find = |moved: &[Moved]| {
-            let at = moved.binary_search_by_key(&name.unit, |moved| moved.name.unit);
-            at.map_or(name, |at| moved[at].place)
-        };
+        let moved = self.moved_from(name.segment)?;
+        Ok(moved.map_or(name, |moved| find(&moved, name)))
+    }
+
+    pub(crate) fn places(&self, entries: &[Entry]) -> Result<Vec<Option<Location>>, Error> {
+        let names = entries
+            .iter()
+            .map(|entry| entry.some().map(|entry| entry.at));
+        let mut places: Vec<_> = names.collect();
+        if !self.have_moved(&places) {
+            return Ok(places);
+        }
+        let mut known = (0, None);
+        for place in places.iter_mut().flatten() {
+            if known.0 != place.segment {
+                known = (place.segment, self.moved_from(place.segment)?);
+            }
+            if let Some(moved) = &known.1 {
+                *place = find(moved, *place);
+            }
+        }
+        Ok(places)
+    }
+
+    /// Whether any of the blocks may lie elsewhere.
+    fn have_moved(&self, names: &[Option<Location>]) -> bool {
+        let state = self.read();
+        let mut last = 0;
+        !state.moved.is_empty()
+            && names.iter().flatten().any(|name| {
+                let former = std::mem::replace(&mut last, name.segment);
+                former != name.segment && state.moved.contains(&name.segment)
+            })
+    }
+
+    /// What was moved from a segment; `None` where nothing was.
+    fn moved_from(&self, segment: u32) -> Result<Option<Arc<[Moved]>>, Error> {
         let mut tries = 0;
         loop {
             let state = self.read();
-            if !state.moved.contains(&name.segment) {
-                return Ok(name);
+            if !state.moved.contains(&segment) {
+                return Ok(None);
             }
-            if let Some(moved) = self.cache.places(name.segment) {
-                return Ok(find(&moved));
+            if let Some(moved) = self.cache.places(segment) {
+                return Ok(Some(moved));
             }
             let stored = Arc::clone(&state.stored);
             drop(state);
-            match stored.places(name.segment) {
+            match stored.places(segment) {
                 Ok(moved) => {
                     let moved: Arc<[Moved]> = moved.into();
                     self.remember(&stored, |cache| {
-                        cache.put_places(name.segment, Arc::clone(&moved));
+                        cache.put_places(segment, Arc::clone(&moved));
                     });
-                    return Ok(find(&moved));
+                    return Ok(Some(moved));
                 }
                 Err(error) => self.may_try_again(&stored, error, &mut tries)?,
             }

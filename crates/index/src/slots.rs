@@ -1,5 +1,7 @@
 //! The blocks of one leaf, by their slots in it.
 
+use std::ops::Range;
+
 use crate::entry::{Entry, LEAF_BLOCKS};
 
 /// How many slots a leaf has.
@@ -28,6 +30,18 @@ impl Mask {
         self.0[slot / 64] &= !(1 << (slot % 64));
     }
 
+    fn insert_all(&mut self, slots: Range<usize>) {
+        for (index, word) in self.0.iter_mut().enumerate() {
+            *word |= bits_within(index, &slots);
+        }
+    }
+
+    fn remove_all(&mut self, slots: Range<usize>) {
+        for (index, word) in self.0.iter_mut().enumerate() {
+            *word &= !bits_within(index, &slots);
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0 == [0; SLOTS / 64]
     }
@@ -35,6 +49,15 @@ impl Mask {
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         (0..SLOTS).filter(|slot| self.contains(*slot))
     }
+}
+
+/// The bits of word `index` of a mask that stand for some of `slots`.
+fn bits_within(index: usize, slots: &Range<usize>) -> u64 {
+    let below = |slot: usize| match slot.saturating_sub(index * 64) {
+        bits @ 0..64 => (1 << bits) - 1,
+        _ => u64::MAX,
+    };
+    below(slots.end) & !below(slots.start)
 }
 
 /// Some neighbouring slots of a leaf that are looked up, from the newest source to the oldest: the
@@ -50,9 +73,7 @@ impl<'a> Wanted<'a> {
     /// The slots from `first` on, as many as `out` has room for; all are holes so far.
     pub(crate) fn new(first: usize, out: &'a mut [Entry]) -> Self {
         let mut missing = Mask::default();
-        for slot in first..first + out.len() {
-            missing.insert(slot);
-        }
+        missing.insert_all(first..first + out.len());
         out.fill(Entry::NONE);
         Self {
             first,
@@ -74,19 +95,12 @@ impl<'a> Wanted<'a> {
 
     /// What no source has known from `slot` on is holes.
     pub(crate) fn holes_from(&mut self, slot: usize) {
-        for slot in slot.max(self.first)..self.first + self.out.len() {
-            self.missing.remove(slot);
-        }
+        self.missing.remove_all(slot..SLOTS);
     }
 
-    /// Asks a source that knows all slots.
-    pub(crate) fn fill(&mut self, entry: impl Fn(usize) -> Entry) {
-        for slot in self.first..self.first + self.out.len() {
-            if self.missing.contains(slot) {
-                self.out[slot - self.first] = entry(slot);
-            }
-        }
-        self.missing = Mask::default();
+    /// The slots that are looked up.
+    pub(crate) fn slots(&self) -> Range<usize> {
+        self.first..self.first + self.out.len()
     }
 }
 
@@ -94,4 +108,30 @@ impl<'a> Wanted<'a> {
 pub(crate) fn limit_of(leaf: u64, blocks: u64) -> Option<usize> {
     let inside = blocks.saturating_sub(leaf.saturating_mul(LEAF_BLOCKS));
     (inside < LEAF_BLOCKS).then_some(inside as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_of_slots_are_as_their_slots() {
+        let edges = [0, 1, 63, 64, 65, 127, 128, 200, 255, 256];
+        for start in edges {
+            for end in edges.into_iter().filter(|end| *end >= start) {
+                let (mut at_once, mut each) = (Mask::default(), Mask::default());
+                at_once.insert_all(start..end);
+                (start..end).for_each(|slot| each.insert(slot));
+                assert_eq!(at_once, each, "{start}..{end}");
+                for slot in edges {
+                    let mut rest = at_once;
+                    rest.remove_all(slot..SLOTS);
+                    assert!(
+                        rest.iter().eq(start..end.min(slot)),
+                        "{start}..{end} to {slot}"
+                    );
+                }
+            }
+        }
+    }
 }

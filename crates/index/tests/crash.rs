@@ -14,7 +14,7 @@ use std::sync::Arc;
 use common::{Model, POSITION, apply, check, commit, fresh, open, step};
 use firebrick_edge::Disk;
 use firebrick_index::{Batch, Entry, ErrorKind, Index, Moved, View};
-use firebrick_log::Location;
+use firebrick_log::{Checksum, Location};
 use firebrick_simulate::SimulatedDisk;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -319,6 +319,16 @@ fn moves_are_found_and_forgotten() {
     assert_eq!(index.place(at(3, 16)).unwrap(), at(10, 8));
     assert_eq!(index.place(at(3, 32)).unwrap(), at(3, 32));
     assert_eq!(index.place(at(4, 16)).unwrap(), at(4, 16));
+    let entry = |segment, unit| Entry {
+        at: at(segment, unit),
+        checksum: Checksum(0),
+    };
+    let still = [entry(4, 16), Entry::NONE, entry(5, 16)];
+    let places = [Some(at(4, 16)), None, Some(at(5, 16))];
+    assert_eq!(index.places(&still).unwrap(), places);
+    let some = [entry(4, 16), entry(3, 16), Entry::NONE, entry(3, 32)];
+    let places = [Some(at(4, 16)), Some(at(10, 8)), None, Some(at(3, 32))];
+    assert_eq!(index.places(&some).unwrap(), places);
     let all = [moved(8, 7), moved(16, 10), moved(24, 11)];
     assert_eq!(index.moved_from(3).unwrap(), all);
     index.apply_moves(&[], &[at(3, 16)]).unwrap();
