@@ -49,9 +49,10 @@ pub trait Disk: Send + Sync + 'static {
 pub trait DiskFile: Send + Sync {
     /// Fills `buffer` from `offset`; `UnexpectedEof` where the file ends before.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
-    /// As [`Self::read_at`], but only if that needs no wait for the disk: `false` where it would
-    /// (then `buffer` holds nothing of use).
-    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool>;
+    /// As [`Self::read_at`], but only as far as that needs no wait for the disk; how many bytes that
+    /// is (behind them `buffer` holds nothing of use). The disk may begin to read what is missing, so
+    /// that who asks for several places before he waits for the first has the disk read all at once.
+    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes all of `parts`, one behind the other, from `offset` on.
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
     /// As [`Self::write_at`], for much that will hardly be read again soon: past the system's cache

@@ -1,7 +1,9 @@
 //! Reading: find the blocks, read the log, check every block.
 
+use std::ops::Range;
+
 use firebrick_index::{Entry, View};
-use firebrick_log::{Checksum, Location};
+use firebrick_log::{Checksum, Location, Sources};
 use firebrick_vocabulary::BLOCK_SIZE;
 
 use crate::commit::Core;
@@ -26,37 +28,44 @@ impl Image {
         self.read_with(offset, buffer, Patience::Wait).map(drop)
     }
 
-    /// As [`Self::read`], but only where that needs no wait for the disk; `false` where it would.
-    pub fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, Error> {
+    /// As [`Self::read`], but only as far as that needs no wait for the disk: how many bytes from
+    /// `offset` on that is, whole blocks or all.
+    pub fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, Error> {
         self.read_with(offset, buffer, Patience::CacheOnly)
     }
 
-    fn read_with(&self, offset: u64, buffer: &mut [u8], how: Patience) -> Result<bool, Error> {
+    /// How many bytes were read; all of them, with patience.
+    fn read_with(&self, offset: u64, buffer: &mut [u8], how: Patience) -> Result<usize, Error> {
         let (first, shift) = (offset / BLOCK_SIZE, (offset % BLOCK_SIZE) as usize);
         let blocks = (shift + buffer.len()).div_ceil(BLOCK);
         let range = (offset, buffer.len() as u64);
         if shift == 0 && buffer.len().is_multiple_of(BLOCK) {
-            return self.read_whole(range, first, buffer, how);
+            return Ok(self.read_whole(range, first, buffer, how)? * BLOCK);
         }
         let mut whole = vec![0; blocks * BLOCK];
-        let read = self.read_whole(range, first, &mut whole, how)?;
-        buffer.copy_from_slice(&whole[shift..shift + buffer.len()]);
+        let read = self.read_whole(range, first, &mut whole, how)? * BLOCK;
+        let read = read.saturating_sub(shift).min(buffer.len());
+        buffer[..read].copy_from_slice(&whole[shift..shift + read]);
         Ok(read)
     }
 
+    /// How many blocks were read.
     fn read_whole(
         &self,
         range: (u64, u64),
         first: u64,
         buffer: &mut [u8],
         how: Patience,
-    ) -> Result<bool, Error> {
+    ) -> Result<usize, Error> {
         let mut former = None;
         loop {
             let Some(entries) = self.entries(range, first, buffer.len() / BLOCK, how)? else {
-                return Ok(false);
+                return Ok(0);
             };
-            match self.core.read_blocks(&entries, buffer, how) {
+            if how == Patience::CacheOnly {
+                return self.core.read_cached_blocks(&entries, buffer);
+            }
+            match self.core.read_blocks(&entries, buffer) {
                 // They may have been overwritten meanwhile, and cleaned away.
                 Err(error) if error.kind == ErrorKind::Damaged => {
                     if former.as_ref() == Some(&entries) {
@@ -64,7 +73,7 @@ impl Image {
                     }
                     former = Some(entries);
                 }
-                done => return done,
+                done => return done.map(|()| entries.len()),
             }
         }
     }
@@ -118,44 +127,58 @@ impl Core {
     }
 
     /// Reads the blocks of `entries` into `buffer`, which holds exactly them.
-    pub(crate) fn read_blocks(
-        &self,
-        entries: &[Entry],
-        buffer: &mut [u8],
-        how: Patience,
-    ) -> Result<bool, Error> {
-        let mut places = self.places(entries)?;
-        let mut done = 0;
-        while done < entries.len() {
-            let run = run_len(&places[done..]);
-            let part = &mut buffer[done * BLOCK..(done + run) * BLOCK];
-            let some = done..done + run;
-            let Some(at) = places[done] else {
-                part.fill(0);
-                done += run;
+    pub(crate) fn read_blocks(&self, entries: &[Entry], buffer: &mut [u8]) -> Result<(), Error> {
+        let mut places = self.index.places(entries)?;
+        let mut sources = self.log.sources();
+        let mut late = Vec::new();
+        for run in runs(&places) {
+            // With several, the disk is asked for all of them before any is waited for.
+            let done = if run.len() == places.len() && places[0].is_some() {
+                0
+            } else {
+                read_run(&mut sources, entries, &places, run.clone(), buffer)
+            };
+            if done < run.len() {
+                late.push(run.start + done..run.end);
+            }
+        }
+        let mut next = 0;
+        while let Some(some) = late.get(next).cloned() {
+            next += 1;
+            let Some(at) = places[some.start] else {
                 continue;
             };
-            let read = match how {
-                Patience::Wait => self.log.read(at, part).map(|()| true),
-                Patience::CacheOnly => self.log.read_cached(at, part),
-            };
-            let checked = match read {
-                Ok(false) => return Ok(false),
-                Ok(true) => verify(&entries[some.clone()], at, part),
-                Err(error) => Err(error.into()),
-            };
+            let part = &mut buffer[some.start * BLOCK..some.end * BLOCK];
+            let read = sources.read(at, part).map_err(Error::from);
+            let checked = read.and_then(|()| match sound(&entries[some.clone()], part) {
+                good if good < some.len() => Err(Error::damaged_block(at.plus_blocks(good as u32))),
+                _ => Ok(()),
+            });
             if let Err(error) = checked {
                 // The cleaner may have moved it between the two looks.
-                let now = self.places(&entries[some.clone()])?;
+                let now = self.index.places(&entries[some.clone()])?;
                 if now == places[some.clone()] {
                     return Err(error);
                 }
+                late.extend(runs(&now).map(|run| some.start + run.start..some.start + run.end));
                 places[some].copy_from_slice(&now);
-                continue;
             }
-            done += run;
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// As [`Self::read_blocks`], but only as far as that needs no wait for the disk, nor a second look:
+    /// how many blocks that is.
+    fn read_cached_blocks(&self, entries: &[Entry], buffer: &mut [u8]) -> Result<usize, Error> {
+        let places = self.index.places(entries)?;
+        let mut sources = self.log.sources();
+        for run in runs(&places) {
+            let done = read_run(&mut sources, entries, &places, run.clone(), buffer);
+            if done < run.len() {
+                return Ok(run.start + done);
+            }
+        }
+        Ok(entries.len())
     }
 
     /// Reads whole blocks that were written together, by the name of the first.
@@ -174,25 +197,6 @@ impl Core {
         }
         Ok(())
     }
-
-    /// Where the bytes of blocks are now.
-    fn places(&self, entries: &[Entry]) -> Result<Vec<Option<Location>>, Error> {
-        let mut known = (0, false);
-        let place = |entry: &Entry| {
-            let Some(name) = entry.some().map(|entry| entry.at) else {
-                return Ok(None);
-            };
-            if known.0 != name.segment {
-                known = (name.segment, self.index.has_moved(name.segment));
-            }
-            if known.1 {
-                self.index.place(name).map(Some)
-            } else {
-                Ok(Some(name))
-            }
-        };
-        Ok(entries.iter().map(place).collect::<Result<_, _>>()?)
-    }
 }
 
 /// How many of the first blocks can be read at once: neighbours on the disk, or nothing at all.
@@ -206,11 +210,39 @@ fn run_len(places: &[Option<Location>]) -> usize {
     run.take_while(|(i, place)| follows((*i, place))).count()
 }
 
-fn verify(entries: &[Entry], at: Location, data: &[u8]) -> Result<(), Error> {
-    for (i, (entry, block)) in entries.iter().zip(data.chunks_exact(BLOCK)).enumerate() {
-        if Checksum::of(block) != entry.checksum {
-            return Err(Error::damaged_block(at.plus_blocks(i as u32)));
-        }
-    }
-    Ok(())
+/// The parts of `places` that can be read at once.
+fn runs(places: &[Option<Location>]) -> impl Iterator<Item = Range<usize>> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        let first = done;
+        done += run_len(&places[first..]);
+        (first < done).then_some(first..done)
+    })
+}
+
+/// Reads the blocks `run`, which lie one behind the other, as far as that needs no wait; how many of
+/// them are read and sound. Why it is not all of them, the read that waits will find.
+fn read_run(
+    sources: &mut Sources<'_>,
+    entries: &[Entry],
+    places: &[Option<Location>],
+    run: Range<usize>,
+    buffer: &mut [u8],
+) -> usize {
+    let part = &mut buffer[run.start * BLOCK..run.end * BLOCK];
+    let Some(at) = places[run.start] else {
+        part.fill(0);
+        return run.len();
+    };
+    let here = sources.read_cached(at, part).unwrap_or(0);
+    let whole = here - here % BLOCK;
+    sound(&entries[run], &part[..whole])
+}
+
+/// How many of the first blocks of `data` are what was written.
+fn sound(entries: &[Entry], data: &[u8]) -> usize {
+    let blocks = entries.iter().zip(data.chunks_exact(BLOCK));
+    blocks
+        .take_while(|(entry, block)| Checksum::of(block) == entry.checksum)
+        .count()
 }

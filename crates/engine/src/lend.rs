@@ -6,7 +6,6 @@ use firebrick_vocabulary::{BLOCK_SIZE, ImageId};
 
 use crate::apply::found;
 use crate::error::{Error, ErrorKind};
-use crate::io::Patience;
 use crate::store::Store;
 
 /// The snapshots, the newest first, in which a block is looked for: a peer must not keep this store
@@ -48,8 +47,8 @@ impl Store {
                 continue;
             }
             tried = Some(entry.at);
-            match self.core.read_blocks(&entries, &mut data, Patience::Wait) {
-                Ok(_) => return Ok(Some(data)),
+            match self.core.read_blocks(&entries, &mut data) {
+                Ok(()) => return Ok(Some(data)),
                 Err(error) if error.kind == ErrorKind::Damaged => {}
                 Err(error) => return Err(error),
             }

@@ -7,7 +7,6 @@ use firebrick_vocabulary::Sequence;
 
 use crate::commit::Core;
 use crate::error::Error;
-use crate::io::Patience;
 use crate::state::State;
 
 /// The blocks of an image or a snapshot at one position; later writes do not change it. While it
@@ -51,8 +50,7 @@ impl MapView {
     /// Reads the blocks of `entries`, which this view has shown, into `buffer`, which holds exactly them;
     /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) where one is not what was written.
     pub fn read(&self, entries: &[Entry], buffer: &mut [u8]) -> Result<(), Error> {
-        let read = self.core.read_blocks(entries, buffer, Patience::Wait);
-        read.map(drop)
+        self.core.read_blocks(entries, buffer)
     }
 
     /// The blocks from `from_block` on that differ from `older` (nothing, where there is none), in

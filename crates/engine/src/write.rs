@@ -6,7 +6,6 @@ use firebrick_vocabulary::BLOCK_SIZE;
 use crate::apply::NoPast;
 use crate::error::{Error, ErrorKind};
 use crate::image::{Image, check_range};
-use crate::io::Patience;
 use crate::state::State;
 
 const BLOCK: usize = BLOCK_SIZE as usize;
@@ -115,7 +114,7 @@ impl Image {
             let view = self.cell.read().view.clone();
             let entries = self.core.entries(&view, first + i as u64, 1)?;
             let block = &mut whole[i * BLOCK..(i + 1) * BLOCK];
-            self.core.read_blocks(&entries, block, Patience::Wait)?;
+            self.core.read_blocks(&entries, block)?;
         }
         whole[shift..shift + write.data.len()].copy_from_slice(write.data);
         let checksums: Vec<Checksum> = whole.chunks_exact(BLOCK).map(Checksum::of).collect();

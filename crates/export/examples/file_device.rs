@@ -43,12 +43,11 @@ impl Device for FileDevice {
             .map_err(|_| DeviceError::Io)
     }
 
-    fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, DeviceError> {
-        let len = buffer.len();
+    fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DeviceError> {
         let buffer = &mut [io::IoSliceMut::new(buffer)];
         match preadv2(&self.file, buffer, offset, ReadWriteFlags::NOWAIT) {
-            Ok(read) => Ok(read == len),
-            Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP) => Ok(false),
+            Ok(read) => Ok(read),
+            Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP) => Ok(0),
             Err(_) => Err(DeviceError::Io),
         }
     }

@@ -63,7 +63,13 @@ pub(crate) enum FlushBy {
 #[derive(Debug)]
 pub(crate) enum Job {
     /// A read that may wait for the disk.
-    Read { tag: Tag, len: u32, permit: Permit },
+    Read {
+        tag: Tag,
+        len: u32,
+        /// The buffer, with so many bytes of the data behind its headroom, where some are there.
+        begun: Option<(Buffer, usize)>,
+        permit: Permit,
+    },
     /// A read whose data nobody wants yet.
     Cache { tag: Tag, len: u64, permit: Permit },
     /// A large write, its data behind the headroom of the buffer.
@@ -136,7 +142,12 @@ impl Connection {
             return;
         }
         match job {
-            Job::Read { tag, len, permit } => self.read(tag, len, permit),
+            Job::Read {
+                tag,
+                len,
+                begun,
+                permit,
+            } => self.read(tag, len, begun, permit),
             Job::Cache { tag, len, permit } => self.cache(tag, len, permit),
             Job::Write {
                 tag,
@@ -158,10 +169,11 @@ impl Connection {
         }
     }
 
-    fn read(self: &Arc<Self>, tag: Tag, len: u32, permit: Permit) {
-        let mut buffer = self.shared.buffers.take(len as usize);
-        let data = &mut buffer[HEADROOM..HEADROOM + len as usize];
-        match self.export.device.read(tag.offset, data) {
+    fn read(self: &Arc<Self>, tag: Tag, len: u32, begun: Option<(Buffer, usize)>, permit: Permit) {
+        let (mut buffer, done) =
+            begun.unwrap_or_else(|| (self.shared.buffers.take(len as usize), 0));
+        let rest = &mut buffer[HEADROOM + done..HEADROOM + len as usize];
+        match self.export.device.read(tag.offset + done as u64, rest) {
             Ok(()) => {
                 let frame = read_frame(self.style, tag, len, buffer, permit);
                 self.outbox.send(frame, Patience::Never);

@@ -68,8 +68,9 @@ pub trait Device: Send + Sync + 'static {
     fn is_writable(&self) -> bool;
     /// Fills `buffer` from `offset`.
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
-    /// As [`Self::read`], but only where that needs no wait for the disk; `false` where it would.
-    fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, DeviceError>;
+    /// As [`Self::read`], but only as far as that needs no wait for the disk: how many bytes from
+    /// `offset` on that is.
+    fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DeviceError>;
     /// Performs the writes in their order as one unit of the log; durable only after a flush.
     fn write(&self, writes: &[DeviceWrite<'_>]) -> Result<(), DeviceError>;
     /// Frees the range: it reads as zeroes afterwards.

@@ -241,14 +241,19 @@ impl Session {
             .device
             .read_cached(tag.offset, &mut room[head_len..]);
         match cached {
-            Ok(true) => {
+            Ok(read) if read == len as usize => {
                 room[..head_len].copy_from_slice(head.bytes());
                 self.replies.keep(total);
                 Ok(())
             }
-            Ok(false) => {
+            Ok(_) => {
                 let permit = self.permit(len)?;
-                self.jobs.push(Job::Read { tag, len, permit });
+                self.jobs.push(Job::Read {
+                    tag,
+                    len,
+                    begun: None,
+                    permit,
+                });
                 Ok(())
             }
             Err(error) => self.refuse(request, error),
@@ -261,14 +266,19 @@ impl Session {
         let mut buffer = self.connection.shared.buffers.take(len as usize);
         let data = &mut buffer[HEADROOM..HEADROOM + len as usize];
         match self.connection.export.device.read_cached(tag.offset, data) {
-            Ok(true) => {
+            Ok(read) if read == len as usize => {
                 self.send();
                 let frame = read_frame(self.connection.style, tag, len, buffer, permit);
                 self.connection.outbox.send(frame, Patience::Waits);
                 Ok(())
             }
-            Ok(false) => {
-                self.jobs.push(Job::Read { tag, len, permit });
+            Ok(read) => {
+                self.jobs.push(Job::Read {
+                    tag,
+                    len,
+                    begun: Some((buffer, read)),
+                    permit,
+                });
                 Ok(())
             }
             Err(error) => self.refuse(request, error),

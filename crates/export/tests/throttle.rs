@@ -34,7 +34,7 @@ impl Device for Limited {
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
         self.device.read(offset, buffer)
     }
-    fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, DeviceError> {
+    fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DeviceError> {
         self.device.read_cached(offset, buffer)
     }
     fn write(&self, writes: &[DeviceWrite<'_>]) -> Result<(), DeviceError> {

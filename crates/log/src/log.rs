@@ -21,6 +21,7 @@ use crate::record::{Applied, Checksum, Location};
 use crate::recovery::Recovery;
 use crate::segment::{ALIGNMENT, FOLDER, HEADER_LEN, Segment, SegmentHeader};
 use crate::segments::Segments;
+use crate::sources::Sources;
 use crate::superblock::Superblock;
 use crate::supply::{Begun, Right, Supply};
 
@@ -210,16 +211,12 @@ impl Log {
     /// Reads the whole blocks of `buffer` from `at` on; they must lie in one record's data.
     /// The checksums are the caller's to check.
     pub fn read(&self, at: Location, buffer: &mut [u8]) -> Result<(), Error> {
-        let segment = self.shared.segment(at, buffer.len())?;
-        let read = segment.file()?.read_at(buffer, at.offset());
-        read.map_err(|error| unreadable(at, error))
+        self.sources().read(at, buffer)
     }
 
-    /// As [`Self::read`], but only if that needs no wait for the disk; `false` where it would.
-    pub fn read_cached(&self, at: Location, buffer: &mut [u8]) -> Result<bool, Error> {
-        let segment = self.shared.segment(at, buffer.len())?;
-        let read = segment.file()?.read_cached_at(buffer, at.offset());
-        read.map_err(|error| unreadable(at, error))
+    /// For many reads that belong together.
+    pub fn sources(&self) -> Sources<'_> {
+        Sources::new(&self.shared)
     }
 
     /// A reader whose first frame is the one that holds record `from` (perhaps in its middle).
@@ -256,15 +253,6 @@ impl Log {
         self.shared.writer.lock().lock = None;
         flushed.and(packed)
     }
-}
-
-/// Why data could not be read: where the file ends before, it was cut short.
-fn unreadable(at: Location, error: std::io::Error) -> Error {
-    const DOING: &str = "read the log";
-    if error.kind() == std::io::ErrorKind::UnexpectedEof {
-        return Error::damaged(DOING, at.segment, at.offset(), "the file ends before");
-    }
-    Error::io(DOING, error)
 }
 
 impl Writer {
@@ -450,16 +438,6 @@ impl Shared {
         Unsynced {
             head: *self.head.lock(),
             files,
-        }
-    }
-
-    fn segment(&self, at: Location, len: usize) -> Result<Arc<Segment>, Error> {
-        match self.segments.read().get(at.segment) {
-            Some(segment) if at.offset() + len as u64 <= segment.len() => Ok(Arc::clone(segment)),
-            Some(_) | None => {
-                let why = "no such place";
-                Err(Error::damaged("read the log", at.segment, at.offset(), why))
-            }
         }
     }
 }

@@ -79,6 +79,11 @@ impl SimulatedDisk {
         self.inner.lock().faults.stop_after = None;
     }
 
+    /// From here on a read that may not wait gets at most the first `bytes` bytes of what it asks for.
+    pub fn cache_at_most(&self, bytes: usize) {
+        self.inner.lock().faults.cached = Some(bytes);
+    }
+
     /// The operations so far that changed or synced something.
     pub fn operations(&self) -> u64 {
         self.inner.lock().faults.operations

@@ -15,6 +15,8 @@ pub(crate) struct Faults {
     pub(crate) stop_after: Option<u64>,
     pub(crate) writes: Failures,
     pub(crate) syncs: Failures,
+    /// The most bytes from its start that a read finds cached.
+    pub(crate) cached: Option<usize>,
     pub(crate) ignore_sync: Option<FileLie>,
     pub(crate) ignore_sync_dir: Option<Lie>,
 }

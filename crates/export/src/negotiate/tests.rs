@@ -21,7 +21,7 @@ impl Device for Blank {
     fn read(&self, _: u64, _: &mut [u8]) -> Result<(), DeviceError> {
         Err(DeviceError::Io)
     }
-    fn read_cached(&self, _: u64, _: &mut [u8]) -> Result<bool, DeviceError> {
+    fn read_cached(&self, _: u64, _: &mut [u8]) -> Result<usize, DeviceError> {
         Err(DeviceError::Io)
     }
     fn write(&self, _: &[DeviceWrite<'_>]) -> Result<(), DeviceError> {

@@ -61,7 +61,7 @@ impl Device for ImageDevice {
             .map_err(|error| self.refuse("read", &error))
     }
 
-    fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, DeviceError> {
+    fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DeviceError> {
         self.image
             .read_cached(offset, buffer)
             .map_err(|error| self.refuse("read", &error))
