@@ -44,7 +44,7 @@ pub use error::{Error, ErrorKind};
 pub use follow::Followed;
 pub use image::{Extent, Image, ImageInfo};
 pub use images::{NewImage, NewOrigin};
-pub use peer::PeerRecord;
+pub use peer::{PeerRecord, SentRecords};
 pub use rebuild::{RebuildPhase, RebuildProgress, RebuildReport};
 pub use scrub::{NoSource, Rot, ScrubCursor, ScrubProgress, Scrubbed, Source};
 pub use snapshots::SnapshotInfo;

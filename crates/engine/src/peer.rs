@@ -1,9 +1,10 @@
 //! What comes from a peer.
 
 use firebrick_log::{Change, Checksum};
-use firebrick_vocabulary::ImageId;
+use firebrick_vocabulary::{ImageId, Sequence};
 
 use crate::copy::CopyImage;
+use crate::state::Window;
 
 /// A record of a peer's log.
 #[derive(Clone, Debug)]
@@ -41,4 +42,15 @@ pub(crate) enum Stream {
     Main,
     /// Those of the one image that is being copied.
     Copy(ImageId),
+}
+
+/// Which records about an image peers get.
+#[derive(Clone, Copy, Debug)]
+pub struct SentRecords(pub(crate) Option<Window>);
+
+impl SentRecords {
+    /// Whether record `sequence`, which is about the image, is one of them.
+    pub fn has(self, sequence: Sequence) -> bool {
+        self.0.is_some_and(|window| window.has(sequence))
+    }
 }

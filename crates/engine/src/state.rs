@@ -187,14 +187,13 @@ impl State {
         self.applied.get(&peer).copied().unwrap_or_default()
     }
 
-    /// Whether a peer gets record `sequence` of the own log, which is about `image`.
-    pub(crate) fn sends(&self, image: ImageId, sequence: Sequence) -> bool {
+    /// The records of the own log about `image` that peers get.
+    pub(crate) fn sent(&self, image: ImageId) -> Option<Window> {
         let living = self
             .images
             .get(&image)
             .and_then(|cell| cell.read().meta.window);
-        let window = living.or_else(|| self.removed.get(&image).copied());
-        window.is_some_and(|window| window.has(sequence))
+        living.or_else(|| self.removed.get(&image).copied())
     }
 
     /// Notes what changed images are now, for those who return to this checkpoint. It is kept from

@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::image::Image;
 use crate::lanes::Lanes;
 use crate::past::LogPast;
+use crate::peer::SentRecords;
 use crate::rows;
 use crate::scrub::Noted;
 use crate::state::{Cell, State};
@@ -197,7 +198,13 @@ impl Store {
     /// Whether record `sequence` of the own log, which is about `image`, is one that peers get:
     /// one of a time in which the image was primary here and mirrored.
     pub fn sends(&self, image: ImageId, sequence: Sequence) -> bool {
-        self.core.glance().sends(image, sequence)
+        self.sent(image).has(sequence)
+    }
+
+    /// The records about `image` that peers get, as of now. Of a record that is there already the
+    /// answer stays the same: who has many asks once.
+    pub fn sent(&self, image: ImageId) -> SentRecords {
+        SentRecords(self.core.glance().sent(image))
     }
 
     /// Keeps older states reachable from record `sequence` on, for `who`.

@@ -19,7 +19,7 @@ use crate::identity::SUBJECT;
 use crate::message::{self, ToReader, ToServer, VERSION};
 use crate::mirror::Shared;
 use crate::peers::Peer;
-use crate::session;
+use crate::session::{self, Wire};
 use crate::wire::{self, Kind};
 
 const DOING: &str = "follow a peer";
@@ -89,7 +89,7 @@ impl Follower {
     async fn introduce(&self) -> Result<Connection, Error> {
         let io = Error::io;
         let stream = TcpStream::connect(&self.address).await.map_err(io(DOING))?;
-        stream.set_nodelay(true).map_err(io(DOING))?;
+        let stream = session::wire(stream).map_err(io(DOING))?;
         let name = ServerName::try_from(SUBJECT)
             .map_err(|error| Error::new(ErrorKind::Identity, DOING, error))?;
         let stream = self
@@ -148,10 +148,7 @@ fn held(store: &Store, peer: StoreId) -> Vec<(ImageId, bool)> {
         .collect()
 }
 
-async fn send(
-    output: &mut WriteHalf<TlsStream<TcpStream>>,
-    message: &ToServer,
-) -> Result<(), Error> {
+async fn send(output: &mut WriteHalf<TlsStream<Wire>>, message: &ToServer) -> Result<(), Error> {
     output
         .write_all(&wire::message(message))
         .await
@@ -175,8 +172,8 @@ struct Connection {
     peer: Arc<Peer>,
     store: StoreId,
     head: Position,
-    input: ReadHalf<TlsStream<TcpStream>>,
-    output: WriteHalf<TlsStream<TcpStream>>,
+    input: ReadHalf<TlsStream<Wire>>,
+    output: WriteHalf<TlsStream<Wire>>,
 }
 
 impl Connection {

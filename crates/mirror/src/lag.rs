@@ -12,6 +12,8 @@ use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Lag, Sequence};
 use parking_lot::Mutex;
 use tracing::warn;
 
+use crate::sent::Sent;
+
 /// Frames remembered one by one; beyond, neighbours are counted together.
 const MARKS_MAX: usize = 1 << 16;
 
@@ -185,6 +187,7 @@ pub(crate) fn follow(
 /// The records of a frame that peers get, and the bytes of their data.
 fn sent(store: &Store, frame: &Frame) -> (u64, u64) {
     let mut count = (0, 0);
+    let mut sent = Sent::new(store);
     for (i, record) in frame.records.iter().enumerate() {
         let sequence = frame.first.plus(i as u64);
         let (image, bytes) = match record {
@@ -197,7 +200,7 @@ fn sent(store: &Store, frame: &Frame) -> (u64, u64) {
                 continue;
             }
         };
-        if store.sends(image, sequence) {
+        if sent.has(image, sequence) {
             count.0 += 1;
             count.1 += bytes;
         }

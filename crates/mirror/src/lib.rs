@@ -16,6 +16,7 @@ mod lend;
 mod message;
 mod mirror;
 mod peers;
+mod sent;
 mod serve;
 mod session;
 mod stream;

@@ -20,7 +20,7 @@ use crate::lend::{self, Question};
 use crate::message::{ToReader, ToServer, VERSION};
 use crate::mirror::Shared;
 use crate::peers::Peer;
-use crate::session;
+use crate::session::{self, Wire};
 use crate::stream::Stream;
 use crate::wire::{self, Kind};
 
@@ -68,7 +68,7 @@ async fn connection(
     permit: tokio::sync::OwnedSemaphorePermit,
 ) -> Result<(), Error> {
     let greet = async {
-        stream.set_nodelay(true).map_err(Error::io(DOING))?;
+        let stream = session::wire(stream).map_err(Error::io(DOING))?;
         let stream = acceptor.accept(stream).await.map_err(Error::io(DOING))?;
         let peer = who(shared, &stream)?;
         Reading::begin(shared, peer, stream).await
@@ -88,7 +88,7 @@ async fn connection(
 }
 
 /// Which peer shows that certificate. TLS has refused all others.
-fn who(shared: &Shared, stream: &TlsStream<TcpStream>) -> Result<Arc<Peer>, Error> {
+fn who(shared: &Shared, stream: &TlsStream<Wire>) -> Result<Arc<Peer>, Error> {
     let (_, connection) = stream.get_ref();
     let shown = connection
         .peer_certificates()
@@ -103,8 +103,8 @@ struct Reading {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     from: Sequence,
-    input: ReadHalf<TlsStream<TcpStream>>,
-    output: WriteHalf<TlsStream<TcpStream>>,
+    input: ReadHalf<TlsStream<Wire>>,
+    output: WriteHalf<TlsStream<Wire>>,
 }
 
 /// What the peer asked for and the sender has not seen yet.
@@ -114,7 +114,7 @@ impl Reading {
     async fn begin(
         shared: &Arc<Shared>,
         peer: Arc<Peer>,
-        stream: TlsStream<TcpStream>,
+        stream: TlsStream<Wire>,
     ) -> Result<Self, Error> {
         let (mut input, mut output) = tokio::io::split(stream);
         let ToServer::Hello {
@@ -214,7 +214,7 @@ impl Reading {
 async fn listen_to(
     shared: &Shared,
     peer: &Peer,
-    mut input: ReadHalf<TlsStream<TcpStream>>,
+    mut input: ReadHalf<TlsStream<Wire>>,
     requests: &Requests,
     ask: mpsc::Sender<Question>,
 ) -> Result<(), Error> {
@@ -276,7 +276,7 @@ fn refusal(shared: &Shared, version: u32, store: StoreId) -> Option<String> {
         .then(|| "the peer has this very store; a copied folder cannot be a second site".to_owned())
 }
 
-async fn refuse(output: &mut WriteHalf<TlsStream<TcpStream>>, why: String) -> Error {
+async fn refuse(output: &mut WriteHalf<TlsStream<Wire>>, why: String) -> Error {
     let error = Error::protocol(DOING, &why);
     match send(output, &ToReader::Refused { why }).await {
         Ok(()) => error,
@@ -284,10 +284,7 @@ async fn refuse(output: &mut WriteHalf<TlsStream<TcpStream>>, why: String) -> Er
     }
 }
 
-async fn send(
-    output: &mut WriteHalf<TlsStream<TcpStream>>,
-    message: &ToReader,
-) -> Result<(), Error> {
+async fn send(output: &mut WriteHalf<TlsStream<Wire>>, message: &ToReader) -> Result<(), Error> {
     use tokio::io::AsyncWriteExt as _;
     output
         .write_all(&wire::message(message))

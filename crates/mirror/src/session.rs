@@ -3,15 +3,27 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::wire::{self, Kind};
 
 /// Frames that wait to be written or applied.
 pub(crate) const QUEUE: usize = 4;
+/// How much is taken from the system at once, in bytes: TLS asks for a few KiB each time.
+const INPUT: usize = 256 << 10;
 /// After so many heartbeats of silence a connection counts as broken.
 const SILENT_BEATS: u32 = 10;
+
+/// What TLS reads from and writes to.
+pub(crate) type Wire = BufReader<TcpStream>;
+
+/// A connection whose every message is sent at once.
+pub(crate) fn wire(stream: TcpStream) -> io::Result<Wire> {
+    stream.set_nodelay(true)?;
+    Ok(BufReader::with_capacity(INPUT, stream))
+}
 
 /// How long a peer may say nothing.
 pub(crate) fn patience(heartbeat: Duration) -> Duration {

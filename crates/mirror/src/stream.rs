@@ -10,6 +10,7 @@ use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Sequence};
 use crate::durable::Durable;
 use crate::error::{Error, ErrorKind};
 use crate::message;
+use crate::sent::Sent;
 use crate::wire::{self, Kind};
 
 const DOING: &str = "send the log";
@@ -17,6 +18,9 @@ const DOING: &str = "send the log";
 const BATCH_BYTES: usize = 1 << 20;
 /// About how many records a frame to the peer gets.
 const BATCH_RECORDS: usize = 4096;
+/// How much is read from the log at once at most, in bytes, where records are small.
+const RUN_BYTES: usize = 256 << 10;
+
 /// What one batch said about images, for those who copy and count.
 #[derive(Default)]
 pub(crate) struct Said {
@@ -32,6 +36,8 @@ pub(crate) struct Stream {
     log: Durable,
     /// Everything up to this record has been sent.
     cursor: Sequence,
+    /// What was read last.
+    data: Vec<u8>,
     /// Images that are being copied; their records come with the copy.
     pub(crate) deferred: BTreeSet<ImageId>,
 }
@@ -44,6 +50,7 @@ impl Stream {
             store,
             log,
             cursor,
+            data: Vec::new(),
             deferred: BTreeSet::new(),
         })
     }
@@ -68,6 +75,9 @@ impl Stream {
             let Some(frame) = self.log.next(|frame| tells(store, frame))? else {
                 break;
             };
+            if !any {
+                batch.reserve(BATCH_BYTES + RUN_BYTES);
+            }
             any = true;
             self.cursor = frame.position.sequence;
             // What another site said is not this one's to tell.
@@ -81,6 +91,9 @@ impl Stream {
     }
 
     fn put(&mut self, batch: &mut Vec<u8>, frame: &Frame, said: &mut Said) -> Result<(), Error> {
+        let store = Arc::clone(&self.store);
+        let mut sent = Sent::new(&store);
+        let mut run = Run::default();
         for (i, record) in frame.records.iter().enumerate() {
             let sequence = frame.first.plus(i as u64);
             match record {
@@ -91,8 +104,11 @@ impl Stream {
                     at,
                     ..
                 } => {
-                    if self.sends(*image, sequence) {
-                        put_data(&self.store, batch, *image, *block, *at, checksums)?;
+                    if !self.deferred.contains(image) && sent.has(*image, sequence) {
+                        if !run.is_followed_by(*at, checksums) {
+                            self.put_run(batch, &mut run)?;
+                        }
+                        run.add(*image, *block, *at, checksums);
                     }
                 }
                 FrameRecord::Discard {
@@ -100,12 +116,40 @@ impl Stream {
                     block,
                     blocks,
                 } => {
-                    if self.sends(*image, sequence) {
+                    if !self.deferred.contains(image) && sent.has(*image, sequence) {
+                        self.put_run(batch, &mut run)?;
                         message::put_discard(batch, *image, *block, *blocks);
                     }
                 }
-                FrameRecord::Change(change) => self.change(batch, change, sequence, said),
+                FrameRecord::Change(change) => {
+                    self.put_run(batch, &mut run)?;
+                    self.change(batch, change, sequence, said);
+                }
             }
+        }
+        self.put_run(batch, &mut run)
+    }
+
+    /// Empties the run.
+    fn put_run(&mut self, batch: &mut Vec<u8>, run: &mut Run<'_>) -> Result<(), Error> {
+        let Run { at, parts, .. } = std::mem::take(run);
+        let Some(at) = at else {
+            return Ok(());
+        };
+        if let [(image, block, checksums)] = parts[..] {
+            return put_data(&self.store, batch, image, block, at, checksums);
+        }
+        let blocks: usize = parts.iter().map(|(_, _, checksums)| checksums.len()).sum();
+        // Not cleared before: zeroes would only be written over.
+        self.data.resize(blocks * BLOCK_SIZE as usize, 0);
+        self.store.read_log(at, &mut self.data)?;
+        let mut rest = &self.data[..];
+        for (image, block, checksums) in parts {
+            let (data, behind) = rest.split_at(checksums.len() * BLOCK_SIZE as usize);
+            verify(image, block, data, checksums)?;
+            message::put_data(batch, image, block, checksums);
+            batch.extend_from_slice(data);
+            rest = behind;
         }
         Ok(())
     }
@@ -215,13 +259,37 @@ pub(crate) fn own_change(change: &Change, sends: impl Fn(ImageId) -> bool) -> Op
     }
 }
 
+/// Records whose data lie one behind the other in the log, to be read at once.
+#[derive(Default)]
+struct Run<'a> {
+    /// Where the data begin; `None` where there are no records.
+    at: Option<Location>,
+    blocks: u32,
+    parts: Vec<(ImageId, u64, &'a [Checksum])>,
+}
+
+impl<'a> Run<'a> {
+    fn is_followed_by(&self, at: Location, checksums: &[Checksum]) -> bool {
+        let blocks = self.blocks as usize + checksums.len();
+        blocks * BLOCK_SIZE as usize <= RUN_BYTES
+            && self.at.map(|first| first.plus_blocks(self.blocks)) == Some(at)
+    }
+
+    fn add(&mut self, image: ImageId, block: u64, at: Location, checksums: &'a [Checksum]) {
+        self.at.get_or_insert(at);
+        self.blocks += checksums.len() as u32;
+        self.parts.push((image, block, checksums));
+    }
+}
+
 /// Whether there is something in the frame that the peer must have.
 fn tells(store: &Store, frame: &Frame) -> bool {
     let mut records = frame.records.iter().enumerate();
+    let mut sent = Sent::new(store);
     frame.applied.is_none()
         && records.any(|(i, record)| match record {
             FrameRecord::Data { image, .. } | FrameRecord::Discard { image, .. } => {
-                store.sends(*image, frame.first.plus(i as u64))
+                sent.has(*image, frame.first.plus(i as u64))
             }
             FrameRecord::Change(Change::Base { .. } | Change::Restore { .. }) => false,
             FrameRecord::Change(_) => true,
@@ -242,6 +310,10 @@ pub(crate) fn put_data(
     frame.resize(start + checksums.len() * BLOCK_SIZE as usize, 0);
     let data = frame.get_mut(start..).unwrap_or_default();
     store.read_log(at, data)?;
+    verify(image, block, data, checksums)
+}
+
+fn verify(image: ImageId, block: u64, data: &[u8], checksums: &[Checksum]) -> Result<(), Error> {
     let damaged = data
         .chunks_exact(BLOCK_SIZE as usize)
         .zip(checksums)
@@ -253,5 +325,23 @@ pub(crate) fn put_data(
             let why = format!("block {block} of image {image} is damaged on this disk");
             Err(Error::new(ErrorKind::Store, DOING, why))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_what_lies_together_and_is_not_too_long() {
+        let at = |unit| Location { segment: 3, unit };
+        let sums = [Checksum(0); 64];
+        let mut run = Run::default();
+        assert!(!run.is_followed_by(at(8), &sums[..1]), "it is empty");
+        run.add(ImageId(uuid::Uuid::from_u128(1)), 7, at(8), &sums[..2]);
+        assert!(run.is_followed_by(at(24), &sums[..1]));
+        assert!(!run.is_followed_by(at(16), &sums[..1]), "another place");
+        assert!(run.is_followed_by(at(24), &sums[..62]));
+        assert!(!run.is_followed_by(at(24), &sums[..63]), "too long");
     }
 }

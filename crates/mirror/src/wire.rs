@@ -72,7 +72,7 @@ pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(K
     if len > most {
         return Err(invalid("a frame that is too long"));
     }
-    let mut payload = Vec::with_capacity(len.min(1 << 20));
+    let mut payload = Vec::with_capacity(len.min(2 << 20));
     let got = (&mut *stream)
         .take(len as u64)
         .read_to_end(&mut payload)
