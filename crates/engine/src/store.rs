@@ -42,6 +42,9 @@ pub struct StoreOptions {
     pub capacity: Option<u64>,
     /// Writes of that many bytes and more go past the system's cache, side by side.
     pub around_bytes: u64,
+    /// How much of the room that is left beyond a half dead data may take, in percent, besides what
+    /// it always may: the later a segment is cleaned, the less of it has to be moved.
+    pub lazy_percent: u8,
 }
 
 impl StoreOptions {
@@ -54,6 +57,7 @@ impl StoreOptions {
         retention: Retention::None,
         capacity: None,
         around_bytes: 256 << 10,
+        lazy_percent: 50,
     };
 }
 

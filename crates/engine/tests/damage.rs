@@ -61,6 +61,7 @@ fn open(disk: &SimulatedDisk) -> Arc<Store> {
     let options = StoreOptions {
         segment_bytes: MIB,
         cache_bytes: 1 << 20,
+        lazy_percent: 0,
         ..StoreOptions::DEFAULT
     };
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());

@@ -37,6 +37,7 @@ const OPTIONS: StoreOptions = StoreOptions {
     checkpoint_bytes: 64 << 20,
     pending_bytes: 1 << 20,
     cache_bytes: 1 << 20,
+    lazy_percent: 0,
     ..StoreOptions::DEFAULT
 };
 

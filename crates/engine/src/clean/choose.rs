@@ -60,8 +60,10 @@ impl Core {
     pub(super) fn victims(&self) -> Result<(Pressure, Vec<SegmentInfo>), Error> {
         let room = self.log.room()?;
         let (used, live, mut candidates) = self.candidates()?;
-        let dead_max = live_allowance(live, room.free_for_guests, used + room.free_for_guests);
-        let left = room.free_for_guests as f64 / (used + room.free_for_guests).max(1) as f64;
+        let total = used + room.free_for_guests;
+        let lazy = self.options.lazy_percent;
+        let dead_max = live_allowance(live, room.free_for_guests, total, lazy);
+        let left = room.free_for_guests as f64 / total.max(1) as f64;
         candidates.sort_by_key(|candidate| Reverse(candidate.worth(left < SCARCE)));
         // What holds nothing at all costs nothing.
         let dead = candidates.iter().filter(|candidate| candidate.live <= 0.0);
@@ -133,12 +135,35 @@ impl Core {
     }
 }
 
-/// How many bytes may be used while so many are live and so many are left.
-fn live_allowance(live: u64, left: u64, total: u64) -> u64 {
-    let left = left as f64 / total.max(1) as f64;
-    if left < FULL {
+/// How many bytes may be used while so many are live and so many are left; for `lazy` see
+/// [`crate::StoreOptions::lazy_percent`].
+fn live_allowance(live: u64, left: u64, total: u64, lazy: u8) -> u64 {
+    let (left, total) = (left as f64, total.max(1) as f64);
+    let share = left / total;
+    if share < FULL {
         return live;
     }
-    let factor = TIGHT + (EASY - TIGHT) * (left / 0.5).min(1.0);
-    (live as f64 * factor) as u64
+    let factor = TIGHT + (EASY - TIGHT) * (share / 0.5).min(1.0);
+    let spare = (left - total / 2.0).max(0.0) * f64::from(lazy) / 100.0;
+    live.saturating_add((live as f64 * (factor - 1.0) + spare) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: u64 = 1 << 30;
+
+    #[test]
+    fn the_less_room_is_left_the_less_may_be_dead() {
+        let lazy =
+            |live, left, lazy| live_allowance(live * GIB, left * GIB, 100 * GIB, lazy) / GIB - live;
+        let dead = |live, left| lazy(live, left, 50);
+        assert_eq!(dead(10, 90), 25, "a half of what is left beyond a half");
+        assert_eq!(dead(40, 50), 20);
+        assert_eq!(dead(80, 20), 23);
+        assert_eq!(dead(90, 1), 0);
+        assert_eq!(lazy(10, 90, 0), 5);
+        assert_eq!(lazy(10, 90, 100), 45);
+    }
 }

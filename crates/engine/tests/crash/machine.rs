@@ -24,6 +24,7 @@ pub(crate) const OPTIONS: StoreOptions = StoreOptions {
     checkpoint_bytes: 64 * MIB,
     cache_bytes: 1 << 20,
     around_bytes: 8 << 10,
+    lazy_percent: 0,
     ..StoreOptions::DEFAULT
 };
 

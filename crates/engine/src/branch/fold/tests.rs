@@ -14,6 +14,7 @@ use crate::{Image, NewImage, NewOrigin, Retention, Store, StoreOptions, Write};
 const OPTIONS: StoreOptions = StoreOptions {
     segment_bytes: MIB,
     retention: Retention::None,
+    lazy_percent: 0,
     ..StoreOptions::DEFAULT
 };
 
