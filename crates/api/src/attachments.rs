@@ -10,7 +10,9 @@ use crate::body::{Body, Fields};
 use crate::call::{Call, Named, empty, ok};
 use crate::fault::{Answer, Fault};
 use crate::list::{self, Collection, Kind};
-use crate::microversion::Microversion;
+use crate::microversion::Microversion as V;
+use crate::route::{self, Action, Route, get, post, put};
+use crate::schema::attachments as schema;
 use crate::view::attachment as view;
 use crate::view::one;
 use crate::{ids, volumes};
@@ -39,22 +41,73 @@ const ATTACHMENTS: Kind = Kind {
     late: false,
 };
 
+/// The parameters of its lists.
+const QUERY: [&str; 14] = [
+    "all_tenants",
+    "limit",
+    "marker",
+    "offset",
+    "sort",
+    "sort_key",
+    "sort_dir",
+    "attach_status",
+    "id",
+    "instance_id",
+    "instance_uuid",
+    "project_id",
+    "status",
+    "volume_id",
+];
+
+/// The actions.
+const ACTIONS: &[Action] = &[Action::new(
+    "os-complete",
+    &["volume:attachment_complete"],
+    schema::COMPLETE,
+)
+.since(V::ATTACHMENT_COMPLETE)
+.ok(204)];
+
+/// Everything below `/attachments`.
+pub(crate) fn routes() -> Vec<Route> {
+    let routes = [
+        get("/attachments", brief).answer(&view::LIST).query(&QUERY),
+        get("/attachments/detail", detail)
+            .answer(&view::LIST)
+            .query(&QUERY),
+        post("/attachments", create)
+            .answer(&view::ONE)
+            .rules(&["volume:attachment_create"])
+            .body(schema::CREATE),
+        get("/attachments/{id}", show).answer(&view::ONE),
+        put("/attachments/{id}", update)
+            .answer(&view::ONE)
+            .rules(&["volume:attachment_update"])
+            .body(schema::UPDATE),
+        route::delete("/attachments/{id}", delete)
+            .answer(&view::LIST)
+            .rules(&["volume:attachment_delete"])
+            .ok(200),
+        post("/attachments/{id}/action", action).actions(ACTIONS),
+    ];
+    routes.map(|route| route.since(V::ATTACHMENTS)).into()
+}
+
 /// `GET /attachments`.
-pub(crate) async fn brief(State(control): State<Control>, call: Call) -> Answer {
+async fn brief(State(control): State<Control>, call: Call) -> Answer {
     let found = found(&control, &call).await?;
     let items = found.iter().map(view::brief).collect();
     page(&call, "attachments", &found, items)
 }
 
 /// `GET /attachments/detail`.
-pub(crate) async fn detail(State(control): State<Control>, call: Call) -> Answer {
+async fn detail(State(control): State<Control>, call: Call) -> Answer {
     let found = found(&control, &call).await?;
     let items = found.iter().map(view::full).collect();
     page(&call, "attachments/detail", &found, items)
 }
 
 async fn found(control: &Control, call: &Call) -> Result<Vec<AttachmentDetail>, Fault> {
-    call.since(Microversion::ATTACHMENTS)?;
     Ok(control
         .attachments(&call.context, list::read(call, &ATTACHMENTS)?)
         .await?)
@@ -73,12 +126,7 @@ fn page(call: &Call, path: &str, found: &[AttachmentDetail], items: Vec<impl Ser
 }
 
 /// `GET /attachments/{id}`.
-pub(crate) async fn show(
-    State(control): State<Control>,
-    Named(id): Named<String>,
-    call: Call,
-) -> Answer {
-    call.since(Microversion::ATTACHMENTS)?;
+async fn show(State(control): State<Control>, Named(id): Named<String>, call: Call) -> Answer {
     let detail = control
         .attachment(&call.context, ids::attachment(&id)?)
         .await?;
@@ -86,22 +134,13 @@ pub(crate) async fn show(
 }
 
 /// `POST /attachments`.
-pub(crate) async fn create(State(control): State<Control>, call: Call, body: Body) -> Answer {
-    call.since(Microversion::ATTACHMENTS)?;
-    let request = read(&call, body.only("attachment")?)?;
+async fn create(State(control): State<Control>, call: Call, body: Body) -> Answer {
+    let request = read(body.only("attachment")?)?;
     let detail = control.create_attachment(&call.context, request).await?;
     ok(one("attachment", view::full(&detail)))
 }
 
-fn read(call: &Call, fields: Fields<'_>) -> Result<CreateAttachment, Fault> {
-    fields.require(&["volume_uuid"])?;
-    let mut mode = None;
-    if call.at(Microversion::ATTACH_MODE) {
-        fields.only(&["instance_uuid", "connector", "volume_uuid", "mode"])?;
-        mode = volumes::mode(&fields)?;
-    } else {
-        fields.only(&["instance_uuid", "connector", "volume_uuid"])?;
-    }
+fn read(fields: Fields<'_>) -> Result<CreateAttachment, Fault> {
     let volume = fields.uuid("volume_uuid")?.ok_or_else(Fault::malformed)?;
     let connector = fields
         .object_or_null("connector")?
@@ -110,26 +149,20 @@ fn read(call: &Call, fields: Fields<'_>) -> Result<CreateAttachment, Fault> {
         volume: VolumeId(volume),
         instance: fields.uuid("instance_uuid")?.map(|id| id.to_string()),
         connector: connector.filter(|connector| !connector.is_empty()),
-        mode,
+        mode: volumes::mode(&fields)?,
     })
 }
 
 /// `PUT /attachments/{id}`.
-pub(crate) async fn update(
+async fn update(
     State(control): State<Control>,
     Named(id): Named<String>,
     call: Call,
     body: Body,
 ) -> Answer {
-    call.since(Microversion::ATTACHMENTS)?;
     let fields = body.only("attachment")?;
-    fields.only(&["connector"])?;
-    let connector = fields.object("connector")?;
-    if connector.entries().is_empty() {
-        return Err(connector.wrong("{} should be non-empty"));
-    }
+    let connector = fields.object("connector")?.entries().clone();
     let id = ids::attachment(&id)?;
-    let connector = connector.entries().clone();
     let detail = control
         .update_attachment(&call.context, id, connector)
         .await?;
@@ -137,12 +170,7 @@ pub(crate) async fn update(
 }
 
 /// `DELETE /attachments/{id}`: answers with those that the volume still has.
-pub(crate) async fn delete(
-    State(control): State<Control>,
-    Named(id): Named<String>,
-    call: Call,
-) -> Answer {
-    call.since(Microversion::ATTACHMENTS)?;
+async fn delete(State(control): State<Control>, Named(id): Named<String>, call: Call) -> Answer {
     let remaining = control
         .delete_attachment(&call.context, ids::attachment(&id)?)
         .await?;
@@ -150,18 +178,8 @@ pub(crate) async fn delete(
     ok(one("attachments", items))
 }
 
-/// `POST /attachments/{id}/action`.
-pub(crate) async fn action(
-    State(control): State<Control>,
-    Named(id): Named<String>,
-    call: Call,
-    body: Body,
-) -> Answer {
-    call.since(Microversion::ATTACHMENTS)?;
-    match body.action()?.0 {
-        "os-complete" => call.since(Microversion::ATTACHMENT_COMPLETE)?,
-        other => return Err(Fault::no_action(other)),
-    }
+/// `POST /attachments/{id}/action`: there is one.
+async fn action(State(control): State<Control>, Named(id): Named<String>, call: Call) -> Answer {
     control
         .complete_attachment(&call.context, ids::attachment(&id)?)
         .await?;

@@ -1,40 +1,27 @@
 //! The door: what every request passes before its handler, and every answer behind it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use firebrick_control::Context;
 use tower::ServiceExt;
 use uuid::Uuid;
 
 use crate::auth::{self, is_project};
-use crate::body::MAX_BODY;
+use crate::body::{MAX_BODY, announced};
 use crate::call::Call;
 use crate::fault::Fault;
 use crate::links::Links;
-use crate::microversion::{self, Microversion};
+use crate::microversion::{self, Microversion, Refused};
 use crate::options::{ApiOptions, AuthStrategy};
 use crate::query::Query;
-use crate::versions;
-
-/// What addresses below `/v3` begin with where they have no project.
-const COLLECTIONS: [&str; 11] = [
-    "attachments",
-    "capabilities",
-    "extensions",
-    "limits",
-    "os-availability-zone",
-    "os-services",
-    "qos-specs",
-    "scheduler-stats",
-    "snapshots",
-    "types",
-    "volumes",
-];
+use crate::route::Entry;
+use crate::{openapi, routes, versions};
 
 /// The names under which the request's id is sent back.
 const REQUEST_ID: [HeaderName; 2] = [
@@ -45,6 +32,8 @@ const REQUEST_ID: [HeaderName; 2] = [
 /// What the door leads to.
 pub(crate) struct Door {
     resources: Router,
+    entries: Vec<Entry>,
+    collections: BTreeSet<&'static str>,
     options: ApiOptions,
 }
 
@@ -55,6 +44,10 @@ enum Place<'a> {
     Root,
     /// The one version.
     Version,
+    /// The one version, without the slash at its end.
+    Slashless,
+    /// The description of all routes.
+    Document,
     /// The health of this process.
     Health,
     /// A resource, beginning with a slash, for the project in the address.
@@ -66,11 +59,15 @@ enum Place<'a> {
     Nowhere,
 }
 
-fn place(path: &str) -> Place<'_> {
+fn place<'a>(collections: &BTreeSet<&str>, path: &'a str) -> Place<'a> {
+    if path == "/v3" {
+        return Place::Slashless;
+    }
     let path = path.trim_end_matches('/');
     match path {
         "" => return Place::Root,
         "/v3" => return Place::Version,
+        "/openapi.json" => return Place::Document,
         "/healthcheck" => return Place::Health,
         _ => {}
     }
@@ -78,7 +75,7 @@ fn place(path: &str) -> Place<'_> {
         return Place::Nowhere;
     };
     let first = below.split('/').next().unwrap_or_default();
-    if COLLECTIONS.contains(&first) {
+    if collections.contains(first) {
         return Place::Resource {
             project: None,
             path: &path["/v3".len()..],
@@ -88,7 +85,7 @@ fn place(path: &str) -> Place<'_> {
     let second = rest.split('/').nth(1).unwrap_or_default();
     // Clients of 3.67 and later leave the project out, so that what is no collection here must not
     // be taken for a project: `/v3/backups/detail` is nowhere, not somebody else's `detail`.
-    if is_project(project) && COLLECTIONS.contains(&second) {
+    if is_project(project) && collections.contains(second) {
         return Place::Resource {
             project: Some(project),
             path: rest,
@@ -117,15 +114,28 @@ pub(crate) async fn enter(State(door): State<Arc<Door>>, request: Request) -> Re
 
 impl Door {
     /// A door to `resources`.
-    pub(crate) fn new(resources: Router, options: ApiOptions) -> Self {
-        Self { resources, options }
+    pub(crate) fn new(resources: Router, entries: Vec<Entry>, options: ApiOptions) -> Self {
+        Self {
+            resources,
+            collections: routes::collections(&entries),
+            entries,
+            options,
+        }
     }
 
     async fn answer(&self, request: Request, id: &str) -> Response {
-        let place = place(request.uri().path());
+        let place = place(&self.collections, request.uri().path());
         let negotiated = Microversion::negotiate(request.headers());
         match (&place, negotiated) {
             (Place::Health, _) => versions::healthy(),
+            // What Cinder's server answers to those who ask for its methods.
+            (Place::Slashless | Place::Version | Place::Resource { .. }, _)
+                if request.method() == Method::OPTIONS =>
+            {
+                StatusCode::OK.into_response()
+            }
+            (Place::Slashless, _) => versions::slash(&self.links(&request, None)),
+            (Place::Document, negotiated) => self.document(&request, negotiated),
             (Place::Nowhere, _) => Fault::no_route().into_response(),
             // Whoever asks for the versions need not know one yet.
             (Place::Root, negotiated) => {
@@ -152,9 +162,31 @@ impl Door {
         if request.method() != Method::GET {
             return Fault::no_route().into_response();
         }
+        versions::document(&self.links(request, None), choices)
+    }
+
+    /// The description of all routes, at the version that the request names, or else the newest.
+    fn document(&self, request: &Request, asked: Result<Microversion, Refused>) -> Response {
+        if request.method() != Method::GET {
+            return Fault::no_route().into_response();
+        }
+        let version = if request.headers().contains_key(microversion::HEADER) {
+            asked
+        } else {
+            Ok(Microversion::MAX)
+        };
+        match version {
+            Ok(version) => {
+                let base = self.links(request, None).base().to_owned();
+                axum::Json(openapi::document(&self.entries, version, &base)).into_response()
+            }
+            Err(refused) => echoing(refused.fault.into_response(), refused.echo),
+        }
+    }
+
+    fn links(&self, request: &Request, project: Option<&str>) -> Links {
         let endpoint = self.options.public_endpoint.as_deref();
-        let links = Links::new(endpoint, request.headers(), None);
-        versions::document(&links, choices)
+        Links::new(endpoint, request.headers(), project)
     }
 
     fn call(
@@ -178,7 +210,6 @@ impl Door {
         let (caller, is_admin) = match self.options.auth {
             AuthStrategy::NoAuth => (auth::noauth(request.headers(), project)?, true),
         };
-        let endpoint = self.options.public_endpoint.as_deref();
         Ok(Call {
             context: Context {
                 project: caller.project,
@@ -187,7 +218,7 @@ impl Door {
                 request_id: id.to_owned(),
             },
             version,
-            links: Links::new(endpoint, request.headers(), project),
+            links: self.links(request, project),
             query: Query::parse(request.uri().query())?,
             max_limit: self.options.max_limit,
         })
@@ -206,16 +237,6 @@ impl Door {
     }
 }
 
-/// The length that the request announces.
-fn announced(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
-}
-
 /// The answer with the version by which it was made.
 fn echoing(mut response: Response, version: Option<Microversion>) -> Response {
     let echo = version.and_then(|v| HeaderValue::from_str(&format!("volume {v}")).ok());
@@ -230,6 +251,10 @@ fn echoing(mut response: Response, version: Option<Microversion>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn place(path: &str) -> Place<'_> {
+        super::place(&BTreeSet::from(["types", "volumes"]), path)
+    }
 
     #[test]
     fn projects_are_told_from_collections() {
@@ -247,9 +272,10 @@ mod tests {
     #[test]
     fn other_addresses_lead_to_documents_or_nowhere() {
         assert_eq!(place("/"), Place::Root);
-        assert_eq!(place("/v3"), Place::Version);
+        assert_eq!(place("/v3"), Place::Slashless);
         assert_eq!(place("/v3/"), Place::Version);
         assert_eq!(place("/healthcheck"), Place::Health);
+        assert_eq!(place("/openapi.json"), Place::Document);
         for nowhere in [
             "/v2",
             "/v3/admin",

@@ -1,10 +1,13 @@
-//! `GET /extensions`: how clients of older days learn what is there. The parts of Cinder's list that
-//! this service has.
+//! `GET /extensions`: how clients of older days learn what is there. Cinder's whole list, for they
+//! ask it only to learn which service this is.
 
 use serde_json::{Value, json};
 
 use crate::call::{Named, ok};
 use crate::fault::{Answer, Fault};
+use crate::route::{Route, get};
+use crate::schema::{Schema, TEXT, array, object, only};
+use crate::view::shape::LINKS;
 
 struct Extension {
     name: &'static str,
@@ -27,7 +30,19 @@ const fn extension(
     }
 }
 
-const EXTENSIONS: [Extension; 17] = [
+const EXTENSIONS: [Extension; 32] = [
+    extension(
+        "VolumeImageMetadata",
+        "os-vol-image-meta",
+        "Show image metadata associated with the volume.",
+        "2012-12-07T00:00:00+00:00",
+    ),
+    extension(
+        "VolumeUnmanage",
+        "os-volume-unmanage",
+        "Enable volume unmanage operation.",
+        "2012-05-31T00:00:00+00:00",
+    ),
     extension(
         "UsedLimits",
         "os-used-limits",
@@ -41,16 +56,40 @@ const EXTENSIONS: [Extension; 17] = [
         "2012-08-25T00:00:00+00:00",
     ),
     extension(
+        "Cgsnapshots",
+        "cgsnapshots",
+        "cgsnapshots support.",
+        "2014-08-18T00:00:00+00:00",
+    ),
+    extension(
         "TypesExtraSpecs",
         "os-types-extra-specs",
         "Type extra specs support.",
         "2011-08-24T00:00:00+00:00",
     ),
     extension(
-        "Qos_specs_manage",
-        "qos-specs",
-        "QoS specs support.",
-        "2013-08-02T00:00:00+00:00",
+        "SnapshotUnmanage",
+        "os-snapshot-unmanage",
+        "Enable volume unmanage operation.",
+        "2014-12-31T00:00:00+00:00",
+    ),
+    extension(
+        "VolumeTypeEncryption",
+        "encryption",
+        "Encryption support for volume types.",
+        "2013-07-01T00:00:00+00:00",
+    ),
+    extension(
+        "VolumeEncryptionMetadata",
+        "os-volume-encryption-metadata",
+        "Volume encryption metadata retrieval support.",
+        "2013-07-10T00:00:00+00:00",
+    ),
+    extension(
+        "Consistencygroups",
+        "consistencygroups",
+        "consistency groups support.",
+        "2014-08-18T00:00:00+00:00",
     ),
     extension(
         "SnapshotActions",
@@ -59,10 +98,28 @@ const EXTENSIONS: [Extension; 17] = [
         "2013-07-16T00:00:00+00:00",
     ),
     extension(
+        "Backups",
+        "backups",
+        "Backups support.",
+        "2012-12-12T00:00:00+00:00",
+    ),
+    extension(
+        "Quotas",
+        "os-quota-sets",
+        "Quota management support.",
+        "2011-08-08T00:00:00+00:00",
+    ),
+    extension(
         "VolumeActions",
         "os-volume-actions",
         "Enable volume actions.",
         "2012-05-31T00:00:00+00:00",
+    ),
+    extension(
+        "QuotaClasses",
+        "os-quota-class-sets",
+        "Quota classes management support.",
+        "2012-03-12T00:00:00+00:00",
     ),
     extension(
         "AvailabilityZones",
@@ -71,10 +128,22 @@ const EXTENSIONS: [Extension; 17] = [
         "2013-06-27T00:00:00+00:00",
     ),
     extension(
+        "VolumeTypeAccess",
+        "os-volume-type-access",
+        "Volume type access support.",
+        "2014-06-26T00:00:00Z",
+    ),
+    extension(
         "Services",
         "os-services",
         "Services support.",
         "2012-10-28T00:00:00-00:00",
+    ),
+    extension(
+        "Hosts",
+        "os-hosts",
+        "Admin-only host administration.",
+        "2011-06-29T00:00:00+00:00",
     ),
     extension(
         "TypesManage",
@@ -89,6 +158,18 @@ const EXTENSIONS: [Extension; 17] = [
         "2012-06-19T00:00:00+00:00",
     ),
     extension(
+        "SnapshotManage",
+        "os-snapshot-manage",
+        "Allows existing backend storage to be 'managed' by Cinder.",
+        "2014-12-31T00:00:00+00:00",
+    ),
+    extension(
+        "Qos_specs_manage",
+        "qos-specs",
+        "QoS specs support.",
+        "2013-08-02T00:00:00+00:00",
+    ),
+    extension(
         "VolumeHostAttribute",
         "os-vol-host-attr",
         "Expose host as an attribute of a volume.",
@@ -101,10 +182,22 @@ const EXTENSIONS: [Extension; 17] = [
         "2014-09-07T00:00:00+00:00",
     ),
     extension(
+        "VolumeManage",
+        "os-volume-manage",
+        "Allows existing backend storage to be 'managed' by Cinder.",
+        "2014-02-10T00:00:00+00:00",
+    ),
+    extension(
         "VolumeMigStatusAttribute",
         "os-vol-mig-status-attr",
         "Expose migration_status as an attribute of a volume.",
         "2013-08-08T00:00:00+00:00",
+    ),
+    extension(
+        "VolumeTransfer",
+        "os-volume-transfer",
+        "Volume transfer management support.",
+        "2013-05-29T00:00:00+00:00",
     ),
     extension(
         "VolumeTenantAttribute",
@@ -132,6 +225,20 @@ const EXTENSIONS: [Extension; 17] = [
     ),
 ];
 
+const SHAPE: Schema = object(&[
+    ("name", TEXT),
+    ("alias", TEXT),
+    ("description", TEXT),
+    ("updated", TEXT),
+    ("links", LINKS),
+])
+.required(&["name", "alias", "description", "updated", "links"])
+.closed();
+
+const LIST: Schema = only(&["extensions"], &[("extensions", array(&SHAPE))]);
+
+const ONE: Schema = only(&["extension"], &[("extension", SHAPE)]);
+
 fn view(extension: &Extension) -> Value {
     let Extension {
         name,
@@ -148,14 +255,22 @@ fn view(extension: &Extension) -> Value {
     })
 }
 
+/// Everything below `/extensions`.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        get("/extensions", list).answer(&LIST),
+        get("/extensions/{alias}", show).answer(&ONE),
+    ]
+}
+
 /// `GET /extensions`.
-pub(crate) async fn list() -> Answer {
+async fn list() -> Answer {
     let items: Vec<Value> = EXTENSIONS.iter().map(view).collect();
     ok(json!({ "extensions": items }))
 }
 
 /// `GET /extensions/{alias}`.
-pub(crate) async fn show(Named(alias): Named<String>) -> Answer {
+async fn show(Named(alias): Named<String>) -> Answer {
     let found = EXTENSIONS.iter().find(|extension| extension.alias == alias);
     ok(json!({ "extension": view(found.ok_or_else(Fault::no_route)?) }))
 }

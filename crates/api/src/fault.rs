@@ -5,12 +5,39 @@ use axum::response::{IntoResponse, Response};
 use firebrick_control::{Error, ErrorKind};
 use serde_json::json;
 
+use crate::schema::{Kind, Schema, TEXT, object, of};
+
 /// An answer that is not a success.
 #[derive(Debug)]
 pub(crate) struct Fault {
     status: StatusCode,
     message: String,
 }
+
+/// What stands below a fault's one key.
+const DETAIL: Schema = object(&[
+    ("code", of(&[Kind::Integer]).range(400, 599)),
+    ("message", TEXT),
+])
+.required(&["code", "message"])
+.closed();
+
+/// A fault's body.
+pub(crate) const SHAPE: Schema = object(&[
+    ("badRequest", DETAIL),
+    ("unauthorized", DETAIL),
+    ("forbidden", DETAIL),
+    ("itemNotFound", DETAIL),
+    ("badMethod", DETAIL),
+    ("conflictingRequest", DETAIL),
+    ("overLimit", DETAIL),
+    ("badMediaType", DETAIL),
+    ("notImplemented", DETAIL),
+    ("serviceUnavailable", DETAIL),
+    ("computeFault", DETAIL),
+])
+.closed()
+.entries(1, 1);
 
 /// A handler's outcome.
 pub(crate) type Answer = Result<Response, Fault>;
@@ -73,6 +100,13 @@ impl Fault {
             StatusCode::INTERNAL_SERVER_ERROR,
             "The server has either erred or is incapable of performing the requested operation.",
         )
+    }
+
+    /// An answer was not as its entry says, which is the server's own mistake; debug builds tell it.
+    #[cfg(debug_assertions)]
+    pub(crate) fn undocumented(wrong: &str) -> Self {
+        let message = format!("The answer is not as documented: {wrong}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
     }
 
     #[cfg(test)]

@@ -9,8 +9,57 @@ use crate::auth::is_project;
 use crate::call::{Call, ok};
 use crate::fault::{Answer, Fault};
 use crate::microversion::Microversion;
+use crate::route::{Route, get};
+use crate::schema::{ANY, Schema, array, object, only};
+use crate::view::shape::WHOLE;
 
-pub(crate) async fn limits(State(control): State<Control>, call: Call) -> Answer {
+const LIMITS: Schema = only(
+    &["limits"],
+    &[(
+        "limits",
+        object(&[("rate", array(&ANY)), ("absolute", ABSOLUTE)])
+            .required(&["rate", "absolute"])
+            .closed(),
+    )],
+);
+
+const ABSOLUTE: Schema = object(&[
+    ("maxTotalVolumes", WHOLE),
+    ("maxTotalSnapshots", WHOLE),
+    ("maxTotalVolumeGigabytes", WHOLE),
+    ("totalVolumesUsed", WHOLE),
+    ("totalSnapshotsUsed", WHOLE),
+    ("totalGigabytesUsed", WHOLE),
+    ("maxTotalBackups", WHOLE),
+    ("maxTotalBackupGigabytes", WHOLE),
+    ("totalBackupsUsed", WHOLE),
+    ("totalBackupGigabytesUsed", WHOLE),
+])
+.required(&[
+    "maxTotalVolumes",
+    "maxTotalSnapshots",
+    "maxTotalVolumeGigabytes",
+    "totalVolumesUsed",
+    "totalSnapshotsUsed",
+    "totalGigabytesUsed",
+    "maxTotalBackups",
+    "maxTotalBackupGigabytes",
+    "totalBackupsUsed",
+    "totalBackupGigabytesUsed",
+])
+.closed();
+
+/// `/limits`.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        get("/limits", limits)
+            .answer(&LIMITS)
+            .rules(&["limits_extension:used_limits"])
+            .query(&["project_id", "tenant_id"]),
+    ]
+}
+
+async fn limits(State(control): State<Control>, call: Call) -> Answer {
     let limits = control.limits(&of(&call)?).await?;
     ok(json!({
         "limits": {

@@ -50,6 +50,11 @@ impl Links {
         }
     }
 
+    /// Scheme and authority.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The address of the API's root.
     pub(crate) fn root(&self) -> String {
         format!("{}/v3/", self.base)

@@ -1,10 +1,14 @@
-//! Microversions: which one a request asks for, and what each of those used here brings.
+//! Microversions: which one a request asks for, and what each of them brings.
+
+mod history;
 
 use std::fmt;
 
 use axum::http::HeaderMap;
 
 use crate::fault::Fault;
+
+pub(crate) use history::HISTORY;
 
 /// The header of the request that names the version, and of the answer that echoes it.
 pub(crate) const HEADER: &str = "openstack-api-version";
@@ -22,39 +26,6 @@ pub(crate) struct Microversion {
 impl Microversion {
     pub(crate) const MIN: Self = Self::v3(0);
     pub(crate) const MAX: Self = Self::v3(71);
-
-    pub(crate) const STRICT_BOOTABLE: Self = Self::v3(2);
-    pub(crate) const GLANCE_METADATA_FILTER: Self = Self::v3(4);
-    pub(crate) const CLUSTERS: Self = Self::v3(7);
-    pub(crate) const GROUP_FILTER: Self = Self::v3(10);
-    pub(crate) const SUMMARY: Self = Self::v3(12);
-    pub(crate) const GROUPS: Self = Self::v3(13);
-    pub(crate) const GROUP_SNAPSHOTS: Self = Self::v3(14);
-    pub(crate) const METADATA_ETAG: Self = Self::v3(15);
-    pub(crate) const PROVIDER_ID: Self = Self::v3(21);
-    pub(crate) const SNAPSHOT_METADATA_FILTER: Self = Self::v3(22);
-    pub(crate) const FORCED_DELETE: Self = Self::v3(23);
-    pub(crate) const FAILOVER: Self = Self::v3(26);
-    pub(crate) const ATTACHMENTS: Self = Self::v3(27);
-    pub(crate) const POOL_FILTERS: Self = Self::v3(28);
-    pub(crate) const SNAPSHOT_SORT_BY_NAME: Self = Self::v3(30);
-    pub(crate) const CHECKED_FILTERS: Self = Self::v3(31);
-    pub(crate) const SIMILAR_FILTER: Self = Self::v3(34);
-    pub(crate) const SUMMARY_METADATA: Self = Self::v3(36);
-    pub(crate) const LIMITS_OF_PROJECT: Self = Self::v3(39);
-    pub(crate) const SNAPSHOT_USER_ID: Self = Self::v3(41);
-    pub(crate) const EXTEND_IN_USE: Self = Self::v3(42);
-    pub(crate) const ATTACHMENT_COMPLETE: Self = Self::v3(44);
-    pub(crate) const COUNT: Self = Self::v3(45);
-    pub(crate) const SHARED_TARGETS: Self = Self::v3(48);
-    pub(crate) const BACKEND_STATE: Self = Self::v3(49);
-    pub(crate) const STRICT_BODIES: Self = Self::v3(53);
-    pub(crate) const ATTACH_MODE: Self = Self::v3(54);
-    pub(crate) const TIME_FILTERS: Self = Self::v3(60);
-    pub(crate) const CLUSTER_NAME: Self = Self::v3(61);
-    pub(crate) const VOLUME_TYPE_ID: Self = Self::v3(63);
-    pub(crate) const CONSUMES_QUOTA: Self = Self::v3(65);
-    pub(crate) const SNAPSHOT_IN_USE: Self = Self::v3(66);
 
     const fn v3(minor: u32) -> Self {
         Self { major: 3, minor }

@@ -7,9 +7,36 @@ use serde_json::{Value, json};
 use crate::call::{Call, Named, ok};
 use crate::fault::Answer;
 use crate::microversion::Microversion;
+use crate::route::{Route, get};
+use crate::schema::{OBJECT, Schema, TEXT, array, object, only};
+
+const POOLS: Schema = only(
+    &["pools"],
+    &[(
+        "pools",
+        array(
+            &object(&[("name", TEXT), ("capabilities", OBJECT)])
+                .required(&["name"])
+                .closed(),
+        ),
+    )],
+);
+
+/// What operators ask about backends.
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        get("/scheduler-stats/get_pools", pools)
+            .answer(&POOLS)
+            .rules(&["scheduler_extension:scheduler_stats:get_pools"])
+            .query(&["detail", "name"]),
+        get("/capabilities/{host}", capabilities)
+            .answer(&OBJECT)
+            .rules(&["volume_extension:capabilities"]),
+    ]
+}
 
 /// `GET /scheduler-stats/get_pools`.
-pub(crate) async fn pools(State(control): State<Control>, call: Call) -> Answer {
+async fn pools(State(control): State<Control>, call: Call) -> Answer {
     let detail = call.query.flag("detail")?;
     let name = call
         .query
@@ -30,7 +57,7 @@ fn shown(pool: &Pool, detail: bool) -> Value {
 }
 
 /// `GET /capabilities/{host}`.
-pub(crate) async fn capabilities(
+async fn capabilities(
     State(control): State<Control>,
     Named(host): Named<String>,
     call: Call,

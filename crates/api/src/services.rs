@@ -1,5 +1,50 @@
 //! Services: what operators look at and switch.
 
-pub(crate) mod list;
-pub(crate) mod replication;
-pub(crate) mod switch;
+mod list;
+mod replication;
+mod switch;
+
+use crate::route::{Route, get, put};
+use crate::schema::services::{DISABLE, FAILOVER, FREEZE, SWITCH};
+use crate::view::service as view;
+
+/// Everything below `/os-services`.
+pub(crate) fn routes() -> Vec<Route> {
+    const UPDATE: &[&str] = &["volume_extension:services:update"];
+    vec![
+        get("/os-services", list::list)
+            .answer(&view::LIST)
+            .rules(&["volume_extension:services:index"])
+            .query(&["binary", "service", "host"]),
+        put("/os-services/enable", switch::enable)
+            .answer(&view::SWITCHED)
+            .rules(UPDATE)
+            .body(SWITCH),
+        put("/os-services/disable", switch::disable)
+            .answer(&view::SWITCHED)
+            .rules(UPDATE)
+            .body(SWITCH),
+        put(
+            "/os-services/disable-log-reason",
+            switch::disable_with_reason,
+        )
+        .answer(&view::SWITCHED)
+        .rules(UPDATE)
+        .body(DISABLE),
+        put("/os-services/freeze", replication::freeze)
+            .rules(&["volume:freeze_host"])
+            .body(FREEZE),
+        put("/os-services/thaw", replication::thaw)
+            .rules(&["volume:thaw_host"])
+            .body(FREEZE),
+        put("/os-services/failover_host", replication::failover_host)
+            .rules(&["volume:failover_host"])
+            .body(FAILOVER)
+            .ok(202),
+        // Known from 3.26 on, but see the handler.
+        put("/os-services/failover", replication::failover)
+            .rules(&["volume:failover_host"])
+            .body(FAILOVER)
+            .ok(202),
+    ]
+}

@@ -1,6 +1,6 @@
 //! The version documents, and the sign of life.
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -33,6 +33,11 @@ pub(crate) fn document(links: &Links, choices: bool) -> Response {
         StatusCode::OK
     };
     (status, axum::Json(json!({ "versions": [version] }))).into_response()
+}
+
+/// `/v3`: the document is behind a slash.
+pub(crate) fn slash(links: &Links) -> Response {
+    (StatusCode::FOUND, [(header::LOCATION, links.root())]).into_response()
 }
 
 /// `GET /healthcheck`, in the shape of oslo's.

@@ -3,6 +3,7 @@
 pub(crate) mod attachment;
 pub(crate) mod qos;
 pub(crate) mod service;
+pub(crate) mod shape;
 pub(crate) mod snapshot;
 #[cfg(test)]
 mod tests;

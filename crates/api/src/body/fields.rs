@@ -143,17 +143,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Refuses the object where none of `keys` is there.
-    pub(crate) fn require_any(&self, keys: &[&str]) -> Result<(), Fault> {
-        if keys.iter().any(|key| self.entries.contains_key(*key)) {
-            return Ok(());
-        }
-        Err(self.wrong(&format!(
-            "{} is not valid under any of the given schemas",
-            repr(self.value)
-        )))
-    }
-
     /// Refuses the object where it has another key than `keys`.
     pub(crate) fn only(&self, keys: &[&str]) -> Result<(), Fault> {
         let others: Vec<String> = (self.entries.keys())

@@ -68,13 +68,6 @@ fn unknown_and_missing_keys_are_named() {
         "'volume' is a required property"
     );
     assert_eq!(
-        refusal(&json!({"volume": {}}), |f| f
-            .object("volume")?
-            .require_any(&["name"])),
-        "Invalid input for field/attribute volume. Value: {}. {} is not valid under any of the given \
-         schemas"
-    );
-    assert_eq!(
         refusal(&json!([]), |_| Ok(())),
         "[] is not of type 'object'"
     );

@@ -33,7 +33,6 @@ pub(crate) async fn create(State(control): State<Control>, call: Call, body: Bod
 }
 
 fn new(fields: Fields<'_>) -> Result<CreateQos, Fault> {
-    fields.require(&["name"])?;
     let name = match fields.trimmed(["name", "name"], "name")?.flatten() {
         Some(name) if !name.is_empty() => name,
         Some(_) | None => {
@@ -135,8 +134,6 @@ pub(crate) async fn delete_keys(
     body: Body,
 ) -> Answer {
     let root = body.root()?;
-    root.require(&["keys"])?;
-    root.only(&["keys"])?;
     let keys = root.texts_of("keys")?;
     control
         .delete_qos_keys(&call.context, ids::qos(&id)?, &keys)

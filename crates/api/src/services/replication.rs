@@ -9,17 +9,9 @@ use crate::call::{Call, empty};
 use crate::fault::{Answer, Fault};
 use crate::microversion::{self, Microversion};
 
-/// `host` in a body, in the characters that hosts have.
+/// `host` in a body.
 pub(super) fn host(fields: &Fields<'_>) -> Result<Option<String>, Fault> {
-    let host = fields.text_or_null("host", 1)?.flatten();
-    let good = |c: char| c.is_ascii_alphanumeric() || "-._#@:/+[]".contains(c);
-    match host {
-        Some(host) if !host.chars().all(good) => Err(Fault::bad_request(format!(
-            "Invalid input for field/attribute host. Value: {host}. '{host}' does not match \
-             '^[a-zA-Z0-9-._#@:/+\\[\\]]*$'"
-        ))),
-        other => Ok(other),
-    }
+    Ok(fields.text_or_null("host", 1)?.flatten())
 }
 
 /// The host that a body names. Clusters, which it could name instead, are not here.
@@ -52,7 +44,6 @@ fn of_host(host: &str) -> impl FnOnce(Error) -> Fault {
 /// `PUT …/freeze`.
 pub(crate) async fn freeze(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let fields = body.root()?;
-    fields.only(&["host", "cluster"])?;
     let host = target(&fields)?;
     control
         .freeze(&call.context, &host)
@@ -64,7 +55,6 @@ pub(crate) async fn freeze(State(control): State<Control>, call: Call, body: Bod
 /// `PUT …/thaw`.
 pub(crate) async fn thaw(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let fields = body.root()?;
-    fields.only(&["host", "cluster"])?;
     let host = target(&fields)?;
     control
         .thaw(&call.context, &host)
@@ -80,7 +70,6 @@ pub(crate) async fn failover_host(
     body: Body,
 ) -> Answer {
     let fields = body.root()?;
-    fields.only(&["host", "cluster", "backend_id"])?;
     let host = target(&fields)?;
     let to = fields
         .text_or_null("backend_id", 0)?

@@ -19,7 +19,6 @@ struct Target {
 
 impl Target {
     fn read(fields: &Fields<'_>) -> Result<Self, Fault> {
-        fields.require_any(&["binary", "service"])?;
         let host = host(fields)?;
         let host = host.ok_or_else(|| Fault::invalid_input("Host field is missing."))?;
         let service = fields.text("service", 1)?.unwrap_or_default();
@@ -35,7 +34,6 @@ impl Target {
 /// `PUT …/enable`.
 pub(crate) async fn enable(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let fields = body.root()?;
-    fields.only(&["binary", "host", "cluster", "service"])?;
     let target = Target::read(&fields)?;
     let detail = control
         .enable_service(&call.context, &target.binary, &target.host)
@@ -46,7 +44,6 @@ pub(crate) async fn enable(State(control): State<Control>, call: Call, body: Bod
 /// `PUT …/disable`.
 pub(crate) async fn disable(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let fields = body.root()?;
-    fields.only(&["binary", "host", "cluster", "service"])?;
     let Target {
         host,
         binary,
@@ -65,7 +62,6 @@ pub(crate) async fn disable_with_reason(
     body: Body,
 ) -> Answer {
     let fields = body.root()?;
-    fields.only(&["binary", "host", "cluster", "service", "disabled_reason"])?;
     let reason = fields.text("disabled_reason", 1)?;
     let Target {
         host,

@@ -8,8 +8,30 @@ use crate::body::{Body, Fields};
 use crate::call::{Call, Named, empty};
 use crate::fault::{Answer, Fault};
 use crate::ids;
+use crate::route::Action;
+use crate::schema::snapshots as bodies;
+use crate::schema::volumes::SILENT;
 
-pub(crate) async fn action(
+/// The actions, and what each must be.
+pub(super) const ACTIONS: &[Action] = &[
+    Action::new(
+        "os-reset_status",
+        &["volume_extension:snapshot_admin_actions:reset_status"],
+        bodies::RESET_STATUS,
+    ),
+    Action::new(
+        "os-force_delete",
+        &["volume_extension:snapshot_admin_actions:force_delete"],
+        SILENT,
+    ),
+    Action::new(
+        "os-update_snapshot_status",
+        &["snapshot_extension:snapshot_actions:update_snapshot_status"],
+        bodies::UPDATE_STATUS,
+    ),
+];
+
+pub(super) async fn action(
     State(control): State<Control>,
     Named(id): Named<String>,
     call: Call,
@@ -21,14 +43,12 @@ pub(crate) async fn action(
     match name {
         "os-reset_status" => {
             let fields = fields.object("os-reset_status")?;
-            fields.only(&["status"])?;
             let status = status(&fields)?;
             control.reset_snapshot_status(context, id, &status).await?;
         }
         "os-force_delete" => control.delete_snapshot(context, id, true).await?,
         "os-update_snapshot_status" => {
             let fields = fields.object("os-update_snapshot_status")?;
-            fields.only(&["status", "progress"])?;
             let (status, progress) = (status(&fields)?, progress(&fields)?);
             control
                 .update_snapshot_status(context, id, &status, progress.as_deref())
@@ -40,7 +60,6 @@ pub(crate) async fn action(
 }
 
 fn status(fields: &Fields<'_>) -> Result<String, Fault> {
-    fields.require(&["status"])?;
     fields.text("status", 0)?.ok_or_else(Fault::malformed)
 }
 

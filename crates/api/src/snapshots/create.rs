@@ -10,16 +10,6 @@ use crate::fault::{Answer, Fault};
 use crate::microversion::Microversion;
 use crate::view;
 
-/// What a snapshot may be created with.
-const KEYS: [&str; 6] = [
-    "volume_id",
-    "name",
-    "display_name",
-    "description",
-    "force",
-    "metadata",
-];
-
 pub(crate) async fn create(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let request = read(&call, body.only("snapshot")?)?;
     let detail = control.create_snapshot(&call.context, request).await?;
@@ -30,8 +20,6 @@ pub(crate) async fn create(State(control): State<Control>, call: Call, body: Bod
 }
 
 fn read(call: &Call, fields: Fields<'_>) -> Result<CreateSnapshot, Fault> {
-    fields.require(&["volume_id"])?;
-    fields.only(&KEYS)?;
     let volume = fields
         .uuid_or_null("volume_id")?
         .ok_or_else(|| Fault::bad_request("'volume_id' must be specified and cannot be null."))?;

@@ -47,6 +47,32 @@ const SNAPSHOTS: Kind = Kind {
     late: true,
 };
 
+/// The parameters of lists of snapshots.
+pub(crate) const QUERY: [&str; 22] = [
+    "all_tenants",
+    "limit",
+    "marker",
+    "offset",
+    "sort",
+    "sort_key",
+    "sort_dir",
+    "with_count",
+    "availability_zone",
+    "consumes_quota",
+    "created_at",
+    "description",
+    "display_name",
+    "id",
+    "metadata",
+    "name",
+    "name~",
+    "project_id",
+    "status",
+    "updated_at",
+    "user_id",
+    "volume_id",
+];
+
 /// Without details.
 pub(crate) async fn brief(State(control): State<Control>, call: Call) -> Answer {
     let found = Found::read(&control, &call).await?;

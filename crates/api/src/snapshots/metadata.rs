@@ -7,7 +7,34 @@ use firebrick_control::{Control, Metadata, MetadataWrite};
 use crate::body::{Body, Keys};
 use crate::call::{Call, Named, empty};
 use crate::fault::{Answer, Fault};
+use crate::route::{self, Route, get, post, put};
+use crate::schema::snapshots::{META_BODY, METADATA_BODY};
+use crate::view::shape::{META, METADATA};
 use crate::{ids, metadata};
+
+const ALL: &str = "/snapshots/{id}/metadata";
+const ONE: &str = "/snapshots/{id}/metadata/{key}";
+
+pub(super) fn routes() -> Vec<Route> {
+    const GET: &[&str] = &["volume:get_snapshot_metadata"];
+    const UPDATE: &[&str] = &["volume:update_snapshot_metadata"];
+    vec![
+        get(ALL, list).answer(&METADATA).rules(GET),
+        post(ALL, merge)
+            .answer(&METADATA)
+            .rules(UPDATE)
+            .body(METADATA_BODY),
+        put(ALL, replace)
+            .answer(&METADATA)
+            .rules(UPDATE)
+            .body(METADATA_BODY),
+        get(ONE, show).answer(&META).rules(GET),
+        put(ONE, set).answer(&META).rules(UPDATE).body(META_BODY),
+        route::delete(ONE, delete)
+            .rules(&["volume:delete_snapshot_metadata"])
+            .ok(200),
+    ]
+}
 
 /// `GET`.
 pub(crate) async fn list(

@@ -9,9 +9,6 @@ use crate::call::{Call, Named, empty, ok};
 use crate::fault::{Answer, Fault};
 use crate::{ids, view};
 
-/// What may be changed.
-const KEYS: [&str; 4] = ["name", "description", "display_name", "display_description"];
-
 /// `GET`.
 pub(crate) async fn show(
     State(control): State<Control>,
@@ -40,8 +37,6 @@ pub(crate) async fn update(
 }
 
 fn read(fields: Fields<'_>) -> Result<Rename, Fault> {
-    fields.only(&KEYS)?;
-    fields.require_any(&KEYS)?;
     let description = fields.description("description")?;
     Ok(Rename {
         name: fields

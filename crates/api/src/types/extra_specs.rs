@@ -9,7 +9,33 @@ use crate::body::{Body, Keys};
 use crate::call::{Call, Named, empty, ok};
 use crate::fault::{Answer, Fault};
 use crate::ids;
+use crate::route::{self, Route, get, post, put};
+use crate::schema::types::{EXTRA_SPEC, EXTRA_SPECS};
+use crate::view::volume_type as view;
 use crate::view::volume_type::visible;
+
+const ALL: &str = "/types/{id}/extra_specs";
+const ONE: &str = "/types/{id}/extra_specs/{key}";
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        get(ALL, list)
+            .answer(&view::EXTRA_SPECS)
+            .rules(&["volume_extension:types_extra_specs:index"]),
+        post(ALL, merge)
+            .answer(&view::EXTRA_SPECS)
+            .rules(&["volume_extension:types_extra_specs:create"])
+            .body(EXTRA_SPECS),
+        get(ONE, show)
+            .answer(&view::EXTRA_SPEC)
+            .rules(&["volume_extension:types_extra_specs:show"]),
+        put(ONE, set)
+            .answer(&view::EXTRA_SPEC)
+            .rules(&["volume_extension:types_extra_specs:update"])
+            .body(EXTRA_SPEC),
+        route::delete(ONE, delete).rules(&["volume_extension:types_extra_specs:delete"]),
+    ]
+}
 
 /// `GET`.
 pub(crate) async fn list(

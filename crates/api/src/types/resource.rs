@@ -40,8 +40,6 @@ pub(crate) async fn create(State(control): State<Control>, call: Call, body: Bod
 }
 
 fn new(fields: Fields<'_>) -> Result<CreateType, Fault> {
-    fields.require(&["name"])?;
-    fields.only(&["name", "description", "extra_specs", IS_PUBLIC])?;
     let name = fields.text("name", 1)?.ok_or_else(Fault::malformed)?;
     if name.trim().is_empty() {
         return Err(Fault::bad_request(format!(
@@ -73,7 +71,6 @@ pub(crate) async fn update(
 }
 
 fn change(fields: Fields<'_>) -> Result<UpdateType, Fault> {
-    fields.only(&["name", "description", "is_public"])?;
     let name = fields.text_or_null("name", 1)?.flatten();
     let description = fields.description("description")?.flatten();
     let is_public = fields.boolean("is_public")?;

@@ -5,7 +5,11 @@ use firebrick_vocabulary::{AttachmentId, VolumeId};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::shape::{LINKS, TIME};
 use super::time::Moment;
+use crate::schema::{
+    ID, OBJECT, Schema, TEXT, TEXT_OR_NULL, Word, any_of, array, object, only, text,
+};
 
 /// An attachment in a list without details.
 #[derive(Serialize)]
@@ -64,3 +68,28 @@ fn connection(info: &ConnectionInfo, id: AttachmentId) -> Object {
     object.insert("attachment_id".to_owned(), Value::String(id.to_string()));
     object
 }
+
+const SHAPE: Schema = object(&[
+    ("id", ID),
+    ("status", TEXT),
+    ("instance", TEXT_OR_NULL),
+    ("volume_id", ID),
+    ("attached_at", SOMETIMES),
+    ("detached_at", SOMETIMES),
+    ("attach_mode", TEXT_OR_NULL),
+    ("connection_info", OBJECT),
+])
+.required(&["id", "status", "instance", "volume_id"])
+.closed();
+
+/// A time, or an empty text where it has not come.
+const SOMETIMES: Schema = any_of(&[TIME, text().words(&[Word::Text("")])]);
+
+/// The shape of an attachment that was created or changed, or is shown.
+pub(crate) const ONE: Schema = only(&["attachment"], &[("attachment", SHAPE)]);
+
+/// The shape of lists.
+pub(crate) const LIST: Schema =
+    object(&[("attachments", array(&SHAPE)), ("attachments_links", LINKS)])
+        .required(&["attachments"])
+        .closed();

@@ -4,8 +4,10 @@ use firebrick_control::{Metadata, QosSpec, VolumeType};
 use firebrick_vocabulary::{QosId, TypeId};
 use serde::Serialize;
 
+use super::shape::{LINKS, TEXTS, TEXTS_OR_NULLS};
 use crate::call::Call;
 use crate::links::Both;
+use crate::schema::{ID, Schema, TEXT, array, object, only};
 
 /// A QoS spec.
 #[derive(Serialize)]
@@ -58,3 +60,38 @@ pub(crate) fn association(kind: &VolumeType) -> Association<'_> {
         id: kind.id,
     }
 }
+
+const SHAPE: Schema = object(&[
+    ("id", ID),
+    ("name", TEXT),
+    ("consumer", TEXT),
+    ("specs", TEXTS),
+])
+.required(&["id", "name", "consumer", "specs"])
+.closed();
+
+/// The shape of a QoS spec that was created or is shown.
+pub(crate) const ONE: Schema = object(&[("qos_specs", SHAPE), ("links", LINKS)])
+    .required(&["qos_specs", "links"])
+    .closed();
+
+/// The shape of lists.
+pub(crate) const LIST: Schema = object(&[("qos_specs", array(&SHAPE)), ("qos_specs_links", LINKS)])
+    .required(&["qos_specs"])
+    .closed();
+
+/// The shape of what was changed: the request's keys.
+pub(crate) const CHANGED: Schema = only(&["qos_specs"], &[("qos_specs", TEXTS_OR_NULLS)]);
+
+/// The shape of the types that have a QoS spec.
+pub(crate) const ASSOCIATIONS: Schema = only(
+    &["qos_associations"],
+    &[(
+        "qos_associations",
+        array(
+            &object(&[("association_type", TEXT), ("name", TEXT), ("id", ID)])
+                .required(&["association_type", "name", "id"])
+                .closed(),
+        ),
+    )],
+);

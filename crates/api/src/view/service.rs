@@ -4,10 +4,12 @@ use firebrick_control::ServiceDetail;
 use firebrick_vocabulary::HostName;
 use serde::Serialize;
 
+use super::shape::TIME_OR_NULL;
 use super::time::Moment;
 use super::{Gated, Nothing, gated, since};
 use crate::call::Call;
 use crate::microversion::Microversion as V;
+use crate::schema::{FLAG, Schema, TEXT, TEXT_OR_NULL, array, object, only};
 
 /// The services that have a backend.
 const VOLUME: &str = "cinder-volume";
@@ -100,3 +102,44 @@ pub(crate) fn switched<'a>(
         disabled_reason: gated(with_reason, service.disabled_reason.as_deref()),
     }
 }
+
+const SHAPE: Schema = object(&[
+    ("binary", TEXT),
+    ("host", TEXT),
+    ("zone", TEXT),
+    ("status", TEXT),
+    ("state", TEXT),
+    ("updated_at", TIME_OR_NULL),
+    ("backend_state", TEXT_OR_NULL.since(V::BACKEND_STATE)),
+    ("cluster", TEXT_OR_NULL.since(V::CLUSTERS)),
+    ("disabled_reason", TEXT_OR_NULL),
+    ("replication_status", TEXT_OR_NULL),
+    ("active_backend_id", TEXT_OR_NULL),
+    ("frozen", FLAG),
+])
+.required(&[
+    "binary",
+    "host",
+    "zone",
+    "status",
+    "state",
+    "updated_at",
+    "cluster",
+    "disabled_reason",
+])
+.closed();
+
+/// The shape of the list.
+pub(crate) const LIST: Schema = only(&["services"], &[("services", array(&SHAPE))]);
+
+/// The shape of a service that was enabled or disabled.
+pub(crate) const SWITCHED: Schema = object(&[
+    ("host", TEXT),
+    ("service", TEXT),
+    ("binary", TEXT),
+    ("status", TEXT),
+    ("disabled", FLAG),
+    ("disabled_reason", TEXT_OR_NULL),
+])
+.required(&["host", "service", "binary", "status", "disabled"])
+.closed();

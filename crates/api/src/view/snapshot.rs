@@ -4,10 +4,12 @@ use firebrick_control::{Metadata, SnapshotDetail};
 use firebrick_vocabulary::{SnapshotUuid, VolumeId};
 use serde::Serialize;
 
+use super::shape::{LINKS, TEXTS, TIME, TIME_OR_NULL, WHOLE};
 use super::time::Moment;
 use super::{Nothing, since};
 use crate::call::Call;
 use crate::microversion::Microversion as V;
+use crate::schema::{FLAG, ID, ID_OR_NULL, Schema, TEXT, TEXT_OR_NULL, array, object, only};
 
 /// A snapshot.
 #[derive(Serialize)]
@@ -75,3 +77,44 @@ pub(crate) fn full<'a>(call: &Call, detail: &'a SnapshotDetail) -> Snapshot<'a> 
         ..changed(call, detail)
     }
 }
+
+const SHAPE: Schema = object(&[
+    ("id", ID),
+    ("created_at", TIME),
+    ("updated_at", TIME_OR_NULL),
+    ("name", TEXT_OR_NULL),
+    ("description", TEXT_OR_NULL),
+    ("volume_id", ID),
+    ("status", TEXT),
+    ("size", WHOLE),
+    ("metadata", TEXTS),
+    ("group_snapshot_id", ID_OR_NULL.since(V::GROUP_SNAPSHOTS)),
+    ("user_id", TEXT.since(V::SNAPSHOT_USER_ID)),
+    ("consumes_quota", FLAG.since(V::CONSUMES_QUOTA)),
+    ("os-extended-snapshot-attributes:project_id", TEXT),
+    ("os-extended-snapshot-attributes:progress", TEXT_OR_NULL),
+])
+.required(&[
+    "id",
+    "created_at",
+    "updated_at",
+    "name",
+    "description",
+    "volume_id",
+    "status",
+    "size",
+    "metadata",
+])
+.closed();
+
+/// The shape of a snapshot that was created or changed, or is shown.
+pub(crate) const ONE: Schema = only(&["snapshot"], &[("snapshot", SHAPE)]);
+
+/// The shape of lists.
+pub(crate) const LIST: Schema = object(&[
+    ("snapshots", array(&SHAPE)),
+    ("snapshots_links", LINKS),
+    ("count", WHOLE.since(V::COUNT)),
+])
+.required(&["snapshots"])
+.closed();

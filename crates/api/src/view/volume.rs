@@ -1,5 +1,7 @@
 //! Volumes in answers.
 
+mod shape;
+
 use std::borrow::Cow;
 
 use firebrick_control::{Attachment, Metadata, VolumeDetail};
@@ -12,6 +14,8 @@ use super::{Gated, Nothing, gated, since};
 use crate::call::Call;
 use crate::links::Both;
 use crate::microversion::Microversion as V;
+
+pub(crate) use shape::{LIST, LIST_DETAIL, ONE, SUMMARY};
 
 /// A volume in a list without details.
 #[derive(Serialize)]

@@ -6,8 +6,10 @@ use firebrick_control::{Metadata, TypeDetail};
 use firebrick_vocabulary::{QosId, TypeId};
 use serde::Serialize;
 
+use super::shape::{LINKS, TEXTS};
 use super::{Gated, gated};
 use crate::call::Call;
+use crate::schema::{FLAG, ID, ID_OR_NULL, Schema, TEXT, TEXT_OR_NULL, array, object, only};
 
 /// The extra specs that everybody may see: what users must know to choose a type.
 const VISIBLE: [&str; 3] = [
@@ -79,3 +81,32 @@ pub(crate) fn full<'a>(call: &Call, detail: &'a TypeDetail) -> VolumeType<'a> {
         ..default(call, detail)
     }
 }
+
+const SHAPE: Schema = object(&[
+    ("id", ID),
+    ("name", TEXT),
+    ("is_public", FLAG),
+    ("description", TEXT_OR_NULL),
+    ("extra_specs", TEXTS),
+    ("qos_specs_id", ID_OR_NULL),
+    ("os-volume-type-access:is_public", FLAG),
+])
+.required(&["id", "name", "is_public", "description"])
+.closed();
+
+/// The shape of a type that was created or changed, or is shown.
+pub(crate) const ONE: Schema = only(&["volume_type"], &[("volume_type", SHAPE)]);
+
+/// The shape of lists.
+pub(crate) const LIST: Schema = object(&[
+    ("volume_types", array(&SHAPE)),
+    ("volume_type_links", LINKS),
+])
+.required(&["volume_types"])
+.closed();
+
+/// The shape of all extra specs.
+pub(crate) const EXTRA_SPECS: Schema = only(&["extra_specs"], &[("extra_specs", TEXTS)]);
+
+/// The shape of one of them.
+pub(crate) const EXTRA_SPEC: Schema = TEXTS.entries(1, 1);

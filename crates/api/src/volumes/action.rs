@@ -10,7 +10,84 @@ use crate::body::{Body, Fields};
 use crate::call::{Call, Named, empty};
 use crate::fault::{Answer, Fault};
 use crate::ids;
-use crate::microversion::Microversion;
+use crate::microversion::Microversion as V;
+use crate::route::Action;
+use crate::schema::volumes as bodies;
+use crate::schema::{OBJECT, Schema, only};
+
+/// How the host reaches the volume.
+const CONNECTION: Schema = only(&["connection_info"], &[("connection_info", OBJECT)]);
+
+/// The actions, and what each must be.
+pub(crate) const ACTIONS: &[Action] = &[
+    Action::new(
+        "os-extend",
+        &["volume:extend", "volume:extend_attached_volume"],
+        bodies::EXTEND,
+    ),
+    Action::new(
+        "os-reset_status",
+        &["volume_extension:volume_admin_actions:reset_status"],
+        bodies::RESET_STATUS,
+    ),
+    Action::new(
+        "os-force_delete",
+        &["volume_extension:volume_admin_actions:force_delete"],
+        bodies::SILENT,
+    ),
+    Action::new("os-set_bootable", &["volume:update"], bodies::SET_BOOTABLE).ok(200),
+    Action::new(
+        "os-update_readonly_flag",
+        &["volume:update_readonly_flag"],
+        bodies::SET_READONLY,
+    ),
+    Action::new(
+        "os-reserve",
+        &["volume_extension:volume_actions:reserve"],
+        bodies::SILENT,
+    ),
+    Action::new(
+        "os-unreserve",
+        &["volume_extension:volume_actions:unreserve"],
+        bodies::SILENT,
+    ),
+    Action::new(
+        "os-begin_detaching",
+        &["volume_extension:volume_actions:begin_detaching"],
+        bodies::SILENT,
+    ),
+    Action::new(
+        "os-roll_detaching",
+        &["volume_extension:volume_actions:roll_detaching"],
+        bodies::SILENT,
+    ),
+    Action::new(
+        "os-initialize_connection",
+        &["volume_extension:volume_actions:initialize_connection"],
+        bodies::INITIALIZE,
+    )
+    .answer(&CONNECTION),
+    Action::new(
+        "os-terminate_connection",
+        &["volume_extension:volume_actions:terminate_connection"],
+        bodies::TERMINATE,
+    ),
+    Action::new(
+        "os-attach",
+        &["volume_extension:volume_actions:attach"],
+        bodies::ATTACH,
+    ),
+    Action::new(
+        "os-detach",
+        &["volume_extension:volume_actions:detach"],
+        bodies::DETACH,
+    ),
+    Action::new(
+        "os-force_detach",
+        &["volume_extension:volume_admin_actions:force_detach"],
+        bodies::FORCE_DETACH,
+    ),
+];
 
 pub(crate) async fn action(
     State(control): State<Control>,
@@ -50,12 +127,10 @@ pub(super) struct Asked {
 impl Asked {
     async fn extend(&self, fields: Fields<'_>) -> Answer {
         let fields = fields.object("os-extend")?;
-        fields.require(&["new_size"])?;
-        fields.only(&["new_size"])?;
         let size = fields
             .size("new_size", false)?
             .ok_or_else(Fault::malformed)?;
-        let in_use = self.call.at(Microversion::EXTEND_IN_USE);
+        let in_use = self.call.at(V::EXTEND_IN_USE);
         self.control
             .extend_volume(&self.call.context, self.id, size, in_use)
             .await?;
@@ -65,7 +140,6 @@ impl Asked {
     async fn reset_status(&self, fields: Fields<'_>) -> Answer {
         const KEYS: [&str; 3] = ["status", "attach_status", "migration_status"];
         let fields = fields.object("os-reset_status")?;
-        fields.only(&KEYS)?;
         if !KEYS.iter().any(|key| fields.has(key)) {
             return Err(Fault::bad_request(
                 "Must specify 'status', 'attach_status', or 'migration_status' for update.",
@@ -114,7 +188,5 @@ impl Asked {
 /// The one boolean of an action.
 fn flag(fields: Fields<'_>, action: &'static str, key: &str) -> Result<bool, Fault> {
     let fields = fields.object(action)?;
-    fields.require(&[key])?;
-    fields.only(&[key])?;
     fields.boolean(key)?.ok_or_else(Fault::malformed)
 }

@@ -53,7 +53,6 @@ pub(super) async fn initialize(asked: &Asked, fields: Fields<'_>) -> Answer {
 
 pub(super) async fn terminate(asked: &Asked, fields: Fields<'_>) -> Answer {
     let action = fields.object("os-terminate_connection")?;
-    action.require(&["connector"])?;
     let connector = connector(&action)?.unwrap_or_default();
     asked
         .control
@@ -64,9 +63,6 @@ pub(super) async fn terminate(asked: &Asked, fields: Fields<'_>) -> Answer {
 
 pub(super) async fn attach(asked: &Asked, fields: Fields<'_>) -> Answer {
     let fields = fields.object("os-attach")?;
-    fields.only(&["instance_uuid", "host_name", "mountpoint", "mode"])?;
-    fields.require(&["mountpoint"])?;
-    fields.require_any(&["instance_uuid", "host_name"])?;
     let request = LegacyAttach {
         instance: fields.uuid("instance_uuid")?.map(|id| id.to_string()),
         host: fields.text("host_name", 0)?,
@@ -95,7 +91,6 @@ pub(crate) fn mode(fields: &Fields<'_>) -> Result<Option<AttachMode>, Fault> {
 pub(super) async fn detach(asked: &Asked, fields: Fields<'_>) -> Answer {
     let mut attachment = None;
     if let Some(fields) = fields.object_or_null("os-detach")? {
-        fields.only(&["attachment_id"])?;
         attachment = fields.uuid_or_null("attachment_id")?.map(AttachmentId);
     }
     asked
@@ -107,7 +102,6 @@ pub(super) async fn detach(asked: &Asked, fields: Fields<'_>) -> Answer {
 
 pub(super) async fn force_detach(asked: &Asked, fields: Fields<'_>) -> Answer {
     let fields = fields.object("os-force_detach")?;
-    fields.only(&["attachment_id", "connector"])?;
     let connector = connector(&fields)?;
     let attachment = fields.uuid_or_null("attachment_id")?.map(AttachmentId);
     let request = ForceDetach {

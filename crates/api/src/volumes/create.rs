@@ -7,31 +7,10 @@ use firebrick_vocabulary::{SnapshotUuid, VolumeId};
 use crate::body::{Body, Fields, Keys};
 use crate::call::{Call, accepted};
 use crate::fault::{Answer, Fault};
-use crate::microversion::Microversion;
 use crate::view;
 
 /// Where scheduler hints stand in the body.
 const HINTS: &str = "OS-SCH-HNT:scheduler_hints";
-
-/// What a volume may be created with.
-const KEYS: [&str; 16] = [
-    "name",
-    "description",
-    "display_name",
-    "display_description",
-    "volume_type",
-    "metadata",
-    "snapshot_id",
-    "source_volid",
-    "consistencygroup_id",
-    "size",
-    "availability_zone",
-    "multiattach",
-    "image_id",
-    "imageRef",
-    "group_id",
-    "backup_id",
-];
 
 /// What of that is not here: nothing can have the ids.
 const ABSENT: [(&str, &str); 5] = [
@@ -47,12 +26,9 @@ const MAX_HINTED: usize = 100;
 
 pub(crate) async fn create(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let root = body.root()?;
-    root.require(&["volume"])?;
-    root.only(&["volume", HINTS])?;
-    let mut request = read(&call, root.object("volume")?)?;
+    let mut request = read(root.object("volume")?)?;
     if let Some(hints) = root.object_or_null(HINTS)? {
-        // No server tells which host it is on; the hint is only checked.
-        hints.uuid_or_null("local_to_instance")?;
+        // No server tells which host it is on: `local_to_instance` is only checked.
         request.same_host = hinted(&hints, "same_host")?;
         request.different_host = hinted(&hints, "different_host")?;
     }
@@ -60,10 +36,7 @@ pub(crate) async fn create(State(control): State<Control>, call: Call, body: Bod
     accepted(view::one("volume", view::volume::changed(&call, &detail)))
 }
 
-fn read(call: &Call, fields: Fields<'_>) -> Result<CreateVolume, Fault> {
-    if call.at(Microversion::STRICT_BODIES) {
-        fields.only(&KEYS)?;
-    }
+fn read(fields: Fields<'_>) -> Result<CreateVolume, Fault> {
     for (key, what) in ABSENT {
         if fields.has(key) {
             return Err(Fault::invalid_input(format!(

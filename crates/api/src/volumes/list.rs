@@ -66,6 +66,45 @@ pub(crate) const VOLUMES: Kind = Kind {
     late: false,
 };
 
+/// The parameters of lists of volumes.
+pub(crate) const QUERY: [&str; 35] = [
+    "all_tenants",
+    "limit",
+    "marker",
+    "offset",
+    "sort",
+    "sort_key",
+    "sort_dir",
+    "with_count",
+    "attach_status",
+    "availability_zone",
+    "bootable",
+    "consumes_quota",
+    "created_at",
+    "description",
+    "display_description",
+    "display_name",
+    "glance_metadata",
+    "group_id",
+    "host",
+    "id",
+    "metadata",
+    "migration_status",
+    "multiattach",
+    "name",
+    "name~",
+    "project_id",
+    "replication_status",
+    "size",
+    "snapshot_id",
+    "source_volid",
+    "status",
+    "updated_at",
+    "user_id",
+    "volume_type",
+    "volume_type_id",
+];
+
 /// Without details.
 pub(crate) async fn brief(State(control): State<Control>, call: Call) -> Answer {
     let found = Found::read(&control, &call).await?;

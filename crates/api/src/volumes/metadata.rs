@@ -10,7 +10,34 @@ use crate::body::{Body, Keys};
 use crate::call::{Call, Named, empty};
 use crate::fault::{Answer, Fault};
 use crate::microversion::Microversion;
+use crate::route::{self, Route, get, post, put};
+use crate::schema::volumes::{META_BODY, METADATA_BODY};
+use crate::view::shape::{META, METADATA};
 use crate::{ids, metadata};
+
+const ALL: &str = "/volumes/{id}/metadata";
+const ONE: &str = "/volumes/{id}/metadata/{key}";
+
+pub(super) fn routes() -> Vec<Route> {
+    const GET: &[&str] = &["volume:get_volume_metadata"];
+    const UPDATE: &[&str] = &["volume:update_volume_metadata"];
+    vec![
+        get(ALL, list).answer(&METADATA).rules(GET),
+        post(ALL, merge)
+            .answer(&METADATA)
+            .rules(&["volume:create_volume_metadata"])
+            .body(METADATA_BODY),
+        put(ALL, replace)
+            .answer(&METADATA)
+            .rules(UPDATE)
+            .body(METADATA_BODY),
+        get(ONE, show).answer(&META).rules(GET),
+        put(ONE, set).answer(&META).rules(UPDATE).body(META_BODY),
+        route::delete(ONE, delete)
+            .rules(&["volume:delete_volume_metadata"])
+            .ok(200),
+    ]
+}
 
 /// `GET`.
 pub(crate) async fn list(

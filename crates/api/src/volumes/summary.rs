@@ -11,7 +11,6 @@ use crate::list;
 use crate::microversion::Microversion;
 
 pub(crate) async fn summary(State(control): State<Control>, call: Call) -> Answer {
-    call.since(Microversion::SUMMARY)?;
     let query = list::read(&call, &VOLUMES)?;
     let summary = control.volume_summary(&call.context, query).await?;
     let mut body = Map::new();

@@ -6,17 +6,7 @@ use firebrick_control::{Control, Rename};
 use crate::body::{Body, Fields, Keys};
 use crate::call::{Call, Named, ok};
 use crate::fault::{Answer, Fault};
-use crate::microversion::Microversion;
 use crate::{ids, view};
-
-/// What may be changed.
-const KEYS: [&str; 5] = [
-    "name",
-    "description",
-    "display_name",
-    "display_description",
-    "metadata",
-];
 
 pub(crate) async fn update(
     State(control): State<Control>,
@@ -24,18 +14,14 @@ pub(crate) async fn update(
     call: Call,
     body: Body,
 ) -> Answer {
-    let change = read(&call, body.only("volume")?)?;
+    let change = read(body.only("volume")?)?;
     let detail = control
         .update_volume(&call.context, ids::volume(&id)?, change)
         .await?;
     ok(view::one("volume", view::volume::changed(&call, &detail)))
 }
 
-fn read(call: &Call, fields: Fields<'_>) -> Result<Rename, Fault> {
-    fields.only(&KEYS)?;
-    if call.at(Microversion::STRICT_BODIES) {
-        fields.require_any(&KEYS)?;
-    }
+fn read(fields: Fields<'_>) -> Result<Rename, Fault> {
     Ok(Rename {
         name: fields.trimmed(["name", "display_name"], "name")?,
         description: fields.trimmed(["description", "display_description"], "description")?,
