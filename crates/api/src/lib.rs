@@ -1,7 +1,9 @@
 //! The Block Storage API over HTTP: routes, shapes, microversions, faults.
 //!
 //! What it is for: [`router`] answers Cinder's requests from what `control` says; [`serve`] puts it on
-//! a socket. What it promises: it decides nothing and keeps nothing; input is bounded and checked, and
+//! a socket. Each resource has its part of one table of routes (`route`): version, policies, body and
+//! answer of each. The gate checks requests by it, debug builds hold every answer to it, and
+//! `/openapi.json` is made from it. What it promises: it decides nothing and keeps nothing; input is bounded and checked, and
 //! a refusal names the field and the rule; what a microversion hides stays hidden. What it leans on:
 //! `control` for everything that happens, axum for HTTP.
 

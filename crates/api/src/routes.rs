@@ -61,3 +61,47 @@ fn resources(routes: Vec<Route>) -> Router<Control> {
 async fn nowhere() -> Fault {
     Fault::no_route()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use firebrick_policy::Rule;
+
+    use super::*;
+    use crate::microversion::Microversion;
+    use crate::route::{Bodies, Takes};
+
+    fn ascending(bodies: Bodies) -> bool {
+        bodies.windows(2).all(|two| two[0].0 < two[1].0)
+    }
+
+    #[test]
+    fn the_table_says_nothing_twice_and_names_rules_that_exist() {
+        let mut known = BTreeSet::new();
+        for Route { entry, .. } in all() {
+            let name = format!("{} {}", entry.method, entry.path);
+            assert!(known.insert(name.clone()), "{name} is there twice");
+            let mut rules = entry.rules.to_vec();
+            match entry.takes {
+                Takes::Nothing => {}
+                Takes::Body(bodies) => assert!(ascending(bodies), "{name}"),
+                Takes::Action(actions) => {
+                    let keys: BTreeSet<_> = actions.iter().map(|action| action.key).collect();
+                    assert_eq!(keys.len(), actions.len(), "{name}");
+                    assert!(
+                        actions.iter().all(|action| ascending(action.body)),
+                        "{name}"
+                    );
+                    rules.extend(actions.iter().flat_map(|action| action.rules));
+                }
+            }
+            for rule in rules {
+                assert!(Rule::named(rule).is_some(), "{name} asks {rule}");
+            }
+            let parameters: BTreeSet<_> = entry.query.iter().collect();
+            assert_eq!(parameters.len(), entry.query.len(), "{name}");
+            assert!(entry.since <= Microversion::MAX, "{name}");
+        }
+    }
+}
