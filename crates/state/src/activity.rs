@@ -13,10 +13,48 @@ texts!(
         ExtendVolume = "extend_volume",
         /// Holds a volume to the limits of its type.
         LimitVolume = "limit_volume",
+        /// Gives a volume another type, where needed by moving it.
+        RetypeVolume = "retype_volume",
+        /// Moves a volume to another pool.
+        MigrateVolume = "migrate_volume",
+        /// Returns a volume to its newest snapshot.
+        RevertVolume = "revert_volume",
+        /// Writes an image into a volume again.
+        ReimageVolume = "reimage_volume",
+        /// Takes over an image of a site as a volume.
+        ManageVolume = "manage_volume",
+        /// Gives up a volume and leaves its image.
+        UnmanageVolume = "unmanage_volume",
+        /// Uploads a volume as an image.
+        UploadVolume = "upload_volume",
         /// Takes a snapshot.
         CreateSnapshot = "create_snapshot",
         /// Removes a snapshot.
         DeleteSnapshot = "delete_snapshot",
+        /// Takes over a snapshot of an image.
+        ManageSnapshot = "manage_snapshot",
+        /// Gives up a snapshot and leaves it to its image.
+        UnmanageSnapshot = "unmanage_snapshot",
+        /// Makes a backup.
+        CreateBackup = "create_backup",
+        /// Writes a backup into a volume.
+        RestoreBackup = "restore_backup",
+        /// Removes a backup.
+        DeleteBackup = "delete_backup",
+        /// Makes a group.
+        CreateGroup = "create_group",
+        /// Takes volumes into a group and out of it.
+        UpdateGroup = "update_group",
+        /// Removes a group.
+        DeleteGroup = "delete_group",
+        /// Takes snapshots of all volumes of a group at one position.
+        CreateGroupSnapshot = "create_group_snapshot",
+        /// Removes them.
+        DeleteGroupSnapshot = "delete_group_snapshot",
+        /// Begins or ends the replication of a group.
+        GroupReplication = "group_replication",
+        /// Moves a group to its other site.
+        GroupFailover = "group_failover",
         /// Exports a volume for an attachment.
         Attach = "attach",
         /// Ends an export.
@@ -25,6 +63,77 @@ texts!(
         Failover = "failover",
     }
 );
+
+impl ActivityKind {
+    /// Whether it leaves the volume that it is about to others: its status stays what it was, and
+    /// several run side by side. Its resource is never the volume.
+    pub const fn is_independent(self) -> bool {
+        match self {
+            Self::CreateSnapshot
+            | Self::CreateBackup
+            | Self::UploadVolume
+            | Self::CreateGroupSnapshot
+            | Self::GroupReplication => true,
+            Self::CreateVolume
+            | Self::DeleteVolume
+            | Self::ExtendVolume
+            | Self::LimitVolume
+            | Self::RetypeVolume
+            | Self::MigrateVolume
+            | Self::RevertVolume
+            | Self::ReimageVolume
+            | Self::ManageVolume
+            | Self::UnmanageVolume
+            | Self::DeleteSnapshot
+            | Self::ManageSnapshot
+            | Self::UnmanageSnapshot
+            | Self::RestoreBackup
+            | Self::DeleteBackup
+            | Self::CreateGroup
+            | Self::UpdateGroup
+            | Self::DeleteGroup
+            | Self::DeleteGroupSnapshot
+            | Self::GroupFailover
+            | Self::Attach
+            | Self::Detach
+            | Self::Failover => false,
+        }
+    }
+
+    /// Whether a user may end it before it is done: nothing that was there before is lost by that,
+    /// and what it has made is removed.
+    pub const fn may_cancel(self) -> bool {
+        match self {
+            Self::CreateBackup | Self::UploadVolume | Self::MigrateVolume | Self::RetypeVolume => {
+                true
+            }
+            Self::CreateVolume
+            | Self::DeleteVolume
+            | Self::ExtendVolume
+            | Self::LimitVolume
+            | Self::RevertVolume
+            | Self::ReimageVolume
+            | Self::ManageVolume
+            | Self::UnmanageVolume
+            | Self::CreateSnapshot
+            | Self::DeleteSnapshot
+            | Self::ManageSnapshot
+            | Self::UnmanageSnapshot
+            | Self::RestoreBackup
+            | Self::DeleteBackup
+            | Self::CreateGroup
+            | Self::UpdateGroup
+            | Self::DeleteGroup
+            | Self::CreateGroupSnapshot
+            | Self::DeleteGroupSnapshot
+            | Self::GroupReplication
+            | Self::GroupFailover
+            | Self::Attach
+            | Self::Detach
+            | Self::Failover => false,
+        }
+    }
+}
 
 texts!(
     /// How far an activity is.
@@ -35,5 +144,31 @@ texts!(
         Done = "done",
         /// It failed, and what it had done is undone.
         Failed = "failed",
+        /// A user ended it, and what it had done is undone.
+        Cancelled = "cancelled",
     }
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_loses_nothing_may_be_cancelled() {
+        for kind in ActivityKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(*kind));
+            let removes = kind.as_str().starts_with("delete_");
+            let overwrites = matches!(
+                kind,
+                ActivityKind::RestoreBackup
+                    | ActivityKind::RevertVolume
+                    | ActivityKind::ReimageVolume
+            );
+            assert!(!(removes || overwrites) || !kind.may_cancel(), "{kind}");
+            assert!(
+                !(removes || overwrites) || !kind.is_independent(),
+                "{kind} occupies what it changes"
+            );
+        }
+    }
+}

@@ -78,7 +78,12 @@ mod tests {
         let expected = "stateDiagram-v2\n    \
                         available --> deleting: Delete\n    \
                         error --> deleting: Delete\n    \
-                        available --> available: Clone\n";
+                        available --> available: Clone\n    \
+                        available --> backing_up: Backup\n    \
+                        available --> restoring: Revert\n    \
+                        available --> unmanaging: Unmanage\n    \
+                        error --> unmanaging: Unmanage\n    \
+                        available --> available: OfferTransfer\n";
         assert_eq!(snapshot_diagram(), expected);
     }
 }

@@ -37,11 +37,27 @@ pub enum SnapshotOperation {
     ForceDelete,
     /// A volume made from it.
     Clone,
+    /// A backup made of it.
+    Backup,
+    /// Its volume returned to it.
+    Revert,
+    /// `os-unmanage`.
+    Unmanage,
+    /// Offered to another project with its volume.
+    OfferTransfer,
 }
 
 impl SnapshotOperation {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Delete, Self::ForceDelete, Self::Clone];
+    pub const ALL: &'static [Self] = &[
+        Self::Delete,
+        Self::ForceDelete,
+        Self::Clone,
+        Self::Backup,
+        Self::Revert,
+        Self::Unmanage,
+        Self::OfferTransfer,
+    ];
 
     /// The statuses in which it may begin.
     ///
@@ -49,9 +65,9 @@ impl SnapshotOperation {
     pub const fn sources(self) -> &'static [SnapshotStatus] {
         use SnapshotStatus as S;
         match self {
-            Self::Delete => &[S::Available, S::Error],
+            Self::Delete | Self::Unmanage => &[S::Available, S::Error],
             Self::ForceDelete => S::ALL,
-            Self::Clone => &[S::Available],
+            Self::Clone | Self::Backup | Self::Revert | Self::OfferTransfer => &[S::Available],
         }
     }
 
@@ -59,7 +75,10 @@ impl SnapshotOperation {
     pub const fn target(self) -> Option<SnapshotStatus> {
         match self {
             Self::Delete | Self::ForceDelete => Some(SnapshotStatus::Deleting),
-            Self::Clone => None,
+            Self::Backup => Some(SnapshotStatus::BackingUp),
+            Self::Revert => Some(SnapshotStatus::Restoring),
+            Self::Unmanage => Some(SnapshotStatus::Unmanaging),
+            Self::Clone | Self::OfferTransfer => None,
         }
     }
 }
@@ -81,8 +100,8 @@ mod tests {
         for status in SnapshotStatus::ALL {
             assert_eq!(status.as_str().parse(), Ok(*status));
             let expected: &[O] = match status {
-                SnapshotStatus::Available => &[O::Delete, O::ForceDelete, O::Clone],
-                SnapshotStatus::Error => &[O::Delete, O::ForceDelete],
+                SnapshotStatus::Available => O::ALL,
+                SnapshotStatus::Error => &[O::Delete, O::ForceDelete, O::Unmanage],
                 SnapshotStatus::Creating
                 | SnapshotStatus::Deleting
                 | SnapshotStatus::ErrorDeleting

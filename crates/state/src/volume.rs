@@ -106,6 +106,46 @@ pub enum VolumeOperation {
     BeginDetaching,
     /// `os-roll_detaching`.
     RollDetaching,
+    /// `os-retype`.
+    Retype,
+    /// `os-migrate_volume`.
+    Migrate,
+    /// `os-migrate_volume` with `lock_volume`.
+    MigrateLocked,
+    /// `os-volume_upload_image`.
+    Upload,
+    /// `os-volume_upload_image` with `force`, where that is enabled.
+    UploadForced,
+    /// A backup of it.
+    Backup,
+    /// A backup of it with `force`.
+    BackupInUse,
+    /// A backup written into it.
+    Restore,
+    /// `revert`.
+    Revert,
+    /// `os-reimage`.
+    Reimage,
+    /// `os-reimage` with `reimage_reserved`.
+    ReimageReserved,
+    /// `os-unmanage`.
+    Unmanage,
+    /// `POST /volume-transfers`.
+    OfferTransfer,
+    /// `accept` of a transfer.
+    AcceptTransfer,
+    /// `DELETE /volume-transfers/{id}`.
+    WithdrawTransfer,
+    /// `os-update_readonly_flag`.
+    SetReadonly,
+    /// `os-extend_volume_completion`.
+    CompleteExtension,
+    /// Taken into a group.
+    JoinGroup,
+    /// Given away by a group.
+    LeaveGroup,
+    /// Its group's replication begins, ends or fails over.
+    ReplicateGroup,
 }
 
 impl VolumeOperation {
@@ -124,6 +164,26 @@ impl VolumeOperation {
         Self::LegacyAttach,
         Self::BeginDetaching,
         Self::RollDetaching,
+        Self::Retype,
+        Self::Migrate,
+        Self::MigrateLocked,
+        Self::Upload,
+        Self::UploadForced,
+        Self::Backup,
+        Self::BackupInUse,
+        Self::Restore,
+        Self::Revert,
+        Self::Reimage,
+        Self::ReimageReserved,
+        Self::Unmanage,
+        Self::OfferTransfer,
+        Self::AcceptTransfer,
+        Self::WithdrawTransfer,
+        Self::SetReadonly,
+        Self::CompleteExtension,
+        Self::JoinGroup,
+        Self::LeaveGroup,
+        Self::ReplicateGroup,
     ];
 
     /// The statuses in which it may begin.
@@ -133,7 +193,7 @@ impl VolumeOperation {
     pub const fn sources(self) -> &'static [VolumeStatus] {
         use VolumeStatus as S;
         match self {
-            Self::Delete => &[
+            Self::Delete | Self::Unmanage => &[
                 S::Available,
                 S::Error,
                 S::ErrorRestoring,
@@ -141,8 +201,30 @@ impl VolumeOperation {
                 S::ErrorManaging,
             ],
             Self::ForceDelete => S::ALL,
-            Self::Extend | Self::Snapshot | Self::Reserve => &[S::Available],
-            Self::ExtendInUse | Self::SnapshotInUse | Self::Clone => &[S::Available, S::InUse],
+            Self::Extend
+            | Self::Snapshot
+            | Self::Reserve
+            | Self::MigrateLocked
+            | Self::Upload
+            | Self::Backup
+            | Self::Restore
+            | Self::Revert
+            | Self::OfferTransfer
+            | Self::SetReadonly => &[S::Available],
+            Self::ExtendInUse
+            | Self::SnapshotInUse
+            | Self::Clone
+            | Self::Retype
+            | Self::Migrate
+            | Self::UploadForced
+            | Self::BackupInUse
+            | Self::JoinGroup
+            | Self::ReplicateGroup => &[S::Available, S::InUse],
+            Self::LeaveGroup => &[S::Available, S::InUse, S::Error, S::ErrorDeleting],
+            Self::Reimage => &[S::Available, S::Error],
+            Self::ReimageReserved => &[S::Available, S::Error, S::Reserved],
+            Self::AcceptTransfer | Self::WithdrawTransfer => &[S::AwaitingTransfer],
+            Self::CompleteExtension => &[S::Extending],
             Self::Unreserve => &[S::Attaching],
             Self::Attach => &[S::Available, S::Downloading],
             Self::LegacyAttach => &[S::Available, S::Attaching],
@@ -157,9 +239,28 @@ impl VolumeOperation {
         match self {
             Self::Delete | Self::ForceDelete => Some(S::Deleting),
             Self::Extend | Self::ExtendInUse => Some(S::Extending),
-            Self::Snapshot | Self::SnapshotInUse | Self::Clone => None,
+            Self::Snapshot
+            | Self::SnapshotInUse
+            | Self::Clone
+            | Self::Migrate
+            | Self::Upload
+            | Self::UploadForced
+            | Self::Backup
+            | Self::BackupInUse
+            | Self::SetReadonly
+            | Self::CompleteExtension
+            | Self::JoinGroup
+            | Self::LeaveGroup
+            | Self::ReplicateGroup => None,
+            Self::Retype => Some(S::Retyping),
+            Self::MigrateLocked => Some(S::Maintenance),
+            Self::Restore => Some(S::RestoringBackup),
+            Self::Revert => Some(S::Reverting),
+            Self::Reimage | Self::ReimageReserved => Some(S::Downloading),
+            Self::Unmanage => Some(S::Unmanaging),
+            Self::OfferTransfer => Some(S::AwaitingTransfer),
             Self::Reserve => Some(S::Attaching),
-            Self::Unreserve => Some(S::Available),
+            Self::Unreserve | Self::AcceptTransfer | Self::WithdrawTransfer => Some(S::Available),
             Self::Attach => Some(S::Reserved),
             Self::LegacyAttach | Self::RollDetaching => Some(S::InUse),
             Self::BeginDetaching => Some(S::Detaching),

@@ -2,45 +2,81 @@
 
 use super::*;
 
+const AVAILABLE: &[VolumeOperation] = {
+    use VolumeOperation as O;
+    &[
+        O::Delete,
+        O::Extend,
+        O::ExtendInUse,
+        O::Snapshot,
+        O::SnapshotInUse,
+        O::Clone,
+        O::Reserve,
+        O::Attach,
+        O::LegacyAttach,
+        O::Retype,
+        O::Migrate,
+        O::MigrateLocked,
+        O::Upload,
+        O::UploadForced,
+        O::Backup,
+        O::BackupInUse,
+        O::Restore,
+        O::Revert,
+        O::Reimage,
+        O::ReimageReserved,
+        O::Unmanage,
+        O::OfferTransfer,
+        O::SetReadonly,
+        O::JoinGroup,
+        O::LeaveGroup,
+        O::ReplicateGroup,
+    ]
+};
+
 /// What may begin in a status, besides `ForceDelete`, which may begin in all.
 const fn expected(status: VolumeStatus) -> &'static [VolumeOperation] {
     use VolumeOperation as O;
     use VolumeStatus as S;
     match status {
-        S::Available => &[
-            O::Delete,
-            O::Extend,
-            O::ExtendInUse,
-            O::Snapshot,
-            O::SnapshotInUse,
-            O::Clone,
-            O::Reserve,
-            O::Attach,
-            O::LegacyAttach,
-        ],
+        S::Available => AVAILABLE,
         S::InUse => &[
             O::ExtendInUse,
             O::SnapshotInUse,
             O::Clone,
             O::BeginDetaching,
+            O::Retype,
+            O::Migrate,
+            O::UploadForced,
+            O::BackupInUse,
+            O::JoinGroup,
+            O::LeaveGroup,
+            O::ReplicateGroup,
         ],
-        S::Error | S::ErrorManaging | S::ErrorRestoring | S::ErrorExtending => &[O::Delete],
+        S::Error => &[
+            O::Delete,
+            O::Unmanage,
+            O::Reimage,
+            O::ReimageReserved,
+            O::LeaveGroup,
+        ],
+        S::ErrorManaging | S::ErrorRestoring | S::ErrorExtending => &[O::Delete, O::Unmanage],
+        S::ErrorDeleting => &[O::LeaveGroup],
+        S::Reserved => &[O::ReimageReserved],
+        S::AwaitingTransfer => &[O::AcceptTransfer, O::WithdrawTransfer],
+        S::Extending => &[O::CompleteExtension],
         S::Attaching => &[O::Unreserve, O::LegacyAttach],
         S::Detaching => &[O::RollDetaching],
         S::Downloading => &[O::Attach],
         S::Creating
         | S::Deleting
-        | S::ErrorDeleting
         | S::Managing
         | S::Maintenance
         | S::RestoringBackup
-        | S::Reserved
-        | S::AwaitingTransfer
         | S::BackingUp
         | S::ErrorBackingUp
         | S::Uploading
         | S::Retyping
-        | S::Extending
         | S::Reverting
         | S::Unmanaging => &[],
     }
@@ -94,7 +130,12 @@ fn only_force_and_what_ends_a_status_touch_a_volume_somebody_works_on() {
         for operation in O::ALL {
             let own = matches!(
                 operation,
-                O::ForceDelete | O::Unreserve | O::RollDetaching | O::LegacyAttach | O::Attach
+                O::ForceDelete
+                    | O::Unreserve
+                    | O::RollDetaching
+                    | O::LegacyAttach
+                    | O::Attach
+                    | O::CompleteExtension
             );
             let free = !status.is_transient() || !status.allows(*operation);
             assert!(own || free, "{operation:?} in {status}");
