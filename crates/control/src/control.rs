@@ -92,6 +92,8 @@ impl Control {
 impl Inner {
     async fn prepare(&self) -> Result<()> {
         let mut tx = self.db.begin().await?;
+        // Other processes may start at the same moment.
+        tx.lock_start().await?;
         let present = now();
         let mut rows = vec![(SCHEDULER, self.node_host()?, ReplicationStatus::Disabled)];
         for backend in &self.options.backends {
@@ -107,6 +109,7 @@ impl Inner {
                 id: ServiceId::random(),
                 binary: binary.to_owned(),
                 host,
+                cluster: None,
                 availability_zone: self.options.availability_zone.clone(),
                 disabled: false,
                 disabled_reason: None,

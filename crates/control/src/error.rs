@@ -122,6 +122,15 @@ impl Error {
         )
     }
 
+    /// `… changed while this request was looking at it.`: a compare-and-set was lost, and nothing has
+    /// happened. 409, as the same request may fit the new state.
+    pub fn lost(what: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::Conflict,
+            format_args!("{what} changed while this request was looking at it."),
+        )
+    }
+
     /// Our own mistake while `doing`.
     pub fn internal(
         doing: impl fmt::Display,

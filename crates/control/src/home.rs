@@ -56,9 +56,9 @@ impl Inner {
 
 impl Home {
     /// The end of a story: what it did at the site counts only if the volume still lives there. The
-    /// story begins again otherwise, at the other site.
+    /// story begins again otherwise, at the other site. No move begins before the transaction ends.
     pub(crate) async fn stays(&self, tx: &mut Tx) -> Step {
-        let service = services::get(tx, VOLUME, &self.host).await?;
+        let service = services::get_shared(tx, VOLUME, &self.host).await?;
         let service = service.ok_or_else(|| Error::no_service(VOLUME, &self.host))?;
         self.compare(&service)
     }

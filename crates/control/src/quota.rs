@@ -14,13 +14,14 @@ pub(crate) struct Wanted {
     pub(crate) gigabytes: i64,
 }
 
-/// Refuses what would exceed a quota of the project.
+/// Refuses what would exceed a quota of the project, which is locked from here on.
 pub(crate) async fn check(
     tx: &mut Tx,
     quotas: &Quotas,
     project: &ProjectId,
     wanted: Wanted,
 ) -> Result<()> {
+    tx.lock_project(project).await?;
     let mut used = usage::of_project(tx, project).await?;
     used.gigabytes += usage::promised(tx, project).await?;
     let exceeds =

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::home::moves;
 use crate::options::BackendOptions;
 use crate::qos::compare::hold;
+use crate::story::noted;
 
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -111,7 +112,7 @@ async fn note(
     address: &ExportAddress,
 ) -> Result<()> {
     let mut tx = inner.db.begin().await?;
-    let newer = attachments::get(&mut tx, row.id).await?;
+    let newer = attachments::get_locked(&mut tx, row.id).await?;
     let Some(mut newer) = newer.filter(|newer| newer.connector.is_some()) else {
         drop(tx);
         return Ok(site
@@ -121,7 +122,7 @@ async fn note(
     if !says(row, address) && newer == *row {
         info!(volume = %row.volume, site = site.name(), "an attachment learns where its export is");
         newer.connection_info = Some(moved_info(row, address));
-        attachments::update(&mut tx, &newer).await?;
+        noted(attachments::update(&mut tx, &newer).await?, row.id);
         tx.commit().await?;
     }
     Ok(())
@@ -179,7 +180,7 @@ async fn heal(inner: &Inner, backend: &BackendOptions) -> Result<()> {
     }
     // No move begins before this transaction has ended, so none is undone.
     let mut tx = inner.db.begin().await?;
-    let unmoved = services::get(&mut tx, VOLUME, &host)
+    let unmoved = services::get_shared(&mut tx, VOLUME, &host)
         .await?
         .is_some_and(|now| {
             now.replication_status != ReplicationStatus::FailingOver

@@ -101,6 +101,29 @@ impl Inner {
             ActivityKind::Attach => attachment::export::run(self, activity).await,
             ActivityKind::Detach => attachment::unexport::run(self, activity).await,
             ActivityKind::Failover => replication::failover::run(self, activity).await,
+            // No request of this release begins one; a newer one, from which somebody went back, may have.
+            ActivityKind::RetypeVolume
+            | ActivityKind::MigrateVolume
+            | ActivityKind::RevertVolume
+            | ActivityKind::ReimageVolume
+            | ActivityKind::ManageVolume
+            | ActivityKind::UnmanageVolume
+            | ActivityKind::UploadVolume
+            | ActivityKind::ManageSnapshot
+            | ActivityKind::UnmanageSnapshot
+            | ActivityKind::CreateBackup
+            | ActivityKind::RestoreBackup
+            | ActivityKind::DeleteBackup
+            | ActivityKind::CreateGroup
+            | ActivityKind::UpdateGroup
+            | ActivityKind::DeleteGroup
+            | ActivityKind::CreateGroupSnapshot
+            | ActivityKind::DeleteGroupSnapshot
+            | ActivityKind::GroupReplication
+            | ActivityKind::GroupFailover => Err(Stop::Never(format!(
+                "this release cannot {}",
+                activity.kind
+            ))),
         }
     }
 
@@ -115,6 +138,25 @@ impl Inner {
             ActivityKind::Attach => attachment::export::undo(self, activity, why).await,
             ActivityKind::Detach => attachment::unexport::undo(self, activity, why).await,
             ActivityKind::Failover => replication::failover::undo(self, activity, why).await,
+            ActivityKind::RetypeVolume
+            | ActivityKind::MigrateVolume
+            | ActivityKind::RevertVolume
+            | ActivityKind::ReimageVolume
+            | ActivityKind::ManageVolume
+            | ActivityKind::UnmanageVolume
+            | ActivityKind::UploadVolume
+            | ActivityKind::ManageSnapshot
+            | ActivityKind::UnmanageSnapshot
+            | ActivityKind::CreateBackup
+            | ActivityKind::RestoreBackup
+            | ActivityKind::DeleteBackup
+            | ActivityKind::CreateGroup
+            | ActivityKind::UpdateGroup
+            | ActivityKind::DeleteGroup
+            | ActivityKind::CreateGroupSnapshot
+            | ActivityKind::DeleteGroupSnapshot
+            | ActivityKind::GroupReplication
+            | ActivityKind::GroupFailover => self.finish_alone(activity, Err(why)).await,
         }
     }
 

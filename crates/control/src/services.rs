@@ -1,12 +1,11 @@
 //! Services: what operators see of them, turn on and off, freeze and thaw.
 
 use firebrick_db::{Service, now, services};
-use firebrick_state::ReplicationStatus;
 use firebrick_vocabulary::HostName;
 
 use crate::control::{Control, VOLUME};
 use crate::detail::ServiceDetail;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::request::Context;
 
 impl Control {
@@ -126,15 +125,13 @@ impl Control {
         let missing = || Error::no_service(binary, host);
         let name: HostName = host.parse().map_err(|_| missing())?;
         let mut tx = self.inner.db.begin().await?;
-        let mut service = services::get(&mut tx, binary, &name)
+        let mut service = services::get_locked(&mut tx, binary, &name)
             .await?
             .ok_or_else(missing)?;
         change(&mut service)?;
-        if !services::swap(&mut tx, ReplicationStatus::ALL, &service).await? {
-            return Err(Error::new(
-                ErrorKind::Conflict,
-                format!("Service {host} is gone."),
-            ));
+        let from = [service.replication_status];
+        if !services::swap(&mut tx, &from, &service).await?.won() {
+            return Err(Error::lost(format_args!("Service {host}")));
         }
         tx.commit().await?;
         self.inner.look.notify_one();

@@ -1,10 +1,11 @@
 //! What all stories have in common: how a step fails, and what that means.
 
 use firebrick_backend::Fault;
-use firebrick_db::{Activity, Tx, activities, now};
+use firebrick_db::{Activity, Swapped, Tx, activities, now};
 use firebrick_state::{ActivityKind, ActivityStatus};
 use firebrick_vocabulary::{ActivityId, VolumeId};
 use serde_json::{Value, json};
+use tracing::info;
 use uuid::Uuid;
 
 use crate::control::Inner;
@@ -63,6 +64,15 @@ impl From<Error> for Stop {
     }
 }
 
+/// What a story did to a row counts only where the row still was as the story found it: an operator
+/// may have said something else meanwhile, or the row may be gone. The story ends all the same.
+pub(crate) fn noted(swapped: Swapped, what: impl std::fmt::Display) {
+    match swapped {
+        Swapped::Won => {}
+        Swapped::Lost => info!(%what, "it changed its status while an activity was at work"),
+    }
+}
+
 impl Inner {
     /// Adds an activity to the transaction that makes it necessary.
     pub(crate) async fn begin(
@@ -73,18 +83,29 @@ impl Inner {
         resource: Uuid,
         input: Value,
     ) -> Result<ActivityId> {
+        let present = now();
         let activity = Activity {
             id: ActivityId::random(),
             kind,
             resource,
+            volume: None,
+            parent: None,
             project: context.project.clone(),
+            user: Some(context.user.clone()),
             request_id: context.request_id.clone(),
             input,
             state: json!({}),
             status: ActivityStatus::Running,
+            phase: None,
+            done: None,
+            total: None,
+            cancel: false,
+            node: None,
             attempts: 0,
             error: None,
-            created_at: now(),
+            created_at: present,
+            updated_at: present,
+            finished_at: None,
         };
         activities::insert(tx, &activity).await?;
         Ok(activity.id)
@@ -128,7 +149,7 @@ impl Inner {
             match activity.map(|activity| (activity.status, activity.error)) {
                 Some((ActivityStatus::Running, _)) => {}
                 Some((ActivityStatus::Done, _)) => return Ok(()),
-                Some((ActivityStatus::Failed, error)) => {
+                Some((ActivityStatus::Failed | ActivityStatus::Cancelled, error)) => {
                     let why = error.unwrap_or_default();
                     let text = format!("Unable to complete the request for volume {volume}: {why}");
                     return Err(Error::new(ErrorKind::Unavailable, text));

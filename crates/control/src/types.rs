@@ -93,7 +93,7 @@ impl Control {
     ) -> Result<TypeDetail> {
         context.require_admin()?;
         let mut tx = self.inner.db.begin().await?;
-        let mut kind = types::get(&mut tx, id)
+        let mut kind = types::get_locked(&mut tx, id)
             .await?
             .ok_or_else(|| Error::no_type(id))?;
         kind.name = change.name.unwrap_or(kind.name);
@@ -110,7 +110,7 @@ impl Control {
     pub async fn delete_type(&self, context: &Context, id: TypeId) -> Result<()> {
         context.require_admin()?;
         let mut tx = self.inner.db.begin().await?;
-        let kind = types::get(&mut tx, id)
+        let kind = types::get_locked(&mut tx, id)
             .await?
             .ok_or_else(|| Error::no_type(id))?;
         if kind.name == self.inner.options.default_volume_type {
@@ -143,7 +143,7 @@ impl Control {
     ) -> Result<Metadata> {
         context.require_admin()?;
         let mut tx = self.inner.db.begin().await?;
-        let kind = types::get(&mut tx, id)
+        let kind = types::get_locked(&mut tx, id)
             .await?
             .ok_or_else(|| Error::no_type(id))?;
         properties::merge(&mut tx, kind.id.0, &specs).await?;
@@ -155,7 +155,7 @@ impl Control {
     pub async fn delete_extra_spec(&self, context: &Context, id: TypeId, key: &str) -> Result<()> {
         context.require_admin()?;
         let mut tx = self.inner.db.begin().await?;
-        let kind = types::get(&mut tx, id)
+        let kind = types::get_locked(&mut tx, id)
             .await?
             .ok_or_else(|| Error::no_type(id))?;
         if !properties::remove(&mut tx, kind.id.0, key).await? {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyPool, Executor as _};
 
+use firebrick_vocabulary::ProjectId;
+
 use crate::error::{Error, ErrorKind};
 use crate::schema;
 
@@ -22,11 +24,57 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Db {
     read: AnyPool,
     write: AnyPool,
-    begin: &'static str,
+    dialect: Dialect,
+}
+
+/// Which of the two databases it is, where that makes a difference.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Dialect {
+    /// One writer at a time: what a transaction has read stays so until its end.
+    Sqlite,
+    /// Writers side by side, each of which sees what others have committed meanwhile: what must stay
+    /// so until the end of a transaction is locked.
+    Postgres,
+}
+
+impl Dialect {
+    /// How a transaction begins. In SQLite as a writer, so that it waits for other processes there,
+    /// and only there.
+    const fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+}
+
+/// How a row is held that a transaction reads.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Hold {
+    /// Nobody else may change it, or hold it to change it.
+    Alone,
+    /// Nobody may change it.
+    Shared,
+}
+
+/// What a lock is about that is no row: the first of the two numbers of PostgreSQL's advisory locks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Subject {
+    Schema = 1,
+    Project = 2,
+    Start = 3,
 }
 
 /// A transaction: committed whole by [`Self::commit`], otherwise nothing of it happened.
-pub struct Tx(sqlx::Transaction<'static, Any>);
+///
+/// What it decides upon must not change under it. Whoever goes on to change a row reads it with
+/// `get_locked`; whoever counts what a project has calls [`Self::lock_project`] first. Locks are taken
+/// in the order project, service, type, group, volume, snapshot, attachment, so that no two
+/// transactions wait for each other; they end with the transaction.
+pub struct Tx {
+    inner: sqlx::Transaction<'static, Any>,
+    dialect: Dialect,
+}
 
 impl Db {
     /// Opens `sqlite:///path/to/file` (made where it is not there) or `postgres://…` and brings its
@@ -34,12 +82,11 @@ impl Db {
     pub async fn open(url: &str) -> Result<Self, Error> {
         const DOING: &str = "open the database";
         sqlx::any::install_default_drivers();
-        // SQLite has one writer at a time: more connections would only find each other's locks. A
-        // transaction that begins as a writer waits for other processes there, and only there.
-        let (url, writers, begin) = match url.strip_prefix("sqlite://") {
-            Some(path) => (sqlite_url(path)?, 1, "BEGIN IMMEDIATE"),
+        // SQLite has one writer at a time: more connections would only find each other's locks.
+        let (url, writers, dialect) = match url.strip_prefix("sqlite://") {
+            Some(path) => (sqlite_url(path)?, 1, Dialect::Sqlite),
             None if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                (url.to_owned(), READERS, "BEGIN")
+                (url.to_owned(), READERS, Dialect::Postgres)
             }
             None => {
                 let why = "the address begins with neither sqlite:/// nor postgres://";
@@ -54,8 +101,14 @@ impl Db {
             .connect(&url)
             .await
             .map_err(Error::sql(DOING))?;
-        let db = Self { read, write, begin };
+        let db = Self {
+            read,
+            write,
+            dialect,
+        };
         let mut tx = db.begin().await?;
+        // Several processes may start at once.
+        tx.lock(Subject::Schema, "").await?;
         schema::migrate(&mut tx).await?;
         tx.commit().await?;
         Ok(db)
@@ -85,10 +138,13 @@ impl Db {
         // Whoever asks may go away at any time. A begin that is cut off in the middle would leave
         // SQLite's one writer within a transaction that nobody ends; so it is always brought to its
         // end, and what nobody takes is rolled back.
-        let (write, begin) = (self.write.clone(), self.begin);
-        let begun = tokio::spawn(async move { write.begin_with(begin).await });
+        let (write, dialect) = (self.write.clone(), self.dialect);
+        let begun = tokio::spawn(async move { write.begin_with(dialect.begin()).await });
         match begun.await {
-            Ok(begun) => begun.map(Tx).map_err(Error::sql(DOING)),
+            Ok(begun) => {
+                let inner = begun.map_err(Error::sql(DOING))?;
+                Ok(Tx { inner, dialect })
+            }
             Err(error) => Err(Error::new(ErrorKind::Failed, DOING, error.to_string())),
         }
     }
@@ -103,10 +159,52 @@ impl Db {
 impl Tx {
     /// Makes everything in it durable and visible.
     pub async fn commit(self) -> Result<(), Error> {
-        self.0
+        self.inner
             .commit()
             .await
             .map_err(Error::sql("commit a transaction"))
+    }
+
+    /// Nobody else adds anything to the project, or takes anything from it, until the end: what is
+    /// counted after this stays true.
+    pub async fn lock_project(&mut self, project: &ProjectId) -> Result<(), Error> {
+        self.lock(Subject::Project, project.as_str()).await
+    }
+
+    /// No other process makes what it needs at its start until the end.
+    pub async fn lock_start(&mut self) -> Result<(), Error> {
+        self.lock(Subject::Start, "").await
+    }
+
+    async fn lock(&mut self, subject: Subject, name: &str) -> Result<(), Error> {
+        if self.dialect == Dialect::Sqlite {
+            return Ok(());
+        }
+        // Its answer is nothing, which is no type of a column here.
+        let sql = "SELECT CAST(pg_advisory_xact_lock($1, hashtext($2)) AS TEXT) AS nothing";
+        let query = sqlx::query(sql).bind(subject as i32).bind(name);
+        query
+            .fetch_one(&mut *self.inner)
+            .await
+            .map(drop)
+            .map_err(Error::sql("wait for a lock"))
+    }
+
+    /// What a query of rows ends with that are held.
+    pub(crate) const fn holding(&self, hold: Hold) -> &'static str {
+        match (self.dialect, hold) {
+            (Dialect::Sqlite, Hold::Alone | Hold::Shared) => "",
+            (Dialect::Postgres, Hold::Alone) => " FOR UPDATE",
+            (Dialect::Postgres, Hold::Shared) => " FOR SHARE",
+        }
+    }
+
+    /// What a query of one row ends with that passes over those that others hold.
+    pub(crate) const fn skipping(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Sqlite => "",
+            Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
     }
 }
 
@@ -114,13 +212,13 @@ impl Deref for Tx {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        &self.0
+        &self.inner
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.0
+        &mut self.inner
     }
 }
 

@@ -32,6 +32,18 @@ impl Columns<'_> {
         self.0.try_get(name).map_err(Error::sql(DOING))
     }
 
+    /// A size that is never negative.
+    pub(crate) fn size(&self, name: &str) -> Result<u32, Error> {
+        let number = self.number(name)?;
+        u32::try_from(number).map_err(|error| Error::damaged(DOING, format!("{name}: {error}")))
+    }
+
+    pub(crate) fn maybe_count(&self, name: &str) -> Result<Option<u64>, Error> {
+        Ok(self
+            .maybe_number(name)?
+            .map(|number| number.max(0).unsigned_abs()))
+    }
+
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Error> {
         Ok(self.number(name)? != 0)
     }

@@ -63,6 +63,120 @@ const VERSIONS: &[&[&str]] = &[&[
         created_at BIGINT NOT NULL, updated_at BIGINT)",
     "ALTER TABLE types ADD COLUMN qos_specs TEXT REFERENCES qos_specs (id)",
     "CREATE INDEX types_by_qos_specs ON types (qos_specs)",
+], &[
+    "ALTER TABLE volumes ADD COLUMN image TEXT",
+    "ALTER TABLE volumes ADD COLUMN shown TEXT",
+    "ALTER TABLE volumes ADD COLUMN group_id TEXT",
+    "ALTER TABLE volumes ADD COLUMN encryption_key TEXT",
+    "ALTER TABLE volumes ADD COLUMN consumes_quota BIGINT NOT NULL DEFAULT 1",
+    "ALTER TABLE volumes ADD COLUMN metadata TEXT",
+    "ALTER TABLE volumes ADD COLUMN provider_id TEXT",
+    "ALTER TABLE volumes ADD COLUMN cluster TEXT",
+    "ALTER TABLE volumes ADD COLUMN is_migration_target BIGINT NOT NULL DEFAULT 0",
+    "CREATE INDEX volumes_by_project_and_type ON volumes (project, volume_type)",
+    "CREATE INDEX volumes_by_group ON volumes (group_id)",
+    "ALTER TABLE snapshots ADD COLUMN group_snapshot TEXT",
+    "ALTER TABLE snapshots ADD COLUMN backend_name TEXT",
+    "ALTER TABLE snapshots ADD COLUMN consumes_quota BIGINT NOT NULL DEFAULT 1",
+    "ALTER TABLE snapshots ADD COLUMN encryption_key TEXT",
+    "CREATE INDEX snapshots_by_group_snapshot ON snapshots (group_snapshot)",
+    "CREATE INDEX snapshots_by_time ON snapshots (created_at, id)",
+    "ALTER TABLE services ADD COLUMN cluster TEXT",
+    "ALTER TABLE attachments ADD COLUMN detached_at BIGINT",
+    "ALTER TABLE attachments ADD COLUMN updated_at BIGINT",
+    "CREATE INDEX attachments_by_project ON attachments (project, created_at, id)",
+    "CREATE INDEX attachments_by_time ON attachments (created_at, id)",
+    "ALTER TABLE activities ADD COLUMN phase TEXT",
+    "ALTER TABLE activities ADD COLUMN done BIGINT",
+    "ALTER TABLE activities ADD COLUMN total BIGINT",
+    "ALTER TABLE activities ADD COLUMN cancel BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE activities ADD COLUMN node TEXT",
+    "ALTER TABLE activities ADD COLUMN volume TEXT",
+    "ALTER TABLE activities ADD COLUMN user_id TEXT",
+    "ALTER TABLE activities ADD COLUMN parent TEXT",
+    "CREATE INDEX activities_by_project ON activities (project, created_at, id)",
+    "CREATE INDEX activities_by_volume ON activities (volume)",
+    "CREATE INDEX activities_by_parent ON activities (parent)",
+    "CREATE TABLE group_types (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, description TEXT,
+        is_public BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT)",
+    "CREATE TABLE volume_groups (
+        id TEXT PRIMARY KEY, project TEXT NOT NULL, user_id TEXT NOT NULL,
+        name TEXT, description TEXT, status TEXT NOT NULL, replication_status TEXT NOT NULL,
+        host TEXT, availability_zone TEXT NOT NULL,
+        group_type TEXT NOT NULL REFERENCES group_types (id),
+        group_snapshot TEXT, source TEXT, site TEXT, cluster TEXT,
+        created_at BIGINT NOT NULL, updated_at BIGINT)",
+    "CREATE INDEX volume_groups_by_project ON volume_groups (project, created_at, id)",
+    "CREATE INDEX volume_groups_by_time ON volume_groups (created_at, id)",
+    "CREATE INDEX volume_groups_by_type ON volume_groups (group_type)",
+    "CREATE TABLE group_volume_types (
+        group_id TEXT NOT NULL REFERENCES volume_groups (id), volume_type TEXT NOT NULL,
+        PRIMARY KEY (group_id, volume_type))",
+    "CREATE INDEX group_volume_types_by_type ON group_volume_types (volume_type)",
+    "CREATE TABLE group_snapshots (
+        id TEXT PRIMARY KEY, project TEXT NOT NULL, user_id TEXT NOT NULL,
+        group_id TEXT NOT NULL REFERENCES volume_groups (id), name TEXT, description TEXT,
+        status TEXT NOT NULL, group_type TEXT NOT NULL,
+        created_at BIGINT NOT NULL, updated_at BIGINT)",
+    "CREATE INDEX group_snapshots_by_project ON group_snapshots (project, created_at, id)",
+    "CREATE INDEX group_snapshots_by_time ON group_snapshots (created_at, id)",
+    "CREATE INDEX group_snapshots_by_group ON group_snapshots (group_id)",
+    "CREATE TABLE backups (
+        id TEXT PRIMARY KEY, project TEXT NOT NULL, user_id TEXT NOT NULL,
+        volume TEXT NOT NULL, snapshot TEXT, parent TEXT, name TEXT, description TEXT,
+        size BIGINT NOT NULL, status TEXT NOT NULL, fail_reason TEXT, host TEXT,
+        availability_zone TEXT, container TEXT, service TEXT, object_count BIGINT NOT NULL,
+        data_timestamp BIGINT NOT NULL, restore_volume TEXT, encryption_key TEXT,
+        created_at BIGINT NOT NULL, updated_at BIGINT)",
+    "CREATE INDEX backups_by_project ON backups (project, created_at, id)",
+    "CREATE INDEX backups_by_time ON backups (created_at, id)",
+    "CREATE INDEX backups_by_volume ON backups (volume)",
+    "CREATE INDEX backups_by_parent ON backups (parent)",
+    "CREATE TABLE transfers (
+        id TEXT PRIMARY KEY, volume TEXT NOT NULL, project TEXT NOT NULL, name TEXT,
+        salt TEXT NOT NULL, key_hash TEXT NOT NULL, no_snapshots BIGINT NOT NULL,
+        destination TEXT, accepted BIGINT NOT NULL,
+        created_at BIGINT NOT NULL, updated_at BIGINT)",
+    "CREATE INDEX transfers_by_project ON transfers (project, created_at, id)",
+    "CREATE INDEX transfers_by_time ON transfers (created_at, id)",
+    "CREATE INDEX transfers_by_volume ON transfers (volume)",
+    "CREATE TABLE messages (
+        id TEXT PRIMARY KEY, project TEXT NOT NULL, request_id TEXT NOT NULL,
+        resource_type TEXT NOT NULL, resource TEXT, event_id TEXT NOT NULL,
+        action BIGINT NOT NULL, detail BIGINT NOT NULL, level TEXT NOT NULL,
+        created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL)",
+    "CREATE INDEX messages_by_project ON messages (project, created_at, id)",
+    "CREATE INDEX messages_by_time ON messages (created_at, id)",
+    "CREATE INDEX messages_by_end ON messages (expires_at)",
+    "CREATE TABLE quotas (
+        project TEXT NOT NULL, resource TEXT NOT NULL, hard_limit BIGINT NOT NULL,
+        PRIMARY KEY (project, resource))",
+    "CREATE TABLE quota_classes (
+        class TEXT NOT NULL, resource TEXT NOT NULL, hard_limit BIGINT NOT NULL,
+        PRIMARY KEY (class, resource))",
+    "CREATE TABLE type_access (
+        owner TEXT NOT NULL, project TEXT NOT NULL, PRIMARY KEY (owner, project))",
+    "CREATE INDEX type_access_by_project ON type_access (project)",
+    "CREATE TABLE type_encryption (
+        volume_type TEXT PRIMARY KEY REFERENCES types (id), id TEXT NOT NULL,
+        provider TEXT NOT NULL, cipher TEXT, key_size BIGINT, control_location TEXT NOT NULL,
+        created_at BIGINT NOT NULL, updated_at BIGINT)",
+    "CREATE TABLE default_types (
+        project TEXT PRIMARY KEY, volume_type TEXT NOT NULL REFERENCES types (id))",
+    "CREATE INDEX default_types_by_type ON default_types (volume_type)",
+    "CREATE TABLE image_properties (
+        owner TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+        PRIMARY KEY (owner, name))",
+    "CREATE TABLE clusters (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, program TEXT NOT NULL,
+        disabled BIGINT NOT NULL, disabled_reason TEXT, frozen BIGINT NOT NULL,
+        replication_status TEXT NOT NULL, active_backend_id TEXT,
+        created_at BIGINT NOT NULL, updated_at BIGINT, UNIQUE (program, name))",
+    "CREATE TABLE image_cache (
+        image TEXT NOT NULL, host TEXT NOT NULL, volume TEXT NOT NULL, size BIGINT NOT NULL,
+        image_updated_at BIGINT, used_at BIGINT NOT NULL, PRIMARY KEY (host, image))",
+    "CREATE INDEX image_cache_by_volume ON image_cache (volume)",
 ]];
 
 /// Takes the schema to the newest version.
@@ -138,6 +252,13 @@ mod tests {
         qos::insert(&mut connection, &spec).await.unwrap();
         kind.qos_specs = Some(spec.id);
         types::update(&mut connection, &kind).await.unwrap();
+        let volumes: i64 =
+            sqlx::query("SELECT COUNT(*) AS number FROM volumes WHERE image IS NULL")
+                .fetch_one(&mut connection)
+                .await
+                .unwrap()
+                .get("number");
+        assert_eq!(volumes, 0);
         let of = types::of_qos(&mut connection, spec.id).await.unwrap();
         assert_eq!(of.iter().map(|kind| kind.id).collect::<Vec<_>>(), [id]);
         let found = qos::get(&mut connection, spec.id).await.unwrap().unwrap();

@@ -23,5 +23,6 @@ pub use limits::{Burst, LIMIT_MAX, Limit, Limits, LimitsError, LimitsRule, Rates
 pub use position::{Epoch, Position, Sequence};
 pub use role::{Role, SyncState};
 pub use volume::{
-    ActivityId, AttachmentId, ProjectId, QosId, ServiceId, SnapshotUuid, TypeId, UserId, VolumeId,
+    ActivityId, AttachmentId, BackupId, GroupId, GroupSnapshotId, GroupTypeId, MessageId,
+    ProjectId, QosId, ServiceId, SnapshotUuid, TransferId, TypeId, UserId, VolumeId,
 };

@@ -29,6 +29,30 @@ uuid_id!(
     QosId
 );
 uuid_id!(
+    /// The id of a backup.
+    BackupId
+);
+uuid_id!(
+    /// The id of a group of volumes.
+    GroupId
+);
+uuid_id!(
+    /// The id of a group type.
+    GroupTypeId
+);
+uuid_id!(
+    /// The id of a snapshot of a group.
+    GroupSnapshotId
+);
+uuid_id!(
+    /// The id of a volume's transfer to another project.
+    TransferId
+);
+uuid_id!(
+    /// The id of a message to a user.
+    MessageId
+);
+uuid_id!(
     /// The id of an activity: a durable, resumable unit of control-plane work.
     ActivityId
 );

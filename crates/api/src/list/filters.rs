@@ -121,11 +121,13 @@ fn of_column(call: &Call, column: Column, value: &str) -> Result<Vec<Filter>, Fa
             Err(_) => return Ok(nothing()),
         },
         Column::Bootable => Test::Number(i64::from(bootable(call, value)?)),
-        Column::Multiattach => match boolean(value) {
+        Column::Multiattach | Column::ConsumesQuota | Column::IsPublic => match boolean(value) {
             Some(flag) => Test::Number(i64::from(flag)),
             None => return Ok(nothing()),
         },
-        Column::CreatedAt | Column::UpdatedAt => return times(call, column, value),
+        Column::CreatedAt | Column::UpdatedAt | Column::ExpiresAt => {
+            return times(call, column, value);
+        }
         // A service stands for all its pools.
         Column::Host if !value.contains('#') => Test::Begins(format!("{value}#")),
         Column::Id
@@ -143,7 +145,20 @@ fn of_column(call: &Call, column: Column, value: &str) -> Result<Vec<Filter>, Fa
         | Column::ReplicationStatus
         | Column::MigrationStatus
         | Column::AttachStatus
-        | Column::Instance => Test::OneOf(vec![value.to_owned()]),
+        | Column::Instance
+        | Column::Image
+        | Column::Group
+        | Column::GroupType
+        | Column::GroupSnapshot
+        | Column::Cluster
+        | Column::Parent
+        | Column::Container
+        | Column::Resource
+        | Column::ResourceType
+        | Column::RequestId
+        | Column::EventId
+        | Column::Level
+        | Column::Kind => Test::OneOf(vec![value.to_owned()]),
     };
     Ok(vec![Filter::Column(column, test)])
 }

@@ -4,7 +4,7 @@ use firebrick_db::{attachments, now};
 use firebrick_state::AttachmentStatus;
 use firebrick_vocabulary::AttachmentId;
 
-use super::look::visible;
+use super::look::locked;
 use super::settle;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ impl Control {
     /// `os-complete` (3.44): the host is connected.
     pub async fn complete_attachment(&self, context: &Context, id: AttachmentId) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        let mut attachment = visible(&mut tx, context, id).await?;
+        let (mut attachment, _) = locked(&mut tx, context, id).await?;
         // As in Cinder: a client that lost the first answer asks again.
         if attachment.status == AttachmentStatus::Attached {
             return Ok(());
@@ -28,7 +28,9 @@ impl Control {
         }
         attachment.status = AttachmentStatus::Attached;
         attachment.attached_at = attachment.attached_at.or_else(|| Some(now()));
-        attachments::update(&mut tx, &attachment).await?;
+        if !attachments::update(&mut tx, &attachment).await?.won() {
+            return Err(Error::no_attachment(id));
+        }
         settle(&mut tx, attachment.volume).await?;
         Ok(tx.commit().await?)
     }

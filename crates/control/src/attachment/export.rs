@@ -12,7 +12,7 @@ use super::{export_key, settle};
 use crate::control::Inner;
 use crate::qos::front::for_host;
 use crate::request::Object;
-use crate::story::{Step, Stop};
+use crate::story::{Step, Stop, noted};
 
 /// What the attachment's host must know, in the form of `os-initialize_connection`. What it is told of
 /// a QoS spec is what holds when it attaches, as in Cinder.
@@ -80,7 +80,8 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         .await?;
     let mut tx = inner.db.begin().await?;
     home.stays(&mut tx).await?;
-    let there = attachments::get(&mut tx, id).await?;
+    volumes::get_locked(&mut tx, attachment.volume).await?;
+    let there = attachments::get_locked(&mut tx, id).await?;
     let gone = there.is_none();
     if let Some(mut attachment) = there {
         attachment.connection_info = Some(connection_info(&attachment, &address, &qos_specs));
@@ -88,7 +89,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
             attachment.status = AttachmentStatus::Attaching;
             attachment.attached_at = Some(now());
         }
-        attachments::update(&mut tx, &attachment).await?;
+        noted(attachments::update(&mut tx, &attachment).await?, id);
     }
     settle(&mut tx, attachment.volume).await?;
     inner.finish(&mut tx, activity, Ok(())).await?;
@@ -138,19 +139,20 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
         withdraw(inner, &attachment).await?;
     }
     let mut tx = inner.db.begin().await?;
+    volumes::get_locked(&mut tx, attachment.volume).await?;
     if made {
         attachments::remove(&mut tx, id).await?;
     } else if let Some(former) = former {
         attachment.connector = Some(former.connector);
         attachment.host = former.host;
         attachment.mountpoint = former.mountpoint;
-        attachments::update(&mut tx, &attachment).await?;
+        noted(attachments::update(&mut tx, &attachment).await?, id);
     } else {
         attachment.connector = None;
         attachment.connection_info = None;
         attachment.attached_at = None;
         attachment.status = AttachmentStatus::Reserved;
-        attachments::update(&mut tx, &attachment).await?;
+        noted(attachments::update(&mut tx, &attachment).await?, id);
     }
     settle(&mut tx, attachment.volume).await?;
     inner.finish(&mut tx, activity, Err(why)).await?;

@@ -1,6 +1,6 @@
 //! The older actions: reserve, initialize, attach, begin detaching, terminate, detach.
 
-use firebrick_db::{AttachMode, Attachment, Tx, Volume, attachments, now, volumes};
+use firebrick_db::{AttachMode, Attachment, Swapped, Tx, Volume, attachments, now, volumes};
 use firebrick_state::{AttachStatus, AttachmentStatus, VolumeOperation, VolumeStatus};
 use firebrick_vocabulary::{AttachmentId, VolumeId};
 
@@ -8,7 +8,7 @@ use super::settle;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::{ConnectionInfo, Context, ForceDetach, LegacyAttach, Object};
-use crate::volume::look_at;
+use crate::volume::{hold, look_at};
 
 impl Control {
     /// `os-reserve`.
@@ -20,7 +20,7 @@ impl Control {
     /// `os-unreserve`.
     pub async fn unreserve(&self, context: &Context, id: VolumeId) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        let mut volume = look_at(&mut tx, context, id).await?;
+        let mut volume = hold(&mut tx, context, id).await?;
         let rows = attachments::of_volume(&mut tx, id).await?;
         let attached = rows
             .iter()
@@ -30,8 +30,11 @@ impl Control {
         } else {
             VolumeStatus::Available
         };
-        volumes::swap(&mut tx, VolumeOperation::Unreserve.sources(), &volume).await?;
-        Ok(tx.commit().await?)
+        // As in Cinder, one that is not reserved is no error, and stays as it is.
+        let sources = VolumeOperation::Unreserve.sources();
+        match volumes::swap(&mut tx, sources, &volume).await? {
+            Swapped::Won | Swapped::Lost => Ok(tx.commit().await?),
+        }
     }
 
     /// `os-begin_detaching`.
@@ -43,10 +46,13 @@ impl Control {
     /// `os-roll_detaching`.
     pub async fn roll_detaching(&self, context: &Context, id: VolumeId) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        let mut volume = look_at(&mut tx, context, id).await?;
+        let mut volume = hold(&mut tx, context, id).await?;
         volume.status = VolumeStatus::InUse;
-        volumes::swap(&mut tx, VolumeOperation::RollDetaching.sources(), &volume).await?;
-        Ok(tx.commit().await?)
+        // As in Cinder, one that is not being detached is no error, and stays as it is.
+        let sources = VolumeOperation::RollDetaching.sources();
+        match volumes::swap(&mut tx, sources, &volume).await? {
+            Swapped::Won | Swapped::Lost => Ok(tx.commit().await?),
+        }
     }
 
     async fn step(
@@ -57,11 +63,11 @@ impl Control {
         what: &str,
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        let mut volume = look_at(&mut tx, context, id).await?;
+        let mut volume = hold(&mut tx, context, id).await?;
         let from = volume.status;
         volume.status = operation.target().unwrap_or(from);
-        let won = volumes::swap(&mut tx, operation.sources(), &volume).await?;
-        if !won {
+        let swapped = volumes::swap(&mut tx, operation.sources(), &volume).await?;
+        if !swapped.won() {
             let wanted: Vec<&str> = operation
                 .sources()
                 .iter()
@@ -84,7 +90,7 @@ impl Control {
     ) -> Result<ConnectionInfo> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let volume = look_at(&mut tx, context, id).await?;
+        let volume = hold(&mut tx, context, id).await?;
         let (attachment, made) = match legacy_of(&mut tx, id).await? {
             Some(attachment) => (attachment, false),
             None => (self.legacy_row(&mut tx, context, &volume).await?, true),
@@ -130,6 +136,7 @@ impl Control {
             legacy: true,
             created_at: now(),
             attached_at: None,
+            detached_at: None,
         };
         attachments::insert(tx, &attachment).await?;
         Ok(attachment)
@@ -144,7 +151,7 @@ impl Control {
     ) -> Result<()> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        look_at(&mut tx, context, id).await?;
+        hold(&mut tx, context, id).await?;
         let Some(attachment) = legacy_of(&mut tx, id).await? else {
             return Ok(());
         };
@@ -166,7 +173,7 @@ impl Control {
         request: LegacyAttach,
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        let mut volume = look_at(&mut tx, context, id).await?;
+        let mut volume = hold(&mut tx, context, id).await?;
         let from = volume.status;
         let mode = request.mode.unwrap_or(AttachMode::ReadWrite);
         if volume.readonly == Some(true) && mode == AttachMode::ReadWrite {
@@ -174,7 +181,8 @@ impl Control {
         }
         volume.status = VolumeStatus::InUse;
         volume.attach_status = AttachStatus::Attached;
-        if !volumes::swap(&mut tx, VolumeOperation::LegacyAttach.sources(), &volume).await? {
+        let sources = VolumeOperation::LegacyAttach.sources();
+        if !volumes::swap(&mut tx, sources, &volume).await?.won() {
             return Err(Error::invalid_volume(format!(
                 "Volume {id} status must be available or attaching to attach, but the current \
                  status is {from}."
@@ -190,7 +198,9 @@ impl Control {
         attachment.mountpoint = request.mountpoint;
         attachment.mode = mode;
         attachment.attached_at = Some(now());
-        attachments::update(&mut tx, &attachment).await?;
+        if !attachments::update(&mut tx, &attachment).await?.won() {
+            return Err(Error::no_attachment(attachment.id));
+        }
         Ok(tx.commit().await?)
     }
 

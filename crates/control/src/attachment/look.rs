@@ -1,6 +1,6 @@
 //! Looking at attachments.
 
-use firebrick_db::{Attachment, Connection, attachments};
+use firebrick_db::{Attachment, Connection, Tx, Volume, attachments, volumes};
 use firebrick_vocabulary::AttachmentId;
 
 use crate::control::Control;
@@ -34,6 +34,21 @@ impl Control {
         };
         Ok(found.into_iter().map(AttachmentDetail::from).collect())
     }
+}
+
+/// The attachment, if it exists for whoever asks, with its volume: both are held until the transaction
+/// ends.
+pub(crate) async fn locked(
+    tx: &mut Tx,
+    context: &Context,
+    id: AttachmentId,
+) -> Result<(Attachment, Volume)> {
+    let key = visible(tx, context, id).await?.volume;
+    let volume = volumes::get_locked(tx, key).await?;
+    let volume = volume.ok_or_else(|| Error::no_volume(key))?;
+    let found = attachments::get_locked(tx, id).await?;
+    let attachment = found.ok_or_else(|| Error::no_attachment(id))?;
+    Ok((attachment, volume))
 }
 
 /// The attachment, if it exists for whoever asks.

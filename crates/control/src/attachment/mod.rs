@@ -8,7 +8,7 @@ mod request;
 pub(crate) mod unexport;
 
 use firebrick_backend::ExportKey;
-use firebrick_db::{Attachment, Tx, Volume, attachments, volumes};
+use firebrick_db::{Attachment, Swapped, Tx, Volume, attachments, volumes};
 use firebrick_state::{AttachStatus, AttachmentStatus, VolumeStatus};
 use firebrick_vocabulary::VolumeId;
 
@@ -31,13 +31,14 @@ const FOLLOWING: &[VolumeStatus] = &[
 /// Gives the volume the status that its attachments make. Other statuses (an extension that runs, an
 /// error) stay.
 pub(crate) async fn settle(tx: &mut Tx, id: VolumeId) -> Result<()> {
-    let Some(mut volume) = volumes::get(tx, id).await? else {
+    let Some(mut volume) = volumes::get_locked(tx, id).await? else {
         return Ok(());
     };
     let rows = attachments::of_volume(tx, id).await?;
     set_status(&mut volume, &rows);
-    volumes::swap(tx, FOLLOWING, &volume).await?;
-    Ok(())
+    match volumes::swap(tx, FOLLOWING, &volume).await? {
+        Swapped::Won | Swapped::Lost => Ok(()),
+    }
 }
 
 fn set_status(volume: &mut Volume, rows: &[Attachment]) {

@@ -6,13 +6,13 @@ use firebrick_vocabulary::{ActivityId, AttachmentId};
 use serde_json::{Value, json};
 
 use super::export::Former;
-use super::look::visible;
+use super::look::locked;
 use super::settle;
 use crate::control::Control;
 use crate::detail::AttachmentDetail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::{Context, CreateAttachment, Object};
-use crate::volume::look_at;
+use crate::volume::hold;
 
 impl Control {
     /// `POST /attachments`: a reservation, and with a connector the export at once.
@@ -23,7 +23,7 @@ impl Control {
     ) -> Result<AttachmentDetail> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let volume = look_at(&mut tx, context, request.volume).await?;
+        let volume = hold(&mut tx, context, request.volume).await?;
         let others = attachments::of_volume(&mut tx, volume.id).await?;
         check_free(&volume, &others, request.instance.as_deref())?;
         let attachment = Attachment {
@@ -40,6 +40,7 @@ impl Control {
             legacy: false,
             created_at: now(),
             attached_at: None,
+            detached_at: None,
         };
         attachments::insert(&mut tx, &attachment).await?;
         settle(&mut tx, volume.id).await?;
@@ -65,8 +66,10 @@ impl Control {
     ) -> Result<AttachmentDetail> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let mut attachment = visible(&mut tx, context, id).await?;
-        let volume = look_at(&mut tx, context, attachment.volume).await?;
+        let (mut attachment, volume) = locked(&mut tx, context, id).await?;
+        if !context.sees(&volume.project) {
+            return Err(Error::no_volume(volume.id));
+        }
         if volume.status.as_str().contains("error") {
             let text = format!("Volume {} is in the status {}.", volume.id, volume.status);
             return Err(Error::new(ErrorKind::Conflict, text));
@@ -101,7 +104,9 @@ impl Control {
         attachment.host = text("host");
         attachment.mountpoint = text("mountpoint").or(attachment.mountpoint);
         attachment.connector = Some(connector);
-        attachments::update(tx, &attachment).await?;
+        if !attachments::update(tx, &attachment).await?.won() {
+            return Err(Error::no_attachment(attachment.id));
+        }
         // A client whose request died with this process never hears of what came of it.
         let input = json!({ "asker": self.inner.owner, "made": made, "former": former });
         let kind = ActivityKind::Attach;
@@ -118,7 +123,7 @@ impl Control {
     ) -> Result<Vec<AttachmentDetail>> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let attachment = visible(&mut tx, context, id).await?;
+        let (attachment, _) = locked(&mut tx, context, id).await?;
         let activity = self.disconnect(&mut tx, context, &attachment, true).await?;
         tx.commit().await?;
         inner.work.notify_one();
@@ -137,13 +142,14 @@ impl Control {
         remove: bool,
     ) -> Result<ActivityId> {
         if remove
-            && let Some(mut volume) = volumes::get(tx, attachment.volume).await?
+            && let Some(mut volume) = volumes::get_locked(tx, attachment.volume).await?
             && volume.status == VolumeStatus::InUse
         {
             volume.status = VolumeStatus::Detaching;
             let rest = attachments::of_volume(tx, attachment.volume).await?;
-            if rest.len() == 1 {
-                volumes::swap(tx, &[VolumeStatus::InUse], &volume).await?;
+            let from = [VolumeStatus::InUse];
+            if rest.len() == 1 && !volumes::swap(tx, &from, &volume).await?.won() {
+                return Err(Error::lost(format_args!("Volume {}", volume.id)));
             }
         }
         let input = json!({ "remove": remove });

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{export_key, settle};
 use crate::control::Inner;
 use crate::home::Home;
-use crate::story::Step;
+use crate::story::{Step, noted};
 
 /// Ends the export, then the attachment.
 pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
@@ -60,13 +60,15 @@ async fn end(
     if let Some(home) = home {
         home.stays(&mut tx).await?;
     }
+    volumes::get_locked(&mut tx, attachment.volume).await?;
     if remove {
         attachments::remove(&mut tx, attachment.id).await?;
         settle(&mut tx, attachment.volume).await?;
     } else {
         attachment.connector = None;
         attachment.connection_info = None;
-        attachments::update(&mut tx, &attachment).await?;
+        let swapped = attachments::update(&mut tx, &attachment).await?;
+        noted(swapped, attachment.id);
     }
     inner.finish(&mut tx, activity, Ok(())).await?;
     Ok(tx.commit().await?)

@@ -94,7 +94,7 @@ impl Control {
         change: impl FnOnce(&mut QosSpec) -> Result<()>,
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        let found = qos::get(&mut tx, id).await?;
+        let found = qos::get_locked(&mut tx, id).await?;
         let mut spec = found.ok_or_else(|| Error::no_qos(id))?;
         let former: (_, Metadata) = (spec.consumer, spec.specs.clone());
         change(&mut spec)?;
@@ -118,7 +118,7 @@ impl Control {
     pub async fn delete_qos(&self, context: &Context, id: QosId, force: bool) -> Result<()> {
         context.require(DELETE)?;
         let mut tx = self.inner.db.begin().await?;
-        let found = qos::get(&mut tx, id).await?;
+        let found = qos::get_locked(&mut tx, id).await?;
         let spec = found.ok_or_else(|| Error::no_qos(id))?;
         let kinds = types::of_qos(&mut tx, id).await?;
         if !kinds.is_empty() && !force {

@@ -65,7 +65,7 @@ impl Control {
         context.require(UPDATE)?;
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let found = qos::get(&mut tx, id).await?;
+        let found = qos::get_locked(&mut tx, id).await?;
         let spec = found.ok_or_else(|| Error::no_qos(id))?;
         let kinds = types::of_qos(&mut tx, id).await?;
         inner.take_away(&mut tx, context, &spec, kinds).await?;
@@ -76,9 +76,9 @@ impl Control {
 }
 
 async fn both(tx: &mut Tx, id: QosId, kind: TypeId) -> Result<(QosSpec, VolumeType)> {
-    let spec = qos::get(tx, id).await?;
+    let spec = qos::get_locked(tx, id).await?;
     let spec = spec.ok_or_else(|| Error::no_qos(id))?;
-    let found = types::get(tx, kind).await?;
+    let found = types::get_locked(tx, kind).await?;
     Ok((spec, found.ok_or_else(|| Error::no_type(kind))?))
 }
 

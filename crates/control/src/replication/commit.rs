@@ -1,9 +1,9 @@
 //! Writing down what a failover did: volume by volume, then exports, then the service.
 
 use firebrick_backend::{PromoteOutcome, Reason};
-use firebrick_db::{Service, Volume, attachments, services, snapshots, volumes};
+use firebrick_db::{Service, Tx, Volume, attachments, services, snapshots, volumes};
 use firebrick_state::{ReplicationStatus, SnapshotStatus, VolumeStatus};
-use firebrick_vocabulary::ImageId;
+use firebrick_vocabulary::{ImageId, VolumeId};
 use tracing::warn;
 
 use super::failover::Move;
@@ -11,7 +11,7 @@ use crate::attachment::export::{access, moved_info};
 use crate::attachment::{export_key, settle};
 use crate::control::{Inner, VOLUME};
 use crate::home::moves;
-use crate::story::{Step, Stop};
+use crate::story::{Step, Stop, noted};
 
 /// The images of the volumes that go along.
 pub(super) async fn replicated(inner: &Inner, service: &Service) -> Step<Vec<ImageId>> {
@@ -34,7 +34,7 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
             .iter()
             .find(|outcome| outcome.image == volume.id.image_id());
         let mut tx = inner.db.begin().await?;
-        let Some(volume) = volumes::get(&mut tx, volume.id).await? else {
+        let Some(volume) = volumes::get_locked(&mut tx, volume.id).await? else {
             continue;
         };
         let from = volume.status;
@@ -72,29 +72,38 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
                 true
             }
         };
-        for mut snapshot in snapshots::of_volume(&mut tx, volume.id).await? {
-            let from = [snapshot.status];
-            // What is under way ends by its activity, at the site where the volume lives.
-            let busy = matches!(
-                snapshot.status,
-                SnapshotStatus::Creating | SnapshotStatus::Deleting
-            );
-            if lost && !busy && snapshot.previous_status.is_none() {
-                snapshot.previous_status = Some(snapshot.status);
-                snapshot.status = SnapshotStatus::Error;
-            } else if !lost && let Some(previous) = snapshot.previous_status.take() {
-                snapshot.status = previous;
-            } else {
-                continue;
-            }
-            snapshots::swap(&mut tx, &from, &snapshot).await?;
+        follow(&mut tx, volume.id, lost).await?;
+        if !volumes::swap(&mut tx, &[from], &changed).await?.won() {
+            return Err(Stop::Always(format!("volume {} changed", volume.id)));
         }
-        volumes::swap(&mut tx, &[from], &changed).await?;
         if from != changed.status {
             // Servers may have come and gone while it was an error.
             settle(&mut tx, volume.id).await?;
         }
         tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// The snapshots of a volume are lost with it, or there again.
+async fn follow(tx: &mut Tx, volume: VolumeId, lost: bool) -> Step {
+    for mut snapshot in snapshots::of_volume(tx, volume).await? {
+        let from = [snapshot.status];
+        // What is under way ends by its activity, at the site where the volume lives.
+        let busy = matches!(
+            snapshot.status,
+            SnapshotStatus::Creating | SnapshotStatus::Deleting
+        );
+        if lost && !busy && snapshot.previous_status.is_none() {
+            snapshot.previous_status = Some(snapshot.status);
+            snapshot.status = SnapshotStatus::Error;
+        } else if !lost && let Some(previous) = snapshot.previous_status.take() {
+            snapshot.status = previous;
+        } else {
+            continue;
+        }
+        let swapped = snapshots::swap(tx, &from, &snapshot).await?;
+        noted(swapped, snapshot.id);
     }
     Ok(())
 }
@@ -153,7 +162,7 @@ pub(super) async fn exports(step: &Move<'_>) -> Step {
         .map(|volume| volume.id)
         .collect();
     let rows = attachments::of_volumes(&mut *inner.db.read().await?, &moved).await?;
-    for mut row in rows.into_iter().filter(|row| row.connector.is_some()) {
+    for row in rows.into_iter().filter(|row| row.connector.is_some()) {
         let image = row.volume.image_id();
         let address = match step
             .new
@@ -167,9 +176,14 @@ pub(super) async fn exports(step: &Move<'_>) -> Step {
                 continue;
             }
         };
-        row.connection_info = Some(moved_info(&row, &address));
         let mut tx = inner.db.begin().await?;
-        attachments::update(&mut tx, &row).await?;
+        // What has been said of it meanwhile stays.
+        let newer = attachments::get_locked(&mut tx, row.id).await?;
+        let Some(mut newer) = newer.filter(|newer| newer.connector.is_some()) else {
+            continue;
+        };
+        newer.connection_info = Some(moved_info(&newer, &address));
+        noted(attachments::update(&mut tx, &newer).await?, row.id);
         tx.commit().await?;
     }
     Ok(())
@@ -179,7 +193,7 @@ pub(super) async fn exports(step: &Move<'_>) -> Step {
 pub(super) async fn service(step: &Move<'_>) -> Step {
     let mut tx = step.inner.db.begin().await?;
     // Read again: an operator may have frozen or thawed it meanwhile.
-    let found = services::get(&mut tx, VOLUME, &step.service.host).await?;
+    let found = services::get_locked(&mut tx, VOLUME, &step.service.host).await?;
     let mut service = found.unwrap_or_else(|| step.service.clone());
     service.active_backend_id.clone_from(&step.to);
     if step.to.is_none() {
@@ -191,7 +205,11 @@ pub(super) async fn service(step: &Move<'_>) -> Step {
         service.disabled = true;
         service.disabled_reason = Some("failed-over".to_owned());
     }
-    services::swap(&mut tx, &[ReplicationStatus::FailingOver], &service).await?;
+    let from = [ReplicationStatus::FailingOver];
+    noted(
+        services::swap(&mut tx, &from, &service).await?,
+        &service.host,
+    );
     step.inner.finish(&mut tx, step.activity, Ok(())).await?;
     Ok(tx.commit().await?)
 }

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::{commit, steps};
 use crate::control::{Inner, VOLUME, site};
-use crate::story::{Step, Stop};
+use crate::story::{Step, Stop, noted};
 
 /// What the request said.
 #[derive(Debug, Deserialize)]
@@ -166,7 +166,7 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
         }
     }
     let mut tx = inner.db.begin().await?;
-    let found = services::get(&mut tx, VOLUME, &step.service.host).await?;
+    let found = services::get_locked(&mut tx, VOLUME, &step.service.host).await?;
     let mut service = found.unwrap_or(step.service);
     service.replication_status = if service.active_backend_id.is_some() {
         ReplicationStatus::FailedOver
@@ -174,7 +174,11 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
         ReplicationStatus::Enabled
     };
     warn!(backend = %service.host, why, "the failover did not take place");
-    services::swap(&mut tx, &[ReplicationStatus::FailingOver], &service).await?;
+    let from = [ReplicationStatus::FailingOver];
+    noted(
+        services::swap(&mut tx, &from, &service).await?,
+        &service.host,
+    );
     inner.finish(&mut tx, activity, Err(why)).await?;
     Ok(tx.commit().await?)
 }

@@ -25,14 +25,14 @@ impl Control {
         let name: HostName = host.parse().map_err(|_| missing())?;
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let mut service = services::get(&mut tx, VOLUME, &name.without_pool())
+        let mut service = services::get_locked(&mut tx, VOLUME, &name.without_pool())
             .await?
             .ok_or_else(missing)?;
         let backend = inner.backend_of(&name).map_err(|_| missing())?;
         let to = target(backend, &service, backend_id)?;
         service.replication_status = ReplicationStatus::FailingOver;
         let sources = ReplicationStatus::FAILOVER_SOURCES;
-        if !services::swap(&mut tx, sources, &service).await? {
+        if !services::swap(&mut tx, sources, &service).await?.won() {
             let text = format!("Host {host} is failing over already, or does not replicate.");
             return Err(Error::invalid_input(text));
         }

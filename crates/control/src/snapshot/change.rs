@@ -4,7 +4,7 @@ use firebrick_db::{properties, snapshots};
 use firebrick_state::SnapshotStatus;
 use firebrick_vocabulary::SnapshotUuid;
 
-use super::look::visible;
+use super::look::locked;
 use crate::control::Control;
 use crate::detail::SnapshotDetail;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,10 +19,12 @@ impl Control {
         change: Rename,
     ) -> Result<SnapshotDetail> {
         let mut tx = self.inner.db.begin().await?;
-        let mut snapshot = visible(&mut tx, context, id).await?;
+        let mut snapshot = locked(&mut tx, context, id).await?;
         snapshot.name = change.name.unwrap_or(snapshot.name);
         snapshot.description = change.description.unwrap_or(snapshot.description);
-        snapshots::swap(&mut tx, SnapshotStatus::ALL, &snapshot).await?;
+        if !snapshots::rename(&mut tx, &snapshot).await?.won() {
+            return Err(Error::no_snapshot(id));
+        }
         tx.commit().await?;
         Ok(SnapshotDetail { snapshot })
     }
@@ -37,9 +39,12 @@ impl Control {
         context.require_admin()?;
         let status = parsed(status)?;
         let mut tx = self.inner.db.begin().await?;
-        let mut snapshot = visible(&mut tx, context, id).await?;
+        let mut snapshot = locked(&mut tx, context, id).await?;
+        let from = [snapshot.status];
         snapshot.status = status;
-        snapshots::swap(&mut tx, SnapshotStatus::ALL, &snapshot).await?;
+        if !snapshots::swap(&mut tx, &from, &snapshot).await?.won() {
+            return Err(Error::lost(format_args!("Snapshot {id}")));
+        }
         Ok(tx.commit().await?)
     }
 
@@ -53,13 +58,16 @@ impl Control {
     ) -> Result<()> {
         let status = parsed(status)?;
         let mut tx = self.inner.db.begin().await?;
-        let mut snapshot = visible(&mut tx, context, id).await?;
+        let mut snapshot = locked(&mut tx, context, id).await?;
         check_step(snapshot.status, status)?;
+        let from = [snapshot.status];
         snapshot.status = status;
         if let Some(progress) = progress {
             progress.clone_into(&mut snapshot.progress);
         }
-        snapshots::swap(&mut tx, SnapshotStatus::ALL, &snapshot).await?;
+        if !snapshots::swap(&mut tx, &from, &snapshot).await?.won() {
+            return Err(Error::lost(format_args!("Snapshot {id}")));
+        }
         Ok(tx.commit().await?)
     }
 
@@ -77,7 +85,7 @@ impl Control {
         how: MetadataWrite,
     ) -> Result<Metadata> {
         let mut tx = self.inner.db.begin().await?;
-        visible(&mut tx, context, id).await?;
+        locked(&mut tx, context, id).await?;
         if how == MetadataWrite::Replace {
             properties::clear(&mut tx, id.0).await?;
         }
@@ -95,7 +103,7 @@ impl Control {
         key: &str,
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        visible(&mut tx, context, id).await?;
+        locked(&mut tx, context, id).await?;
         if !properties::remove(&mut tx, id.0, key).await? {
             let text = format!("Snapshot {id} has no metadata with key {key}.");
             return Err(Error::new(ErrorKind::NotFound, text));

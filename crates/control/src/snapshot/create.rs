@@ -11,7 +11,8 @@ use crate::detail::SnapshotDetail;
 use crate::error::{Error, Result};
 use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateSnapshot};
-use crate::story::{Step, Stop};
+use crate::story::{Step, Stop, noted};
+use crate::volume::hold;
 
 impl Control {
     /// `POST /snapshots`. The volume stays as it is and free for everything else.
@@ -22,9 +23,8 @@ impl Control {
     ) -> Result<SnapshotDetail> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let found = volumes::get(&mut tx, request.volume).await?;
-        let volume = found.filter(|volume| context.sees(&volume.project));
-        let volume = volume.ok_or_else(|| Error::no_volume(request.volume))?;
+        tx.lock_project(&context.project).await?;
+        let volume = hold(&mut tx, context, request.volume).await?;
         let operation = if request.in_use {
             VolumeOperation::SnapshotInUse
         } else {
@@ -59,6 +59,10 @@ impl Control {
             status: SnapshotStatus::Creating,
             previous_status: None,
             progress: "0%".to_owned(),
+            group_snapshot: None,
+            backend_name: None,
+            encryption_key: None,
+            consumes_quota: true,
             metadata: request.metadata,
             created_at: now(),
             updated_at: None,
@@ -89,10 +93,11 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     home.site.create_snapshot(image, id.snapshot_name()).await?;
     let mut tx = inner.db.begin().await?;
     home.stays(&mut tx).await?;
-    if let Some(mut snapshot) = snapshots::get(&mut tx, id).await? {
+    if let Some(mut snapshot) = snapshots::get_locked(&mut tx, id).await? {
         snapshot.status = SnapshotStatus::Available;
         "100%".clone_into(&mut snapshot.progress);
-        snapshots::swap(&mut tx, &[SnapshotStatus::Creating], &snapshot).await?;
+        let from = [SnapshotStatus::Creating];
+        noted(snapshots::swap(&mut tx, &from, &snapshot).await?, id);
     }
     inner.finish(&mut tx, activity, Ok(())).await?;
     Ok(tx.commit().await?)
@@ -114,9 +119,10 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
         }
     }
     let mut tx = inner.db.begin().await?;
-    if let Some(mut snapshot) = snapshots::get(&mut tx, id).await? {
+    if let Some(mut snapshot) = snapshots::get_locked(&mut tx, id).await? {
         snapshot.status = SnapshotStatus::Error;
-        snapshots::swap(&mut tx, &[SnapshotStatus::Creating], &snapshot).await?;
+        let from = [SnapshotStatus::Creating];
+        noted(snapshots::swap(&mut tx, &from, &snapshot).await?, id);
     }
     inner.finish(&mut tx, activity, Err(why)).await?;
     Ok(tx.commit().await?)

@@ -6,11 +6,11 @@ use firebrick_state::{ActivityKind, SnapshotOperation, SnapshotStatus};
 use firebrick_vocabulary::SnapshotUuid;
 use serde_json::json;
 
-use super::look::visible;
+use super::look::{locked, visible};
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
 use crate::request::Context;
-use crate::story::Step;
+use crate::story::{Step, noted};
 
 impl Control {
     /// `DELETE /snapshots/{id}` and `os-force_delete`.
@@ -25,7 +25,9 @@ impl Control {
         }
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let mut snapshot = visible(&mut tx, context, id).await?;
+        let volume = visible(&mut tx, context, id).await?.volume;
+        let volume = volumes::get_locked(&mut tx, volume).await?;
+        let mut snapshot = locked(&mut tx, context, id).await?;
         let operation = if force {
             SnapshotOperation::ForceDelete
         } else {
@@ -37,13 +39,14 @@ impl Control {
                 snapshot.status
             )));
         }
-        let volume = volumes::get(&mut tx, snapshot.volume).await?;
         if let Some(host) = volume.and_then(|volume| volume.host) {
             inner.refuse_frozen(&host).await?;
         }
         let from = [snapshot.status];
         snapshot.status = SnapshotStatus::Deleting;
-        snapshots::swap(&mut tx, &from, &snapshot).await?;
+        if !snapshots::swap(&mut tx, &from, &snapshot).await?.won() {
+            return Err(Error::lost(format_args!("Snapshot {id}")));
+        }
         inner
             .begin(
                 &mut tx,
@@ -90,9 +93,11 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
 /// The snapshot says that it could not be removed; it can be tried again.
 pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
     let mut tx = inner.db.begin().await?;
-    if let Some(mut snapshot) = snapshots::get(&mut tx, SnapshotUuid(activity.resource)).await? {
+    let id = SnapshotUuid(activity.resource);
+    if let Some(mut snapshot) = snapshots::get_locked(&mut tx, id).await? {
         snapshot.status = SnapshotStatus::ErrorDeleting;
-        snapshots::swap(&mut tx, &[SnapshotStatus::Deleting], &snapshot).await?;
+        let from = [SnapshotStatus::Deleting];
+        noted(snapshots::swap(&mut tx, &from, &snapshot).await?, id);
     }
     inner.finish(&mut tx, activity, Err(why)).await?;
     Ok(tx.commit().await?)

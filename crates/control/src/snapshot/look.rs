@@ -1,6 +1,6 @@
 //! Looking at snapshots.
 
-use firebrick_db::{Connection, Snapshot, snapshots};
+use firebrick_db::{Connection, Snapshot, Tx, snapshots};
 use firebrick_vocabulary::SnapshotUuid;
 
 use crate::control::Control;
@@ -40,6 +40,14 @@ impl Control {
                 .0,
         )
     }
+}
+
+/// The snapshot, if it exists for whoever asks, held until the transaction ends.
+pub(crate) async fn locked(tx: &mut Tx, context: &Context, id: SnapshotUuid) -> Result<Snapshot> {
+    let found = snapshots::get_locked(tx, id).await?;
+    found
+        .filter(|snapshot| context.sees(&snapshot.project))
+        .ok_or_else(|| Error::no_snapshot(id))
 }
 
 /// The snapshot, if it exists for whoever asks.

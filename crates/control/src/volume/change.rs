@@ -1,10 +1,10 @@
 //! Names, descriptions and flags of volumes.
 
-use firebrick_db::{Volume, properties, volumes};
-use firebrick_state::VolumeStatus;
+use firebrick_db::{properties, volumes};
+use firebrick_state::VolumeOperation;
 use firebrick_vocabulary::VolumeId;
 
-use super::look::{detailed, visible};
+use super::look::{detailed, locked, visible};
 use crate::control::Control;
 use crate::detail::VolumeDetail;
 use crate::error::{Error, Result};
@@ -19,7 +19,7 @@ impl Control {
         change: Rename,
     ) -> Result<VolumeDetail> {
         let mut tx = self.inner.db.begin().await?;
-        let mut volume = visible(&mut tx, context, id).await?;
+        let mut volume = locked(&mut tx, context, id).await?;
         volume.name = change.name.unwrap_or(volume.name);
         volume.description = change.description.unwrap_or(volume.description);
         if let Some(metadata) = change.metadata {
@@ -27,7 +27,9 @@ impl Control {
             properties::merge(&mut tx, id.0, &metadata).await?;
             volume.metadata = metadata;
         }
-        volumes::swap(&mut tx, VolumeStatus::ALL, &volume).await?;
+        if !volumes::rename(&mut tx, &volume).await?.won() {
+            return Err(Error::no_volume(id));
+        }
         let mut details = detailed(&mut tx, vec![volume]).await?;
         tx.commit().await?;
         details.pop().ok_or_else(|| Error::no_volume(id))
@@ -40,8 +42,12 @@ impl Control {
         id: VolumeId,
         bootable: bool,
     ) -> Result<()> {
-        self.set_flag(context, id, |volume| volume.bootable = bootable)
-            .await
+        let mut tx = self.inner.db.begin().await?;
+        visible(&mut tx, context, id).await?;
+        if !volumes::set_bootable(&mut tx, id, bootable).await?.won() {
+            return Err(Error::no_volume(id));
+        }
+        Ok(tx.commit().await?)
     }
 
     /// `os-update_readonly_flag`: attachments made from here on are read-only.
@@ -51,27 +57,17 @@ impl Control {
         id: VolumeId,
         readonly: bool,
     ) -> Result<()> {
-        let status = self.volume(context, id).await?.volume.status;
-        if status != VolumeStatus::Available {
+        let mut tx = self.inner.db.begin().await?;
+        let mut volume = locked(&mut tx, context, id).await?;
+        let status = volume.status;
+        volume.readonly = Some(readonly);
+        let sources = VolumeOperation::SetReadonly.sources();
+        if !volumes::swap(&mut tx, sources, &volume).await?.won() {
             return Err(Error::invalid_volume(format!(
                 "Volume {id} status must be available to update readonly flag, but current status \
                  is: {status}."
             )));
         }
-        self.set_flag(context, id, |volume| volume.readonly = Some(readonly))
-            .await
-    }
-
-    async fn set_flag(
-        &self,
-        context: &Context,
-        id: VolumeId,
-        set: impl FnOnce(&mut Volume),
-    ) -> Result<()> {
-        let mut tx = self.inner.db.begin().await?;
-        let mut volume = visible(&mut tx, context, id).await?;
-        set(&mut volume);
-        volumes::swap(&mut tx, VolumeStatus::ALL, &volume).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -12,7 +12,7 @@ use firebrick_vocabulary::{Gibibytes, HostName, Role, VolumeId};
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::look::{detailed, visible};
+use super::look::{detailed, locked, visible};
 use crate::control::{Control, Inner};
 use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
@@ -20,8 +20,8 @@ use crate::home::{Home, moves};
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateVolume};
-use crate::snapshot::look::visible as visible_snapshot;
-use crate::story::{Step, Stop};
+use crate::snapshot::look::locked as hold_snapshot;
+use crate::story::{Step, Stop, noted};
 
 /// Where a new volume comes from.
 struct Source {
@@ -40,6 +40,7 @@ impl Control {
     ) -> Result<VolumeDetail> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
+        tx.lock_project(&context.project).await?;
         let source = source(&mut tx, context, &request).await?;
         let size = size(&request, source.as_ref())?;
         let kind = self
@@ -59,37 +60,7 @@ impl Control {
             "different_host": hosts(&mut tx, context, &request.different_host).await?,
             "only": source.as_ref().and_then(|source| source.host.clone()),
         });
-        let zone = request.availability_zone.clone();
-        let volume = Volume {
-            id: VolumeId::random(),
-            project: context.project.clone(),
-            user: context.user.clone(),
-            name: request.name,
-            description: request.description,
-            size,
-            status: VolumeStatus::Creating,
-            previous_status: None,
-            attach_status: AttachStatus::Detached,
-            migration_status: None,
-            host: None,
-            availability_zone: zone.unwrap_or_else(|| inner.options.availability_zone.clone()),
-            volume_type: kind.id,
-            snapshot: request.snapshot,
-            source: request.source,
-            bootable: source.is_some_and(|source| source.bootable),
-            readonly: None,
-            multiattach: wants(&kind, "multiattach"),
-            replication_status: Some(if wants(&kind, "replication_enabled") {
-                ReplicationStatus::Enabled
-            } else {
-                ReplicationStatus::Disabled
-            }),
-            service: None,
-            metadata: request.metadata,
-            created_at: now(),
-            updated_at: None,
-            launched_at: None,
-        };
+        let volume = self.new_row(context, request, source.as_ref(), &kind, size);
         volumes::insert(&mut tx, &volume).await?;
         inner
             .begin(
@@ -106,6 +77,55 @@ impl Control {
         details
             .pop()
             .ok_or_else(|| Error::new(ErrorKind::Internal, "The new volume is gone."))
+    }
+
+    fn new_row(
+        &self,
+        context: &Context,
+        request: CreateVolume,
+        source: Option<&Source>,
+        kind: &VolumeType,
+        size: u32,
+    ) -> Volume {
+        let zone = request.availability_zone;
+        Volume {
+            id: VolumeId::random(),
+            project: context.project.clone(),
+            user: context.user.clone(),
+            name: request.name,
+            description: request.description,
+            size,
+            status: VolumeStatus::Creating,
+            shown: None,
+            previous_status: None,
+            attach_status: AttachStatus::Detached,
+            migration_status: None,
+            is_migration_target: false,
+            host: None,
+            cluster: None,
+            availability_zone: zone.unwrap_or_else(|| self.inner.options.availability_zone.clone()),
+            volume_type: kind.id,
+            snapshot: request.snapshot,
+            source: request.source,
+            group: None,
+            image: None,
+            provider_id: None,
+            encryption_key: None,
+            bootable: source.is_some_and(|source| source.bootable),
+            readonly: None,
+            multiattach: wants(kind, "multiattach"),
+            consumes_quota: true,
+            replication_status: Some(if wants(kind, "replication_enabled") {
+                ReplicationStatus::Enabled
+            } else {
+                ReplicationStatus::Disabled
+            }),
+            service: None,
+            metadata: request.metadata,
+            created_at: now(),
+            updated_at: None,
+            launched_at: None,
+        }
     }
 
     async fn type_for(
@@ -131,6 +151,11 @@ impl Control {
             }
             (None, Some(id)) => types::get(tx, id).await?,
             (None, None) => types::named(tx, &self.inner.options.default_volume_type).await?,
+        };
+        // It is not removed before the volume that has it is there.
+        let found = match found {
+            Some(kind) => types::get_shared(tx, kind.id).await?,
+            None => None,
         };
         let visible = found.filter(|kind| kind.is_public || context.is_admin);
         visible.ok_or_else(|| {
@@ -182,7 +207,7 @@ fn size(request: &CreateVolume, source: Option<&Source>) -> Result<u32> {
 
 async fn source(tx: &mut Tx, context: &Context, request: &CreateVolume) -> Result<Option<Source>> {
     if let Some(id) = request.snapshot {
-        let snapshot = visible_snapshot(tx, context, id).await?;
+        let snapshot = hold_snapshot(tx, context, id).await?;
         if !snapshot.status.allows(SnapshotOperation::Clone) {
             return Err(Error::invalid_snapshot(format!(
                 "Originating snapshot status must be one of 'available' values; it is {}.",
@@ -200,7 +225,7 @@ async fn source(tx: &mut Tx, context: &Context, request: &CreateVolume) -> Resul
     let Some(id) = request.source else {
         return Ok(None);
     };
-    let origin = visible(tx, context, id).await?;
+    let origin = locked(tx, context, id).await?;
     if !origin.status.allows(VolumeOperation::Clone) {
         return Err(Error::invalid_volume(format!(
             "Source volume status must be available or in-use; it is {}.",
@@ -254,13 +279,12 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         }
         return Err(stop);
     }
-    if let Some(mut volume) = volumes::get(&mut tx, id).await? {
+    if let Some(mut volume) = volumes::get_locked(&mut tx, id).await? {
         volume.status = VolumeStatus::Available;
         volume.replication_status = Some(home.replication_status());
         volume.launched_at = Some(now());
-        if !volumes::swap(&mut tx, &[VolumeStatus::Creating], &volume).await? {
-            info!(volume = %id, "a volume changed its status while it was made");
-        }
+        let from = [VolumeStatus::Creating];
+        noted(volumes::swap(&mut tx, &from, &volume).await?, id);
     }
     inner.finish(&mut tx, activity, Ok(())).await?;
     Ok(tx.commit().await?)
@@ -312,12 +336,17 @@ async fn place(inner: &Inner, activity: &Activity, mut volume: Volume) -> Step<V
     })?;
     let service = inner.service_of(&choice.host).await?;
     let mut tx = inner.db.begin().await?;
-    if let Some(newer) = volumes::get(&mut tx, volume.id).await? {
+    if let Some(newer) = volumes::get_locked(&mut tx, volume.id).await? {
         volume = newer;
     }
     volume.host = Some(choice.host);
     volume.service = Some(service.id);
-    volumes::swap(&mut tx, &[VolumeStatus::Creating], &volume).await?;
+    let from = [VolumeStatus::Creating];
+    if !volumes::swap(&mut tx, &from, &volume).await?.won() {
+        // Nothing has been made anywhere, and nothing may be: the next run finds out why.
+        let why = "the volume changed while its pool was chosen";
+        return Err(Stop::Always(why.to_owned()));
+    }
     tx.commit().await?;
     Ok(volume)
 }
@@ -351,9 +380,10 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
         }
     }
     let mut tx = inner.db.begin().await?;
-    if let Some(mut volume) = volumes::get(&mut tx, id).await? {
+    if let Some(mut volume) = volumes::get_locked(&mut tx, id).await? {
         volume.status = VolumeStatus::Error;
-        volumes::swap(&mut tx, &[VolumeStatus::Creating], &volume).await?;
+        let from = [VolumeStatus::Creating];
+        noted(volumes::swap(&mut tx, &from, &volume).await?, id);
     }
     inner.finish(&mut tx, activity, Err(why)).await?;
     Ok(tx.commit().await?)

@@ -1,19 +1,19 @@
 //! A volume is removed, perhaps with its snapshots.
 
 use firebrick_backend::FaultKind;
-use firebrick_db::{Activity, Snapshot, attachments, snapshots, volumes};
+use firebrick_db::{Activity, Snapshot, Tx, attachments, snapshots, volumes};
 use firebrick_state::{
     ActivityKind, SnapshotOperation, SnapshotStatus, VolumeOperation, VolumeStatus,
 };
 use firebrick_vocabulary::VolumeId;
 use serde_json::json;
 
-use super::look::visible;
+use super::look::locked;
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::request::{Context, DeleteVolume};
-use crate::story::{Step, Stop};
+use crate::story::{Step, Stop, noted};
 
 impl Control {
     /// `DELETE /volumes/{id}` and `os-force_delete`.
@@ -28,7 +28,7 @@ impl Control {
         }
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let mut volume = visible(&mut tx, context, id).await?;
+        let mut volume = locked(&mut tx, context, id).await?;
         if let Some(host) = &volume.host {
             inner.refuse_frozen(host).await?;
         }
@@ -55,14 +55,13 @@ impl Control {
                  transfer.",
             ));
         }
-        for mut snapshot in of_volume {
-            snapshot.status = SnapshotStatus::Deleting;
-            snapshots::swap(&mut tx, SnapshotOperation::Delete.sources(), &snapshot).await?;
-        }
+        delete_snapshots(&mut tx, of_volume).await?;
         let from = [volume.status];
         volume.previous_status = None;
         volume.status = VolumeStatus::Deleting;
-        volumes::swap(&mut tx, &from, &volume).await?;
+        if !volumes::swap(&mut tx, &from, &volume).await?.won() {
+            return Err(Error::lost(format_args!("Volume {id}")));
+        }
         let input = json!({ "force": how.force });
         inner
             .begin(&mut tx, context, ActivityKind::DeleteVolume, id.0, input)
@@ -71,6 +70,19 @@ impl Control {
         inner.work.notify_one();
         Ok(())
     }
+}
+
+/// They go with their volume. Nobody makes new ones while that is held; but each has requests of its
+/// own.
+async fn delete_snapshots(tx: &mut Tx, of_volume: Vec<Snapshot>) -> Result<()> {
+    for mut snapshot in of_volume {
+        let from = [snapshot.status];
+        snapshot.status = SnapshotStatus::Deleting;
+        if !snapshots::swap(tx, &from, &snapshot).await?.won() {
+            return Err(Error::lost(format_args!("Snapshot {}", snapshot.id)));
+        }
+    }
+    Ok(())
 }
 
 /// The story: snapshots, exports, image, row.
@@ -125,13 +137,17 @@ async fn remove_image(home: &Home, id: VolumeId, of_volume: &[Snapshot]) -> Step
 pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
     let id = VolumeId(activity.resource);
     let mut tx = inner.db.begin().await?;
+    let volume = volumes::get_locked(&mut tx, id).await?;
     for mut snapshot in snapshots::of_volume(&mut tx, id).await? {
         snapshot.status = SnapshotStatus::ErrorDeleting;
-        snapshots::swap(&mut tx, &[SnapshotStatus::Deleting], &snapshot).await?;
+        let from = [SnapshotStatus::Deleting];
+        let swapped = snapshots::swap(&mut tx, &from, &snapshot).await?;
+        noted(swapped, snapshot.id);
     }
-    if let Some(mut volume) = volumes::get(&mut tx, id).await? {
+    if let Some(mut volume) = volume {
         volume.status = VolumeStatus::ErrorDeleting;
-        volumes::swap(&mut tx, &[VolumeStatus::Deleting], &volume).await?;
+        let from = [VolumeStatus::Deleting];
+        noted(volumes::swap(&mut tx, &from, &volume).await?, id);
     }
     inner.finish(&mut tx, activity, Err(why)).await?;
     tx.commit().await.map_err(Stop::from)

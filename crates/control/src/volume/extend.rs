@@ -5,13 +5,13 @@ use firebrick_state::{ActivityKind, VolumeOperation, VolumeStatus};
 use firebrick_vocabulary::{Gibibytes, VolumeId};
 use serde_json::json;
 
-use super::look::visible;
+use super::look::{locked, visible};
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::Context;
-use crate::story::{Step, Stop};
+use crate::story::{Step, Stop, noted};
 
 impl Control {
     /// `os-extend` to `size` GiB; `in_use` says whether an attached volume may grow (3.42).
@@ -24,7 +24,10 @@ impl Control {
     ) -> Result<()> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let mut volume = visible(&mut tx, context, id).await?;
+        // The project comes before the volume: whoever adds to it takes the same way.
+        let project = visible(&mut tx, context, id).await?.project;
+        tx.lock_project(&project).await?;
+        let mut volume = locked(&mut tx, context, id).await?;
         let operation = if in_use {
             VolumeOperation::ExtendInUse
         } else {
@@ -61,7 +64,9 @@ impl Control {
         let former = volume.status;
         volume.previous_status = Some(former);
         volume.status = VolumeStatus::Extending;
-        volumes::swap(&mut tx, &[former], &volume).await?;
+        if !volumes::swap(&mut tx, &[former], &volume).await?.won() {
+            return Err(Error::lost(format_args!("Volume {id}")));
+        }
         let input = json!({ "size": size });
         inner
             .begin(&mut tx, context, ActivityKind::ExtendVolume, id.0, input)
@@ -100,11 +105,12 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     }
     let mut tx = inner.db.begin().await?;
     home.stays(&mut tx).await?;
-    if let Some(mut volume) = volumes::get(&mut tx, id).await? {
+    if let Some(mut volume) = volumes::get_locked(&mut tx, id).await? {
         volume.size = size;
         let former = volume.previous_status.take();
         volume.status = former.unwrap_or(VolumeStatus::Available);
-        volumes::swap(&mut tx, &[VolumeStatus::Extending], &volume).await?;
+        let from = [VolumeStatus::Extending];
+        noted(volumes::swap(&mut tx, &from, &volume).await?, id);
     }
     inner.finish(&mut tx, activity, Ok(())).await?;
     Ok(tx.commit().await?)
@@ -113,10 +119,12 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
 /// The volume keeps its size and says what happened.
 pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
     let mut tx = inner.db.begin().await?;
-    if let Some(mut volume) = volumes::get(&mut tx, VolumeId(activity.resource)).await? {
+    let id = VolumeId(activity.resource);
+    if let Some(mut volume) = volumes::get_locked(&mut tx, id).await? {
         volume.status = VolumeStatus::ErrorExtending;
         volume.previous_status = None;
-        volumes::swap(&mut tx, &[VolumeStatus::Extending], &volume).await?;
+        let from = [VolumeStatus::Extending];
+        noted(volumes::swap(&mut tx, &from, &volume).await?, id);
     }
     inner.finish(&mut tx, activity, Err(why)).await?;
     Ok(tx.commit().await?)

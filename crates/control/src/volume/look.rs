@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use firebrick_db::{
-    Column, Connection, Filter, Listing, Test, Volume, attachments, types, volumes,
+    Column, Connection, Filter, Listing, Test, Tx, Volume, attachments, types, volumes,
 };
 use firebrick_vocabulary::{TypeId, VolumeId};
 
@@ -67,6 +67,15 @@ pub(crate) async fn visible(
     id: VolumeId,
 ) -> Result<Volume> {
     let found = volumes::get(connection, id).await?;
+    found
+        .filter(|volume| context.sees(&volume.project))
+        .ok_or_else(|| Error::no_volume(id))
+}
+
+/// The same for a request that goes on to change the volume, or to decide by what it is: nobody else
+/// does until its transaction ends.
+pub(crate) async fn locked(tx: &mut Tx, context: &Context, id: VolumeId) -> Result<Volume> {
+    let found = volumes::get_locked(tx, id).await?;
     found
         .filter(|volume| context.sees(&volume.project))
         .ok_or_else(|| Error::no_volume(id))

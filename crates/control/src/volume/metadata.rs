@@ -3,7 +3,7 @@
 use firebrick_db::properties;
 use firebrick_vocabulary::VolumeId;
 
-use super::look::visible;
+use super::look::{locked, visible};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::{Context, Metadata, MetadataWrite};
@@ -24,7 +24,7 @@ impl Control {
         how: MetadataWrite,
     ) -> Result<Metadata> {
         let mut tx = self.inner.db.begin().await?;
-        visible(&mut tx, context, id).await?;
+        locked(&mut tx, context, id).await?;
         if how == MetadataWrite::Replace {
             properties::clear(&mut tx, id.0).await?;
         }
@@ -42,7 +42,7 @@ impl Control {
         key: &str,
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        visible(&mut tx, context, id).await?;
+        locked(&mut tx, context, id).await?;
         if !properties::remove(&mut tx, id.0, key).await? {
             let text = format!("Volume {id} has no metadata with key {key}.");
             return Err(Error::new(ErrorKind::NotFound, text));

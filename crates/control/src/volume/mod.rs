@@ -8,4 +8,4 @@ mod look;
 mod metadata;
 mod reset;
 
-pub(crate) use look::visible as look_at;
+pub(crate) use look::{locked as hold, visible as look_at};

@@ -4,7 +4,7 @@ use firebrick_db::{attachments, volumes};
 use firebrick_state::{AttachStatus, VolumeStatus};
 use firebrick_vocabulary::VolumeId;
 
-use super::look::visible;
+use super::look::locked;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::request::{Context, ResetStatus};
@@ -29,7 +29,8 @@ impl Control {
     ) -> Result<()> {
         context.require_admin()?;
         let mut tx = self.inner.db.begin().await?;
-        let mut volume = visible(&mut tx, context, id).await?;
+        let mut volume = locked(&mut tx, context, id).await?;
+        let from = [volume.status];
         if let Some(text) = &reset.status {
             let status: VolumeStatus = text
                 .to_lowercase()
@@ -58,7 +59,9 @@ impl Control {
             }
             volume.migration_status = (lower != "none").then_some(lower);
         }
-        volumes::swap(&mut tx, VolumeStatus::ALL, &volume).await?;
+        if !volumes::swap(&mut tx, &from, &volume).await?.won() {
+            return Err(Error::lost(format_args!("Volume {id}")));
+        }
         Ok(tx.commit().await?)
     }
 }

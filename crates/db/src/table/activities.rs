@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use ::time::OffsetDateTime;
 use firebrick_state::{ActivityKind, ActivityStatus};
-use firebrick_vocabulary::{ActivityId, ProjectId};
+use firebrick_vocabulary::{ActivityId, ProjectId, UserId, VolumeId};
 use serde_json::Value;
 use sqlx::any::AnyRow;
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::open::Connection;
-use crate::row::Columns;
+use crate::open::{Connection, Tx};
+use crate::row::{Columns, maybe};
+use crate::swapped::Swapped;
+use crate::table::listing::Listing;
+use crate::table::query;
 use crate::time::{now, to_micros};
 
 /// An activity.
@@ -23,8 +26,14 @@ pub struct Activity {
     pub kind: ActivityKind,
     /// To what: the id of a volume, snapshot, attachment or service.
     pub resource: Uuid,
+    /// The volume that it is about, where that is not the resource.
+    pub volume: Option<VolumeId>,
+    /// The activity of which it is a part.
+    pub parent: Option<ActivityId>,
     /// For whom.
     pub project: ProjectId,
+    /// Who asked for it, where that is known.
+    pub user: Option<UserId>,
     /// The request that asked for it.
     pub request_id: String,
     /// What it was asked to do.
@@ -33,12 +42,26 @@ pub struct Activity {
     pub state: Value,
     /// How far it is.
     pub status: ActivityStatus,
+    /// What it is at.
+    pub phase: Option<String>,
+    /// How many bytes of its work are done.
+    pub done: Option<u64>,
+    /// How many bytes its work has.
+    pub total: Option<u64>,
+    /// Whether a user wants it to end.
+    pub cancel: bool,
+    /// Which node worked on it last.
+    pub node: Option<String>,
     /// How often it failed for reasons that may pass.
     pub attempts: u32,
     /// Why it failed, or failed last.
     pub error: Option<String>,
     /// When it was asked for.
     pub created_at: OffsetDateTime,
+    /// When anything was last noted of it.
+    pub updated_at: OffsetDateTime,
+    /// When it ended.
+    pub finished_at: Option<OffsetDateTime>,
 }
 
 const READ: &str = "read activities";
@@ -50,22 +73,32 @@ fn from_row(row: &AnyRow) -> Result<Activity, Error> {
         id: columns.parsed("id")?,
         kind: columns.parsed("kind")?,
         resource: columns.parsed("resource")?,
+        volume: columns.maybe_parsed("volume")?,
+        parent: columns.maybe_parsed("parent")?,
         project: ProjectId(columns.text("project")?),
+        user: columns.maybe_text("user_id")?.map(UserId),
         request_id: columns.text("request_id")?,
         input: columns.json("input")?.unwrap_or_default(),
         state: columns.json("state")?.unwrap_or_default(),
         status: columns.parsed("status")?,
-        attempts: columns.number("attempts")?.max(0) as u32,
+        phase: columns.maybe_text("phase")?,
+        done: columns.maybe_count("done")?,
+        total: columns.maybe_count("total")?,
+        cancel: columns.flag("cancel")?,
+        node: columns.maybe_text("node")?,
+        attempts: columns.size("attempts")?,
         error: columns.maybe_text("error")?,
         created_at: columns.time("created_at")?,
+        updated_at: columns.time("updated_at")?,
+        finished_at: columns.maybe_time("finished_at")?,
     })
 }
 
 /// Adds an activity that nobody works on yet.
 pub async fn insert(connection: &mut Connection, activity: &Activity) -> Result<(), Error> {
     let sql = "INSERT INTO activities (id, kind, resource, project, request_id, input, state, \
-               status, attempts, lease_until, run_after, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, $9, $9)";
+               status, attempts, lease_until, run_after, created_at, updated_at, user_id, volume, \
+               parent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, $9, $9, $10, $11, $12)";
     let query = sqlx::query(sql)
         .bind(activity.id.to_string())
         .bind(activity.kind.as_str())
@@ -75,7 +108,10 @@ pub async fn insert(connection: &mut Connection, activity: &Activity) -> Result<
         .bind(activity.input.to_string())
         .bind(activity.state.to_string())
         .bind(activity.status.as_str())
-        .bind(to_micros(activity.created_at));
+        .bind(to_micros(activity.created_at))
+        .bind(activity.user.as_ref().map(UserId::as_str))
+        .bind(maybe(activity.volume.as_ref()))
+        .bind(maybe(activity.parent.as_ref()));
     query
         .execute(connection)
         .await
@@ -91,6 +127,47 @@ pub async fn get(connection: &mut Connection, id: ActivityId) -> Result<Option<A
         .await
         .map_err(Error::sql(READ))?;
     row.as_ref().map(from_row).transpose()
+}
+
+/// A page of activities; `None` where the marker is none. The columns `Id`, `Kind`, `Status`,
+/// `Project`, `User`, `Resource`, `Volume`, `Parent`, `CreatedAt`, `UpdatedAt`.
+pub async fn list(
+    connection: &mut Connection,
+    listing: &Listing,
+) -> Result<Option<Vec<Activity>>, Error> {
+    let rows = query::page(connection, "activities", listing).await?;
+    rows.map(|rows| rows.iter().map(from_row).collect())
+        .transpose()
+}
+
+/// Asks a running activity to end. Whether it runs.
+pub async fn cancel(connection: &mut Connection, id: ActivityId) -> Result<Swapped, Error> {
+    let sql = "UPDATE activities SET cancel = 1 WHERE id = $1 AND status = 'running'";
+    let query = sqlx::query(sql).bind(id.to_string());
+    let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
+    Ok(Swapped::of(done.rows_affected()))
+}
+
+/// Notes how far the work is. Whether the activity still belongs to `owner`.
+pub async fn progress(
+    connection: &mut Connection,
+    id: ActivityId,
+    owner: &str,
+    phase: &str,
+    bytes: Option<(u64, u64)>,
+) -> Result<bool, Error> {
+    let sql = "UPDATE activities SET phase = $3, done = $4, total = $5, updated_at = $6 \
+               WHERE id = $1 AND owner = $2 AND status = 'running'";
+    let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let query = sqlx::query(sql)
+        .bind(id.to_string())
+        .bind(owner)
+        .bind(phase)
+        .bind(bytes.map(|(done, _)| number(done)))
+        .bind(bytes.map(|(_, total)| number(total)))
+        .bind(to_micros(now()));
+    let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// The running activity about a resource, if there is one.
@@ -111,34 +188,36 @@ pub async fn running_for(
 /// Takes the oldest activity that is due and that nobody works on: it belongs to `owner` for the
 /// length of the lease. Activities about one resource take turns, in the order of their requests:
 /// what a deletion removes is not being made at the same time.
-pub async fn claim(
-    connection: &mut Connection,
-    owner: &str,
-    lease: Duration,
-) -> Result<Option<Activity>, Error> {
+pub async fn claim(tx: &mut Tx, owner: &str, lease: Duration) -> Result<Option<Activity>, Error> {
     let present = now();
-    let sql = "SELECT * FROM activities WHERE status = 'running' AND run_after <= $1 \
-               AND lease_until <= $1 AND NOT EXISTS (SELECT 1 FROM activities AS earlier \
-               WHERE earlier.resource = activities.resource AND earlier.status = 'running' \
-               AND (earlier.created_at < activities.created_at \
-               OR (earlier.created_at = activities.created_at AND earlier.id < activities.id))) \
-               ORDER BY created_at, id LIMIT 1";
-    let query = sqlx::query(sql).bind(to_micros(present));
+    // Workers of other processes that look at the same moment find the next one.
+    let skipping = tx.skipping();
+    let sql = format!(
+        "SELECT * FROM activities WHERE status = 'running' AND run_after <= $1 \
+         AND lease_until <= $1 AND NOT EXISTS (SELECT 1 FROM activities AS earlier \
+         WHERE earlier.resource = activities.resource AND earlier.status = 'running' \
+         AND (earlier.created_at < activities.created_at \
+         OR (earlier.created_at = activities.created_at AND earlier.id < activities.id))) \
+         ORDER BY created_at, id LIMIT 1{skipping}"
+    );
+    let query = sqlx::query(&sql).bind(to_micros(present));
     let row = query
-        .fetch_optional(&mut *connection)
+        .fetch_optional(&mut **tx)
         .await
         .map_err(Error::sql(READ))?;
     let Some(activity) = row.as_ref().map(from_row).transpose()? else {
         return Ok(None);
     };
-    let sql = "UPDATE activities SET owner = $2, lease_until = $3, updated_at = $4 \
+    let sql = "UPDATE activities SET owner = $2, lease_until = $3, updated_at = $4, node = $5 \
                WHERE id = $1 AND status = 'running' AND lease_until <= $4";
+    let node = owner.split('/').next().unwrap_or_default();
     let query = sqlx::query(sql)
         .bind(activity.id.to_string())
         .bind(owner)
         .bind(to_micros(present + lease))
-        .bind(to_micros(present));
-    let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
+        .bind(to_micros(present))
+        .bind(node);
+    let done = query.execute(&mut **tx).await.map_err(Error::sql(WRITE))?;
     Ok((done.rows_affected() > 0).then_some(activity))
 }
 

@@ -4,14 +4,13 @@ use ::time::OffsetDateTime;
 use firebrick_state::AttachmentStatus;
 use firebrick_vocabulary::{AttachmentId, ProjectId, VolumeId};
 use serde_json::{Map, Value};
-use sqlx::any::AnyRow;
 
 use crate::error::Error;
-use crate::open::Connection;
-use crate::row::{Columns, flag};
+use crate::open::{Connection, Hold, Tx};
+use crate::row::{Columns, maybe};
+use crate::swapped::Swapped;
 use crate::table::listing::{Column, Direction, Listing, Test};
-use crate::table::query;
-use crate::time::to_micros;
+use crate::table::record::{self, Field, Record, field};
 
 /// What an attachment allows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,33 +54,60 @@ pub struct Attachment {
     pub legacy: bool,
     pub created_at: OffsetDateTime,
     pub attached_at: Option<OffsetDateTime>,
+    pub detached_at: Option<OffsetDateTime>,
 }
 
-const READ: &str = "read attachments";
-const WRITE: &str = "write an attachment";
+impl Record for Attachment {
+    const TABLE: &'static str = "attachments";
 
-fn from_row(row: &AnyRow) -> Result<Attachment, Error> {
-    let columns = Columns(row);
-    let read_only = columns.text("mode")? == AttachMode::ReadOnly.as_str();
-    Ok(Attachment {
-        id: columns.parsed("id")?,
-        volume: columns.parsed("volume")?,
-        project: ProjectId(columns.text("project")?),
-        instance: columns.maybe_text("instance")?,
-        host: columns.maybe_text("host")?,
-        mountpoint: columns.maybe_text("mountpoint")?,
-        mode: if read_only {
-            AttachMode::ReadOnly
-        } else {
-            AttachMode::ReadWrite
-        },
-        status: columns.parsed("status")?,
-        connector: columns.json("connector")?,
-        connection_info: columns.json("connection_info")?,
-        legacy: columns.flag("legacy")?,
-        created_at: columns.time("created_at")?,
-        attached_at: columns.maybe_time("attached_at")?,
-    })
+    fn read(columns: &Columns<'_>) -> Result<Self, Error> {
+        let read_only = columns.text("mode")? == AttachMode::ReadOnly.as_str();
+        Ok(Self {
+            id: columns.parsed("id")?,
+            volume: columns.parsed("volume")?,
+            project: ProjectId(columns.text("project")?),
+            instance: columns.maybe_text("instance")?,
+            host: columns.maybe_text("host")?,
+            mountpoint: columns.maybe_text("mountpoint")?,
+            mode: if read_only {
+                AttachMode::ReadOnly
+            } else {
+                AttachMode::ReadWrite
+            },
+            status: columns.parsed("status")?,
+            connector: columns.json("connector")?,
+            connection_info: columns.json("connection_info")?,
+            legacy: columns.flag("legacy")?,
+            created_at: columns.time("created_at")?,
+            attached_at: columns.maybe_time("attached_at")?,
+            detached_at: columns.maybe_time("detached_at")?,
+        })
+    }
+
+    fn fixed(&self) -> Vec<Field> {
+        vec![
+            field("id", self.id.to_string()),
+            field("volume", self.volume.to_string()),
+            field("project", self.project.as_str()),
+            field("legacy", self.legacy),
+            field("created_at", self.created_at),
+        ]
+    }
+
+    fn changing(&self) -> Vec<Field> {
+        let connector = self.connector.clone().map(Value::Object);
+        vec![
+            field("status", self.status.as_str()),
+            field("instance", self.instance.as_deref()),
+            field("host", self.host.as_deref()),
+            field("mountpoint", self.mountpoint.as_deref()),
+            field("mode", self.mode.as_str()),
+            field("connector", maybe(connector.as_ref())),
+            field("connection_info", maybe(self.connection_info.as_ref())),
+            field("attached_at", self.attached_at),
+            field("detached_at", self.detached_at),
+        ]
+    }
 }
 
 /// The attachment of that id.
@@ -89,12 +115,12 @@ pub async fn get(
     connection: &mut Connection,
     id: AttachmentId,
 ) -> Result<Option<Attachment>, Error> {
-    let query = sqlx::query("SELECT * FROM attachments WHERE id = $1").bind(id.to_string());
-    let row = query
-        .fetch_optional(connection)
-        .await
-        .map_err(Error::sql(READ))?;
-    row.as_ref().map(from_row).transpose()
+    record::get(connection, &id.to_string()).await
+}
+
+/// The attachment of that id, which nobody else changes until the end of the transaction.
+pub async fn get_locked(tx: &mut Tx, id: AttachmentId) -> Result<Option<Attachment>, Error> {
+    record::get_held(tx, &id.to_string(), Hold::Alone).await
 }
 
 /// A page of attachments; `None` where the marker is no attachment. The columns `Id`, `Status`,
@@ -103,9 +129,7 @@ pub async fn list(
     connection: &mut Connection,
     listing: &Listing,
 ) -> Result<Option<Vec<Attachment>>, Error> {
-    let rows = query::page(connection, "attachments", listing).await?;
-    rows.map(|rows| rows.iter().map(from_row).collect())
-        .transpose()
+    record::page(connection, listing).await
 }
 
 /// The attachments of a volume, oldest first.
@@ -137,55 +161,19 @@ pub async fn of_volumes(
 
 /// Adds an attachment.
 pub async fn insert(connection: &mut Connection, attachment: &Attachment) -> Result<(), Error> {
-    let sql = "INSERT INTO attachments (status, instance, host, mountpoint, mode, connector, \
-               connection_info, attached_at, id, volume, project, legacy, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-    let query = bound(sqlx::query(sql), attachment)
-        .bind(attachment.id.to_string())
-        .bind(attachment.volume.to_string())
-        .bind(attachment.project.as_str())
-        .bind(flag(attachment.legacy))
-        .bind(to_micros(attachment.created_at));
-    query
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(Error::sql(WRITE))
+    record::insert(connection, attachment).await
 }
 
-/// Writes everything but id, volume, project and time of creation. Whether the row was there.
-pub async fn update(connection: &mut Connection, attachment: &Attachment) -> Result<bool, Error> {
-    let sql = "UPDATE attachments SET status = $1, instance = $2, host = $3, mountpoint = $4, \
-               mode = $5, connector = $6, connection_info = $7, attached_at = $8 WHERE id = $9";
-    let query = bound(sqlx::query(sql), attachment).bind(attachment.id.to_string());
-    let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
-    Ok(done.rows_affected() > 0)
+/// Writes everything but id, volume, project and time of creation, if the row is there.
+pub async fn update(
+    connection: &mut Connection,
+    attachment: &Attachment,
+) -> Result<Swapped, Error> {
+    let key = attachment.id.to_string();
+    record::write::<Attachment>(connection, &key, attachment.changing()).await
 }
 
-type Query<'a> = sqlx::query::Query<'a, sqlx::Any, sqlx::any::AnyArguments<'a>>;
-
-fn bound<'a>(query: Query<'a>, attachment: &'a Attachment) -> Query<'a> {
-    let connector = attachment
-        .connector
-        .clone()
-        .map(|object| Value::Object(object).to_string());
-    query
-        .bind(attachment.status.as_str())
-        .bind(attachment.instance.as_deref())
-        .bind(attachment.host.as_deref())
-        .bind(attachment.mountpoint.as_deref())
-        .bind(attachment.mode.as_str())
-        .bind(connector)
-        .bind(attachment.connection_info.as_ref().map(Value::to_string))
-        .bind(attachment.attached_at.map(to_micros))
-}
-
-/// Removes the attachment.
-pub async fn remove(connection: &mut Connection, id: AttachmentId) -> Result<(), Error> {
-    let query = sqlx::query("DELETE FROM attachments WHERE id = $1").bind(id.to_string());
-    query
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(Error::sql(WRITE))
+/// Removes the attachment; whether it was there.
+pub async fn remove(connection: &mut Connection, id: AttachmentId) -> Result<bool, Error> {
+    record::remove::<Attachment>(connection, &id.to_string()).await
 }

@@ -26,6 +26,22 @@ pub enum Column {
     MigrationStatus,
     AttachStatus,
     Instance,
+    Image,
+    Group,
+    GroupType,
+    GroupSnapshot,
+    Cluster,
+    ConsumesQuota,
+    Parent,
+    Container,
+    Resource,
+    ResourceType,
+    RequestId,
+    EventId,
+    Level,
+    IsPublic,
+    Kind,
+    ExpiresAt,
     CreatedAt,
     UpdatedAt,
 }
@@ -52,6 +68,22 @@ impl Column {
             Self::MigrationStatus => "migration_status",
             Self::AttachStatus => "attach_status",
             Self::Instance => "instance",
+            Self::Image => "image",
+            Self::Group => "group_id",
+            Self::GroupType => "group_type",
+            Self::GroupSnapshot => "group_snapshot",
+            Self::Cluster => "cluster",
+            Self::ConsumesQuota => "consumes_quota",
+            Self::Parent => "parent",
+            Self::Container => "container",
+            Self::Resource => "resource",
+            Self::ResourceType => "resource_type",
+            Self::RequestId => "request_id",
+            Self::EventId => "event_id",
+            Self::Level => "level",
+            Self::IsPublic => "is_public",
+            Self::Kind => "kind",
+            Self::ExpiresAt => "expires_at",
             Self::CreatedAt => "created_at",
             Self::UpdatedAt => "updated_at",
         }
@@ -60,7 +92,14 @@ impl Column {
     pub(crate) const fn is_number(self) -> bool {
         matches!(
             self,
-            Self::Size | Self::Bootable | Self::Multiattach | Self::CreatedAt | Self::UpdatedAt
+            Self::Size
+                | Self::Bootable
+                | Self::Multiattach
+                | Self::ConsumesQuota
+                | Self::IsPublic
+                | Self::ExpiresAt
+                | Self::CreatedAt
+                | Self::UpdatedAt
         )
     }
 

@@ -11,6 +11,15 @@ use crate::open::Connection;
 /// Keys and values.
 pub type Properties = BTreeMap<String, String>;
 
+/// A table of properties.
+#[derive(Clone, Copy)]
+pub(crate) struct Table(&'static str);
+
+/// What users and operators say.
+const SAID: Table = Table("properties");
+/// What images have said.
+pub(crate) const IMAGE: Table = Table("image_properties");
+
 const READ: &str = "read properties";
 const WRITE: &str = "write properties";
 /// As many owners in one query as both databases allow without a thought.
@@ -29,11 +38,20 @@ pub async fn of_all(
     connection: &mut Connection,
     owners: &[Uuid],
 ) -> Result<BTreeMap<Uuid, Properties>, Error> {
+    of_all_in(SAID, connection, owners).await
+}
+
+pub(crate) async fn of_all_in(
+    table: Table,
+    connection: &mut Connection,
+    owners: &[Uuid],
+) -> Result<BTreeMap<Uuid, Properties>, Error> {
     let mut found: BTreeMap<Uuid, Properties> = BTreeMap::new();
     for some in owners.chunks(CHUNK) {
         let places: Vec<String> = (1..=some.len()).map(|i| format!("${i}")).collect();
         let sql = format!(
-            "SELECT owner, name, value FROM properties WHERE owner IN ({})",
+            "SELECT owner, name, value FROM {} WHERE owner IN ({})",
+            table.0,
             places.join(", ")
         );
         let mut query = sqlx::query(&sql);
@@ -61,10 +79,22 @@ pub async fn merge(
     owner: Uuid,
     properties: &Properties,
 ) -> Result<(), Error> {
+    merge_in(SAID, connection, owner, properties).await
+}
+
+pub(crate) async fn merge_in(
+    table: Table,
+    connection: &mut Connection,
+    owner: Uuid,
+    properties: &Properties,
+) -> Result<(), Error> {
+    let sql = format!(
+        "INSERT INTO {} (owner, name, value) VALUES ($1, $2, $3) \
+         ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value",
+        table.0
+    );
     for (name, value) in properties {
-        let sql = "INSERT INTO properties (owner, name, value) VALUES ($1, $2, $3) \
-                   ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value";
-        let query = sqlx::query(sql)
+        let query = sqlx::query(&sql)
             .bind(owner.to_string())
             .bind(name)
             .bind(value);
@@ -78,8 +108,17 @@ pub async fn merge(
 
 /// Removes one; whether it was there.
 pub async fn remove(connection: &mut Connection, owner: Uuid, name: &str) -> Result<bool, Error> {
-    let query = sqlx::query("DELETE FROM properties WHERE owner = $1 AND name = $2");
-    let done = query
+    remove_in(SAID, connection, owner, name).await
+}
+
+pub(crate) async fn remove_in(
+    table: Table,
+    connection: &mut Connection,
+    owner: Uuid,
+    name: &str,
+) -> Result<bool, Error> {
+    let sql = format!("DELETE FROM {} WHERE owner = $1 AND name = $2", table.0);
+    let done = sqlx::query(&sql)
         .bind(owner.to_string())
         .bind(name)
         .execute(connection)
@@ -89,10 +128,17 @@ pub async fn remove(connection: &mut Connection, owner: Uuid, name: &str) -> Res
 
 /// Removes all.
 pub async fn clear(connection: &mut Connection, owner: Uuid) -> Result<(), Error> {
-    let query = sqlx::query("DELETE FROM properties WHERE owner = $1").bind(owner.to_string());
-    query
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(Error::sql(WRITE))
+    clear_in(SAID, connection, owner).await
+}
+
+pub(crate) async fn clear_in(
+    table: Table,
+    connection: &mut Connection,
+    owner: Uuid,
+) -> Result<(), Error> {
+    let sql = format!("DELETE FROM {} WHERE owner = $1", table.0);
+    let done = sqlx::query(&sql)
+        .bind(owner.to_string())
+        .execute(connection);
+    done.await.map(drop).map_err(Error::sql(WRITE))
 }

@@ -6,7 +6,7 @@ use firebrick_vocabulary::QosId;
 use sqlx::any::AnyRow;
 
 use crate::error::Error;
-use crate::open::Connection;
+use crate::open::{Connection, Hold, Tx};
 use crate::row::Columns;
 use crate::table::properties::{self, Properties};
 use crate::time::{now, to_micros};
@@ -67,6 +67,18 @@ pub async fn get(connection: &mut Connection, id: QosId) -> Result<Option<QosSpe
     let row = query.fetch_optional(&mut *connection).await;
     let rows: Vec<AnyRow> = row.map_err(Error::sql(READ))?.into_iter().collect();
     Ok(with_specs(connection, &rows).await?.pop())
+}
+
+/// The QoS spec of that id, which nobody else changes until the end of the transaction.
+pub async fn get_locked(tx: &mut Tx, id: QosId) -> Result<Option<QosSpec>, Error> {
+    let sql = format!(
+        "SELECT * FROM qos_specs WHERE id = $1{}",
+        tx.holding(Hold::Alone)
+    );
+    let query = sqlx::query(&sql).bind(id.to_string());
+    let row = query.fetch_optional(&mut **tx).await;
+    let rows: Vec<AnyRow> = row.map_err(Error::sql(READ))?.into_iter().collect();
+    Ok(with_specs(tx, &rows).await?.pop())
 }
 
 /// Adds one; [`crate::ErrorKind::Exists`] where the name is taken.

@@ -3,11 +3,11 @@
 use ::time::OffsetDateTime;
 use firebrick_state::ReplicationStatus;
 use firebrick_vocabulary::{HostName, ServiceId};
-use sqlx::any::AnyRow;
 
 use crate::error::Error;
-use crate::open::Connection;
-use crate::row::{Columns, flag};
+use crate::open::{Connection, Hold, Tx};
+use crate::row::Columns;
+use crate::table::record::{self, Field, Record, field, swapped};
 use crate::time::{now, to_micros};
 
 /// A service.
@@ -21,6 +21,7 @@ pub struct Service {
     /// `binary`: `cinder-volume` or `cinder-scheduler`.
     pub binary: String,
     pub host: HostName,
+    pub cluster: Option<String>,
     pub availability_zone: String,
     pub disabled: bool,
     pub disabled_reason: Option<String>,
@@ -37,22 +38,49 @@ pub struct Service {
 const READ: &str = "read services";
 const WRITE: &str = "write a service";
 
-fn from_row(row: &AnyRow) -> Result<Service, Error> {
-    let columns = Columns(row);
-    Ok(Service {
-        id: columns.parsed("id")?,
-        binary: columns.text("program")?,
-        host: columns.parsed("host")?,
-        availability_zone: columns.text("availability_zone")?,
-        disabled: columns.flag("disabled")?,
-        disabled_reason: columns.maybe_text("disabled_reason")?,
-        frozen: columns.flag("frozen")?,
-        replication_status: columns.parsed("replication_status")?,
-        active_backend_id: columns.maybe_text("active_backend_id")?,
-        created_at: columns.time("created_at")?,
-        updated_at: columns.time("updated_at")?,
-        reported_at: columns.time("reported_at")?,
-    })
+impl Record for Service {
+    const TABLE: &'static str = "services";
+
+    fn read(columns: &Columns<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            id: columns.parsed("id")?,
+            binary: columns.text("program")?,
+            host: columns.parsed("host")?,
+            cluster: columns.maybe_text("cluster")?,
+            availability_zone: columns.text("availability_zone")?,
+            disabled: columns.flag("disabled")?,
+            disabled_reason: columns.maybe_text("disabled_reason")?,
+            frozen: columns.flag("frozen")?,
+            replication_status: columns.parsed("replication_status")?,
+            active_backend_id: columns.maybe_text("active_backend_id")?,
+            created_at: columns.time("created_at")?,
+            updated_at: columns.time("updated_at")?,
+            reported_at: columns.time("reported_at")?,
+        })
+    }
+
+    fn fixed(&self) -> Vec<Field> {
+        vec![
+            field("id", self.id.to_string()),
+            field("program", self.binary.as_str()),
+            field("host", self.host.to_string()),
+            field("created_at", self.created_at),
+            field("updated_at", self.updated_at),
+            field("reported_at", self.reported_at),
+        ]
+    }
+
+    fn changing(&self) -> Vec<Field> {
+        vec![
+            field("cluster", self.cluster.as_deref()),
+            field("availability_zone", self.availability_zone.as_str()),
+            field("disabled", self.disabled),
+            field("disabled_reason", self.disabled_reason.as_deref()),
+            field("frozen", self.frozen),
+            field("replication_status", self.replication_status.as_str()),
+            field("active_backend_id", self.active_backend_id.as_deref()),
+        ]
+    }
 }
 
 /// All services, by binary and host.
@@ -62,7 +90,7 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<Service>, Error> {
         .fetch_all(connection)
         .await
         .map_err(Error::sql(READ))?;
-    rows.iter().map(from_row).collect()
+    rows.iter().map(record::read).collect()
 }
 
 /// The service of that binary on that host.
@@ -71,71 +99,51 @@ pub async fn get(
     binary: &str,
     host: &HostName,
 ) -> Result<Option<Service>, Error> {
-    let query = sqlx::query("SELECT * FROM services WHERE program = $1 AND host = $2");
-    let query = query.bind(binary).bind(host.to_string());
+    held(connection, binary, host, "").await
+}
+
+/// The service of that binary on that host, which nobody else changes until the end of the
+/// transaction.
+pub async fn get_locked(
+    tx: &mut Tx,
+    binary: &str,
+    host: &HostName,
+) -> Result<Option<Service>, Error> {
+    let holding = tx.holding(Hold::Alone);
+    held(tx, binary, host, holding).await
+}
+
+/// The same for one that nobody changes at all meanwhile: many may hold it so.
+pub async fn get_shared(
+    tx: &mut Tx,
+    binary: &str,
+    host: &HostName,
+) -> Result<Option<Service>, Error> {
+    let holding = tx.holding(Hold::Shared);
+    held(tx, binary, host, holding).await
+}
+
+async fn held(
+    connection: &mut Connection,
+    binary: &str,
+    host: &HostName,
+    holding: &'static str,
+) -> Result<Option<Service>, Error> {
+    let sql = format!("SELECT * FROM services WHERE program = $1 AND host = $2{holding}");
+    let query = sqlx::query(&sql).bind(binary).bind(host.to_string());
     let row = query
         .fetch_optional(connection)
         .await
         .map_err(Error::sql(READ))?;
-    row.as_ref().map(from_row).transpose()
+    row.as_ref().map(record::read).transpose()
 }
 
 /// Adds a service; where there is one of that binary and host, nothing happens.
 pub async fn insert(connection: &mut Connection, service: &Service) -> Result<(), Error> {
-    let sql = "INSERT INTO services (id, program, host, availability_zone, disabled, \
-               disabled_reason, frozen, replication_status, active_backend_id, created_at, \
-               updated_at, reported_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-               ON CONFLICT (program, host) DO NOTHING";
-    let query = sqlx::query(sql)
-        .bind(service.id.to_string())
-        .bind(service.binary.as_str())
-        .bind(service.host.to_string())
-        .bind(service.availability_zone.as_str())
-        .bind(flag(service.disabled))
-        .bind(service.disabled_reason.as_deref())
-        .bind(flag(service.frozen))
-        .bind(service.replication_status.as_str())
-        .bind(service.active_backend_id.as_deref())
-        .bind(to_micros(service.created_at))
-        .bind(to_micros(service.updated_at))
-        .bind(to_micros(service.reported_at));
-    query
-        .execute(connection)
-        .await
-        .map(drop)
-        .map_err(Error::sql(WRITE))
+    record::insert_new(connection, service).await
 }
 
-/// Writes everything that operators and failovers change, if the replication status is still one of
-/// `from`. Whether it was.
-pub async fn swap(
-    connection: &mut Connection,
-    from: &[ReplicationStatus],
-    service: &Service,
-) -> Result<bool, Error> {
-    let places: Vec<String> = (9..9 + from.len()).map(|i| format!("${i}")).collect();
-    let sql = format!(
-        "UPDATE services SET availability_zone = $2, disabled = $3, disabled_reason = $4, \
-         frozen = $5, replication_status = $6, active_backend_id = $7, updated_at = $8 \
-         WHERE id = $1 AND replication_status IN ({})",
-        places.join(", ")
-    );
-    let mut query = sqlx::query(&sql)
-        .bind(service.id.to_string())
-        .bind(service.availability_zone.as_str())
-        .bind(flag(service.disabled))
-        .bind(service.disabled_reason.as_deref())
-        .bind(flag(service.frozen))
-        .bind(service.replication_status.as_str())
-        .bind(service.active_backend_id.as_deref())
-        .bind(to_micros(now()));
-    for status in from {
-        query = query.bind(status.as_str());
-    }
-    let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
-    Ok(done.rows_affected() > 0)
-}
+swapped!(Service, ReplicationStatus, "replication_status");
 
 /// Notes a sign of life.
 pub async fn report(connection: &mut Connection, id: ServiceId) -> Result<(), Error> {

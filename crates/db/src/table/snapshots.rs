@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 
 use ::time::OffsetDateTime;
 use firebrick_state::SnapshotStatus;
-use firebrick_vocabulary::{ProjectId, SnapshotUuid, UserId, VolumeId};
-use sqlx::any::AnyRow;
+use firebrick_vocabulary::{
+    GroupSnapshotId, ProjectId, SnapshotName, SnapshotUuid, UserId, VolumeId,
+};
+use uuid::Uuid;
 
 use crate::error::Error;
-use crate::open::Connection;
+use crate::open::{Connection, Hold, Tx};
 use crate::row::{Columns, maybe};
+use crate::swapped::Swapped;
 use crate::table::listing::{Column, Direction, Listing};
 use crate::table::properties;
 use crate::table::query;
-use crate::time::{now, to_micros};
+use crate::table::record::{self, Field, Record, field, swapped};
 
 /// A snapshot of a volume.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,38 +38,78 @@ pub struct Snapshot {
     pub previous_status: Option<SnapshotStatus>,
     /// For example `100%`.
     pub progress: String,
+    /// The group snapshot of which it is a part.
+    pub group_snapshot: Option<GroupSnapshotId>,
+    /// Its name in the image, where that is not made of its id.
+    pub backend_name: Option<SnapshotName>,
+    pub encryption_key: Option<Uuid>,
+    /// Whether it counts for quotas; what only serves an operation does not.
+    pub consumes_quota: bool,
     pub metadata: BTreeMap<String, String>,
     pub created_at: OffsetDateTime,
     pub updated_at: Option<OffsetDateTime>,
 }
 
-const READ: &str = "read snapshots";
-const WRITE: &str = "write a snapshot";
+impl Record for Snapshot {
+    const TABLE: &'static str = "snapshots";
 
-fn from_row(row: &AnyRow) -> Result<Snapshot, Error> {
-    let columns = Columns(row);
-    Ok(Snapshot {
-        id: columns.parsed("id")?,
-        volume: columns.parsed("volume")?,
-        project: ProjectId(columns.text("project")?),
-        user: UserId(columns.text("user_id")?),
-        name: columns.maybe_text("name")?,
-        description: columns.maybe_text("description")?,
-        size: columns.number("size")?.max(0) as u32,
-        status: columns.parsed("status")?,
-        previous_status: columns.maybe_parsed("previous_status")?,
-        progress: columns.text("progress")?,
-        metadata: BTreeMap::new(),
-        created_at: columns.time("created_at")?,
-        updated_at: columns.maybe_time("updated_at")?,
-    })
+    fn read(columns: &Columns<'_>) -> Result<Self, Error> {
+        let backend_name = columns.maybe_text("backend_name")?.map(SnapshotName::new);
+        Ok(Self {
+            id: columns.parsed("id")?,
+            volume: columns.parsed("volume")?,
+            project: ProjectId(columns.text("project")?),
+            user: UserId(columns.text("user_id")?),
+            name: columns.maybe_text("name")?,
+            description: columns.maybe_text("description")?,
+            size: columns.size("size")?,
+            status: columns.parsed("status")?,
+            previous_status: columns.maybe_parsed("previous_status")?,
+            progress: columns.text("progress")?,
+            group_snapshot: columns.maybe_parsed("group_snapshot")?,
+            backend_name: backend_name
+                .transpose()
+                .map_err(|error| Error::damaged("read a snapshot", error))?,
+            encryption_key: columns.maybe_parsed("encryption_key")?,
+            consumes_quota: columns.flag("consumes_quota")?,
+            metadata: BTreeMap::new(),
+            created_at: columns.time("created_at")?,
+            updated_at: columns.maybe_time("updated_at")?,
+        })
+    }
+
+    fn fixed(&self) -> Vec<Field> {
+        vec![
+            field("id", self.id.to_string()),
+            field("volume", self.volume.to_string()),
+            field("project", self.project.as_str()),
+            field("user_id", self.user.as_str()),
+            field("size", i64::from(self.size)),
+            field("group_snapshot", maybe(self.group_snapshot.as_ref())),
+            field("encryption_key", maybe(self.encryption_key.as_ref())),
+            field("created_at", self.created_at),
+            field("updated_at", self.updated_at),
+        ]
+    }
+
+    fn changing(&self) -> Vec<Field> {
+        vec![
+            field("name", self.name.as_deref()),
+            field("description", self.description.as_deref()),
+            field("status", self.status.as_str()),
+            field("previous_status", maybe(self.previous_status.as_ref())),
+            field("progress", self.progress.as_str()),
+            field("backend_name", maybe(self.backend_name.as_ref())),
+            field("consumes_quota", self.consumes_quota),
+        ]
+    }
 }
 
 async fn with_metadata(
     connection: &mut Connection,
-    rows: &[AnyRow],
+    rows: impl IntoIterator<Item = Snapshot>,
 ) -> Result<Vec<Snapshot>, Error> {
-    let mut snapshots: Vec<Snapshot> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
+    let mut snapshots: Vec<Snapshot> = rows.into_iter().collect();
     let ids: Vec<_> = snapshots.iter().map(|snapshot| snapshot.id.0).collect();
     let mut metadata = properties::of_all(connection, &ids).await?;
     for snapshot in &mut snapshots {
@@ -77,13 +120,14 @@ async fn with_metadata(
 
 /// The snapshot of that id.
 pub async fn get(connection: &mut Connection, id: SnapshotUuid) -> Result<Option<Snapshot>, Error> {
-    let query = sqlx::query("SELECT * FROM snapshots WHERE id = $1").bind(id.to_string());
-    let row = query
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(Error::sql(READ))?;
-    let rows: Vec<AnyRow> = row.into_iter().collect();
-    Ok(with_metadata(connection, &rows).await?.pop())
+    let found = record::get(connection, &id.to_string()).await?;
+    Ok(with_metadata(connection, found).await?.pop())
+}
+
+/// The snapshot of that id, which nobody else changes until the end of the transaction.
+pub async fn get_locked(tx: &mut Tx, id: SnapshotUuid) -> Result<Option<Snapshot>, Error> {
+    let found = record::get_held(tx, &id.to_string(), Hold::Alone).await?;
+    Ok(with_metadata(tx, found).await?.pop())
 }
 
 /// A page of snapshots; `None` where the marker is no snapshot. The columns `Id`, `Name`,
@@ -92,9 +136,9 @@ pub async fn list(
     connection: &mut Connection,
     listing: &Listing,
 ) -> Result<Option<Vec<Snapshot>>, Error> {
-    match query::page(connection, "snapshots", listing).await? {
+    match record::page(connection, listing).await? {
         None => Ok(None),
-        Some(rows) => with_metadata(connection, &rows).await.map(Some),
+        Some(rows) => with_metadata(connection, rows).await.map(Some),
     }
 }
 
@@ -115,63 +159,23 @@ pub async fn total(connection: &mut Connection, listing: &Listing) -> Result<(u6
 
 /// Adds a snapshot with its metadata.
 pub async fn insert(connection: &mut Connection, snapshot: &Snapshot) -> Result<(), Error> {
-    let sql = "INSERT INTO snapshots (id, volume, project, user_id, name, description, size, \
-               status, previous_status, progress, created_at, updated_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    let query = sqlx::query(sql)
-        .bind(snapshot.id.to_string())
-        .bind(snapshot.volume.to_string())
-        .bind(snapshot.project.as_str())
-        .bind(snapshot.user.as_str())
-        .bind(snapshot.name.as_deref())
-        .bind(snapshot.description.as_deref())
-        .bind(i64::from(snapshot.size))
-        .bind(snapshot.status.as_str())
-        .bind(maybe(snapshot.previous_status.as_ref()))
-        .bind(snapshot.progress.as_str())
-        .bind(to_micros(snapshot.created_at))
-        .bind(snapshot.updated_at.map(to_micros));
-    query
-        .execute(&mut *connection)
-        .await
-        .map_err(Error::sql(WRITE))?;
+    record::insert(connection, snapshot).await?;
     properties::merge(connection, snapshot.id.0, &snapshot.metadata).await
 }
 
-/// Writes name, description, statuses and progress as they are in `snapshot`, if the status is still
-/// one of `from`. Whether it was.
-pub async fn swap(
-    connection: &mut Connection,
-    from: &[SnapshotStatus],
-    snapshot: &Snapshot,
-) -> Result<bool, Error> {
-    let places: Vec<String> = (8..8 + from.len()).map(|i| format!("${i}")).collect();
-    let sql = format!(
-        "UPDATE snapshots SET name = $2, description = $3, status = $4, previous_status = $5, \
-         progress = $6, updated_at = $7 WHERE id = $1 AND status IN ({})",
-        places.join(", ")
-    );
-    let mut query = sqlx::query(&sql)
-        .bind(snapshot.id.to_string())
-        .bind(snapshot.name.as_deref())
-        .bind(snapshot.description.as_deref())
-        .bind(snapshot.status.as_str())
-        .bind(maybe(snapshot.previous_status.as_ref()))
-        .bind(snapshot.progress.as_str())
-        .bind(to_micros(now()));
-    for status in from {
-        query = query.bind(status.as_str());
-    }
-    let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
-    Ok(done.rows_affected() > 0)
+swapped!(Snapshot, SnapshotStatus, "status");
+
+/// Writes name and description, whatever the status.
+pub async fn rename(connection: &mut Connection, snapshot: &Snapshot) -> Result<Swapped, Error> {
+    let fields = vec![
+        field("name", snapshot.name.as_deref()),
+        field("description", snapshot.description.as_deref()),
+    ];
+    record::write::<Snapshot>(connection, &snapshot.id.to_string(), fields).await
 }
 
 /// Removes the snapshot with its metadata.
 pub async fn remove(connection: &mut Connection, id: SnapshotUuid) -> Result<(), Error> {
-    let query = sqlx::query("DELETE FROM snapshots WHERE id = $1").bind(id.to_string());
-    query
-        .execute(&mut *connection)
-        .await
-        .map_err(Error::sql(WRITE))?;
+    record::remove::<Snapshot>(connection, &id.to_string()).await?;
     properties::clear(connection, id.0).await
 }

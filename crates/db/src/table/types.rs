@@ -7,7 +7,7 @@ use firebrick_vocabulary::{QosId, TypeId};
 use sqlx::any::AnyRow;
 
 use crate::error::Error;
-use crate::open::Connection;
+use crate::open::{Connection, Hold, Tx};
 use crate::row::{Columns, flag};
 use crate::table::properties;
 use crate::time::{now, to_micros};
@@ -79,6 +79,24 @@ pub async fn get(connection: &mut Connection, id: TypeId) -> Result<Option<Volum
     .await
 }
 
+/// The type of that id, which nobody else changes until the end of the transaction.
+pub async fn get_locked(tx: &mut Tx, id: TypeId) -> Result<Option<VolumeType>, Error> {
+    let sql = format!(
+        "SELECT * FROM types WHERE id = $1{}",
+        tx.holding(Hold::Alone)
+    );
+    one(tx, &sql, &id.to_string()).await
+}
+
+/// The same for one that nobody changes at all meanwhile: many may hold it so.
+pub async fn get_shared(tx: &mut Tx, id: TypeId) -> Result<Option<VolumeType>, Error> {
+    let sql = format!(
+        "SELECT * FROM types WHERE id = $1{}",
+        tx.holding(Hold::Shared)
+    );
+    one(tx, &sql, &id.to_string()).await
+}
+
 /// The type of that name.
 pub async fn named(connection: &mut Connection, name: &str) -> Result<Option<VolumeType>, Error> {
     one(connection, "SELECT * FROM types WHERE name = $1", name).await
@@ -86,7 +104,7 @@ pub async fn named(connection: &mut Connection, name: &str) -> Result<Option<Vol
 
 async fn one(
     connection: &mut Connection,
-    sql: &'static str,
+    sql: &str,
     key: &str,
 ) -> Result<Option<VolumeType>, Error> {
     let row = sqlx::query(sql)

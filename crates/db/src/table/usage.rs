@@ -6,7 +6,7 @@ use firebrick_vocabulary::ProjectId;
 use crate::error::Error;
 use crate::open::Connection;
 use crate::row::Columns;
-use crate::table::listing::{Column, Listing};
+use crate::table::listing::{Column, Listing, Test};
 use crate::table::{snapshots, volumes};
 
 /// What a project has.
@@ -20,10 +20,10 @@ pub struct Usage {
     pub gigabytes: u64,
 }
 
-/// Counts. Within a transaction that goes on to insert, a quota holds exactly on SQLite, whose
-/// writers take turns.
+/// Counts what counts. In a transaction that has locked the project before, it stays true until its
+/// end.
 pub async fn of_project(connection: &mut Connection, project: &ProjectId) -> Result<Usage, Error> {
-    let listing = Listing::of(Column::Project, project);
+    let listing = Listing::of(Column::Project, project).and(Column::ConsumesQuota, Test::Number(1));
     let (volumes, of_volumes) = volumes::total(connection, &listing).await?;
     let (snapshots, of_snapshots) = snapshots::total(connection, &listing).await?;
     Ok(Usage {

@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use ::time::OffsetDateTime;
 use firebrick_state::{AttachStatus, ReplicationStatus, VolumeStatus};
 use firebrick_vocabulary::{
-    HostName, ProjectId, ServiceId, SnapshotUuid, TypeId, UserId, VolumeId,
+    GroupId, HostName, ImageId, ProjectId, ServiceId, SnapshotUuid, TypeId, UserId, VolumeId,
 };
-use sqlx::any::AnyRow;
+use uuid::Uuid;
 
 use crate::error::Error;
-use crate::open::Connection;
-use crate::row::{Columns, flag, maybe};
+use crate::open::{Connection, Hold, Tx};
+use crate::row::{Columns, maybe};
+use crate::swapped::Swapped;
 use crate::table::listing::{Column, Direction, Listing, Test};
 use crate::table::properties;
 use crate::table::query;
-use crate::time::{now, to_micros};
+use crate::table::record::{self, Field, Record, field, swapped};
 
 /// A volume.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,22 +33,36 @@ pub struct Volume {
     /// In GiB.
     pub size: u32,
     pub status: VolumeStatus,
+    /// What older clients see in the place of a status that is `available` or `in-use`, while an
+    /// activity runs that leaves the volume free.
+    pub shown: Option<VolumeStatus>,
     /// What the status was before a failover or an operation that returns to it.
     pub previous_status: Option<VolumeStatus>,
     pub attach_status: AttachStatus,
     pub migration_status: Option<String>,
+    /// Whether it is the hidden copy of a volume that is being migrated.
+    pub is_migration_target: bool,
     /// The pool in which it lives, once that is decided.
     pub host: Option<HostName>,
+    pub cluster: Option<String>,
     pub availability_zone: String,
     pub volume_type: TypeId,
     /// The snapshot from which it was made.
     pub snapshot: Option<SnapshotUuid>,
     /// The volume from which it was made.
     pub source: Option<VolumeId>,
+    /// The group to which it belongs.
+    pub group: Option<GroupId>,
+    /// The image in which it lives, where that has not its own id.
+    pub image: Option<ImageId>,
+    pub provider_id: Option<String>,
+    pub encryption_key: Option<Uuid>,
     pub bootable: bool,
     /// What was last said about it; `None` where nothing ever was, which clients tell apart.
     pub readonly: Option<bool>,
     pub multiattach: bool,
+    /// Whether it counts for quotas; what only serves an operation does not.
+    pub consumes_quota: bool,
     pub replication_status: Option<ReplicationStatus>,
     /// The service that is responsible for it.
     pub service: Option<ServiceId>,
@@ -57,41 +72,96 @@ pub struct Volume {
     pub launched_at: Option<OffsetDateTime>,
 }
 
-const READ: &str = "read volumes";
-const WRITE: &str = "write a volume";
+impl Record for Volume {
+    const TABLE: &'static str = "volumes";
 
-fn from_row(row: &AnyRow) -> Result<Volume, Error> {
-    let columns = Columns(row);
-    Ok(Volume {
-        id: columns.parsed("id")?,
-        project: ProjectId(columns.text("project")?),
-        user: UserId(columns.text("user_id")?),
-        name: columns.maybe_text("name")?,
-        description: columns.maybe_text("description")?,
-        size: columns.number("size")?.max(0) as u32,
-        status: columns.parsed("status")?,
-        previous_status: columns.maybe_parsed("previous_status")?,
-        attach_status: columns.parsed("attach_status")?,
-        migration_status: columns.maybe_text("migration_status")?,
-        host: columns.maybe_parsed("host")?,
-        availability_zone: columns.text("availability_zone")?,
-        volume_type: columns.parsed("volume_type")?,
-        snapshot: columns.maybe_parsed("snapshot")?,
-        source: columns.maybe_parsed("source")?,
-        bootable: columns.flag("bootable")?,
-        readonly: columns.maybe_number("readonly")?.map(|value| value != 0),
-        multiattach: columns.flag("multiattach")?,
-        replication_status: columns.maybe_parsed("replication_status")?,
-        service: columns.maybe_parsed("service")?,
-        metadata: BTreeMap::new(),
-        created_at: columns.time("created_at")?,
-        updated_at: columns.maybe_time("updated_at")?,
-        launched_at: columns.maybe_time("launched_at")?,
-    })
+    fn read(columns: &Columns<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            id: columns.parsed("id")?,
+            project: ProjectId(columns.text("project")?),
+            user: UserId(columns.text("user_id")?),
+            name: columns.maybe_text("name")?,
+            description: columns.maybe_text("description")?,
+            size: columns.size("size")?,
+            status: columns.parsed("status")?,
+            shown: columns.maybe_parsed("shown")?,
+            previous_status: columns.maybe_parsed("previous_status")?,
+            attach_status: columns.parsed("attach_status")?,
+            migration_status: columns.maybe_text("migration_status")?,
+            is_migration_target: columns.flag("is_migration_target")?,
+            host: columns.maybe_parsed("host")?,
+            cluster: columns.maybe_text("cluster")?,
+            availability_zone: columns.text("availability_zone")?,
+            volume_type: columns.parsed("volume_type")?,
+            snapshot: columns.maybe_parsed("snapshot")?,
+            source: columns.maybe_parsed("source")?,
+            group: columns.maybe_parsed("group_id")?,
+            image: columns.maybe_parsed("image")?,
+            provider_id: columns.maybe_text("provider_id")?,
+            encryption_key: columns.maybe_parsed("encryption_key")?,
+            bootable: columns.flag("bootable")?,
+            readonly: columns.maybe_number("readonly")?.map(|value| value != 0),
+            multiattach: columns.flag("multiattach")?,
+            consumes_quota: columns.flag("consumes_quota")?,
+            replication_status: columns.maybe_parsed("replication_status")?,
+            service: columns.maybe_parsed("service")?,
+            metadata: BTreeMap::new(),
+            created_at: columns.time("created_at")?,
+            updated_at: columns.maybe_time("updated_at")?,
+            launched_at: columns.maybe_time("launched_at")?,
+        })
+    }
+
+    fn fixed(&self) -> Vec<Field> {
+        vec![
+            field("id", self.id.to_string()),
+            field("project", self.project.as_str()),
+            field("user_id", self.user.as_str()),
+            field("snapshot", maybe(self.snapshot.as_ref())),
+            field("source", maybe(self.source.as_ref())),
+            field("created_at", self.created_at),
+            field("updated_at", self.updated_at),
+        ]
+    }
+
+    fn changing(&self) -> Vec<Field> {
+        vec![
+            field("name", self.name.as_deref()),
+            field("description", self.description.as_deref()),
+            field("size", i64::from(self.size)),
+            field("status", self.status.as_str()),
+            field("shown", maybe(self.shown.as_ref())),
+            field("previous_status", maybe(self.previous_status.as_ref())),
+            field("attach_status", self.attach_status.as_str()),
+            field("migration_status", self.migration_status.as_deref()),
+            field("is_migration_target", self.is_migration_target),
+            field("host", maybe(self.host.as_ref())),
+            field("cluster", self.cluster.as_deref()),
+            field("availability_zone", self.availability_zone.as_str()),
+            field("volume_type", self.volume_type.to_string()),
+            field("group_id", maybe(self.group.as_ref())),
+            field("image", maybe(self.image.as_ref())),
+            field("provider_id", self.provider_id.as_deref()),
+            field("encryption_key", maybe(self.encryption_key.as_ref())),
+            field("bootable", self.bootable),
+            field("readonly", self.readonly.map(i64::from)),
+            field("multiattach", self.multiattach),
+            field("consumes_quota", self.consumes_quota),
+            field(
+                "replication_status",
+                maybe(self.replication_status.as_ref()),
+            ),
+            field("service", maybe(self.service.as_ref())),
+            field("launched_at", self.launched_at),
+        ]
+    }
 }
 
-async fn with_metadata(connection: &mut Connection, rows: &[AnyRow]) -> Result<Vec<Volume>, Error> {
-    let mut volumes: Vec<Volume> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
+async fn with_metadata(
+    connection: &mut Connection,
+    rows: impl IntoIterator<Item = Volume>,
+) -> Result<Vec<Volume>, Error> {
+    let mut volumes: Vec<Volume> = rows.into_iter().collect();
     let ids: Vec<_> = volumes.iter().map(|volume| volume.id.0).collect();
     let mut metadata = properties::of_all(connection, &ids).await?;
     for volume in &mut volumes {
@@ -102,13 +172,14 @@ async fn with_metadata(connection: &mut Connection, rows: &[AnyRow]) -> Result<V
 
 /// The volume of that id.
 pub async fn get(connection: &mut Connection, id: VolumeId) -> Result<Option<Volume>, Error> {
-    let query = sqlx::query("SELECT * FROM volumes WHERE id = $1").bind(id.to_string());
-    let row = query
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(Error::sql(READ))?;
-    let rows: Vec<AnyRow> = row.into_iter().collect();
-    Ok(with_metadata(connection, &rows).await?.pop())
+    let found = record::get(connection, &id.to_string()).await?;
+    Ok(with_metadata(connection, found).await?.pop())
+}
+
+/// The volume of that id, which nobody else changes until the end of the transaction.
+pub async fn get_locked(tx: &mut Tx, id: VolumeId) -> Result<Option<Volume>, Error> {
+    let found = record::get_held(tx, &id.to_string(), Hold::Alone).await?;
+    Ok(with_metadata(tx, found).await?.pop())
 }
 
 /// A page of volumes; `None` where the marker is no volume. Not the columns `Volume`, `Instance`.
@@ -116,9 +187,9 @@ pub async fn list(
     connection: &mut Connection,
     listing: &Listing,
 ) -> Result<Option<Vec<Volume>>, Error> {
-    match query::page(connection, "volumes", listing).await? {
+    match record::page(connection, listing).await? {
         None => Ok(None),
-        Some(rows) => with_metadata(connection, &rows).await.map(Some),
+        Some(rows) => with_metadata(connection, rows).await.map(Some),
     }
 }
 
@@ -151,83 +222,29 @@ pub async fn metadata(
 
 /// Adds a volume with its metadata.
 pub async fn insert(connection: &mut Connection, volume: &Volume) -> Result<(), Error> {
-    let sql = "INSERT INTO volumes (id, project, user_id, name, description, size, status, \
-               previous_status, attach_status, migration_status, host, availability_zone, \
-               volume_type, snapshot, source, bootable, readonly, multiattach, \
-               replication_status, service, created_at, updated_at, launched_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
-               $17, $18, $19, $20, $21, $22, $23)";
-    let query = sqlx::query(sql)
-        .bind(volume.id.to_string())
-        .bind(volume.project.as_str())
-        .bind(volume.user.as_str())
-        .bind(volume.name.as_deref())
-        .bind(volume.description.as_deref())
-        .bind(i64::from(volume.size))
-        .bind(volume.status.as_str())
-        .bind(maybe(volume.previous_status.as_ref()))
-        .bind(volume.attach_status.as_str())
-        .bind(volume.migration_status.as_deref())
-        .bind(maybe(volume.host.as_ref()))
-        .bind(volume.availability_zone.as_str())
-        .bind(volume.volume_type.to_string())
-        .bind(maybe(volume.snapshot.as_ref()))
-        .bind(maybe(volume.source.as_ref()))
-        .bind(flag(volume.bootable))
-        .bind(volume.readonly.map(flag))
-        .bind(flag(volume.multiattach))
-        .bind(maybe(volume.replication_status.as_ref()))
-        .bind(maybe(volume.service.as_ref()))
-        .bind(to_micros(volume.created_at))
-        .bind(volume.updated_at.map(to_micros))
-        .bind(volume.launched_at.map(to_micros));
-    query
-        .execute(&mut *connection)
-        .await
-        .map_err(Error::sql(WRITE))?;
+    record::insert(connection, volume).await?;
     properties::merge(connection, volume.id.0, &volume.metadata).await
 }
 
-/// Writes every field but id, project, times of creation and metadata as it is in `volume`, if the
-/// status is still one of `from`: the compare-and-set by which all changes go. Whether it was.
-pub async fn swap(
+swapped!(Volume, VolumeStatus, "status");
+
+/// Writes name and description, whatever the status.
+pub async fn rename(connection: &mut Connection, volume: &Volume) -> Result<Swapped, Error> {
+    let fields = vec![
+        field("name", volume.name.as_deref()),
+        field("description", volume.description.as_deref()),
+    ];
+    record::write::<Volume>(connection, &volume.id.to_string(), fields).await
+}
+
+/// Writes whether servers may boot from the volume.
+pub async fn set_bootable(
     connection: &mut Connection,
-    from: &[VolumeStatus],
-    volume: &Volume,
-) -> Result<bool, Error> {
-    let places: Vec<String> = (19..19 + from.len()).map(|i| format!("${i}")).collect();
-    let sql = format!(
-        "UPDATE volumes SET name = $2, description = $3, size = $4, status = $5, \
-         previous_status = $6, attach_status = $7, migration_status = $8, host = $9, \
-         availability_zone = $10, volume_type = $11, bootable = $12, readonly = $13, \
-         multiattach = $14, replication_status = $15, service = $16, updated_at = $17, \
-         launched_at = $18 WHERE id = $1 AND status IN ({})",
-        places.join(", ")
-    );
-    let mut query = sqlx::query(&sql)
-        .bind(volume.id.to_string())
-        .bind(volume.name.as_deref())
-        .bind(volume.description.as_deref())
-        .bind(i64::from(volume.size))
-        .bind(volume.status.as_str())
-        .bind(maybe(volume.previous_status.as_ref()))
-        .bind(volume.attach_status.as_str())
-        .bind(volume.migration_status.as_deref())
-        .bind(maybe(volume.host.as_ref()))
-        .bind(volume.availability_zone.as_str())
-        .bind(volume.volume_type.to_string())
-        .bind(flag(volume.bootable))
-        .bind(volume.readonly.map(flag))
-        .bind(flag(volume.multiattach))
-        .bind(maybe(volume.replication_status.as_ref()))
-        .bind(maybe(volume.service.as_ref()))
-        .bind(to_micros(now()))
-        .bind(volume.launched_at.map(to_micros));
-    for status in from {
-        query = query.bind(status.as_str());
-    }
-    let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
-    Ok(done.rows_affected() > 0)
+    id: VolumeId,
+    bootable: bool,
+) -> Result<Swapped, Error> {
+    let fields = vec![field("bootable", bootable)];
+    record::write::<Volume>(connection, &id.to_string(), fields).await
 }
 
 /// Removes the volume with its metadata and attachments.
@@ -240,7 +257,7 @@ pub async fn remove(connection: &mut Connection, id: VolumeId) -> Result<(), Err
             .bind(id.to_string())
             .execute(&mut *connection)
             .await;
-        done.map_err(Error::sql(WRITE))?;
+        done.map_err(Error::sql("remove a volume"))?;
     }
     properties::clear(connection, id.0).await
 }

@@ -1,24 +1,34 @@
-//! What every database must do; here with SQLite.
+//! What every database must do.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+mod place;
+mod tables;
+mod together;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use firebrick_db::{
-    Activity, Column, Db, Direction, Filter, Listing, Test, Volume, activities, now, usage, volumes,
+    Activity, Column, Direction, Filter, Listing, Test, Volume, activities, now, usage, volumes,
 };
 use firebrick_state::{ActivityKind, ActivityStatus, AttachStatus, VolumeStatus};
-use firebrick_vocabulary::{ActivityId, ProjectId, TypeId, UserId, VolumeId};
+use firebrick_vocabulary::{ActivityId, ImageId, ProjectId, TypeId, UserId, VolumeId};
 use serde_json::json;
 
-async fn open() -> (Db, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/state.sqlite", folder.path().display());
-    (Db::open(&url).await.unwrap(), folder)
-}
+use place::{Place, on_both};
 
-fn volume(name: Option<&str>, size: u32) -> Volume {
+on_both!(
+    volumes_are_kept_and_change_by_compare_and_set,
+    pages_have_every_row_once_whatever_the_order,
+    an_activity_belongs_to_one_worker_at_a_time,
+);
+
+pub(crate) fn volume(name: Option<&str>, size: u32) -> Volume {
     Volume {
         id: VolumeId::random(),
         project: ProjectId("p".into()),
@@ -27,17 +37,25 @@ fn volume(name: Option<&str>, size: u32) -> Volume {
         description: None,
         size,
         status: VolumeStatus::Creating,
+        shown: None,
         previous_status: None,
         attach_status: AttachStatus::Detached,
         migration_status: None,
+        is_migration_target: false,
         host: Some("node@blocks#volumes".parse().unwrap()),
+        cluster: None,
         availability_zone: "nova".into(),
         volume_type: TypeId::random(),
         snapshot: None,
         source: None,
+        group: None,
+        image: Some(ImageId::random()),
+        provider_id: None,
+        encryption_key: None,
         bootable: false,
         readonly: Some(true),
         multiattach: false,
+        consumes_quota: true,
         replication_status: None,
         service: None,
         metadata: BTreeMap::from([("key".to_owned(), format!("{size}"))]),
@@ -47,9 +65,8 @@ fn volume(name: Option<&str>, size: u32) -> Volume {
     }
 }
 
-#[tokio::test]
-async fn volumes_are_kept_and_change_by_compare_and_set() {
-    let (db, folder) = open().await;
+async fn volumes_are_kept_and_change_by_compare_and_set(place: Place) {
+    let db = place.open().await;
     let mut made = volume(Some("one"), 3);
     let mut tx = db.begin().await.unwrap();
     volumes::insert(&mut tx, &made).await.unwrap();
@@ -68,16 +85,19 @@ async fn volumes_are_kept_and_change_by_compare_and_set() {
         !volumes::swap(&mut tx, &[VolumeStatus::Error], &made)
             .await
             .unwrap()
+            .won()
     );
     assert!(
         volumes::swap(&mut tx, &[VolumeStatus::Creating], &made)
             .await
             .unwrap()
+            .won()
     );
     assert!(
         !volumes::swap(&mut tx, &[VolumeStatus::Creating], &made)
             .await
             .unwrap()
+            .won()
     );
     tx.commit().await.unwrap();
     let used = usage::of_project(&mut db.read().await.unwrap(), &made.project)
@@ -86,8 +106,7 @@ async fn volumes_are_kept_and_change_by_compare_and_set() {
     assert_eq!((used.volumes, used.gigabytes), (1, 3));
 
     db.close().await;
-    let url = format!("sqlite://{}/state.sqlite", folder.path().display());
-    let db = Db::open(&url).await.unwrap();
+    let db = place.open().await;
     let host = "node@blocks".parse().unwrap();
     let found = volumes::of_service(&mut db.read().await.unwrap(), &host)
         .await
@@ -96,9 +115,8 @@ async fn volumes_are_kept_and_change_by_compare_and_set() {
     assert_eq!(found[0].status, VolumeStatus::Available);
 }
 
-#[tokio::test]
-async fn pages_have_every_row_once_whatever_the_order() {
-    let (db, _folder) = open().await;
+async fn pages_have_every_row_once_whatever_the_order(place: Place) {
+    let db = place.open().await;
     let mut tx = db.begin().await.unwrap();
     for i in 0..23_u32 {
         let name = format!("v{}", i % 5);
@@ -147,14 +165,8 @@ async fn pages_have_every_row_once_whatever_the_order() {
     };
     assert!(volumes::list(connection, &lost).await.unwrap().is_none());
     let mut some = Listing::default().and(Column::Name, Test::Contains("v1".into()));
-    assert_eq!(
-        volumes::list(connection, &some)
-            .await
-            .unwrap()
-            .unwrap()
-            .len(),
-        4
-    );
+    let fitting = volumes::list(connection, &some).await.unwrap().unwrap();
+    assert_eq!(fitting.len(), 4);
     some.filters
         .push(Filter::Property("key".into(), "3".into()));
     let fitting = volumes::list(connection, &some).await.unwrap().unwrap();
@@ -169,22 +181,36 @@ async fn pages_have_every_row_once_whatever_the_order() {
     );
 }
 
-#[tokio::test]
-async fn an_activity_belongs_to_one_worker_at_a_time() {
-    let (db, _folder) = open().await;
-    let activity = Activity {
+pub(crate) fn activity() -> Activity {
+    let created_at = now();
+    Activity {
         id: ActivityId::random(),
         kind: ActivityKind::CreateVolume,
         resource: VolumeId::random().0,
+        volume: Some(VolumeId::random()),
+        parent: None,
         project: ProjectId("p".into()),
+        user: Some(UserId("u".into())),
         request_id: "req-1".into(),
         input: json!({"size": 1}),
         state: json!({}),
         status: ActivityStatus::Running,
+        phase: None,
+        done: None,
+        total: None,
+        cancel: false,
+        node: None,
         attempts: 0,
         error: None,
-        created_at: now(),
-    };
+        created_at,
+        updated_at: created_at,
+        finished_at: None,
+    }
+}
+
+async fn an_activity_belongs_to_one_worker_at_a_time(place: Place) {
+    let db = place.open().await;
+    let activity = activity();
     let hour = Duration::from_secs(3600);
     let mut tx = db.begin().await.unwrap();
     activities::insert(&mut tx, &activity).await.unwrap();
@@ -225,4 +251,17 @@ async fn an_activity_belongs_to_one_worker_at_a_time() {
         .unwrap()
         .unwrap();
     assert_eq!((found.attempts, found.error.as_deref()), (1, Some("busy")));
+    assert_eq!(found.node.as_deref(), Some("n"));
+    assert!(
+        activities::cancel(&mut tx, activity.id)
+            .await
+            .unwrap()
+            .won()
+    );
+    let far = Some((5, 9));
+    let owned = activities::progress(&mut tx, activity.id, "n/2", "copying", far);
+    assert!(!owned.await.unwrap(), "nobody has it now");
+    let asked = Listing::of(Column::Volume, &activity.volume.unwrap());
+    let listed = activities::list(&mut tx, &asked).await.unwrap().unwrap();
+    assert!(listed.len() == 1 && listed[0].cancel);
 }

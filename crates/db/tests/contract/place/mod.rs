@@ -1,0 +1,76 @@
+//! Where a test keeps its database: an SQLite file, or a database of a private PostgreSQL.
+
+mod postgres;
+
+use std::sync::Arc;
+
+use firebrick_db::Db;
+use tempfile::TempDir;
+
+use postgres::Cluster;
+
+/// A place for one database, which goes with it.
+pub(crate) struct Place {
+    url: String,
+    _kept: Kept,
+}
+
+/// What must stay as long as the database is used.
+enum Kept {
+    Folder { _folder: TempDir },
+    Cluster { _cluster: Arc<Cluster> },
+}
+
+impl Place {
+    /// A file in a folder of its own.
+    pub(crate) fn sqlite() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self {
+            url: format!("sqlite://{}", folder.path().join("db").display()),
+            _kept: Kept::Folder { _folder: folder },
+        }
+    }
+
+    /// An empty database of a PostgreSQL that runs for the tests of this process.
+    pub(crate) fn postgres() -> Self {
+        let cluster = Cluster::shared();
+        Self {
+            url: cluster.database(),
+            _kept: Kept::Cluster { _cluster: cluster },
+        }
+    }
+
+    /// What `FIREBRICK_TEST_DATABASE` says: `postgres`, or an SQLite file without it.
+    #[allow(dead_code, reason = "not every program of tests leaves the choice")]
+    pub(crate) fn asked_for() -> Self {
+        match std::env::var("FIREBRICK_TEST_DATABASE").as_deref() {
+            Ok("postgres") => Self::postgres(),
+            Ok("sqlite") | Err(_) => Self::sqlite(),
+            Ok(other) => panic!("FIREBRICK_TEST_DATABASE={other} is neither postgres nor sqlite"),
+        }
+    }
+
+    /// Opens the database; every time it is the same one.
+    pub(crate) async fn open(&self) -> Db {
+        Db::open(&self.url).await.unwrap()
+    }
+}
+
+/// Runs each test with either database.
+macro_rules! on_both {
+    ($($(#[$meta:meta])* $name:ident),* $(,)?) => {
+        mod sqlite {
+            $($(#[$meta])* #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::place::Place::sqlite()).await;
+            })*
+        }
+        mod postgres {
+            $($(#[$meta])* #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::place::Place::postgres()).await;
+            })*
+        }
+    };
+}
+pub(crate) use on_both;
