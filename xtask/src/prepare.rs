@@ -1,4 +1,4 @@
-//! What the end-to-end tests need: Debian packages and the stock clients in a virtual environment.
+//! What the tests need: Debian packages and the stock clients in a virtual environment.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("losetup", "mount"),
     ("umount", "mount"),
     ("fsfreeze", "util-linux"),
+    ("initdb", "postgresql"),
 ];
+
+/// Where Debian keeps the programs of PostgreSQL, below the version.
+const POSTGRESQL: &str = "/usr/lib/postgresql";
 
 /// Installs what is missing and returns the virtual environment of the stock clients.
 pub(crate) fn prepare() -> Result<PathBuf, Error> {
@@ -51,7 +55,12 @@ fn packages() -> Result<(), Error> {
 
 fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
+    let versions = std::fs::read_dir(POSTGRESQL)
+        .into_iter()
+        .flatten()
+        .flatten();
     std::env::split_paths(&path)
+        .chain(versions.map(|version| version.path().join("bin")))
         .chain([PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")])
         .any(|dir| dir.join(program).is_file())
 }

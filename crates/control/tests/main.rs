@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "../../db/tests/contract/place/mod.rs"]
+mod place;
 
 mod attachments;
 mod failover;
@@ -13,4 +15,5 @@ mod quota;
 mod restart;
 mod restart_failover;
 mod together;
+mod twice;
 mod volumes;

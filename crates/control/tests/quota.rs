@@ -6,6 +6,7 @@ use firebrick_vocabulary::VolumeId;
 use futures_util::future::join_all;
 
 use crate::common::{A, At, Trouble, World, member, sized, snapshot_of};
+use crate::place::{Place, on_both};
 
 fn gigabytes(limit: i64) -> impl FnOnce(&mut ControlOptions) {
     move |options| {
@@ -24,11 +25,12 @@ async fn used(world: &World) -> (i64, i64, i64) {
     )
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fifty_at_once_get_ten_and_give_them_back() {
-    let world = World::new().await;
+on_both!(two_hundred_at_once_get_fifty_and_give_them_back);
+
+async fn two_hundred_at_once_get_fifty_and_give_them_back(place: Place) {
+    let world = World::on(place, |options| options.quotas.volumes = 50).await;
     let (control, context) = (world.handle(), member());
-    let creates = (0..50).map(|_| {
+    let creates = (0..200).map(|_| {
         let (control, context) = (control.clone(), context.clone());
         tokio::spawn(async move { control.create_volume(&context, sized(1)).await })
     });
@@ -39,12 +41,12 @@ async fn fifty_at_once_get_ten_and_give_them_back() {
             Err(error) => assert_eq!(error.kind, ErrorKind::OverQuota, "{error}"),
         }
     }
-    assert_eq!(made.len(), 10);
+    assert_eq!(made.len(), 50);
     for id in &made {
         world.settled(id.0).await;
     }
-    assert_eq!(used(&world).await, (10, 0, 10));
-    world.consistent("after fifty creations").await;
+    assert_eq!(used(&world).await, (50, 0, 50));
+    world.consistent("after two hundred creations").await;
     world.deleted(made[0]).await;
     let again = world.made(sized(1)).await;
     for id in made.into_iter().skip(1).chain([again]) {

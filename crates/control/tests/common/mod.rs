@@ -14,8 +14,8 @@ use firebrick_control::{BackendOptions, Context, Control, ControlOptions, Runnin
 use firebrick_db::Db;
 use firebrick_vocabulary::{ProjectId, UserId};
 use parking_lot::Mutex;
-use tempfile::TempDir;
 
+use crate::place::Place;
 use images::Pair;
 pub(crate) use images::State;
 pub(crate) use make::{attach_to, connector, mirrored, sized, snapshot_of};
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// All of it.
 pub(crate) struct World {
-    directory: TempDir,
+    place: Place,
     options: ControlOptions,
     life: Option<(Db, Running)>,
     pub(crate) control: Control,
@@ -51,6 +51,11 @@ impl World {
 
     /// The same with other options.
     pub(crate) async fn with(change: impl FnOnce(&mut ControlOptions)) -> Self {
+        Self::on(Place::asked_for(), change).await
+    }
+
+    /// The same with its database there.
+    pub(crate) async fn on(place: Place, change: impl FnOnce(&mut ControlOptions)) -> Self {
         let wire = Wire::default();
         let pair = Arc::new(Mutex::new(Pair::new()));
         let site = |name, index| -> SharedBackend {
@@ -79,10 +84,9 @@ impl World {
         options.runner.attempts = 3;
         options.failover.probe = Duration::from_millis(300);
         change(&mut options);
-        let directory = TempDir::new().unwrap();
-        let (db, control, running) = begin(&directory, &options).await;
+        let (db, control, running) = begin(&place, &options).await;
         let world = Self {
-            directory,
+            place,
             options,
             life: Some((db.clone(), running)),
             control,
@@ -99,7 +103,7 @@ impl World {
     pub(crate) async fn restart(&mut self) {
         self.kill().await;
         self.wire.disarm();
-        let (db, control, running) = begin(&self.directory, &self.options).await;
+        let (db, control, running) = begin(&self.place, &self.options).await;
         self.life = Some((db.clone(), running));
         self.db = db;
         self.control = control;
@@ -154,9 +158,8 @@ impl World {
     }
 }
 
-async fn begin(directory: &TempDir, options: &ControlOptions) -> (Db, Control, Running) {
-    let url = format!("sqlite://{}", directory.path().join("db").display());
-    let db = Db::open(&url).await.unwrap();
+async fn begin(place: &Place, options: &ControlOptions) -> (Db, Control, Running) {
+    let db = place.open().await;
     let (control, running) = Control::start(db.clone(), options.clone()).await.unwrap();
     (db, control, running)
 }
