@@ -71,3 +71,9 @@ fn actions_are_alternatives() {
     assert!(extend.is_some(), "{choices}");
     assert_eq!(action["parameters"][1]["name"], "id");
 }
+
+#[test]
+fn no_form_of_keys_is_empty() {
+    // Some validators take an empty expression for none.
+    assert!(!at(Microversion::MAX).to_string().contains("\"\":"));
+}

@@ -27,7 +27,7 @@ pub(crate) const TIME: Schema = text().format(MOMENT);
 pub(crate) const TIME_OR_NULL: Schema = any_of(&[TIME, NULL]);
 
 const ANY_KEY: Pattern = Pattern {
-    expression: "",
+    expression: ".*",
     matches: |_| true,
 };
 
