@@ -164,11 +164,17 @@ impl From<firebrick_db::Error> for Error {
         let kind = match error.kind {
             firebrick_db::ErrorKind::Unavailable => ErrorKind::Unavailable,
             firebrick_db::ErrorKind::Exists => ErrorKind::Conflict,
+            firebrick_db::ErrorKind::Text => ErrorKind::Invalid,
             firebrick_db::ErrorKind::Address
             | firebrick_db::ErrorKind::Damaged
             | firebrick_db::ErrorKind::NewerSchema
             | firebrick_db::ErrorKind::Failed => ErrorKind::Internal,
         };
-        Self::new(kind, "The database did not do what it was asked.").because(error)
+        let message = if error.kind == firebrick_db::ErrorKind::Text {
+            "Invalid input received: a text contains a NUL."
+        } else {
+            "The database did not do what it was asked."
+        };
+        Self::new(kind, message).because(error)
     }
 }

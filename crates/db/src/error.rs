@@ -11,6 +11,8 @@ pub enum ErrorKind {
     Exists,
     /// A row holds what no release writes.
     Damaged,
+    /// A text that no row can hold: PostgreSQL keeps no NUL.
+    Text,
     /// The schema was made by a newer release.
     NewerSchema,
     /// Anything else that the database says.
@@ -49,6 +51,9 @@ impl Error {
                 sqlx::Error::Database(database) if database.is_unique_violation() => {
                     ErrorKind::Exists
                 }
+                sqlx::Error::Database(database) if database.code().as_deref() == Some(NO_TEXT) => {
+                    ErrorKind::Text
+                }
                 sqlx::Error::Database(database) if passes(database.code().as_deref()) => {
                     ErrorKind::Unavailable
                 }
@@ -65,6 +70,9 @@ impl Error {
         }
     }
 }
+
+/// What PostgreSQL says of a text with characters that it has not.
+const NO_TEXT: &str = "22021";
 
 /// Whether the cause may be gone at the next attempt: in SQLite busy, locked, an I/O error or no room
 /// (result codes 5, 6, 10 and 13 in the lowest byte), in PostgreSQL the classes of lost connections

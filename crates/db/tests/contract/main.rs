@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use firebrick_db::{
-    Activity, Column, Direction, Filter, Listing, Test, Volume, activities, now, usage, volumes,
+    Activity, Column, Direction, ErrorKind, Filter, Listing, Test, Volume, activities, now, usage,
+    volumes,
 };
 use firebrick_state::{ActivityKind, ActivityStatus, AttachStatus, VolumeStatus};
 use firebrick_vocabulary::{ActivityId, ImageId, ProjectId, TypeId, UserId, VolumeId};
@@ -26,6 +27,7 @@ on_both!(
     volumes_are_kept_and_change_by_compare_and_set,
     pages_have_every_row_once_whatever_the_order,
     an_activity_belongs_to_one_worker_at_a_time,
+    a_text_with_a_nul_is_no_failure_of_ours,
 );
 
 pub(crate) fn volume(name: Option<&str>, size: u32) -> Volume {
@@ -179,6 +181,16 @@ async fn pages_have_every_row_once_whatever_the_order(place: Place) {
             .unwrap()
             .is_empty()
     );
+}
+
+/// It is nobody's name; and where the database does not even compare it, it says so.
+async fn a_text_with_a_nul_is_no_failure_of_ours(place: Place) {
+    let db = place.open().await;
+    let asked = Listing::of(Column::Name, &"a\0b");
+    match volumes::list(&mut db.read().await.unwrap(), &asked).await {
+        Ok(found) => assert_eq!(found, Some(Vec::new())),
+        Err(error) => assert_eq!(error.kind, ErrorKind::Text),
+    }
 }
 
 pub(crate) fn activity() -> Activity {
