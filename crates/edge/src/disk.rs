@@ -63,6 +63,9 @@ pub trait DiskFile: Send + Sync {
     }
     /// Makes everything written before durable (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
+    /// Starts to write the range to the disk, so that a [`Self::sync`] soon after has less to wait for.
+    /// Does not wait, and promises nothing.
+    fn begin_sync(&self, _offset: u64, _len: u64) {}
     /// Drops what is cached of the file and has been written, so that the next read asks the disk:
     /// after a failed sync the cache keeps what never got there and takes it for written.
     fn forget_cached(&self) -> io::Result<()>;

@@ -164,6 +164,11 @@ impl Image {
         Ok(())
     }
 
+    /// Starts to write what a flush soon to come must wait for. Promises nothing.
+    pub fn begin_flush(&self) {
+        self.core.log.begin_flush();
+    }
+
     /// Zeroes a part of one block, where anything is mapped there.
     fn zero_parts(&self, offset: u64, end: u64) -> Result<(), Error> {
         let (first, last) = (offset / BLOCK_SIZE, end.div_ceil(BLOCK_SIZE));

@@ -79,6 +79,8 @@ pub trait Device: Send + Sync + 'static {
     fn write_zeroes(&self, range: ByteRange) -> Result<(), DeviceError>;
     /// Returns once everything acknowledged before the call is durable.
     fn flush(&self) -> Result<(), DeviceError>;
+    /// A flush will probably follow soon: what it must wait for can begin. Does not wait itself.
+    fn begin_flush(&self) {}
     /// What `range` holds, from its start on; at most `most` extents, neighbours differ.
     fn extents(&self, range: ByteRange, most: usize) -> Result<Vec<Extent>, DeviceError>;
     /// What all clients of the device must pass before each request; without it nothing is limited.

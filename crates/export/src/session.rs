@@ -60,6 +60,8 @@ pub(crate) struct Session {
     unflushed: Vec<Tag>,
     /// The size of the device when this round began.
     size: u64,
+    /// In how many rounds there was no flush, but writes.
+    unflushed_rounds: u32,
 }
 
 impl Session {
@@ -73,6 +75,7 @@ impl Session {
             jobs: Vec::new(),
             unflushed: Vec::new(),
             size: 0,
+            unflushed_rounds: 0,
         }
     }
 
@@ -435,6 +438,7 @@ impl Session {
                 data: self.intake.data(data.clone()),
             })
             .collect();
+        self.unflushed_rounds = self.unflushed_rounds.saturating_add(1);
         let device = &self.connection.export.device;
         let together = device.write(&writes);
         let alone: Option<Vec<_>> = match together {
@@ -459,7 +463,13 @@ impl Session {
         self.submit();
         self.perform_writes()?;
         self.send();
-        if !self.unflushed.is_empty() {
+        if self.unflushed.is_empty() {
+            // While the client makes up its mind, the disk can begin.
+            if self.unflushed_rounds == 1 && self.intake.is_alone() {
+                self.connection.export.device.begin_flush();
+            }
+        } else {
+            self.unflushed_rounds = 0;
             let tags = std::mem::take(&mut self.unflushed);
             let permit = self.connection.budget.take(tags.len() * HEAD_MAX);
             // A client with one request at a time waits for this one: to wake another thread, and later

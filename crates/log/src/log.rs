@@ -66,6 +66,8 @@ pub(crate) struct Writer {
     pub(crate) dirty: bool,
     /// Older segments with such frames.
     pub(crate) unsynced: Vec<Arc<dyn DiskFile>>,
+    /// Up to where a flush to come has been begun in the segment.
+    pub(crate) begun: u64,
     /// Frames that have their place and are being written: nothing else is appended meanwhile.
     pub(crate) reserved: u32,
     pub(crate) ahead: Ahead,
@@ -206,6 +208,19 @@ impl Log {
         let shared = &*self.shared;
         let target = self.head();
         shared.flusher.flush(target, || shared.take_unsynced())
+    }
+
+    /// Starts to write what a flush soon to come must wait for. Promises nothing.
+    pub fn begin_flush(&self) {
+        let mut writer = self.shared.writer.lock();
+        if !writer.dirty || writer.begun >= writer.offset {
+            return;
+        }
+        let from = std::mem::replace(&mut writer.begun, writer.offset);
+        let len = writer.offset - from;
+        let file = Arc::clone(&writer.file);
+        drop(writer);
+        file.begin_sync(from, len);
     }
 
     /// Reads the whole blocks of `buffer` from `at` on; they must lie in one record's data.
@@ -414,6 +429,7 @@ impl Shared {
         writer.guests = guests;
         writer.ahead.turn(written);
         writer.offset = HEADER_LEN;
+        writer.begun = HEADER_LEN;
         Ok(())
     }
 

@@ -214,6 +214,7 @@ impl Recovery {
             guests: supply.guests_fit()?,
             dirty: false,
             unsynced: Vec::new(),
+            begun: tail.offset,
             reserved: 0,
             ahead: Ahead::new(tail.offset),
             head: Vec::new(),

@@ -97,6 +97,10 @@ impl Device for ImageDevice {
             .map_err(|error| self.refuse("flush", &error))
     }
 
+    fn begin_flush(&self) {
+        self.image.begin_flush();
+    }
+
     fn extents(&self, range: ByteRange, most: usize) -> Result<Vec<Extent>, DeviceError> {
         let found = self.image.extents(range.offset, range.len, most);
         let found = found.map_err(|error| self.refuse("map", &error))?;
