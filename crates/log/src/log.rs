@@ -216,11 +216,11 @@ impl Log {
         if !writer.dirty || writer.begun >= writer.offset {
             return;
         }
-        let from = std::mem::replace(&mut writer.begun, writer.offset);
-        let len = writer.offset - from;
+        let (from, end) = (writer.begun, writer.offset);
+        writer.begun = end;
         let file = Arc::clone(&writer.file);
         drop(writer);
-        file.begin_sync(from, len);
+        file.begin_sync(from, end - from);
     }
 
     /// Reads the whole blocks of `buffer` from `at` on; they must lie in one record's data.
