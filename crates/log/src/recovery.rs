@@ -4,6 +4,7 @@
 //! not whole is where the crash was: what lies behind it was never acknowledged as durable, unless a
 //! later header says so, and then the store is damaged and nothing is touched.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -220,12 +221,6 @@ impl Recovery {
             head: Vec::new(),
             lock: Some(self.lock),
         };
-        let numbered = |segments: Vec<Arc<Segment>>| {
-            let numbered = segments
-                .into_iter()
-                .map(|segment| (segment.number, segment));
-            numbered.collect()
-        };
         let segments = Segments {
             contiguous: contiguous_from(&log, tail.segment),
             keep_from: Sequence::ZERO,
@@ -326,6 +321,13 @@ impl Recovery {
         }
         Ok(found)
     }
+}
+
+fn numbered(segments: Vec<Arc<Segment>>) -> BTreeMap<u32, Arc<Segment>> {
+    let numbered = segments
+        .into_iter()
+        .map(|segment| (segment.number, segment));
+    numbered.collect()
 }
 
 /// Makes sure that what is read is what the disk has. If a sync failed in a former life, the cache

@@ -24,9 +24,7 @@ const FRAMES: u64 = 150;
 fn blocks_are_found_in_whatever_order() {
     let simulated = SimulatedDisk::new();
     let disk: Arc<dyn Disk> = Arc::new(simulated.clone());
-    let options = LogOptions {
-        segment_bytes: MIB,
-    };
+    let options = LogOptions { segment_bytes: MIB };
     Log::create(&disk, StoreId(Uuid::from_u128(1)), options).unwrap();
     let recovery = Log::open(disk, Arc::new(SimulatedClock::new())).unwrap();
     let tail = recovery.replay(Sequence(1), &mut |_| Ok::<_, firebrick_log::Error>(()));

@@ -1,3 +1,5 @@
+//! An override file: what it may say, and what it may not.
+
 use proptest::prelude::*;
 use serde_json::json;
 

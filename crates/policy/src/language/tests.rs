@@ -1,3 +1,5 @@
+//! Rules in oslo.policy's language.
+
 use proptest::prelude::*;
 use serde_json::json;
 

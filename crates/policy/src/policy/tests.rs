@@ -1,3 +1,5 @@
+//! Every rule for every role.
+
 use std::fmt::Write as _;
 
 use super::*;
