@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use firebrick_control::Context;
+use firebrick_control::{Access, Context};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -207,15 +207,20 @@ impl Door {
         if request.uri().to_string().contains("%00") {
             return Err(Fault::malformed());
         }
-        let (caller, is_admin) = match self.options.auth {
-            AuthStrategy::NoAuth => (auth::noauth(request.headers(), project)?, true),
+        let policy = Arc::clone(&self.options.policy);
+        let (caller, access) = match self.options.auth {
+            AuthStrategy::NoAuth => {
+                let caller = auth::noauth(request.headers(), project)?;
+                let access = Access::unproved(policy, &caller.user, &caller.project);
+                (caller, access)
+            }
         };
         Ok(Call {
             context: Context {
                 project: caller.project,
                 user: caller.user,
-                is_admin,
                 request_id: id.to_owned(),
+                access,
             },
             version,
             links: self.links(request, project),

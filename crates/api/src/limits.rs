@@ -84,7 +84,7 @@ async fn limits(State(control): State<Control>, call: Call) -> Answer {
 /// Who is asked about: administrators may name another project.
 fn of(call: &Call) -> Result<Context, Fault> {
     let named = call.query.get("project_id").or(call.query.get("tenant_id"));
-    match named.filter(|_| call.at(Microversion::LIMITS_OF_PROJECT) && call.context.is_admin) {
+    match named.filter(|_| call.at(Microversion::LIMITS_OF_PROJECT) && call.context.is_admin()) {
         None => Ok(call.context.clone()),
         Some(project) if is_project(project) => {
             let project = ProjectId(project.to_owned());

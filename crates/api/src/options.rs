@@ -1,6 +1,9 @@
 //! How the API is served.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use firebrick_policy::Policy;
 
 /// Who may call. Keystone comes later.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -20,6 +23,8 @@ pub struct ApiOptions {
     pub public_endpoint: Option<String>,
     /// `osapi_max_limit`: the most items of a list's page.
     pub max_limit: u32,
+    /// `[oslo_policy]`: who may do what.
+    pub policy: Arc<Policy>,
 }
 
 impl Default for ApiOptions {
@@ -28,6 +33,7 @@ impl Default for ApiOptions {
             auth: AuthStrategy::NoAuth,
             public_endpoint: None,
             max_limit: 1000,
+            policy: Arc::default(),
         }
     }
 }

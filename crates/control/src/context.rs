@@ -1,47 +1,59 @@
-//! Who sees what.
+//! Who sees what, and may do what.
 
 use firebrick_db::{Column, Listing, Test};
+use firebrick_policy::Rule;
 use firebrick_vocabulary::ProjectId;
 
+use crate::access::Owned;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::{Context, Query};
 
 impl Context {
+    /// Whether the request sees and may change what belongs to other projects.
+    pub fn is_admin(&self) -> bool {
+        self.access.is_admin()
+    }
+
     /// Whether things of `project` exist for whoever asks.
     pub(crate) fn sees(&self, project: &ProjectId) -> bool {
-        self.is_admin || self.project == *project
+        self.is_admin() || self.project == *project
     }
 
-    /// Refuses those who are no administrators.
-    pub(crate) fn require_admin(&self) -> Result<()> {
-        if self.is_admin {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Forbidden,
-            "Policy doesn't allow this to be performed.",
-        ))
+    /// Whether they may do what `rule` is about to what they have or are about to make.
+    pub fn may(&self, rule: Rule) -> bool {
+        self.access.allows(rule, &self.project, Some(&self.user))
     }
 
-    /// Refuses those whom a policy, named as in Cinder, does not allow what they ask for: all but
-    /// administrators.
-    pub(crate) fn require(&self, policy: &str) -> Result<()> {
-        if self.is_admin {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::Forbidden,
-            format_args!("Policy doesn't allow {policy} to be performed."),
-        ))
+    /// Whether they may do what `rule` is about to `thing`.
+    pub fn may_for(&self, rule: Rule, thing: &impl Owned) -> bool {
+        self.access.allows(rule, thing.project(), thing.user())
+    }
+
+    /// Refuses those who [may](Self::may) not.
+    pub(crate) fn allow(&self, rule: Rule) -> Result<()> {
+        refuse_unless(self.may(rule), rule)
+    }
+
+    /// Refuses those who [may](Self::may_for) not.
+    pub(crate) fn allow_for(&self, rule: Rule, thing: &impl Owned) -> Result<()> {
+        refuse_unless(self.may_for(rule, thing), rule)
     }
 
     /// The list with what hides other projects' rows.
     pub(crate) fn narrowed(&self, query: Query) -> Listing {
-        if self.is_admin && query.all_projects {
+        if self.is_admin() && query.all_projects {
             return query.listing;
         }
         query
             .listing
             .and(Column::Project, Test::OneOf(vec![self.project.to_string()]))
     }
+}
+
+fn refuse_unless(allowed: bool, rule: Rule) -> Result<()> {
+    if allowed {
+        return Ok(());
+    }
+    let text = format!("Policy doesn't allow {} to be performed.", rule.name());
+    Err(Error::new(ErrorKind::Forbidden, text))
 }

@@ -6,6 +6,7 @@
 //! counted in the transaction that uses them up. What it leans on: `db`, `state`, `scheduler`, and
 //! sites behind `backend`.
 
+mod access;
 mod attachment;
 mod context;
 mod control;
@@ -29,6 +30,7 @@ mod types;
 mod volume;
 mod zones;
 
+pub use access::{Access, Owned};
 pub use control::{Control, Running};
 pub use detail::{
     AttachmentDetail, ServiceDetail, SnapshotDetail, TypeDetail, VolumeDetail, VolumeSummary,

@@ -1,6 +1,7 @@
 //! Pools: what the scheduler and operators see of the backends.
 
 use firebrick_db::Service;
+use firebrick_policy::Rule;
 use firebrick_scheduler::{Capability, PoolState};
 use firebrick_vocabulary::{Bytes, GIB, Lag};
 use serde_json::{Value, json};
@@ -81,7 +82,7 @@ impl Inner {
 impl Control {
     /// `GET /scheduler-stats/get_pools`.
     pub async fn pools(&self, context: &Context) -> Result<Vec<Pool>> {
-        context.require_admin()?;
+        context.allow(Rule::GetPools)?;
         let mut pools = Vec::new();
         for backend in &self.inner.options.backends {
             let view = self.inner.views.read().get(&backend.name).cloned();
@@ -99,7 +100,7 @@ impl Control {
 
     /// `GET /capabilities/{host}`: what extra specs can ask of a backend.
     pub fn capabilities(&self, context: &Context, host: &str) -> Result<Object> {
-        context.require_admin()?;
+        context.allow(Rule::Capabilities)?;
         let missing = || Error::no_service(VOLUME, host);
         let name = host.parse().map_err(|_| missing())?;
         let backend = self.inner.backend_of(&name).map_err(|_| missing())?;

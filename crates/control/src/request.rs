@@ -7,6 +7,8 @@ use firebrick_state::QosConsumer;
 use firebrick_vocabulary::{AttachmentId, ProjectId, SnapshotUuid, UserId, VolumeId};
 use serde_json::{Map, Value};
 
+use crate::access::Access;
+
 /// Keys and values that a user or an operator set.
 pub type Metadata = BTreeMap<String, String>;
 
@@ -20,10 +22,10 @@ pub struct Context {
     pub project: ProjectId,
     /// The user.
     pub user: UserId,
-    /// Whether the request sees and may change what belongs to other projects.
-    pub is_admin: bool,
     /// `x-openstack-request-id`.
     pub request_id: String,
+    /// What they may do.
+    pub access: Access,
 }
 
 /// A list, for the project that asks or (administrators) for all.
@@ -74,8 +76,10 @@ pub struct Rename {
 /// How metadata is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum MetadataWrite {
-    /// `POST` and `PUT …/{key}`: other keys stay.
+    /// `POST`: other keys stay.
     Merge,
+    /// `PUT …/{key}`: other keys stay too.
+    One,
     /// `PUT`: other keys go.
     Replace,
 }
@@ -85,7 +89,7 @@ pub enum MetadataWrite {
 pub struct DeleteVolume {
     /// Its snapshots go with it.
     pub cascade: bool,
-    /// Whatever its status is (`force`, or `os-force_delete`).
+    /// Whatever its status is.
     pub force: bool,
 }
 

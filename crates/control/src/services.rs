@@ -1,6 +1,7 @@
 //! Services: what operators see of them, turn on and off, freeze and thaw.
 
 use firebrick_db::{Service, now, services};
+use firebrick_policy::Rule;
 use firebrick_vocabulary::HostName;
 
 use crate::control::{Control, VOLUME};
@@ -16,7 +17,7 @@ impl Control {
         binary: Option<&str>,
         host: Option<&str>,
     ) -> Result<Vec<ServiceDetail>> {
-        context.require_admin()?;
+        context.allow(Rule::ServicesIndex)?;
         let wanted = |service: &Service| {
             binary.is_none_or(|binary| service.binary == binary)
                 && host.is_none_or(|host| service.host.to_string() == host || node(service) == host)
@@ -57,7 +58,7 @@ impl Control {
         binary: &str,
         host: &str,
     ) -> Result<ServiceDetail> {
-        self.change(context, binary, host, |service| {
+        self.change(context, Rule::ServicesUpdate, binary, host, |service| {
             service.disabled = false;
             service.disabled_reason = None;
             Ok(())
@@ -73,7 +74,7 @@ impl Control {
         host: &str,
         reason: Option<&str>,
     ) -> Result<ServiceDetail> {
-        self.change(context, binary, host, |service| {
+        self.change(context, Rule::ServicesUpdate, binary, host, |service| {
             service.disabled = true;
             service.disabled_reason = reason.map(str::to_owned);
             Ok(())
@@ -83,7 +84,7 @@ impl Control {
 
     /// `PUT /os-services/freeze`: nothing new is made on the backend, and nothing removed.
     pub async fn freeze(&self, context: &Context, host: &str) -> Result<()> {
-        self.change(context, VOLUME, host, |service| {
+        self.change(context, Rule::VolumeFreezeHost, VOLUME, host, |service| {
             if service.frozen {
                 let text = format!("Backend {host} is already frozen.");
                 return Err(Error::invalid_input(text));
@@ -99,7 +100,7 @@ impl Control {
 
     /// `PUT /os-services/thaw`. A service that has failed over stays disabled.
     pub async fn thaw(&self, context: &Context, host: &str) -> Result<()> {
-        self.change(context, VOLUME, host, |service| {
+        self.change(context, Rule::VolumeThawHost, VOLUME, host, |service| {
             if !service.frozen {
                 let text = format!("Backend {host} is not frozen.");
                 return Err(Error::invalid_input(text));
@@ -117,11 +118,12 @@ impl Control {
     async fn change(
         &self,
         context: &Context,
+        rule: Rule,
         binary: &str,
         host: &str,
         change: impl FnOnce(&mut Service) -> Result<()>,
     ) -> Result<ServiceDetail> {
-        context.require_admin()?;
+        context.allow(rule)?;
         let missing = || Error::no_service(binary, host);
         let name: HostName = host.parse().map_err(|_| missing())?;
         let mut tx = self.inner.db.begin().await?;

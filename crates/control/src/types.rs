@@ -1,6 +1,7 @@
 //! Volume types and their extra specs.
 
 use firebrick_db::{Column, Listing, Tx, VolumeType, now, properties, types, volumes};
+use firebrick_policy::Rule;
 use firebrick_vocabulary::TypeId;
 
 use crate::control::Control;
@@ -37,8 +38,9 @@ fn taken(name: &str) -> impl FnOnce(firebrick_db::Error) -> Error {
 impl Control {
     /// `GET /types`, the newest first. Private types are for administrators.
     pub async fn types(&self, context: &Context) -> Result<Vec<TypeDetail>> {
+        context.allow(Rule::TypeGetAll)?;
         let mut found = types::all(&mut *self.inner.db.read().await?).await?;
-        found.retain(|kind| kind.is_public || context.is_admin);
+        found.retain(|kind| kind.is_public || context.is_admin());
         Ok(found
             .into_iter()
             .map(|volume_type| TypeDetail { volume_type })
@@ -47,14 +49,20 @@ impl Control {
 
     /// `GET /types/{id}`.
     pub async fn volume_type(&self, context: &Context, id: TypeId) -> Result<TypeDetail> {
+        context.allow(Rule::TypeGet)?;
+        self.visible_type(context, id).await
+    }
+
+    async fn visible_type(&self, context: &Context, id: TypeId) -> Result<TypeDetail> {
         let found = types::get(&mut *self.inner.db.read().await?, id).await?;
-        let visible = found.filter(|kind| kind.is_public || context.is_admin);
+        let visible = found.filter(|kind| kind.is_public || context.is_admin());
         let volume_type = visible.ok_or_else(|| Error::no_type(id))?;
         Ok(TypeDetail { volume_type })
     }
 
     /// `GET /types/default`.
-    pub async fn default_type(&self, _context: &Context) -> Result<TypeDetail> {
+    pub async fn default_type(&self, context: &Context) -> Result<TypeDetail> {
+        context.allow(Rule::TypeGet)?;
         let name = &self.inner.options.default_volume_type;
         let found = types::named(&mut *self.inner.db.read().await?, name).await?;
         let missing = || Error::new(ErrorKind::NotFound, "Default volume type can not be found.");
@@ -65,7 +73,7 @@ impl Control {
 
     /// `POST /types`.
     pub async fn create_type(&self, context: &Context, request: CreateType) -> Result<TypeDetail> {
-        context.require_admin()?;
+        context.allow(Rule::TypeCreate)?;
         let volume_type = VolumeType {
             id: TypeId::random(),
             name: request.name,
@@ -91,7 +99,7 @@ impl Control {
         id: TypeId,
         change: UpdateType,
     ) -> Result<TypeDetail> {
-        context.require_admin()?;
+        context.allow(Rule::TypeUpdate)?;
         let mut tx = self.inner.db.begin().await?;
         let mut kind = types::get_locked(&mut tx, id)
             .await?
@@ -108,7 +116,7 @@ impl Control {
 
     /// `DELETE /types/{id}`; refused while volumes have it, and for the default.
     pub async fn delete_type(&self, context: &Context, id: TypeId) -> Result<()> {
-        context.require_admin()?;
+        context.allow(Rule::TypeDelete)?;
         let mut tx = self.inner.db.begin().await?;
         let kind = types::get_locked(&mut tx, id)
             .await?
@@ -131,17 +139,49 @@ impl Control {
 
     /// `GET /types/{id}/extra_specs`.
     pub async fn extra_specs(&self, context: &Context, id: TypeId) -> Result<Metadata> {
-        Ok(self.volume_type(context, id).await?.volume_type.extra_specs)
+        context.allow(Rule::TypesExtraSpecsIndex)?;
+        Ok(self
+            .visible_type(context, id)
+            .await?
+            .volume_type
+            .extra_specs)
     }
 
-    /// `POST /types/{id}/extra_specs` and `PUT …/{key}`: sets these, others stay.
+    /// `GET /types/{id}/extra_specs/{key}`: that one, if it is there.
+    pub async fn extra_spec(&self, context: &Context, id: TypeId, key: &str) -> Result<Metadata> {
+        context.allow(Rule::TypesExtraSpecsShow)?;
+        let mut specs = self
+            .visible_type(context, id)
+            .await?
+            .volume_type
+            .extra_specs;
+        specs.retain(|name, _| name == key);
+        Ok(specs)
+    }
+
+    /// `POST /types/{id}/extra_specs`: sets these, others stay.
     pub async fn set_extra_specs(
         &self,
         context: &Context,
         id: TypeId,
         specs: Metadata,
     ) -> Result<Metadata> {
-        context.require_admin()?;
+        context.allow(Rule::TypesExtraSpecsCreate)?;
+        self.merge_extra_specs(id, specs).await
+    }
+
+    /// `PUT /types/{id}/extra_specs/{key}`: sets that one, others stay.
+    pub async fn set_extra_spec(
+        &self,
+        context: &Context,
+        id: TypeId,
+        spec: Metadata,
+    ) -> Result<Metadata> {
+        context.allow(Rule::TypesExtraSpecsUpdate)?;
+        self.merge_extra_specs(id, spec).await
+    }
+
+    async fn merge_extra_specs(&self, id: TypeId, specs: Metadata) -> Result<Metadata> {
         let mut tx = self.inner.db.begin().await?;
         let kind = types::get_locked(&mut tx, id)
             .await?
@@ -153,7 +193,7 @@ impl Control {
 
     /// `DELETE /types/{id}/extra_specs/{key}`.
     pub async fn delete_extra_spec(&self, context: &Context, id: TypeId, key: &str) -> Result<()> {
-        context.require_admin()?;
+        context.allow(Rule::TypesExtraSpecsDelete)?;
         let mut tx = self.inner.db.begin().await?;
         let kind = types::get_locked(&mut tx, id)
             .await?

@@ -10,6 +10,7 @@ mod place;
 mod attachments;
 mod failover;
 mod failover_trouble;
+mod policy;
 mod qos;
 mod quota;
 mod restart;

@@ -1,6 +1,9 @@
 //! Queries become lists as Cinder's do.
 
-use firebrick_control::{Context, Direction, Filter, Test, TimeTest};
+use std::sync::Arc;
+
+use firebrick_control::{Access, Context, Direction, Filter, Test, TimeTest};
+use firebrick_policy::Credentials;
 use firebrick_vocabulary::{ProjectId, UserId};
 
 use super::*;
@@ -9,13 +12,23 @@ use crate::microversion::Microversion;
 use crate::query::Query as Parameters;
 use crate::volumes::list::VOLUMES;
 
+fn access(is_admin: bool) -> Access {
+    let roles: &[&str] = if is_admin { &["admin"] } else { &["member"] };
+    let who = Credentials {
+        project_id: Some("p".into()),
+        roles: roles.iter().map(|&role| role.into()).collect(),
+        ..Credentials::default()
+    };
+    Access::new(Arc::default(), who)
+}
+
 fn call(query: &str, version: Microversion, is_admin: bool) -> Call {
     Call {
         context: Context {
             project: ProjectId("p".into()),
             user: UserId("u".into()),
-            is_admin,
             request_id: "req".into(),
+            access: access(is_admin),
         },
         version,
         links: Links::new(Some("http://x"), &axum::http::HeaderMap::new(), None),

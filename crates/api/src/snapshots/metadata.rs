@@ -104,7 +104,7 @@ pub(crate) async fn set(
 ) -> Answer {
     let id = ids::snapshot(&id)?;
     let change = metadata::read_one(&body, &key, Keys::SnapshotMetadata)?;
-    let how = MetadataWrite::Merge;
+    let how = MetadataWrite::One;
     let all: Metadata = control
         .set_snapshot_metadata(&call.context, id, change, how)
         .await?;

@@ -69,7 +69,7 @@ pub(crate) async fn show(
     call: Call,
 ) -> Answer {
     let id = ids::volume_type(&id)?;
-    let specs = control.extra_specs(&call.context, id).await?;
+    let specs = control.extra_spec(&call.context, id, &key).await?;
     let specs = visible(&call, &specs);
     let shown: String = key.chars().take(255).collect();
     let value = specs.get(key.as_str()).ok_or_else(|| {
@@ -90,7 +90,7 @@ pub(crate) async fn set(
     let value = body.root()?.single(&key, Keys::ExtraSpecs)?;
     let id = ids::volume_type(&id)?;
     let specs = Metadata::from([(key.clone(), value.clone())]);
-    control.set_extra_specs(&call.context, id, specs).await?;
+    control.set_extra_spec(&call.context, id, specs).await?;
     ok(json!({ key: value }))
 }
 

@@ -1,6 +1,7 @@
 //! Snapshots in answers.
 
 use firebrick_control::{Metadata, SnapshotDetail};
+use firebrick_policy::Rule;
 use firebrick_vocabulary::{SnapshotUuid, VolumeId};
 use serde::Serialize;
 
@@ -71,9 +72,12 @@ pub(crate) fn changed<'a>(call: &Call, detail: &'a SnapshotDetail) -> Snapshot<'
 
 /// A snapshot that is shown, or listed with details.
 pub(crate) fn full<'a>(call: &Call, detail: &'a SnapshotDetail) -> Snapshot<'a> {
+    let snapshot = &detail.snapshot;
+    let rule = Rule::ExtendedSnapshotAttributes;
+    let more = call.context.may_for(rule, snapshot);
     Snapshot {
-        project: Some(detail.snapshot.project.as_str()),
-        progress: Some(&detail.snapshot.progress),
+        project: more.then_some(snapshot.project.as_str()),
+        progress: more.then_some(snapshot.progress.as_str()),
         ..changed(call, detail)
     }
 }

@@ -5,6 +5,7 @@ mod shape;
 use std::borrow::Cow;
 
 use firebrick_control::{Attachment, Metadata, VolumeDetail};
+use firebrick_policy::Rule;
 use firebrick_state::{AttachStatus, AttachmentStatus, ReplicationStatus};
 use firebrick_vocabulary::{AttachmentId, HostName, ServiceId, SnapshotUuid, TypeId, VolumeId};
 use serde::Serialize;
@@ -71,8 +72,11 @@ pub(crate) struct Full<'a> {
 /// What Cinder's extensions add to a volume that is shown or listed.
 #[derive(Serialize)]
 struct Attributes<'a> {
-    #[serde(rename = "os-vol-tenant-attr:tenant_id")]
-    project: &'a str,
+    #[serde(
+        rename = "os-vol-tenant-attr:tenant_id",
+        skip_serializing_if = "Option::is_none"
+    )]
+    project: Option<&'a str>,
     #[serde(
         rename = "os-vol-mig-status-attr:migstat",
         skip_serializing_if = "Option::is_none"
@@ -116,7 +120,7 @@ pub(crate) fn brief<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Brief<'a> {
 /// A volume that was created or changed.
 pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> {
     let volume = &detail.volume;
-    let admin = call.context.is_admin;
+    let admin = call.context.is_admin();
     let targets = call.at(V::SHARED_TARGETS);
     Full {
         id: volume.id,
@@ -155,12 +159,13 @@ pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> 
 /// A volume that is shown, or listed with details.
 pub(crate) fn full<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> {
     let volume = &detail.volume;
-    let admin = call.context.is_admin;
+    let may = |rule| call.context.may_for(rule, volume);
+    let moves = may(Rule::VolumeMigStatusAttribute);
     let attributes = Attributes {
-        project: volume.project.as_str(),
-        migration_status: gated(admin, volume.migration_status.as_deref()),
-        name_id: gated(admin, None),
-        host: gated(admin, volume.host.as_ref()),
+        project: may(Rule::VolumeTenantAttribute).then_some(volume.project.as_str()),
+        migration_status: gated(moves, volume.migration_status.as_deref()),
+        name_id: gated(moves, None),
+        host: gated(may(Rule::VolumeHostAttribute), volume.host.as_ref()),
     };
     Full {
         attributes: Some(attributes),

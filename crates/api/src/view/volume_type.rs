@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use firebrick_control::{Metadata, TypeDetail};
+use firebrick_policy::Rule;
 use firebrick_vocabulary::{QosId, TypeId};
 use serde::Serialize;
 
@@ -37,10 +38,11 @@ pub(crate) struct VolumeType<'a> {
 
 /// The extra specs that whoever asks may see.
 pub(crate) fn visible<'a>(call: &Call, specs: &'a Metadata) -> BTreeMap<&'a str, &'a str> {
+    let sensitive = call.context.may(Rule::TypesExtraSpecsReadSensitive);
     let all = specs
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()));
-    all.filter(|(key, _)| call.context.is_admin || VISIBLE.contains(key))
+    all.filter(|(key, _)| sensitive || VISIBLE.contains(key))
         .collect()
 }
 
@@ -69,7 +71,10 @@ pub(crate) fn created<'a>(call: &Call, detail: &'a TypeDetail) -> VolumeType<'a>
 /// The default type.
 pub(crate) fn default<'a>(call: &Call, detail: &'a TypeDetail) -> VolumeType<'a> {
     VolumeType {
-        qos_specs_id: gated(call.context.is_admin, detail.volume_type.qos_specs),
+        qos_specs_id: gated(
+            call.context.may(Rule::AccessTypesQosSpecsId),
+            detail.volume_type.qos_specs,
+        ),
         ..changed(call, detail)
     }
 }

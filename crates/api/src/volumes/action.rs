@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use firebrick_control::{Control, DeleteVolume, ResetStatus};
+use firebrick_control::{Control, ResetStatus};
 use firebrick_vocabulary::VolumeId;
 
 use super::connect;
@@ -158,12 +158,8 @@ impl Asked {
     }
 
     async fn force_delete(&self) -> Answer {
-        let how = DeleteVolume {
-            cascade: false,
-            force: true,
-        };
         self.control
-            .delete_volume(&self.call.context, self.id, how)
+            .force_delete_volume(&self.call.context, self.id)
             .await?;
         empty(StatusCode::ACCEPTED)
     }

@@ -120,7 +120,7 @@ pub(crate) async fn set(
     if let Some(refusal) = changed(&control, &call, id, &headers).await? {
         return Ok(refusal);
     }
-    let how = MetadataWrite::Merge;
+    let how = MetadataWrite::One;
     let all: Metadata = control
         .set_volume_metadata(&call.context, id, change, how)
         .await?;

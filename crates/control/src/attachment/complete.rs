@@ -1,6 +1,7 @@
 //! An attachment is in use.
 
 use firebrick_db::{attachments, now};
+use firebrick_policy::Rule;
 use firebrick_state::AttachmentStatus;
 use firebrick_vocabulary::AttachmentId;
 
@@ -15,6 +16,7 @@ impl Control {
     pub async fn complete_attachment(&self, context: &Context, id: AttachmentId) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
         let (mut attachment, _) = locked(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeAttachmentComplete, &attachment)?;
         // As in Cinder: a client that lost the first answer asks again.
         if attachment.status == AttachmentStatus::Attached {
             return Ok(());

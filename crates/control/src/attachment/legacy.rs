@@ -1,6 +1,7 @@
 //! The older actions: reserve, initialize, attach, begin detaching, terminate, detach.
 
 use firebrick_db::{AttachMode, Attachment, Swapped, Tx, Volume, attachments, now, volumes};
+use firebrick_policy::Rule;
 use firebrick_state::{AttachStatus, AttachmentStatus, VolumeOperation, VolumeStatus};
 use firebrick_vocabulary::{AttachmentId, VolumeId};
 
@@ -13,7 +14,8 @@ use crate::volume::{hold, look_at};
 impl Control {
     /// `os-reserve`.
     pub async fn reserve(&self, context: &Context, id: VolumeId) -> Result<()> {
-        self.step(context, id, VolumeOperation::Reserve, "reserve")
+        let rule = Rule::VolumeActionsReserve;
+        self.step(context, rule, id, VolumeOperation::Reserve, "reserve")
             .await
     }
 
@@ -21,6 +23,7 @@ impl Control {
     pub async fn unreserve(&self, context: &Context, id: VolumeId) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
         let mut volume = hold(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeActionsUnreserve, &volume)?;
         let rows = attachments::of_volume(&mut tx, id).await?;
         let attached = rows
             .iter()
@@ -39,7 +42,8 @@ impl Control {
 
     /// `os-begin_detaching`.
     pub async fn begin_detaching(&self, context: &Context, id: VolumeId) -> Result<()> {
-        self.step(context, id, VolumeOperation::BeginDetaching, "detach")
+        let rule = Rule::VolumeActionsBeginDetaching;
+        self.step(context, rule, id, VolumeOperation::BeginDetaching, "detach")
             .await
     }
 
@@ -47,6 +51,7 @@ impl Control {
     pub async fn roll_detaching(&self, context: &Context, id: VolumeId) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
         let mut volume = hold(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeActionsRollDetaching, &volume)?;
         volume.status = VolumeStatus::InUse;
         // As in Cinder, one that is not being detached is no error, and stays as it is.
         let sources = VolumeOperation::RollDetaching.sources();
@@ -58,12 +63,14 @@ impl Control {
     async fn step(
         &self,
         context: &Context,
+        rule: Rule,
         id: VolumeId,
         operation: VolumeOperation,
         what: &str,
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
         let mut volume = hold(&mut tx, context, id).await?;
+        context.allow_for(rule, &volume)?;
         let from = volume.status;
         volume.status = operation.target().unwrap_or(from);
         let swapped = volumes::swap(&mut tx, operation.sources(), &volume).await?;
@@ -91,6 +98,7 @@ impl Control {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let volume = hold(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeActionsInitializeConnection, &volume)?;
         let (attachment, made) = match legacy_of(&mut tx, id).await? {
             Some(attachment) => (attachment, false),
             None => (self.legacy_row(&mut tx, context, &volume).await?, true),
@@ -151,7 +159,8 @@ impl Control {
     ) -> Result<()> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        hold(&mut tx, context, id).await?;
+        let volume = hold(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeActionsTerminateConnection, &volume)?;
         let Some(attachment) = legacy_of(&mut tx, id).await? else {
             return Ok(());
         };
@@ -174,6 +183,7 @@ impl Control {
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
         let mut volume = hold(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeActionsAttach, &volume)?;
         let from = volume.status;
         let mode = request.mode.unwrap_or(AttachMode::ReadWrite);
         if volume.readonly == Some(true) && mode == AttachMode::ReadWrite {
@@ -211,7 +221,18 @@ impl Control {
         id: VolumeId,
         attachment: Option<AttachmentId>,
     ) -> Result<()> {
-        let rows = self.rows(context, id).await?;
+        let rules = [Rule::VolumeActionsDetach];
+        self.end(context, &rules, id, attachment).await
+    }
+
+    async fn end(
+        &self,
+        context: &Context,
+        rules: &[Rule],
+        id: VolumeId,
+        attachment: Option<AttachmentId>,
+    ) -> Result<()> {
+        let rows = self.rows(context, rules, id).await?;
         let chosen = match attachment {
             Some(key) => rows.iter().find(|row| row.id == key),
             None if rows.len() > 1 => {
@@ -223,7 +244,7 @@ impl Control {
             None => rows.first(),
         };
         match (chosen, attachment) {
-            (Some(row), _) => self.delete_attachment(context, row.id).await.map(drop),
+            (Some(row), _) => self.end_attachment(context, &[], row.id).await.map(drop),
             (None, Some(key)) => Err(Error::no_attachment(key)),
             (None, None) => {
                 let mut tx = self.inner.db.begin().await?;
@@ -240,13 +261,24 @@ impl Control {
         id: VolumeId,
         request: ForceDetach,
     ) -> Result<()> {
-        context.require_admin()?;
-        self.detach(context, id, request.attachment).await
+        let rules = [
+            Rule::VolumeAdminActionsForceDetach,
+            Rule::VolumeActionsDetach,
+        ];
+        self.end(context, &rules, id, request.attachment).await
     }
 
-    async fn rows(&self, context: &Context, id: VolumeId) -> Result<Vec<Attachment>> {
+    async fn rows(
+        &self,
+        context: &Context,
+        rules: &[Rule],
+        id: VolumeId,
+    ) -> Result<Vec<Attachment>> {
         let connection = &mut *self.inner.db.read().await?;
-        look_at(connection, context, id).await?;
+        let volume = look_at(connection, context, id).await?;
+        for rule in rules {
+            context.allow_for(*rule, &volume)?;
+        }
         Ok(attachments::of_volume(connection, id).await?)
     }
 }

@@ -1,6 +1,7 @@
 //! Attachments by the newer way (3.27): made, given a connector, deleted.
 
 use firebrick_db::{AttachMode, Attachment, Tx, Volume, attachments, now, volumes};
+use firebrick_policy::Rule;
 use firebrick_state::{ActivityKind, AttachmentStatus, VolumeOperation, VolumeStatus};
 use firebrick_vocabulary::{ActivityId, AttachmentId};
 use serde_json::{Value, json};
@@ -24,6 +25,10 @@ impl Control {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let volume = hold(&mut tx, context, request.volume).await?;
+        context.allow_for(Rule::VolumeAttachmentCreate, &volume)?;
+        if volume.multiattach && volume.bootable && volume.status == VolumeStatus::InUse {
+            context.allow_for(Rule::VolumeMultiattachBootableVolume, &volume)?;
+        }
         let others = attachments::of_volume(&mut tx, volume.id).await?;
         check_free(&volume, &others, request.instance.as_deref())?;
         let attachment = Attachment {
@@ -67,6 +72,7 @@ impl Control {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let (mut attachment, volume) = locked(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeAttachmentUpdate, &attachment)?;
         if !context.sees(&volume.project) {
             return Err(Error::no_volume(volume.id));
         }
@@ -121,9 +127,23 @@ impl Control {
         context: &Context,
         id: AttachmentId,
     ) -> Result<Vec<AttachmentDetail>> {
+        let rules = [Rule::VolumeAttachmentDelete];
+        self.end_attachment(context, &rules, id).await
+    }
+
+    /// Ends an attachment for whoever may do what `rules` say: returns those that remain.
+    pub(super) async fn end_attachment(
+        &self,
+        context: &Context,
+        rules: &[Rule],
+        id: AttachmentId,
+    ) -> Result<Vec<AttachmentDetail>> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let (attachment, _) = locked(&mut tx, context, id).await?;
+        for rule in rules {
+            context.allow_for(*rule, &attachment)?;
+        }
         let activity = self.disconnect(&mut tx, context, &attachment, true).await?;
         tx.commit().await?;
         inner.work.notify_one();

@@ -9,6 +9,7 @@ use firebrick_vocabulary::{ImageId, Limits, Role};
 use tracing::info;
 
 use super::limit::Rules;
+use crate::access::Access;
 use crate::control::{Inner, site};
 use crate::error::Result;
 use crate::home::moves;
@@ -72,9 +73,9 @@ async fn hold_at(
         {
             info!(volume = %volume.id, "a volume is not held to the limits of its type");
             let context = Context {
+                access: Access::own(&volume.user, &volume.project),
                 project: volume.project,
                 user: volume.user,
-                is_admin: true,
                 request_id: String::new(),
             };
             inner.limit_volume(&mut tx, &context, volume.id).await?;

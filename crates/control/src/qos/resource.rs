@@ -1,6 +1,7 @@
 //! QoS specs as requests see them.
 
 use firebrick_db::{QosSpec, now, qos, types};
+use firebrick_policy::Rule;
 use firebrick_vocabulary::{QosId, TypeId};
 
 use super::limit::check;
@@ -8,30 +9,23 @@ use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::{Context, CreateQos, Metadata, UpdateQos};
 
-/// The policies, by their names in Cinder.
-pub(super) const LIST: &str = "volume_extension:qos_specs_manage:get_all";
-const SHOW: &str = "volume_extension:qos_specs_manage:get";
-const CREATE: &str = "volume_extension:qos_specs_manage:create";
-pub(super) const UPDATE: &str = "volume_extension:qos_specs_manage:update";
-const DELETE: &str = "volume_extension:qos_specs_manage:delete";
-
 impl Control {
     /// `GET /qos-specs`, the newest first.
     pub async fn qos_specs(&self, context: &Context) -> Result<Vec<QosSpec>> {
-        context.require(LIST)?;
+        context.allow(Rule::QosSpecsManageGetAll)?;
         Ok(qos::all(&mut *self.inner.db.read().await?).await?)
     }
 
     /// `GET /qos-specs/{id}`.
     pub async fn qos_spec(&self, context: &Context, id: QosId) -> Result<QosSpec> {
-        context.require(SHOW)?;
+        context.allow(Rule::QosSpecsManageGet)?;
         let found = qos::get(&mut *self.inner.db.read().await?, id).await?;
         found.ok_or_else(|| Error::no_qos(id))
     }
 
     /// `POST /qos-specs`; refused where sites could not hold volumes to it.
     pub async fn create_qos(&self, context: &Context, request: CreateQos) -> Result<QosSpec> {
-        context.require(CREATE)?;
+        context.allow(Rule::QosSpecsManageCreate)?;
         let spec = QosSpec {
             id: QosId::random(),
             name: request.name,
@@ -57,7 +51,7 @@ impl Control {
 
     /// `PUT /qos-specs/{id}`: sets these keys, others stay. Volumes follow.
     pub async fn update_qos(&self, context: &Context, id: QosId, change: UpdateQos) -> Result<()> {
-        context.require(UPDATE)?;
+        context.allow(Rule::QosSpecsManageUpdate)?;
         self.change_qos(context, id, |spec| {
             spec.consumer = change.consumer.unwrap_or(spec.consumer);
             spec.specs.extend(change.specs);
@@ -73,7 +67,7 @@ impl Control {
         id: QosId,
         keys: &[String],
     ) -> Result<()> {
-        context.require(DELETE)?;
+        context.allow(Rule::QosSpecsManageDelete)?;
         self.change_qos(context, id, |spec| {
             for key in keys {
                 if spec.specs.remove(key).is_none() {
@@ -116,7 +110,7 @@ impl Control {
 
     /// `DELETE /qos-specs/{id}`; refused while types have it, unless `force` takes it from them.
     pub async fn delete_qos(&self, context: &Context, id: QosId, force: bool) -> Result<()> {
-        context.require(DELETE)?;
+        context.allow(Rule::QosSpecsManageDelete)?;
         let mut tx = self.inner.db.begin().await?;
         let found = qos::get_locked(&mut tx, id).await?;
         let spec = found.ok_or_else(|| Error::no_qos(id))?;

@@ -1,9 +1,9 @@
 //! Which types have which QoS spec.
 
 use firebrick_db::{QosSpec, Tx, VolumeType, qos, types};
+use firebrick_policy::Rule;
 use firebrick_vocabulary::{QosId, TypeId};
 
-use super::resource::{LIST, UPDATE};
 use crate::control::{Control, Inner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::Context;
@@ -11,7 +11,7 @@ use crate::request::Context;
 impl Control {
     /// `GET /qos-specs/{id}/associations`: the types that have it.
     pub async fn qos_types(&self, context: &Context, id: QosId) -> Result<Vec<VolumeType>> {
-        context.require(LIST)?;
+        context.allow(Rule::QosSpecsManageGetAll)?;
         let connection = &mut *self.inner.db.read().await?;
         let found = qos::get(connection, id).await?;
         found.ok_or_else(|| Error::no_qos(id))?;
@@ -20,7 +20,7 @@ impl Control {
 
     /// `GET /qos-specs/{id}/associate`: the type has it from now on, and its volumes follow.
     pub async fn associate_qos(&self, context: &Context, id: QosId, kind: TypeId) -> Result<()> {
-        context.require(UPDATE)?;
+        context.allow(Rule::QosSpecsManageUpdate)?;
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let (spec, mut kind) = both(&mut tx, id, kind).await?;
@@ -48,7 +48,7 @@ impl Control {
 
     /// `GET /qos-specs/{id}/disassociate`: the type has it no more, and its volumes follow.
     pub async fn disassociate_qos(&self, context: &Context, id: QosId, kind: TypeId) -> Result<()> {
-        context.require(UPDATE)?;
+        context.allow(Rule::QosSpecsManageUpdate)?;
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let (spec, kind) = both(&mut tx, id, kind).await?;
@@ -62,7 +62,7 @@ impl Control {
 
     /// `GET /qos-specs/{id}/disassociate_all`: no type has it any more.
     pub async fn disassociate_qos_from_all(&self, context: &Context, id: QosId) -> Result<()> {
-        context.require(UPDATE)?;
+        context.allow(Rule::QosSpecsManageUpdate)?;
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let found = qos::get_locked(&mut tx, id).await?;

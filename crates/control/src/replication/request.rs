@@ -1,6 +1,7 @@
 //! `failover-host`: what is checked before anything moves.
 
 use firebrick_db::{Service, services};
+use firebrick_policy::Rule;
 use firebrick_state::{ActivityKind, ReplicationStatus};
 use firebrick_vocabulary::HostName;
 use serde_json::json;
@@ -20,7 +21,7 @@ impl Control {
         host: &str,
         backend_id: Option<&str>,
     ) -> Result<()> {
-        context.require_admin()?;
+        context.allow(Rule::VolumeFailoverHost)?;
         let missing = || Error::no_service(VOLUME, host);
         let name: HostName = host.parse().map_err(|_| missing())?;
         let inner = &self.inner;

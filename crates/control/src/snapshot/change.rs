@@ -1,6 +1,7 @@
 //! Names, metadata and statuses of snapshots.
 
 use firebrick_db::{properties, snapshots};
+use firebrick_policy::Rule;
 use firebrick_state::SnapshotStatus;
 use firebrick_vocabulary::SnapshotUuid;
 
@@ -20,6 +21,7 @@ impl Control {
     ) -> Result<SnapshotDetail> {
         let mut tx = self.inner.db.begin().await?;
         let mut snapshot = locked(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeUpdateSnapshot, &snapshot)?;
         snapshot.name = change.name.unwrap_or(snapshot.name);
         snapshot.description = change.description.unwrap_or(snapshot.description);
         if !snapshots::rename(&mut tx, &snapshot).await?.won() {
@@ -36,11 +38,11 @@ impl Control {
         id: SnapshotUuid,
         status: &str,
     ) -> Result<()> {
-        context.require_admin()?;
         let status = parsed(status)?;
         let mut tx = self.inner.db.begin().await?;
         let mut snapshot = locked(&mut tx, context, id).await?;
         let from = [snapshot.status];
+        context.allow_for(Rule::SnapshotAdminActionsResetStatus, &snapshot)?;
         snapshot.status = status;
         if !snapshots::swap(&mut tx, &from, &snapshot).await?.won() {
             return Err(Error::lost(format_args!("Snapshot {id}")));
@@ -59,6 +61,7 @@ impl Control {
         let status = parsed(status)?;
         let mut tx = self.inner.db.begin().await?;
         let mut snapshot = locked(&mut tx, context, id).await?;
+        context.allow_for(Rule::SnapshotActionsUpdateSnapshotStatus, &snapshot)?;
         check_step(snapshot.status, status)?;
         let from = [snapshot.status];
         snapshot.status = status;
@@ -73,7 +76,9 @@ impl Control {
 
     /// `GET /snapshots/{id}/metadata`.
     pub async fn snapshot_metadata(&self, context: &Context, id: SnapshotUuid) -> Result<Metadata> {
-        Ok(self.snapshot(context, id).await?.snapshot.metadata)
+        let snapshot = self.snapshot(context, id).await?.snapshot;
+        context.allow_for(Rule::VolumeGetSnapshotMetadata, &snapshot)?;
+        Ok(snapshot.metadata)
     }
 
     /// `POST` and `PUT /snapshots/{id}/metadata`; returns all of it.
@@ -85,7 +90,8 @@ impl Control {
         how: MetadataWrite,
     ) -> Result<Metadata> {
         let mut tx = self.inner.db.begin().await?;
-        locked(&mut tx, context, id).await?;
+        let snapshot = locked(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeUpdateSnapshotMetadata, &snapshot)?;
         if how == MetadataWrite::Replace {
             properties::clear(&mut tx, id.0).await?;
         }
@@ -103,7 +109,8 @@ impl Control {
         key: &str,
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        locked(&mut tx, context, id).await?;
+        let snapshot = locked(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeDeleteSnapshotMetadata, &snapshot)?;
         if !properties::remove(&mut tx, id.0, key).await? {
             let text = format!("Snapshot {id} has no metadata with key {key}.");
             return Err(Error::new(ErrorKind::NotFound, text));

@@ -1,6 +1,7 @@
 //! A snapshot is taken.
 
 use firebrick_db::{Activity, Snapshot, now, snapshots, volumes};
+use firebrick_policy::Rule;
 use firebrick_state::{ActivityKind, SnapshotStatus, VolumeOperation};
 use firebrick_vocabulary::SnapshotUuid;
 use serde_json::json;
@@ -25,6 +26,7 @@ impl Control {
         let mut tx = inner.db.begin().await?;
         tx.lock_project(&context.project).await?;
         let volume = hold(&mut tx, context, request.volume).await?;
+        context.allow_for(Rule::VolumeCreateSnapshot, &volume)?;
         let operation = if request.in_use {
             VolumeOperation::SnapshotInUse
         } else {

@@ -2,6 +2,7 @@
 
 use firebrick_backend::FaultKind;
 use firebrick_db::{Activity, snapshots, volumes};
+use firebrick_policy::Rule;
 use firebrick_state::{ActivityKind, SnapshotOperation, SnapshotStatus};
 use firebrick_vocabulary::SnapshotUuid;
 use serde_json::json;
@@ -20,14 +21,15 @@ impl Control {
         id: SnapshotUuid,
         force: bool,
     ) -> Result<()> {
-        if force {
-            context.require_admin()?;
-        }
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let volume = visible(&mut tx, context, id).await?.volume;
         let volume = volumes::get_locked(&mut tx, volume).await?;
         let mut snapshot = locked(&mut tx, context, id).await?;
+        if force {
+            context.allow_for(Rule::SnapshotAdminActionsForceDelete, &snapshot)?;
+        }
+        context.allow_for(Rule::VolumeDeleteSnapshot, &snapshot)?;
         let operation = if force {
             SnapshotOperation::ForceDelete
         } else {

@@ -1,6 +1,7 @@
 //! Looking at snapshots.
 
 use firebrick_db::{Connection, Snapshot, Tx, snapshots};
+use firebrick_policy::Rule;
 use firebrick_vocabulary::SnapshotUuid;
 
 use crate::control::Control;
@@ -18,6 +19,7 @@ impl Control {
 
     /// `GET /snapshots` and `/snapshots/detail`.
     pub async fn snapshots(&self, context: &Context, query: Query) -> Result<Vec<SnapshotDetail>> {
+        context.allow(Rule::VolumeGetAllSnapshots)?;
         let listing = context.narrowed(query);
         let found = snapshots::list(&mut *self.inner.db.read().await?, &listing).await?;
         let Some(found) = found else {
@@ -33,6 +35,7 @@ impl Control {
 
     /// How many snapshots a list has on all its pages.
     pub async fn count_snapshots(&self, context: &Context, query: Query) -> Result<u64> {
+        context.allow(Rule::VolumeGetAllSnapshots)?;
         let listing = context.narrowed(query);
         Ok(
             snapshots::total(&mut *self.inner.db.read().await?, &listing)
@@ -42,22 +45,26 @@ impl Control {
     }
 }
 
-/// The snapshot, if it exists for whoever asks, held until the transaction ends.
+/// The snapshot, if it exists for whoever asks and they may look at it, held until the transaction
+/// ends.
 pub(crate) async fn locked(tx: &mut Tx, context: &Context, id: SnapshotUuid) -> Result<Snapshot> {
     let found = snapshots::get_locked(tx, id).await?;
-    found
-        .filter(|snapshot| context.sees(&snapshot.project))
-        .ok_or_else(|| Error::no_snapshot(id))
+    seen(found, context, id)
 }
 
-/// The snapshot, if it exists for whoever asks.
+/// The snapshot, if it exists for whoever asks and they may look at it.
 pub(crate) async fn visible(
     connection: &mut Connection,
     context: &Context,
     id: SnapshotUuid,
 ) -> Result<Snapshot> {
     let found = snapshots::get(connection, id).await?;
-    found
-        .filter(|snapshot| context.sees(&snapshot.project))
-        .ok_or_else(|| Error::no_snapshot(id))
+    seen(found, context, id)
+}
+
+fn seen(found: Option<Snapshot>, context: &Context, id: SnapshotUuid) -> Result<Snapshot> {
+    let found = found.filter(|snapshot| context.sees(&snapshot.project));
+    let snapshot = found.ok_or_else(|| Error::no_snapshot(id))?;
+    context.allow_for(Rule::VolumeGetSnapshot, &snapshot)?;
+    Ok(snapshot)
 }

@@ -1,6 +1,7 @@
 //! Names, descriptions and flags of volumes.
 
 use firebrick_db::{properties, volumes};
+use firebrick_policy::Rule;
 use firebrick_state::VolumeOperation;
 use firebrick_vocabulary::VolumeId;
 
@@ -20,6 +21,7 @@ impl Control {
     ) -> Result<VolumeDetail> {
         let mut tx = self.inner.db.begin().await?;
         let mut volume = locked(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeUpdate, &volume)?;
         volume.name = change.name.unwrap_or(volume.name);
         volume.description = change.description.unwrap_or(volume.description);
         if let Some(metadata) = change.metadata {
@@ -43,7 +45,8 @@ impl Control {
         bootable: bool,
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        visible(&mut tx, context, id).await?;
+        let volume = visible(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeUpdate, &volume)?;
         if !volumes::set_bootable(&mut tx, id, bootable).await?.won() {
             return Err(Error::no_volume(id));
         }
@@ -59,6 +62,7 @@ impl Control {
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
         let mut volume = locked(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeUpdateReadonlyFlag, &volume)?;
         let status = volume.status;
         volume.readonly = Some(readonly);
         let sources = VolumeOperation::SetReadonly.sources();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use firebrick_backend::{ImageInfo, NewImage, Origin, PromoteMode, PromoteOutcome};
 use firebrick_db::{Activity, Connection, Tx, Volume, VolumeType, now, snapshots, types, volumes};
+use firebrick_policy::Rule;
 use firebrick_scheduler::{Request, choose, matches};
 use firebrick_state::{
     ActivityKind, AttachStatus, ReplicationStatus, SnapshotOperation, VolumeOperation, VolumeStatus,
@@ -38,6 +39,7 @@ impl Control {
         context: &Context,
         request: CreateVolume,
     ) -> Result<VolumeDetail> {
+        context.allow(Rule::VolumeCreate)?;
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         tx.lock_project(&context.project).await?;
@@ -62,14 +64,9 @@ impl Control {
         });
         let volume = self.new_row(context, request, source.as_ref(), &kind, size);
         volumes::insert(&mut tx, &volume).await?;
+        let story = ActivityKind::CreateVolume;
         inner
-            .begin(
-                &mut tx,
-                context,
-                ActivityKind::CreateVolume,
-                volume.id.0,
-                hints,
-            )
+            .begin(&mut tx, context, story, volume.id.0, hints)
             .await?;
         let mut details = detailed(&mut tx, vec![volume]).await?;
         tx.commit().await?;
@@ -157,12 +154,16 @@ impl Control {
             Some(kind) => types::get_shared(tx, kind.id).await?,
             None => None,
         };
-        let visible = found.filter(|kind| kind.is_public || context.is_admin);
-        visible.ok_or_else(|| {
+        let visible = found.filter(|kind| kind.is_public || context.is_admin());
+        let kind = visible.ok_or_else(|| {
             let text = request.volume_type.as_deref().unwrap_or("(default)");
             let message = format!("Volume type with name {text} could not be found.");
             Error::new(ErrorKind::NotFound, message)
-        })
+        })?;
+        if wants(&kind, "multiattach") {
+            context.allow(Rule::VolumeMultiattach)?;
+        }
+        Ok(kind)
     }
 
     fn check_zone(&self, zone: Option<&str>) -> Result<()> {

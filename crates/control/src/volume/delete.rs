@@ -2,6 +2,7 @@
 
 use firebrick_backend::FaultKind;
 use firebrick_db::{Activity, Snapshot, Tx, attachments, snapshots, volumes};
+use firebrick_policy::Rule;
 use firebrick_state::{
     ActivityKind, SnapshotOperation, SnapshotStatus, VolumeOperation, VolumeStatus,
 };
@@ -16,19 +17,41 @@ use crate::request::{Context, DeleteVolume};
 use crate::story::{Step, Stop, noted};
 
 impl Control {
-    /// `DELETE /volumes/{id}` and `os-force_delete`.
+    /// `DELETE /volumes/{id}`.
     pub async fn delete_volume(
         &self,
         context: &Context,
         id: VolumeId,
         how: DeleteVolume,
     ) -> Result<()> {
-        if how.force {
-            context.require_admin()?;
-        }
+        let forced = how.force.then_some(Rule::VolumeForceDelete);
+        self.remove_volume(context, id, how, forced).await
+    }
+
+    /// `os-force_delete`.
+    pub async fn force_delete_volume(&self, context: &Context, id: VolumeId) -> Result<()> {
+        let how = DeleteVolume {
+            cascade: false,
+            force: true,
+        };
+        let forced = Some(Rule::VolumeAdminActionsForceDelete);
+        self.remove_volume(context, id, how, forced).await
+    }
+
+    /// `forced` is what must be allowed beside the removal.
+    async fn remove_volume(
+        &self,
+        context: &Context,
+        id: VolumeId,
+        how: DeleteVolume,
+        forced: Option<Rule>,
+    ) -> Result<()> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let mut volume = locked(&mut tx, context, id).await?;
+        for rule in forced.into_iter().chain([Rule::VolumeDelete]) {
+            context.allow_for(rule, &volume)?;
+        }
         if let Some(host) = &volume.host {
             inner.refuse_frozen(host).await?;
         }

@@ -1,6 +1,7 @@
 //! A volume grows.
 
 use firebrick_db::{Activity, volumes};
+use firebrick_policy::Rule;
 use firebrick_state::{ActivityKind, VolumeOperation, VolumeStatus};
 use firebrick_vocabulary::{Gibibytes, VolumeId};
 use serde_json::json;
@@ -28,6 +29,12 @@ impl Control {
         let project = visible(&mut tx, context, id).await?.project;
         tx.lock_project(&project).await?;
         let mut volume = locked(&mut tx, context, id).await?;
+        let rule = if in_use && volume.status == VolumeStatus::InUse {
+            Rule::VolumeExtendAttachedVolume
+        } else {
+            Rule::VolumeExtend
+        };
+        context.allow_for(rule, &volume)?;
         let operation = if in_use {
             VolumeOperation::ExtendInUse
         } else {

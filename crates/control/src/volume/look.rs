@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use firebrick_db::{
     Column, Connection, Filter, Listing, Test, Tx, Volume, attachments, types, volumes,
 };
+use firebrick_policy::Rule;
 use firebrick_vocabulary::{TypeId, VolumeId};
 
 use crate::control::Control;
@@ -23,6 +24,7 @@ impl Control {
 
     /// `GET /volumes` and `/volumes/detail`.
     pub async fn volumes(&self, context: &Context, query: Query) -> Result<Vec<VolumeDetail>> {
+        context.allow(Rule::VolumeGetAll)?;
         let connection = &mut *self.inner.db.read().await?;
         let listing = with_type_ids(connection, context.narrowed(query)).await?;
         let found = volumes::list(connection, &listing).await?;
@@ -33,6 +35,7 @@ impl Control {
 
     /// How many volumes a list has on all its pages.
     pub async fn count_volumes(&self, context: &Context, query: Query) -> Result<u64> {
+        context.allow(Rule::VolumeGetAll)?;
         let connection = &mut *self.inner.db.read().await?;
         let listing = with_type_ids(connection, context.narrowed(query)).await?;
         Ok(volumes::total(connection, &listing).await?.0)
@@ -40,6 +43,7 @@ impl Control {
 
     /// `GET /volumes/summary`.
     pub async fn volume_summary(&self, context: &Context, query: Query) -> Result<VolumeSummary> {
+        context.allow(Rule::VolumeGetAll)?;
         let connection = &mut *self.inner.db.read().await?;
         let listing = with_type_ids(connection, context.narrowed(query)).await?;
         let (count, gigabytes) = volumes::total(connection, &listing).await?;
@@ -60,24 +64,26 @@ pub(crate) fn no_marker(marker: &str) -> Error {
     )
 }
 
-/// The volume, if it exists for whoever asks.
+/// The volume, if it exists for whoever asks. One that they may not look at does not.
 pub(crate) async fn visible(
     connection: &mut Connection,
     context: &Context,
     id: VolumeId,
 ) -> Result<Volume> {
     let found = volumes::get(connection, id).await?;
-    found
-        .filter(|volume| context.sees(&volume.project))
-        .ok_or_else(|| Error::no_volume(id))
+    seen(found, context, id)
 }
 
 /// The same for a request that goes on to change the volume, or to decide by what it is: nobody else
 /// does until its transaction ends.
 pub(crate) async fn locked(tx: &mut Tx, context: &Context, id: VolumeId) -> Result<Volume> {
     let found = volumes::get_locked(tx, id).await?;
+    seen(found, context, id)
+}
+
+fn seen(found: Option<Volume>, context: &Context, id: VolumeId) -> Result<Volume> {
     found
-        .filter(|volume| context.sees(&volume.project))
+        .filter(|volume| context.sees(&volume.project) && context.may_for(Rule::VolumeGet, volume))
         .ok_or_else(|| Error::no_volume(id))
 }
 

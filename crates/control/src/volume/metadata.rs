@@ -1,6 +1,7 @@
 //! Metadata of volumes.
 
 use firebrick_db::properties;
+use firebrick_policy::Rule;
 use firebrick_vocabulary::VolumeId;
 
 use super::look::{locked, visible};
@@ -12,7 +13,9 @@ impl Control {
     /// `GET /volumes/{id}/metadata`.
     pub async fn volume_metadata(&self, context: &Context, id: VolumeId) -> Result<Metadata> {
         let connection = &mut *self.inner.db.read().await?;
-        Ok(visible(connection, context, id).await?.metadata)
+        let volume = visible(connection, context, id).await?;
+        context.allow_for(Rule::VolumeGetVolumeMetadata, &volume)?;
+        Ok(volume.metadata)
     }
 
     /// `POST` and `PUT /volumes/{id}/metadata`; returns all of it.
@@ -24,7 +27,12 @@ impl Control {
         how: MetadataWrite,
     ) -> Result<Metadata> {
         let mut tx = self.inner.db.begin().await?;
-        locked(&mut tx, context, id).await?;
+        let volume = locked(&mut tx, context, id).await?;
+        let rule = match how {
+            MetadataWrite::Merge => Rule::VolumeCreateVolumeMetadata,
+            MetadataWrite::One | MetadataWrite::Replace => Rule::VolumeUpdateVolumeMetadata,
+        };
+        context.allow_for(rule, &volume)?;
         if how == MetadataWrite::Replace {
             properties::clear(&mut tx, id.0).await?;
         }
@@ -42,7 +50,8 @@ impl Control {
         key: &str,
     ) -> Result<()> {
         let mut tx = self.inner.db.begin().await?;
-        locked(&mut tx, context, id).await?;
+        let volume = locked(&mut tx, context, id).await?;
+        context.allow_for(Rule::VolumeDeleteVolumeMetadata, &volume)?;
         if !properties::remove(&mut tx, id.0, key).await? {
             let text = format!("Volume {id} has no metadata with key {key}.");
             return Err(Error::new(ErrorKind::NotFound, text));

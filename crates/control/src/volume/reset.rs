@@ -1,6 +1,7 @@
 //! An operator says what the status of a volume is.
 
 use firebrick_db::{attachments, volumes};
+use firebrick_policy::Rule;
 use firebrick_state::{AttachStatus, VolumeStatus};
 use firebrick_vocabulary::VolumeId;
 
@@ -27,10 +28,10 @@ impl Control {
         id: VolumeId,
         reset: ResetStatus,
     ) -> Result<()> {
-        context.require_admin()?;
         let mut tx = self.inner.db.begin().await?;
         let mut volume = locked(&mut tx, context, id).await?;
         let from = [volume.status];
+        context.allow_for(Rule::VolumeAdminActionsResetStatus, &volume)?;
         if let Some(text) = &reset.status {
             let status: VolumeStatus = text
                 .to_lowercase()

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_backend::SharedBackend;
-use firebrick_control::{BackendOptions, Context, Control, ControlOptions, Running};
+use firebrick_control::{Access, BackendOptions, Context, Control, ControlOptions, Running};
 use firebrick_db::Db;
+use firebrick_policy::{Credentials, Policy};
 use firebrick_vocabulary::{ProjectId, UserId};
 use parking_lot::Mutex;
 
@@ -182,18 +183,33 @@ pub(crate) fn member() -> Context {
 
 /// A member of another project.
 pub(crate) fn member_of(project: &str) -> Context {
-    Context {
-        project: ProjectId(project.to_owned()),
-        user: UserId("somebody".to_owned()),
-        is_admin: false,
-        request_id: "req-1".to_owned(),
-    }
+    with_roles(project, &["member", "reader"])
 }
 
 /// An administrator.
 pub(crate) fn admin() -> Context {
+    let roles = ["admin", "manager", "member", "reader"];
+    with_roles(member().project.as_str(), &roles)
+}
+
+/// Somebody with these roles in a project.
+pub(crate) fn with_roles(project: &str, roles: &[&str]) -> Context {
+    with_policy(&Arc::default(), project, roles)
+}
+
+/// The same under another policy.
+pub(crate) fn with_policy(policy: &Arc<Policy>, project: &str, roles: &[&str]) -> Context {
+    let who = Credentials {
+        user_id: Some("somebody".to_owned()),
+        project_id: Some(project.to_owned()),
+        roles: roles.iter().map(|&role| role.to_owned()).collect(),
+        is_admin_project: true,
+        ..Credentials::default()
+    };
     Context {
-        is_admin: true,
-        ..member()
+        project: ProjectId(project.to_owned()),
+        user: UserId("somebody".to_owned()),
+        request_id: "req-1".to_owned(),
+        access: Access::new(Arc::clone(policy), who),
     }
 }

@@ -24,6 +24,9 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     for unknown in unknown {
         tracing::warn!("{unknown}");
     }
+    for remark in &conf.remarks {
+        tracing::warn!("{remark}");
+    }
     if args.check {
         Printer::new().good(&format!("{} is fine", args.conf.display()));
         return Ok(());

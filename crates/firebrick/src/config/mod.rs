@@ -2,6 +2,7 @@
 
 mod backend;
 mod limits;
+mod policy;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub(crate) struct ServeConf {
     pub(crate) api: ApiOptions,
     /// The part of what works behind it.
     pub(crate) control: ControlOptions,
+    /// What should be said about the policy.
+    pub(crate) remarks: Vec<String>,
 }
 
 impl ServeConf {
@@ -53,7 +56,9 @@ impl ServeConf {
     pub(crate) fn from_file(file: &ConfigFile) -> Result<Self, ConfigError> {
         let defaults = file.require("DEFAULT")?;
         let base = file.path().parent().unwrap_or(Path::new(""));
-        let api = api_options(defaults)?;
+        let mut api = api_options(defaults)?;
+        let (policy, remarks) = policy::policy(file, base)?;
+        api.policy = policy;
         let listen = listen(defaults, &api)?;
         let database = database(file, defaults, base)?;
         let mut control = ControlOptions::new(node(defaults)?, backend::all(file, defaults, base)?);
@@ -70,6 +75,7 @@ impl ServeConf {
             database,
             api,
             control,
+            remarks,
         })
     }
 }
@@ -88,11 +94,12 @@ fn api_options(defaults: &Section) -> Result<ApiOptions, ConfigError> {
             return Err(defaults.refuse("auth_strategy", why));
         }
     };
-    let max_limit = ApiOptions::default().max_limit;
+    let usual = ApiOptions::default();
     Ok(ApiOptions {
         auth,
         public_endpoint: name(defaults, "public_endpoint")?,
-        max_limit: defaults.value_or("osapi_max_limit", "a number", max_limit)?,
+        max_limit: defaults.value_or("osapi_max_limit", "a number", usual.max_limit)?,
+        ..usual
     })
 }
 
