@@ -45,11 +45,15 @@ pub(crate) struct Limits {
     pub(crate) spare: u64,
 }
 
-/// Segments to come. The lock is held while one is made or begun, so that the header of each is
-/// durable before the next one is begun.
+/// Segments to come. Those of the log are begun under the writer's lock and packed ones under the
+/// packer's, so that the header of each is durable before the next one of its kind is begun.
 pub(crate) struct Supply {
     files: Arc<Files>,
     limits: Limits,
+    /// Held while a file is made, which takes its time: whoever takes the one that was made ahead
+    /// does without it.
+    making: Mutex<()>,
+    /// Never held while the disk works.
     state: Mutex<State>,
     /// The segment made ahead is in use.
     taken: Condvar,
@@ -111,6 +115,7 @@ impl Supply {
         Self {
             files,
             limits,
+            making: Mutex::new(()),
             state: Mutex::new(state),
             taken: Condvar::new(),
             used: AtomicU64::new(used),
@@ -126,16 +131,23 @@ impl Supply {
     /// Makes a segment ahead where there is none.
     pub(crate) fn prepare(&self, timeout: Duration) -> Result<bool, Error> {
         self.recycle()?;
-        let mut state = self.state.lock();
-        if state.ahead.is_some() {
-            self.taken.wait_for(&mut state, timeout);
+        {
+            let mut state = self.state.lock();
+            if state.ahead.is_some() {
+                self.taken.wait_for(&mut state, timeout);
+            }
+            if state.ahead.is_some() {
+                return Ok(false);
+            }
         }
-        if state.ahead.is_some() {
+        let making = self.making.lock();
+        if self.state.lock().ahead.is_some() {
             return Ok(false);
         }
         let len = self.limits.segment;
         self.grant(len, Right::Guest)?;
-        state.ahead = Some(self.blank(&mut state, len)?);
+        let blank = self.blank(&making, len)?;
+        self.state.lock().ahead = Some(blank);
         Ok(true)
     }
 
@@ -146,22 +158,12 @@ impl Supply {
         len: u64,
         right: Right,
     ) -> Result<Begun, Error> {
-        let mut state = self.lock_recycled();
-        let ahead = match header.kind {
-            SegmentKind::Log => state.ahead.take(),
-            SegmentKind::Packed => None,
-        };
-        let guests = self.fits(len, Right::Guest)?;
-        let (blank, guests) = if let Some(mut ahead) = ahead {
-            // Nothing else will do: segments of the log are begun in the order of their numbers.
-            if let Err(error) = self.extend(&mut ahead, len, right) {
-                state.ahead = Some(ahead);
-                return Err(error);
-            }
-            (ahead, true)
-        } else {
-            self.grant(len, right)?;
-            (self.blank(&mut state, len)?, guests)
+        let (blank, guests) = match header.kind {
+            SegmentKind::Log => match self.take_ahead(len) {
+                Some(ahead) => (ahead, true),
+                None => self.next_log(len, right)?,
+            },
+            SegmentKind::Packed => self.make(&self.making.lock(), len, right)?,
         };
         header.number = blank.number;
         if let Err(error) = segment::write_header(&*blank.file, &header) {
@@ -172,7 +174,6 @@ impl Supply {
         if header.kind == SegmentKind::Log {
             self.taken.notify_one();
         }
-        drop(state);
         let segment = Segment::new(&self.files, &header.info(blank.len, None));
         segment.keep(Arc::clone(&blank.file));
         Ok(Begun {
@@ -181,6 +182,39 @@ impl Supply {
             guests,
             written: blank.written,
         })
+    }
+
+    /// The segment made ahead, where it has so much room.
+    fn take_ahead(&self, len: u64) -> Option<Blank> {
+        self.state.lock().ahead.take_if(|ahead| ahead.len >= len)
+    }
+
+    /// A segment for the log where none that would do was made ahead.
+    fn next_log(&self, len: u64, right: Right) -> Result<(Blank, bool), Error> {
+        let making = self.making.lock();
+        // Nothing else will do: segments of the log are begun in the order of their numbers. It may
+        // have been made just now.
+        let Some(mut ahead) = self.state.lock().ahead.take() else {
+            return self.make(&making, len, right);
+        };
+        if let Err(error) = self.extend(&mut ahead, len, right) {
+            self.state.lock().ahead = Some(ahead);
+            return Err(error);
+        }
+        Ok((ahead, true))
+    }
+
+    /// Makes a segment, and says whether guests may fill it.
+    fn make(
+        &self,
+        making: &MutexGuard<'_, ()>,
+        len: u64,
+        right: Right,
+    ) -> Result<(Blank, bool), Error> {
+        self.recycle_for_use();
+        let guests = self.fits(len, Right::Guest)?;
+        self.grant(len, right)?;
+        Ok((self.blank(making, len)?, guests))
     }
 
     /// Takes back a segment that nobody can find any more.
@@ -234,18 +268,16 @@ impl Supply {
         }
     }
 
-    /// The state, in which readers that have let go meanwhile are taken note of where that helps.
-    fn lock_recycled(&self) -> MutexGuard<'_, State> {
-        let state = self.state.lock();
-        if !state.spares.is_empty() || state.retired.is_empty() {
-            return state;
-        }
-        drop(state);
-        if let Err(error) = self.recycle() {
+    /// Takes note of readers that have let go meanwhile, where that helps.
+    fn recycle_for_use(&self) {
+        let helps = {
+            let state = self.state.lock();
+            state.spares.is_empty() && !state.retired.is_empty()
+        };
+        if helps && let Err(error) = self.recycle() {
             // No reason to refuse what needs a segment: it gets a new one.
             tracing::warn!(%error, "a freed segment could not be made a spare");
         }
-        self.state.lock()
     }
 
     /// How much room there is; `current` is what is left in the segment that guests fill now.
@@ -319,18 +351,22 @@ impl Supply {
 
     /// A file of at least `len` bytes under the next number: a spare, or a new one. Its name is
     /// durable when this returns, so that its header may follow.
-    fn blank(&self, state: &mut State, len: u64) -> Result<Blank, Error> {
-        let number = state.next;
-        let none_left = Error::new(
-            ErrorKind::Invalid("there are no segment numbers left"),
-            DOING,
-        );
-        state.next = number.checked_add(1).ok_or(none_left)?;
-        let fits = |spare: &Spare| spare.len >= len;
-        let blank = if let Some(index) = state.spares.iter().position(fits) {
-            let spare = state.spares[index];
-            let file = self.revive(spare, number)?;
-            state.spares.swap_remove(index);
+    fn blank(&self, making: &MutexGuard<'_, ()>, len: u64) -> Result<Blank, Error> {
+        let (number, spare) = {
+            let mut state = self.state.lock();
+            let number = state.next;
+            let none_left = Error::new(
+                ErrorKind::Invalid("there are no segment numbers left"),
+                DOING,
+            );
+            state.next = number.checked_add(1).ok_or(none_left)?;
+            let fits = |spare: &Spare| spare.len >= len;
+            let index = state.spares.iter().position(fits);
+            (number, index.map(|index| state.spares.swap_remove(index)))
+        };
+        let blank = if let Some(spare) = spare {
+            let revived = self.revive(spare, number);
+            let file = revived.inspect_err(|_| self.state.lock().spares.push(spare))?;
             self.spare.fetch_sub(spare.len, Ordering::Relaxed);
             let len = spare.len;
             Blank {
@@ -340,7 +376,7 @@ impl Supply {
                 written: len,
             }
         } else {
-            self.shed(state, len)?;
+            self.shed(making, len)?;
             let file = segment::make_file(&self.files.disk, number, len)?;
             Blank {
                 number,
@@ -369,13 +405,13 @@ impl Supply {
     }
 
     /// Removes spares that are too short for what is needed where both do not fit.
-    fn shed(&self, state: &mut State, len: u64) -> Result<(), Error> {
+    fn shed(&self, _making: &MutexGuard<'_, ()>, len: u64) -> Result<(), Error> {
         let Some(capacity) = self.limits.capacity else {
             return Ok(());
         };
         let taken = || self.used.load(Ordering::Relaxed) + self.spare.load(Ordering::Relaxed) + len;
         while taken() > capacity {
-            let Some(spare) = state.spares.pop() else {
+            let Some(spare) = self.state.lock().spares.pop() else {
                 break;
             };
             let path = Segment::spare_path(spare.number);
