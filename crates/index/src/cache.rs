@@ -5,6 +5,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 
 use crate::leaf::Leaf;
+use crate::places::Row;
 use crate::points::Moved;
 use crate::stored::Versions;
 use crate::view::BranchId;
@@ -21,8 +22,8 @@ pub(crate) enum Key {
     Versions(BranchId, u64),
     /// One version of a leaf.
     Leaf(BranchId, u64, u64),
-    /// What was moved from a segment.
-    Places(u32),
+    /// What was moved from a part of a segment.
+    Places(Row),
 }
 
 #[derive(Clone)]
@@ -73,8 +74,8 @@ impl Cache {
         }
     }
 
-    pub(crate) fn places(&self, segment: u32) -> Option<Arc<[Moved]>> {
-        match self.0.get(&Key::Places(segment)) {
+    pub(crate) fn places(&self, row: Row) -> Option<Arc<[Moved]>> {
+        match self.0.get(&Key::Places(row)) {
             Some(Value::Places(moved)) => Some(moved),
             Some(Value::Versions(_) | Value::Leaf(_)) | None => None,
         }
@@ -90,8 +91,8 @@ impl Cache {
             .insert(Key::Leaf(branch, leaf, tag), Value::Leaf(found));
     }
 
-    pub(crate) fn put_places(&self, segment: u32, moved: Arc<[Moved]>) {
-        self.0.insert(Key::Places(segment), Value::Places(moved));
+    pub(crate) fn put_places(&self, row: Row, moved: Arc<[Moved]>) {
+        self.0.insert(Key::Places(row), Value::Places(moved));
     }
 
     pub(crate) fn remove(&self, key: Key) {

@@ -235,7 +235,7 @@ impl Index {
             let stored = self.core.stored();
             let database = Arc::clone(&stored.database);
             drop(stored);
-            let emptied = database.write("committing to the index", |tables| {
+            let placed = database.write("committing to the index", |tables| {
                 merge::merge(tables, &frozen, points, touched, released)?;
                 jobs::work(tables, batch, points, touched, released)?;
                 let mut leaves = Leaves {
@@ -256,7 +256,7 @@ impl Index {
                 places::store(tables, &batch.moves, &batch.dead)
             })?;
             self.core.publish(|state, cache| {
-                places::publish(state, cache, &batch.moves, &batch.dead, &emptied);
+                places::publish(state, &placed);
                 // No frozen changes hide that these are old: a lookup must not find that a leaf is
                 // not here any more and, from before, that it is not there yet.
                 if folded.all {
@@ -265,7 +265,9 @@ impl Index {
                 for key in &folded.keys {
                     cache.remove(*key);
                 }
-            })
+            })?;
+            places::forget(&self.core.cache, &placed);
+            Ok(())
         });
         match done {
             Ok((touched, mut released)) => {
@@ -294,10 +296,11 @@ impl Index {
         let _only = self.writer.lock();
         self.write(DOING, |_, _| {
             let database = Arc::clone(&self.core.stored().database);
-            let emptied = database.write(DOING, |tables| places::store(tables, moves, dead))?;
-            self.core.publish(|state, cache| {
-                places::publish(state, cache, moves, dead, &emptied);
-            })
+            let placed = database.write(DOING, |tables| places::store(tables, moves, dead))?;
+            self.core
+                .publish(|state, _| places::publish(state, &placed))?;
+            places::forget(&self.core.cache, &placed);
+            Ok(())
         })?;
         Ok(())
     }

@@ -33,8 +33,8 @@ const SECTOR: usize = 512;
 /// How much of the first page the database may use, in bytes.
 const HEADER: usize = 480;
 const MAGIC: &[u8; 8] = b"fbindex\n";
-/// The version of everything in the file.
-const VERSION: u8 = 1;
+/// The version of everything in the file; with the first one, places were stored by segment.
+const VERSION: u8 = 2;
 const VERSION_AT: usize = SECTOR - 5;
 const COUNT_AT: usize = HEADER + MAGIC.len();
 /// Where in the file the copies of the header are.

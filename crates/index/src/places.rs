@@ -1,6 +1,6 @@
 //! Where moved blocks are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use firebrick_log::Location;
@@ -14,73 +14,135 @@ use crate::points::Moved;
 use crate::state::{Core, State};
 use crate::stored::{Tables, decode_places, unreadable};
 
-/// Writes moves down, and forgets the names that nobody uses any more. Says from which segments
-/// nothing is left.
+/// How many units of a segment share a row: a step of the cleaner moves a few blocks of nearly every
+/// segment there is, and writes the rows anew.
+const ROW_UNITS: u32 = 1024;
+
+/// The key of a row, in the order of the names: segment, and which part of it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Row(pub(crate) u64);
+
+impl Row {
+    pub(crate) const fn of(name: Location) -> Self {
+        Self((name.segment as u64) << 32 | (name.unit / ROW_UNITS) as u64)
+    }
+
+    /// The keys of all rows of a segment.
+    pub(crate) const fn all(segment: u32) -> std::ops::RangeInclusive<u64> {
+        let first = (segment as u64) << 32;
+        first..=first | u32::MAX as u64
+    }
+
+    pub(crate) const fn segment(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// What [`store`] did.
+pub(crate) struct Placed {
+    /// The rows that it wrote.
+    rows: Vec<Row>,
+    /// Segments from which something was moved, and from which nothing is left.
+    moved: BTreeSet<u32>,
+    emptied: BTreeSet<u32>,
+}
+
+/// Writes moves down, and forgets the names that nobody uses any more.
 pub(crate) fn store(
     tables: &mut Tables<'_>,
     moves: &[Moved],
     dead: &[Location],
-) -> Result<Vec<u32>, Error> {
-    let mut by_segment: BTreeMap<u32, BTreeMap<u32, Option<Location>>> = BTreeMap::new();
+) -> Result<Placed, Error> {
+    let mut by_row: BTreeMap<Row, BTreeMap<u32, Option<Location>>> = BTreeMap::new();
     let dead = dead.iter().map(|name| (*name, None));
     for (name, place) in dead.chain(moves.iter().map(|moved| (moved.name, Some(moved.place)))) {
-        let segment = by_segment.entry(name.segment).or_default();
-        segment.insert(name.unit, place);
+        let row = by_row.entry(Row::of(name)).or_default();
+        row.insert(name.unit, place);
     }
-    let mut emptied = Vec::new();
-    for (segment, moves) in by_segment {
-        let known = tables.places.get(segment).map_err(unreadable)?;
+    let mut placed = Placed {
+        rows: by_row.keys().copied().collect(),
+        moved: moves.iter().map(|moved| moved.name.segment).collect(),
+        emptied: BTreeSet::new(),
+    };
+    let mut shrunk = BTreeSet::new();
+    for (row, moves) in by_row {
+        let known = tables.places.get(row.0).map_err(unreadable)?;
         let known = known
-            .map(|bytes| decode_places(segment, bytes.value()))
+            .map(|bytes| decode_places(row, bytes.value()))
             .transpose()?;
-        let known = known.unwrap_or_default();
-        let known = known
-            .into_iter()
-            .map(|moved| (moved.name.unit, moved.place));
-        let mut all: BTreeMap<u32, Location> = known.collect();
-        for (unit, place) in moves {
-            match place {
-                Some(place) => all.insert(unit, place),
-                None => all.remove(&unit),
-            };
+        let bytes = merged(&known.unwrap_or_default(), &moves);
+        if bytes.is_empty() {
+            tables.places.remove(row.0).map_err(unwritten)?;
+            shrunk.insert(row.segment());
+        } else {
+            tables.places.insert(row.0, &*bytes).map_err(unwritten)?;
         }
-        if all.is_empty() {
-            tables.places.remove(segment).map_err(unwritten)?;
-            emptied.push(segment);
-            continue;
-        }
-        let bytes: Vec<u8> = all
-            .into_iter()
-            .flat_map(|(unit, place)| [unit, place.segment, place.unit])
-            .flat_map(u32::to_be_bytes)
-            .collect();
-        tables.places.insert(segment, &*bytes).map_err(unwritten)?;
     }
-    Ok(emptied)
+    for segment in shrunk {
+        let left = tables.places.range(Row::all(segment));
+        if left.map_err(unreadable)?.next().is_none() {
+            placed.emptied.insert(segment);
+        }
+    }
+    Ok(placed)
+}
+
+/// Stores places of one segment, in the order of the names, of which there is none yet.
+pub(crate) fn split(tables: &mut Tables<'_>, moved: &[Moved]) -> Result<(), Error> {
+    for part in moved.chunk_by(|one, next| Row::of(one.name) == Row::of(next.name)) {
+        let Some(first) = part.first() else { continue };
+        let bytes = merged(part, &BTreeMap::new());
+        let row = Row::of(first.name);
+        tables.places.insert(row.0, &*bytes).map_err(unwritten)?;
+    }
+    Ok(())
+}
+
+/// What is known of a row with the changes to it, both in the order of the units, as it is stored.
+/// A step of the cleaner touches most segments a little, so this is done for nearly all blocks.
+fn merged(known: &[Moved], changes: &BTreeMap<u32, Option<Location>>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity((known.len() + changes.len()) * 12);
+    let mut add = |unit: u32, place: Location| {
+        for number in [unit, place.segment, place.unit] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+    };
+    let mut known = known.iter().peekable();
+    for (unit, place) in changes {
+        while let Some(moved) = known.next_if(|moved| moved.name.unit < *unit) {
+            add(moved.name.unit, moved.place);
+        }
+        known.next_if(|moved| moved.name.unit == *unit);
+        if let Some(place) = place {
+            add(*unit, *place);
+        }
+    }
+    for moved in known {
+        add(moved.name.unit, moved.place);
+    }
+    bytes
 }
 
 /// Lets everybody see what was stored.
-pub(crate) fn publish(
-    state: &mut State,
-    cache: &Cache,
-    moves: &[Moved],
-    dead: &[Location],
-    emptied: &[u32],
-) {
-    let moved = moves.iter().map(|moved| moved.name.segment);
-    for segment in moved.clone().chain(dead.iter().map(|name| name.segment)) {
-        cache.remove(Key::Places(segment));
-    }
-    state.moved.extend(moved);
-    for segment in emptied {
+pub(crate) fn publish(state: &mut State, placed: &Placed) {
+    state.moved.extend(&placed.moved);
+    for segment in &placed.emptied {
         state.moved.remove(segment);
     }
 }
 
-/// Where a block is, of whose segment that was moved.
+/// Where a block is, by what was moved of its part of the segment.
 fn find(moved: &[Moved], name: Location) -> Location {
     let at = moved.binary_search_by_key(&name.unit, |moved| moved.name.unit);
     at.map_or(name, |at| moved[at].place)
+}
+
+/// Forgets what was so before, once the new state can be seen. Nobody is kept from a lookup meanwhile:
+/// what is still found to be at its former place is there until this has returned.
+pub(crate) fn forget(cache: &Cache, placed: &Placed) {
+    for row in &placed.rows {
+        cache.remove(Key::Places(*row));
+    }
 }
 
 impl Core {
@@ -90,7 +152,7 @@ impl Core {
     }
 
     pub(crate) fn place(&self, name: Location) -> Result<Location, Error> {
-        let moved = self.moved_from(name.segment)?;
+        let moved = self.moved_near(Row::of(name))?;
         Ok(moved.map_or(name, |moved| find(&moved, name)))
     }
 
@@ -102,12 +164,15 @@ impl Core {
         if !self.have_moved(&places) {
             return Ok(places);
         }
-        let mut known = (0, None);
+        let mut known = None;
         for place in places.iter_mut().flatten() {
-            if known.0 != place.segment {
-                known = (place.segment, self.moved_from(place.segment)?);
-            }
-            if let Some(moved) = &known.1 {
+            let row = Row::of(*place);
+            let moved = match known.take() {
+                Some((last, moved)) if last == row => moved,
+                Some(_) | None => self.moved_near(row)?,
+            };
+            let (_, moved) = known.insert((row, moved));
+            if let Some(moved) = moved {
                 *place = find(moved, *place);
             }
         }
@@ -125,24 +190,24 @@ impl Core {
             })
     }
 
-    /// What was moved from a segment; `None` where nothing was.
-    fn moved_from(&self, segment: u32) -> Result<Option<Arc<[Moved]>>, Error> {
+    /// What was moved from a part of a segment; `None` where nothing of the segment was.
+    fn moved_near(&self, row: Row) -> Result<Option<Arc<[Moved]>>, Error> {
         let mut tries = 0;
         loop {
             let state = self.read();
-            if !state.moved.contains(&segment) {
+            if !state.moved.contains(&row.segment()) {
                 return Ok(None);
             }
-            if let Some(moved) = self.cache.places(segment) {
+            if let Some(moved) = self.cache.places(row) {
                 return Ok(Some(moved));
             }
             let stored = Arc::clone(&state.stored);
             drop(state);
-            match stored.places(segment) {
+            match stored.places_in(row) {
                 Ok(moved) => {
                     let moved: Arc<[Moved]> = moved.into();
                     self.remember(&stored, |cache| {
-                        cache.put_places(segment, Arc::clone(&moved));
+                        cache.put_places(row, Arc::clone(&moved));
                     });
                     return Ok(Some(moved));
                 }

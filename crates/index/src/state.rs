@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use firebrick_edge::Disk;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use redb::ReadableTable;
 
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind};
 use crate::index::IndexOptions;
 use crate::memtable::Memtable;
-use crate::stored::{Database, Stored, unreadable};
+use crate::stored::{Database, Stored};
 
 /// How often an operation is tried that a failing database disturbs.
 const TRIES: u32 = 3;
@@ -61,10 +60,7 @@ impl Core {
     ) -> Result<Self, Error> {
         let database = Database::open(&**disk, file, options.pages_bytes)?;
         let stored = Stored::of(&Arc::new(database), 1)?;
-        let mut moved = HashSet::new();
-        for item in stored.places.iter().map_err(unreadable)? {
-            moved.insert(item.map_err(unreadable)?.0.value());
-        }
+        let moved = stored.moved_segments()?;
         Ok(Self {
             disk: Arc::clone(disk),
             file,

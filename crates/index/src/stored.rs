@@ -1,6 +1,7 @@
 //! The database, and one committed state of it.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::entry::Entry;
 use crate::error::{Damage, Error, ErrorKind};
 use crate::leaf::Leaf;
 use crate::pages::{self, Gate, Header, Pages};
+use crate::places::{self, Row};
 use crate::points::Moved;
 use crate::slots::{Entries, HOLES, Wanted, limit_of};
 use crate::view::{BranchId, View};
@@ -24,7 +26,10 @@ pub(crate) type LeafKey = (u64, u64, u64);
 const LEAVES: TableDefinition<'_, LeafKey, &[u8]> = TableDefinition::new("leaves");
 const BY_TAG: TableDefinition<'_, LeafKey, ()> = TableDefinition::new("by_tag");
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
-const PLACES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("places");
+/// By [`Row`].
+const PLACES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("places in parts");
+/// What [`PLACES`] was once, by segment.
+const PLACES_WHOLE: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("places");
 const JOBS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("jobs");
 
 /// The folder of the index.
@@ -83,7 +88,7 @@ pub(crate) struct Tables<'t> {
     pub(crate) leaves: Table<'t, LeafKey, &'static [u8]>,
     pub(crate) by_tag: Table<'t, LeafKey, ()>,
     pub(crate) rows: Table<'t, &'static [u8], &'static [u8]>,
-    pub(crate) places: Table<'t, u32, &'static [u8]>,
+    pub(crate) places: Table<'t, u64, &'static [u8]>,
     pub(crate) jobs: Table<'t, u64, &'static [u8]>,
 }
 
@@ -92,7 +97,7 @@ pub(crate) struct Stored {
     pub(crate) leaves: ReadOnlyTable<LeafKey, &'static [u8]>,
     pub(crate) by_tag: ReadOnlyTable<LeafKey, ()>,
     pub(crate) rows: ReadOnlyTable<&'static [u8], &'static [u8]>,
-    pub(crate) places: ReadOnlyTable<u32, &'static [u8]>,
+    pub(crate) places: ReadOnlyTable<u64, &'static [u8]>,
     pub(crate) jobs: ReadOnlyTable<u64, &'static [u8]>,
     /// Behind the tables, which must go first.
     pub(crate) database: Arc<Database>,
@@ -143,16 +148,49 @@ impl Database {
         // After a sync that failed the cache holds what never got to the disk.
         let looked = file.forget_cached().and_then(|()| pages::look(&*file));
         match looked.map_err(|error| Error::io(DOING, error))? {
-            Header::Ours => Self::with(file, pages_bytes),
+            Header::Ours => {
+                let database = Self::with(file, pages_bytes)?;
+                database.split_places()?;
+                Ok(database)
+            }
             Header::Newer { found } => Err(Error::new(ErrorKind::NewerVersion { found }, DOING)),
             Header::Damaged => Err(Error::damaged(Damage::File, DOING)),
         }
+    }
+
+    /// Brings places that are stored by segment into parts.
+    fn split_places(&self) -> Result<(), Error> {
+        const DOING: &str = "splitting the places of the index";
+        let reading = self.inner.begin_read();
+        let reading = reading.map_err(|error| Error::redb(DOING, error))?;
+        let whole = match reading.open_table(PLACES_WHOLE) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
+            opened => opened.map_err(|error| Error::redb(DOING, error))?,
+        };
+        self.write_with(DOING, Some(PLACES_WHOLE), |tables| {
+            for item in whole.iter().map_err(unreadable)? {
+                let (segment, bytes) = item.map_err(unreadable)?;
+                let first = Row(*Row::all(segment.value()).start());
+                places::split(tables, &decode_places(first, bytes.value())?)?;
+            }
+            Ok(())
+        })
     }
 
     /// Changes the tables in one durable transaction, or not at all.
     pub(crate) fn write<T>(
         &self,
         doing: &'static str,
+        change: impl FnOnce(&mut Tables<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.write_with(doing, None, change)
+    }
+
+    /// As [`Self::write`], in which a former table goes.
+    fn write_with<T>(
+        &self,
+        doing: &'static str,
+        former: Option<TableDefinition<'static, u32, &'static [u8]>>,
         change: impl FnOnce(&mut Tables<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut transaction = self
@@ -172,6 +210,9 @@ impl Database {
         };
         let done = change(&mut tables)?;
         drop(tables);
+        if let Some(former) = former {
+            transaction.delete_table(former).map_err(table)?;
+        }
         transaction.commit().map_err(|e| Error::redb(doing, e))?;
         Ok(done)
     }
@@ -245,11 +286,34 @@ impl Stored {
 
     /// What was moved from a segment, by name.
     pub(crate) fn places(&self, segment: u32) -> Result<Vec<Moved>, Error> {
-        let found = self.places.get(segment).map_err(unreadable)?;
-        found.map_or_else(
-            || Ok(Vec::new()),
-            |bytes| decode_places(segment, bytes.value()),
-        )
+        let mut all = Vec::new();
+        for item in self.places.range(Row::all(segment)).map_err(unreadable)? {
+            let (row, bytes) = item.map_err(unreadable)?;
+            all.extend(decode_places(Row(row.value()), bytes.value())?);
+        }
+        Ok(all)
+    }
+
+    /// What was moved from a part of a segment.
+    pub(crate) fn places_in(&self, row: Row) -> Result<Vec<Moved>, Error> {
+        let found = self.places.get(row.0).map_err(unreadable)?;
+        found.map_or_else(|| Ok(Vec::new()), |bytes| decode_places(row, bytes.value()))
+    }
+
+    /// The segments from which something was moved.
+    pub(crate) fn moved_segments(&self) -> Result<HashSet<u32>, Error> {
+        let mut segments = HashSet::new();
+        let mut from = 0;
+        // One look for each of them, however many rows it has.
+        while let Some(item) = self.places.range(from..).map_err(unreadable)?.next() {
+            let segment = Row(item.map_err(unreadable)?.0.value()).segment();
+            segments.insert(segment);
+            let Some(next) = segment.checked_add(1) else {
+                break;
+            };
+            from = *Row::all(next).start();
+        }
+        Ok(segments)
     }
 }
 
@@ -323,9 +387,10 @@ fn decode(branch: BranchId, leaf: u64, bytes: &[u8]) -> Result<Leaf, Error> {
     Leaf::decode(bytes).ok_or_else(|| Error::damaged(damage, "reading the index"))
 }
 
-/// The places of a segment are stored as triples of 32-bit numbers: unit of the name, and segment
+/// The places of a part of a segment are stored as triples of 32-bit numbers: unit of the name, and segment
 /// and unit of the place; sorted.
-pub(crate) fn decode_places(segment: u32, bytes: &[u8]) -> Result<Vec<Moved>, Error> {
+pub(crate) fn decode_places(row: Row, bytes: &[u8]) -> Result<Vec<Moved>, Error> {
+    let segment = row.segment();
     let (triples, rest) = bytes.as_chunks::<12>();
     if !rest.is_empty() {
         let damage = Damage::Places { segment };
