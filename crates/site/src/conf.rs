@@ -92,6 +92,7 @@ impl SiteConf {
         let base = file.path().parent().unwrap_or(Path::new(""));
         let nbd_security = nbd::security(section, base)?;
         let nbd_listen = nbd::listen(section, &nbd_security)?;
+        let capacity = store::capacity(section)?;
         Ok(Self {
             name: site_name(section)?,
             dir: base.join(section.require("dir")?),
@@ -101,10 +102,16 @@ impl SiteConf {
             export_address: nbd::via(section, nbd_listen, &nbd_security)?,
             nbd_security,
             mirror_listen: section.value("mirror_listen", ADDRESS)?,
-            segment_size: size(section, "segment_size", 64 * MIB, MIB, GIB)?,
+            segment_size: size(
+                section,
+                "segment_size",
+                store::segment_size(capacity),
+                MIB,
+                GIB,
+            )?,
             checkpoint_every: size(section, "checkpoint_every", GIB, MIB, 1024 * GIB)?,
             retention: store::retention(section)?,
-            capacity: store::capacity(section)?,
+            capacity,
             index_cache: size(section, "index_cache", 160 * MIB, MIB, 1024 * GIB)?,
             pending_cache: size(section, "pending_cache", 96 * MIB, MIB, 1024 * GIB)?,
             scrub_interval: store::scrub_interval(section)?,

@@ -13,6 +13,18 @@ const CAPACITY_LEAST: u64 = 16 * MIB;
 const CAPACITY_MOST: u64 = 1024 * 1024 * GIB;
 const SCRUB_INTERVAL: Duration = Duration::from_secs(7 * 86_400);
 
+/// The size of a segment where the file does not say.
+const SEGMENT: u64 = 64 * MIB;
+/// A log has so many segments at least, as it keeps a few of them to itself.
+const SEGMENTS_LEAST: u64 = 128;
+
+/// The size of a segment that suits a log of that capacity.
+pub(super) fn segment_size(capacity: Option<Bytes>) -> u64 {
+    let most = capacity.map_or(SEGMENT, |capacity| capacity.get() / SEGMENTS_LEAST);
+    let rounded = most.checked_ilog2().map_or(0, |bits| 1 << bits);
+    rounded.clamp(MIB, SEGMENT)
+}
+
 /// `retention`: 0, a time or a size.
 pub(super) fn retention(section: &Section) -> Result<Retention, ConfigError> {
     match section.text("retention")? {

@@ -13,6 +13,16 @@ fn conf(text: &str) -> Result<SiteConf, String> {
 }
 
 #[test]
+fn a_small_capacity_has_small_segments() {
+    let default = |capacity: u64| store::segment_size(Some(Bytes(capacity)));
+    assert_eq!(store::segment_size(None), 64 * MIB);
+    assert_eq!(default(16 * MIB), MIB);
+    assert_eq!(default(GIB), 8 * MIB);
+    assert_eq!(default(5 * GIB), 32 * MIB);
+    assert_eq!(default(1024 * GIB), 64 * MIB);
+}
+
+#[test]
 fn a_whole_file_is_understood() {
     let conf = conf(GOOD).unwrap();
     assert_eq!(conf.name, "site-a");
