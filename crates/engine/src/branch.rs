@@ -106,6 +106,8 @@ pub(crate) struct Branches {
     children: BTreeSet<(BranchId, BranchId)>,
     /// What is folded, and what may have to be.
     folds: Folding,
+    /// How often there may have been a new point, or a new branch.
+    points_made: u64,
 }
 
 /// Parts of the index that may have become superfluous since the last checkpoint.
@@ -282,6 +284,7 @@ impl Branches {
     }
 
     fn insert(&mut self, id: BranchId, branch: Branch) {
+        self.points_made += 1;
         let view = self.view_of_new(id, branch.parent.as_ref());
         self.note_takes(id, &branch.takes);
         self.by_image.insert((branch.image, branch.since), id);
@@ -368,10 +371,17 @@ impl Branches {
 
     /// `at` becomes a point of the branch, or is held once more.
     pub(crate) fn hold(&mut self, id: BranchId, at: Sequence) {
+        self.points_made += 1;
         if let Some(line) = self.lines.get_mut(&id) {
             let holders = line.points.get(&at).copied().unwrap_or_default();
             line.points.insert(at, holders + 1);
         }
+    }
+
+    /// Changes whenever there may be a new point: who has asked which of them shows something knows
+    /// by this whether to ask again.
+    pub(crate) const fn points_made(&self) -> u64 {
+        self.points_made
     }
 
     /// One holder of the point less; without any, it is none any more.
@@ -396,6 +406,7 @@ impl Branches {
 
     /// The checkpoints that are kept from now on.
     pub(crate) fn keep(&mut self, kept: Vec<Sequence>) {
+        self.points_made += 1;
         let before = std::mem::replace(&mut self.kept, Arc::new(kept));
         let gone: Vec<Sequence> = before
             .iter()

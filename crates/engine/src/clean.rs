@@ -9,13 +9,14 @@
 mod base;
 mod choose;
 mod live;
+mod pace;
+mod rescue;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use firebrick_index::{Moved as Move, Released};
-use firebrick_log::{
-    Change, Location, Moved, MovedDiscard, SegmentInfo, SegmentKind, WalkedBlock, WalkedRecord,
-};
+use firebrick_index::Released;
+use firebrick_log::{Change, Location, MovedDiscard, SegmentKind};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Sequence};
 use parking_lot::Mutex;
 use tracing::{debug, warn};
@@ -26,20 +27,14 @@ use crate::commit::Core;
 use crate::error::Error;
 use crate::images::SIZE_MAX;
 use crate::store::Store;
-use live::LiveBlock;
+use pace::Pace;
+use rescue::Step;
 
-const BLOCK: usize = BLOCK_SIZE as usize;
-/// How much one step moves at most, about, in bytes: guests wait behind no more than that.
-const STEP_BYTES: usize = 4 << 20;
-/// How many frames a packed segment gets at least, and how many blocks a frame gets at most.
-const FRAMES_MIN: u64 = 16;
-const FRAME_BLOCKS: u64 = 256;
-/// How many steps are taken for a guest that waits for room.
-const ROOM_STEPS: usize = 256;
-/// How many dead segments one step frees at most.
+/// How much one step moves at most, about, in bytes: what is moved has its place in the index only
+/// when the step ends, which costs about the same however much it is, and until then takes room twice.
+const STEP_BYTES: u64 = 32 << 20;
+/// How many segments one step frees at most.
 const STEP_SEGMENTS: usize = 16;
-/// How many discards go into one frame at most.
-const FRAME_DISCARDS: usize = 1024;
 
 /// What one step of cleaning did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -50,6 +45,8 @@ pub struct Cleaned {
     pub moved: Bytes,
     /// How urgent it is to go on.
     pub pressure: Pressure,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// What the cleaner knows.
@@ -60,6 +57,7 @@ pub(crate) struct Cleaning {
     running: Mutex<()>,
     /// Held by a guest's write that cleans for itself.
     making_room: Mutex<()>,
+    pub(crate) pace: Pace,
 }
 
 #[derive(Default)]
@@ -70,6 +68,10 @@ struct Known {
     damaged: std::collections::BTreeSet<u32>,
     /// Data that was moved since the store was opened.
     moved: u64,
+    /// Segments that were freed since then.
+    freed: u64,
+    /// Where the blocks go that a step under way has moved, by name.
+    moving: BTreeMap<Location, Location>,
 }
 
 impl Cleaning {
@@ -97,6 +99,11 @@ impl Store {
         self.core.clean()
     }
 
+    /// Waits until guests are about to run short of room, at most `timeout`.
+    pub fn wait_for_shortage(&self, timeout: Duration) {
+        self.core.cleaning.pace.wait(timeout);
+    }
+
     /// Data that the cleaner has moved since the store was opened.
     pub fn cleaned_bytes(&self) -> Bytes {
         Bytes(self.core.cleaning.state.lock().moved)
@@ -111,39 +118,41 @@ impl Core {
             let mut known = self.cleaning.state.lock();
             for unit in units {
                 let at = moved.binary_search_by_key(unit, |moved| moved.name.unit);
-                let place = at.map_or(*segment, |at| moved[at].place.segment);
+                let name = Location {
+                    segment: *segment,
+                    unit: *unit,
+                };
+                let stays = || at.map_or(*segment, |at| moved[at].place.segment);
+                let moves = known.moving.get(&name);
+                let place = moves.map_or_else(stays, |place| place.segment);
                 *known.dead.entry(place).or_default() += 1;
             }
         }
         Ok(())
     }
 
-    /// Cleans for a guest that was refused for want of room; whether there is some now.
+    /// Cleans for a guest that was refused for want of room; whether that won any.
     pub(crate) fn make_room(&self) -> bool {
+        let before = self.cleaning.state.lock().freed;
         let _one = self.cleaning.making_room.lock();
-        let (mut checkpoints, mut freed) = (0, false);
-        for _ in 0..ROOM_STEPS {
-            // The segment that is being written and the one made ahead are part of it.
-            let enough = 3 * self.options.segment_bytes;
-            let room = self.log.room();
-            if room.is_ok_and(|room| room.free_for_guests >= enough) {
-                return true;
-            }
-            if self.clean().is_ok_and(|cleaned| cleaned.freed > 0) {
-                freed = true;
-                continue;
-            }
-            // What died since the last checkpoint can be freed only behind the next one.
-            checkpoints += 1;
-            if checkpoints > 2 || self.checkpoint().is_err() {
+        let won = || self.cleaning.state.lock().freed > before;
+        // What died since the last checkpoint can be freed only behind the next one.
+        for checkpoint in [false, true, true] {
+            // Somebody else may have won some meanwhile.
+            if won() || (checkpoint && self.checkpoint().is_err()) {
                 break;
             }
+            if let Err(error) = self.clean() {
+                warn!(%error, "no room could be made");
+            }
         }
-        freed
+        won()
     }
 
     fn clean(&self) -> Result<Cleaned, Error> {
         let _running = self.cleaning.running.lock();
+        let began = self.clock.elapsed();
+        self.look_at_room()?;
         let (pressure, victims) = self.victims()?;
         let mut cleaned = Cleaned {
             pressure,
@@ -151,10 +160,10 @@ impl Core {
         };
         let mut emptied = Vec::new();
         let mut step = Step::default();
-        let folds = self.lock().branches.folds_begun();
+        let folds = self.glance().branches.folds_begun();
+        // What is moved needs room before it wins any: no more than the log's reserve has.
+        let enough = STEP_BYTES.min(self.options.segment_bytes);
         for victim in victims {
-            // What is moved needs room before it wins any: no more than the log's reserve has.
-            let enough = STEP_BYTES.min(self.options.segment_bytes as usize / 2);
             if emptied.len() == STEP_SEGMENTS || step.bytes() >= enough {
                 break;
             }
@@ -162,157 +171,74 @@ impl Core {
                 continue;
             }
             match self.rescue(&victim, &mut step) {
-                Ok(()) => emptied.push(victim.number),
+                Ok(()) => emptied.push(victim),
                 Err(error) if error.kind == crate::ErrorKind::Damaged => {
                     warn!(segment = victim.number, %error, "a segment is damaged and not cleaned");
                     self.cleaning.state.lock().damaged.insert(victim.number);
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.cleaning.state.lock().moving.clear();
+                    return Err(error);
+                }
             }
         }
-        // What has begun to move meanwhile may have been missed.
-        if emptied.is_empty() || self.lock().branches.folds_begun() != folds {
+        let done = self.conclude_step(&step, folds, emptied.is_empty());
+        self.cleaning.state.lock().moving.clear();
+        if !done? {
             return Ok(cleaned);
         }
-        cleaned.moved = Bytes(step.bytes() as u64);
-        // What made the rest of it superfluous may have been written a moment ago: it must be durable
-        // before the rest is gone.
-        self.log.flush()?;
-        let moves = self.move_blocks(&step)?;
-        self.index.apply_moves(&moves, &step.dead)?;
+        cleaned.moved = Bytes(step.bytes());
         let mut known = self.cleaning.state.lock();
         known.moved += cleaned.moved.0;
-        for number in &emptied {
-            known.dead.remove(number);
+        for victim in &emptied {
+            known.dead.remove(&victim.number);
         }
         drop(known);
-        for number in emptied {
-            self.log.free(number)?;
+        for victim in &emptied {
+            self.log.free(victim.number)?;
             cleaned.freed += 1;
         }
+        self.cleaning.state.lock().freed += emptied.len() as u64;
+        cleaned.took = self.clock.elapsed().saturating_sub(began);
+        let won = emptied.iter().map(|victim| victim.len).sum::<u64>();
+        let won = won.saturating_sub(step.packed());
+        self.cleaning.pace.won(won, cleaned.took);
+        self.look_at_room()?;
+        let took_us = cleaned.took.as_micros() as u64;
         debug!(
             freed = cleaned.freed,
             moved = cleaned.moved.0,
+            ?pressure,
+            took_us,
             "segments were cleaned"
         );
         Ok(cleaned)
     }
 
-    /// Takes what is needed of a segment into the step.
-    fn rescue(&self, victim: &SegmentInfo, step: &mut Step) -> Result<(), Error> {
-        let mut found = Step::default();
-        self.log.walk(victim.number, &mut |frame| {
-            for record in &frame.records {
-                match record {
-                    WalkedRecord::Data { image, blocks } => {
-                        let live = self.live_blocks(*image, blocks)?;
-                        if frame.kind == SegmentKind::Packed {
-                            found.dead.extend(self.dead_names(blocks, &live)?);
-                        }
-                        found.blocks.extend(live);
-                    }
-                    WalkedRecord::Discard(discard) => {
-                        found.discards.extend(self.live_discards(*discard)?);
-                    }
-                    // The base says all of it, but for what it did to blocks.
-                    WalkedRecord::Change { sequence, change } => {
-                        if let Some(cut) = cut_off(*sequence, change) {
-                            found.discards.extend(self.live_discards(cut)?);
-                        }
-                    }
-                }
-            }
-            Ok::<(), Error>(())
-        })?;
-        for live in found.blocks {
-            let mut data = vec![0; BLOCK];
-            self.log.read(live.at, &mut data)?;
-            if firebrick_log::Checksum::of(&data) != live.checksum {
-                return Err(Error::damaged_block(live.at));
-            }
-            step.data.push(data);
-            step.blocks.push(live);
+    /// Makes what was moved durable, and where it is now; `false` where the step is for nothing.
+    fn conclude_step(&self, step: &Step, folds: u64, nothing: bool) -> Result<bool, Error> {
+        // What has begun to move meanwhile may have been missed.
+        if nothing || self.glance().branches.folds_begun() != folds {
+            return Ok(false);
         }
-        step.discards.extend(found.discards);
-        step.dead.extend(found.dead);
-        Ok(())
-    }
-
-    /// The names of moved blocks that lie here and that nobody uses any more. A copy that was moved
-    /// on from here says nothing about its name.
-    fn dead_names(
-        &self,
-        blocks: &[WalkedBlock],
-        live: &[LiveBlock],
-    ) -> Result<Vec<Location>, Error> {
-        // Both are in the order in which they lie there.
-        let mut live = live.iter().map(|live| live.at).peekable();
-        let mut dead = Vec::new();
-        for block in blocks {
-            let needed = live.next_if_eq(&block.at).is_some();
-            if !needed && self.index.place(block.name)? == block.at {
-                dead.push(block.name);
-            }
-        }
-        Ok(dead)
-    }
-
-    /// Writes what was rescued into packed segments, durably.
-    fn move_blocks(&self, step: &Step) -> Result<Vec<Move>, Error> {
-        let blocks: Vec<Moved<'_>> = step
-            .blocks
-            .iter()
-            .zip(&step.data)
-            .map(|(live, data)| Moved {
-                name: live.name,
-                image: live.image,
-                block: live.block,
-                birth: live.birth,
-                checksum: live.checksum,
-                data,
-            })
-            .collect();
-        if blocks.is_empty() && step.discards.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Small frames fill a segment to its end.
-        let most = (self.options.segment_bytes / BLOCK_SIZE / FRAMES_MIN).clamp(1, FRAME_BLOCKS);
-        let mut places = Vec::with_capacity(blocks.len());
-        for chunk in blocks.chunks(most as usize) {
-            places.extend(self.log.pack(chunk, &[])?);
-        }
-        for chunk in merged(&step.discards).chunks(FRAME_DISCARDS) {
-            self.log.pack(&[], chunk)?;
-        }
+        // What made the rest of it superfluous may have been written a moment ago: it must be durable
+        // before the rest is gone.
+        self.log.flush()?;
+        self.pack_discards(step)?;
         // Before the index says that they are there.
         self.log.sync_packed()?;
-        let moved = |(live, place): (&LiveBlock, Location)| Move {
-            name: live.name,
-            place,
-        };
-        Ok(step.blocks.iter().zip(places).map(moved).collect())
+        self.index.apply_moves(&step.moves, &step.dead)?;
+        Ok(true)
     }
-}
 
-/// The same discards in as few pieces as possible: several points may need the same one, and each
-/// asks for it whenever it is moved.
-fn merged(discards: &[MovedDiscard]) -> Vec<MovedDiscard> {
-    let mut sorted = discards.to_vec();
-    sorted.sort_unstable_by_key(|it| (it.image, it.birth, it.block));
-    let mut merged: Vec<MovedDiscard> = Vec::with_capacity(sorted.len());
-    for next in sorted {
-        match merged.last_mut() {
-            Some(last)
-                if (last.image, last.birth) == (next.image, next.birth)
-                    && next.block <= last.block.saturating_add(last.blocks) =>
-            {
-                let end = next.block.saturating_add(next.blocks);
-                last.blocks = last.blocks.max(end - last.block);
-            }
-            Some(_) | None => merged.push(next),
-        }
+    /// Lets guests know how much room is left.
+    pub(crate) fn look_at_room(&self) -> Result<(), Error> {
+        let bytes = self.log.bytes_appended();
+        let room = self.log.room()?;
+        let free = choose::free(&room, self.options.segment_bytes);
+        self.cleaning.pace.look(free, bytes);
+        Ok(())
     }
-    merged
 }
 
 /// The blocks that an image loses by a change of its size, as a discard of all that may lie there:
@@ -329,48 +255,4 @@ pub(crate) fn cut_off(sequence: Sequence, change: &Change) -> Option<MovedDiscar
         birth: sequence,
     })
     .filter(|cut| cut.blocks > 0)
-}
-
-/// What is needed of the segments of one step.
-#[derive(Default)]
-struct Step {
-    blocks: Vec<LiveBlock>,
-    data: Vec<Vec<u8>>,
-    discards: Vec<MovedDiscard>,
-    /// Names of moved blocks that nobody uses any more.
-    dead: Vec<Location>,
-}
-
-impl Step {
-    fn bytes(&self) -> usize {
-        self.data.len() * BLOCK
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use firebrick_vocabulary::ImageId;
-
-    use super::*;
-
-    #[test]
-    fn a_discard_is_moved_once_however_many_need_it() {
-        let image = ImageId::random();
-        let piece = |birth, block, blocks| MovedDiscard {
-            image,
-            block,
-            blocks,
-            birth: Sequence(birth),
-        };
-        let some = [
-            piece(7, 10, 5),
-            piece(8, 0, 9),
-            piece(7, 0, 4),
-            piece(7, 12, 10),
-            piece(7, 10, 5),
-            piece(7, 4, 1),
-        ];
-        let merged = merged(&some);
-        assert_eq!(merged, [piece(7, 0, 5), piece(7, 10, 12), piece(8, 0, 9)]);
-    }
 }

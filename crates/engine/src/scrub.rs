@@ -206,7 +206,7 @@ impl Core {
         }
         for (segment, damaged) in by_segment {
             for (image, block) in self.written(segment, &damaged)? {
-                for live in self.live_blocks(image, &[block])? {
+                for live in self.live_blocks(&[(image, block)])? {
                     let repaired = self.repair(image, live.birth, &block, source)?;
                     rot.push(self.note(image, &block, repaired));
                 }

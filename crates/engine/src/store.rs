@@ -28,7 +28,7 @@ use crate::window::Retention;
 /// How a store is laid out and kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct StoreOptions {
-    /// The size of a segment file in bytes, fixed when the store is made.
+    /// The size of a segment file in bytes; that with which a store was made holds.
     pub segment_bytes: u64,
     /// How many bytes the log may grow before a checkpoint is due: what recovery may have to read.
     pub checkpoint_bytes: u64,
@@ -125,6 +125,11 @@ impl Store {
         };
         let tail = recovery.replay(from, &mut |frame| target.frame(frame, from))?;
         let log = recovery.finish(&tail)?;
+        // What was chosen when it was made holds.
+        let options = StoreOptions {
+            segment_bytes: log.segment_size(),
+            ..options
+        };
         let dead = rows::dead(&index)?;
         let scrubbed = Noted::loaded(rows::scrubbed(&index)?);
         let progress = Progress::opened(Sequence(from.0 - 1), state.bytes);

@@ -9,8 +9,9 @@ use crate::image::{Image, check_range};
 use crate::state::State;
 
 const BLOCK: usize = BLOCK_SIZE as usize;
-/// How often a write that was refused waits for the cleaner, at most.
-const ROOM_TRIES: usize = 2;
+/// How often a write that was refused waits for the cleaner, at most: each time a segment was won,
+/// which others may have filled.
+const ROOM_TRIES: usize = 256;
 const WRITE: &str = "write to an image";
 const DISCARD: &str = "discard blocks of an image";
 
@@ -35,6 +36,8 @@ impl Image {
     /// after the next [`Self::flush`].
     pub fn write(&self, writes: &[Write<'_>]) -> Result<(), Error> {
         self.core.throttle();
+        self.core
+            .pace(writes.iter().map(|write| write.data.len() as u64).sum());
         if writes.iter().all(Write::is_whole) {
             return self.with_room(|| self.write_whole(writes));
         }

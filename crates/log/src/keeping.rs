@@ -96,6 +96,11 @@ impl Log {
         segments.get(number).map(|segment| segment.info())
     }
 
+    /// The size of a segment, as it was chosen when the store was made.
+    pub fn segment_size(&self) -> u64 {
+        self.shared.options.segment_bytes
+    }
+
     /// How much room there is.
     pub fn room(&self) -> Result<Room, Error> {
         let current = {

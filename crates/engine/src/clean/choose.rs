@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use firebrick_log::{SegmentInfo, SegmentKind};
+use firebrick_log::{Room, SegmentInfo, SegmentKind};
 use firebrick_vocabulary::{BLOCK_SIZE, Sequence};
 
 use crate::commit::Core;
@@ -31,9 +31,16 @@ pub enum Pressure {
 const EASY: f64 = 1.5;
 /// The same where room is scarce.
 const TIGHT: f64 = 1.15;
-/// Room is scarce where less than this part of it is left, and all but gone with less than that.
-const SCARCE: f64 = 0.15;
-const FULL: f64 = 0.02;
+/// Room is scarce, and guests are slowed, where less than this part of it is left or fewer segments.
+const SCARCE: f64 = 0.015;
+const SCARCE_SEGMENTS: u64 = 2;
+/// The last segments do not count: one that is begun must be there as a whole, also the one ahead.
+const LAST_SEGMENTS: u64 = 2;
+/// Nor more than such a part of all that is not live.
+const SLACK_PARTS: u64 = 6;
+/// Beginning with how many times that it is cleaned without a pause, and with half as many pauses.
+const FULL: f64 = 1.5;
+const HIGH: f64 = 2.0;
 /// A segment with more live data than this is not worth its cost.
 const LIVE_MAX: f64 = 0.95;
 
@@ -61,16 +68,21 @@ impl Core {
         let room = self.log.room()?;
         let (used, live, mut candidates) = self.candidates()?;
         let total = used + room.free_for_guests;
+        let scarce = scarce(total, live, self.options.segment_bytes);
+        self.cleaning.pace.scarce_below(scarce);
+        let left = free(&room, self.options.segment_bytes) as f64 / scarce as f64;
         let lazy = self.options.lazy_percent;
-        let dead_max = live_allowance(live, room.free_for_guests, total, lazy);
-        let left = room.free_for_guests as f64 / total.max(1) as f64;
-        candidates.sort_by_key(|candidate| Reverse(candidate.worth(left < SCARCE)));
+        let dead_max = match () {
+            () if left < HIGH => live,
+            () => live_allowance(live, room.free_for_guests, total, lazy),
+        };
+        candidates.sort_by_key(|candidate| Reverse(candidate.worth(left < HIGH)));
         // What holds nothing at all costs nothing.
         let dead = candidates.iter().filter(|candidate| candidate.live <= 0.0);
         let mut victims: Vec<SegmentInfo> = dead.map(|candidate| candidate.segment).collect();
         let pressure = match () {
             () if used > dead_max && left < FULL => Pressure::Full,
-            () if used > dead_max && left < SCARCE => Pressure::High,
+            () if used > dead_max && left < HIGH => Pressure::High,
             () if used > dead_max || !victims.is_empty() => Pressure::Low,
             () => Pressure::None,
         };
@@ -139,20 +151,29 @@ impl Core {
 /// [`crate::StoreOptions::lazy_percent`].
 fn live_allowance(live: u64, left: u64, total: u64, lazy: u8) -> u64 {
     let (left, total) = (left as f64, total.max(1) as f64);
-    let share = left / total;
-    if share < FULL {
-        return live;
-    }
-    let factor = TIGHT + (EASY - TIGHT) * (share / 0.5).min(1.0);
+    let factor = TIGHT + (EASY - TIGHT) * (left / total / 0.5).min(1.0);
     let spare = (left - total / 2.0).max(0.0) * f64::from(lazy) / 100.0;
     live.saturating_add((live as f64 * (factor - 1.0) + spare) as u64)
 }
 
+/// What guests can write before they have to wait for a segment.
+pub(super) fn free(room: &Room, segment: u64) -> u64 {
+    room.free_for_guests.saturating_sub(LAST_SEGMENTS * segment)
+}
+
+/// With less than so many bytes left of `total` guests are slowed; never so many that hardly any dead
+/// data may lie around: the less of that there is, the more live data moves for each byte won.
+fn scarce(total: u64, live: u64, segment: u64) -> u64 {
+    let some = ((total as f64 * SCARCE) as u64).max(SCARCE_SEGMENTS * segment);
+    let slack = total.saturating_sub(live + LAST_SEGMENTS * segment);
+    some.min(slack / SLACK_PARTS).max(1)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use firebrick_vocabulary::{GIB, MIB};
 
-    const GIB: u64 = 1 << 30;
+    use super::*;
 
     #[test]
     fn the_less_room_is_left_the_less_may_be_dead() {
@@ -162,8 +183,15 @@ mod tests {
         assert_eq!(dead(10, 90), 25, "a half of what is left beyond a half");
         assert_eq!(dead(40, 50), 20);
         assert_eq!(dead(80, 20), 23);
-        assert_eq!(dead(90, 1), 0);
         assert_eq!(lazy(10, 90, 0), 5);
         assert_eq!(lazy(10, 90, 100), 45);
+    }
+
+    #[test]
+    fn what_counts_as_scarce_leaves_room_for_dead_data() {
+        assert_eq!(scarce(1000 * MIB, 500 * MIB, MIB), 15 * MIB);
+        assert_eq!(scarce(1000 * MIB, 800 * MIB, 8 * MIB), 16 * MIB);
+        assert_eq!(scarce(60 * MIB, 52 * MIB, MIB), MIB);
+        assert_eq!(scarce(60 * MIB, 60 * MIB, MIB), 1);
     }
 }

@@ -8,8 +8,12 @@ use firebrick_index::View;
 use firebrick_log::{Checksum, Location, MovedDiscard, WalkedBlock};
 use firebrick_vocabulary::{ImageId, Sequence};
 
+use crate::branch::Branches;
 use crate::commit::Core;
 use crate::error::Error;
+
+/// For how many runs of blocks it is asked at once who shows them, under the commit lock.
+const RUNS_MAX: usize = 64;
 
 /// A block that is still needed.
 #[derive(Clone, Copy, Debug)]
@@ -24,32 +28,38 @@ pub(crate) struct LiveBlock {
 }
 
 impl Core {
-    /// Which of the blocks of one record are needed.
+    /// Which of the blocks, each of an image, are needed.
     pub(crate) fn live_blocks(
         &self,
-        image: ImageId,
-        blocks: &[WalkedBlock],
+        blocks: &[(ImageId, WalkedBlock)],
     ) -> Result<Vec<LiveBlock>, Error> {
-        let mut live = Vec::new();
         // Those of one birth are neighbours.
-        let neighbours = |one: &WalkedBlock, next: &WalkedBlock| {
-            one.birth == next.birth && one.block + 1 == next.block
+        let neighbours = |(image, one): &(ImageId, WalkedBlock),
+                          (its, next): &(ImageId, WalkedBlock)| {
+            image == its && one.birth == next.birth && one.block + 1 == next.block
         };
-        for run in blocks.chunk_by(neighbours) {
-            let Some(first) = run.first() else { continue };
-            let mut seen = vec![false; run.len()];
-            for view in self.witnesses(image, first.birth) {
-                let entries = self.entries(&view, first.block, run.len())?;
-                for (i, (entry, block)) in entries.iter().zip(run).enumerate() {
-                    seen[i] |= entry.is_some() && entry.at == block.name;
-                }
-            }
-            for (block, seen) in run.iter().zip(seen) {
+        let runs: Vec<_> = blocks.chunk_by(neighbours).collect();
+        let mut live = Vec::new();
+        for some in runs.chunks(RUNS_MAX) {
+            let seen = self.steadily(
+                |branches| {
+                    let first = some.iter().filter_map(|run| run.first());
+                    let views = first.map(|(image, first)| branches.witnesses(*image, first.birth));
+                    views.collect::<Vec<_>>()
+                },
+                |views| {
+                    let runs = some.iter().zip(views);
+                    runs.map(|(run, views)| self.seen(run, views)).collect()
+                },
+            )?;
+            let seen: Vec<Vec<bool>> = seen;
+            for ((image, block), seen) in some.iter().copied().flatten().zip(seen.iter().flatten())
+            {
                 // A copy that was moved on from here, or never got its place, is nobody's.
-                if seen && self.index.place(block.name)? == block.at {
+                if *seen && self.index.place(block.name)? == block.at {
                     live.push(LiveBlock {
                         name: block.name,
-                        image,
+                        image: *image,
                         block: block.block,
                         birth: block.birth,
                         checksum: block.checksum,
@@ -61,15 +71,37 @@ impl Core {
         Ok(live)
     }
 
+    /// Which blocks of one run some view shows.
+    fn seen(&self, run: &[(ImageId, WalkedBlock)], views: &[View]) -> Result<Vec<bool>, Error> {
+        let mut seen = vec![false; run.len()];
+        let Some((_, first)) = run.first() else {
+            return Ok(seen);
+        };
+        for view in views {
+            let entries = self.entries(view, first.block, run.len())?;
+            for (i, (entry, (_, block))) in entries.iter().zip(run).enumerate() {
+                seen[i] |= entry.is_some() && entry.at == block.name;
+            }
+        }
+        Ok(seen)
+    }
+
     /// What of a discard must be remembered, so that a rebuilt index does not show what it hid: the
     /// holes that are left of it.
     pub(crate) fn live_discards(&self, discard: MovedDiscard) -> Result<Vec<MovedDiscard>, Error> {
+        self.steadily(
+            |branches| branches.witnesses(discard.image, discard.birth),
+            |views| self.holes(discard, views),
+        )
+    }
+
+    fn holes(&self, discard: MovedDiscard, views: &[View]) -> Result<Vec<MovedDiscard>, Error> {
         let mut live = Vec::new();
         let end = discard.block.saturating_add(discard.blocks);
-        for view in self.witnesses(discard.image, discard.birth) {
+        for view in views {
             let mut block = discard.block;
-            while let Some(hole) = self.index.next_hole(&view, block, end)? {
-                let until = self.index.next_mapped(&view, hole, end)?.unwrap_or(end);
+            while let Some(hole) = self.index.next_hole(view, block, end)? {
+                let until = self.index.next_mapped(view, hole, end)?.unwrap_or(end);
                 live.push(MovedDiscard {
                     block: hole,
                     blocks: until - hole,
@@ -81,7 +113,22 @@ impl Core {
         Ok(live)
     }
 
-    fn witnesses(&self, image: ImageId, birth: Sequence) -> Vec<View> {
-        self.glance().branches.witnesses(image, birth)
+    /// Looks at what `witnesses` names, without the commit lock; and again where there was a new point
+    /// meanwhile: it may show what was overwritten behind it before anybody looked.
+    fn steadily<W, T>(
+        &self,
+        witnesses: impl Fn(&Branches) -> W,
+        look: impl Fn(&W) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        loop {
+            let (views, made) = {
+                let branches = &self.glance().branches;
+                (witnesses(branches), branches.points_made())
+            };
+            let seen = look(&views)?;
+            if self.glance().branches.points_made() == made {
+                return Ok(seen);
+            }
+        }
     }
 }

@@ -14,15 +14,20 @@ use super::exports::Exports;
 use super::work::Worker;
 
 /// How often it is looked whether a checkpoint is due.
-const CHECKPOINT_POLL: Duration = Duration::from_millis(250);
+const CHECKPOINT_POLL: Duration = Duration::from_millis(100);
 /// How long it is waited for a segment to be made ahead before it is looked whether the site ends.
 const SEGMENT_WAIT: Duration = Duration::from_millis(200);
 /// The pause after a segment could not be made, for example for want of room.
 const SEGMENT_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is looked whether there is something to clean.
-const CLEAN_POLL: Duration = Duration::from_millis(500);
-/// The pause between two steps of cleaning while there is room enough.
-const CLEAN_PAUSE: Duration = Duration::from_millis(50);
+const CLEAN_POLL: Duration = Duration::from_millis(250);
+/// The same where room is scarce: it is waited for a checkpoint.
+const CLEAN_SOON: Duration = Duration::from_millis(20);
+/// The pause between two steps of cleaning, as a multiple of what a step took: while there is room
+/// enough, and while there is little.
+const CLEAN_PAUSE: u32 = 4;
+const CLEAN_PAUSE_SHORT: u32 = 1;
+const CLEAN_PAUSE_LEAST: Duration = Duration::from_millis(5);
 /// How soon an image that lost its role through the mirror loses its exports. Writes are refused by
 /// the engine from the first instant, so this is only about connections.
 const WITHDRAW_POLL: Duration = Duration::from_millis(150);
@@ -111,8 +116,8 @@ pub(super) async fn segments(store: Arc<Store>, ending: CancellationToken) {
 pub(super) async fn cleaning(store: Arc<Store>, worker: Arc<Worker>, ending: CancellationToken) {
     let mut freed = 0;
     loop {
-        let store = Arc::clone(&store);
-        let cleaned = match tokio::task::spawn_blocking(move || store.clean()).await {
+        let cleaner = Arc::clone(&store);
+        let cleaned = match tokio::task::spawn_blocking(move || cleaner.clean()).await {
             Ok(Ok(cleaned)) => cleaned,
             Ok(Err(error)) => {
                 tracing::error!(%error, "cleaning failed");
@@ -134,18 +139,27 @@ pub(super) async fn cleaning(store: Arc<Store>, worker: Arc<Worker>, ending: Can
         }
         let pause = match (cleaned.pressure, cleaned.freed) {
             (Pressure::Full, 1..) => Duration::ZERO,
-            (Pressure::High, 1..) => CLEAN_PAUSE / 10,
-            (Pressure::Low, 1..) => CLEAN_PAUSE,
-            (Pressure::Low | Pressure::High | Pressure::Full, 0) => CLEAN_POLL / 2,
-            (Pressure::None, _) => CLEAN_POLL,
+            (Pressure::High, 1..) => (cleaned.took * CLEAN_PAUSE_SHORT).max(CLEAN_PAUSE_LEAST),
+            (Pressure::Low, 1..) => (cleaned.took * CLEAN_PAUSE).max(CLEAN_PAUSE_LEAST),
+            (Pressure::Full, 0) => CLEAN_SOON,
+            (Pressure::None, _) | (Pressure::Low | Pressure::High, 0) => CLEAN_POLL,
         };
-        if ending
+        // Nobody is short of room in `Low`, and in `Full` a pause has its reason.
+        if pause > CLEAN_SOON {
+            let waiting = Arc::clone(&store);
+            let pause = pause.min(CLEAN_POLL);
+            let waited = tokio::task::spawn_blocking(move || waiting.wait_for_shortage(pause));
+            if let Some(Ok(())) = ending.run_until_cancelled(waited).await {
+                continue;
+            }
+        } else if ending
             .run_until_cancelled(tokio::time::sleep(pause))
             .await
-            .is_none()
+            .is_some()
         {
-            return;
+            continue;
         }
+        return;
     }
 }
 
