@@ -12,7 +12,9 @@ use firebrick_index::{Batch, BranchId, Fold, Frozen, Released, Sweep, Trim, Weig
 use firebrick_vocabulary::{Position, Sequence};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use crate::bell::Bell;
 use crate::branch::{Candidate, Garbage, HEAD, Seen};
+use crate::clean::pace::slowed;
 use crate::commit::Core;
 use crate::error::Error;
 use crate::rows;
@@ -41,6 +43,10 @@ pub(crate) struct Progress {
     /// How long writers have to wait for one; notified after each.
     waiting: Mutex<()>,
     done: Condvar,
+    /// Rung when one is due.
+    due: Bell,
+    /// How fast checkpoints let the log grow, in bytes a second; 0 where none was measured.
+    rate: AtomicU64,
 }
 
 /// What a checkpoint takes with it from under the commit lock.
@@ -107,6 +113,11 @@ impl Store {
         due || (grown >= core.options.segment_bytes.saturating_mul(2) && scarce())
     }
 
+    /// Waits until guests have written so much that a checkpoint is due, at most `timeout`.
+    pub fn wait_for_checkpoint(&self, timeout: Duration) {
+        self.core.progress.due.wait(timeout);
+    }
+
     /// Writes down what the log amounts to now, so that recovery begins there. Guests go on
     /// meanwhile.
     pub fn checkpoint(&self) -> Result<Position, Error> {
@@ -119,6 +130,20 @@ impl Core {
     fn grown(&self) -> u64 {
         let last = self.progress.bytes.load(Ordering::Acquire);
         self.log.bytes_appended().saturating_sub(last)
+    }
+
+    /// How long a write of `len` bytes is to wait, so that guests need not be stopped before the next
+    /// checkpoint is there: the longer the nearer that is.
+    pub(crate) fn checkpoint_delay(&self, len: u64) -> Duration {
+        let most = self.options.checkpoint_bytes.saturating_mul(2);
+        let pending = self.index.pending() as f64 / self.options.pending_bytes.max(1) as f64;
+        let grown = self.grown().max((most as f64 * pending.min(1.0)) as u64);
+        if grown < most / 2 {
+            return Duration::ZERO;
+        }
+        self.progress.due.ring();
+        let rate = self.progress.rate.load(Ordering::Relaxed);
+        slowed(len, most.saturating_sub(grown), most / 4, rate)
     }
 
     /// Makes a guest that is about to write wait where the tail of the log, which a recovery has to
@@ -140,6 +165,7 @@ impl Core {
 
     pub(crate) fn checkpoint(&self) -> Result<Position, Error> {
         let _running = self.progress.running.lock();
+        let began = self.clock.elapsed();
         // Where this fails nothing is taken any more, so nothing needs to be frozen.
         self.log.flush()?;
         let cut = self.cut();
@@ -147,6 +173,11 @@ impl Core {
         let bytes = cut.bytes;
         let written = self.write(cut);
         if written.is_ok() {
+            let took = self.clock.elapsed().saturating_sub(began).as_secs_f64();
+            // From the moment on when it is due, half of what may come until guests are stopped.
+            let rate = self.options.checkpoint_bytes as f64 / 2.0 / took;
+            let rate = if rate.is_finite() { rate as u64 } else { 0 };
+            self.progress.rate.store(rate, Ordering::Relaxed);
             self.progress.bytes.store(bytes, Ordering::Release);
             let sequence = position.sequence;
             self.progress.position.store(sequence.0, Ordering::Release);

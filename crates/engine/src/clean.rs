@@ -9,7 +9,7 @@
 mod base;
 mod choose;
 mod live;
-mod pace;
+pub(crate) mod pace;
 mod rescue;
 
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@
 
 mod admission;
 mod apply;
+mod bell;
 mod branch;
 mod checkpoint;
 mod clean;

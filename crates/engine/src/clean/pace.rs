@@ -7,8 +7,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
+use crate::bell::Bell;
 use crate::commit::Core;
 
 /// A guest sleeps only for so long at least; until then what it owes adds up.
@@ -35,9 +36,8 @@ pub(crate) struct Pace {
     rate: AtomicU64,
     /// When the next write may begin.
     next: Mutex<Duration>,
-    /// The cleaner waits; notified when room becomes scarce.
-    waits: Mutex<bool>,
-    needed: Condvar,
+    /// Rung when room becomes scarce.
+    cleaner: Bell,
 }
 
 impl Default for Pace {
@@ -48,8 +48,7 @@ impl Default for Pace {
             scarce: AtomicU64::new(0),
             rate: AtomicU64::new(0),
             next: Mutex::default(),
-            waits: Mutex::default(),
-            needed: Condvar::new(),
+            cleaner: Bell::default(),
         }
     }
 }
@@ -87,19 +86,7 @@ impl Pace {
         let nobody = |rate: u64| (rate == 0).then_some(GUESS);
         let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
         let _known = self.rate.fetch_update(set, fetch, nobody);
-        let mut waits = self.waits.lock();
-        *waits = true;
-        let waiting = |waits: &mut bool| *waits;
-        self.needed.wait_while_for(&mut waits, waiting, timeout);
-        *waits = false;
-    }
-
-    fn call(&self) {
-        if let Some(mut waits) = self.waits.try_lock()
-            && std::mem::take(&mut *waits)
-        {
-            self.needed.notify_all();
-        }
+        self.cleaner.wait(timeout);
     }
 
     /// How long a write of `len` bytes has to wait now, while the log has got `bytes`.
@@ -110,14 +97,14 @@ impl Pace {
         if free >= scarce {
             return Duration::ZERO;
         }
-        self.call();
+        self.cleaner.ring();
         slowed(len, free, scarce, self.rate.load(Ordering::Relaxed))
     }
 }
 
 /// How long a write of `len` bytes waits while `free` of `scarce` bytes are left and cleaning wins
 /// `rate` bytes a second.
-fn slowed(len: u64, free: u64, scarce: u64, rate: u64) -> Duration {
+pub(crate) fn slowed(len: u64, free: u64, scarce: u64, rate: u64) -> Duration {
     if free >= scarce || rate == 0 {
         return Duration::ZERO;
     }
@@ -126,10 +113,12 @@ fn slowed(len: u64, free: u64, scarce: u64, rate: u64) -> Duration {
 }
 
 impl Core {
-    /// Makes a guest that is about to write `len` bytes wait, where room is scarce.
+    /// Makes a guest that is about to write `len` bytes wait a little, where room is scarce or a
+    /// checkpoint is under way that gets late.
     pub(crate) fn pace(&self, len: u64) {
         let pace = &self.cleaning.pace;
-        let delay = pace.delay(len, self.log.bytes_appended());
+        let bytes = self.log.bytes_appended();
+        let delay = pace.delay(len, bytes).max(self.checkpoint_delay(len));
         if delay.is_zero() {
             return;
         }

@@ -15,6 +15,8 @@ use super::work::Worker;
 
 /// How often it is looked whether a checkpoint is due.
 const CHECKPOINT_POLL: Duration = Duration::from_millis(100);
+/// The pause between two looks in any case.
+const CHECKPOINT_PAUSE: Duration = Duration::from_millis(5);
 /// How long it is waited for a segment to be made ahead before it is looked whether the site ends.
 const SEGMENT_WAIT: Duration = Duration::from_millis(200);
 /// The pause after a segment could not be made, for example for want of room.
@@ -78,6 +80,8 @@ impl Opener {
 /// Takes checkpoints when they are due.
 pub(super) async fn checkpoints(store: Arc<Store>, worker: Arc<Worker>, ending: CancellationToken) {
     let checkpoint = move || {
+        // Ends at once where one gets due by what guests write.
+        store.wait_for_checkpoint(CHECKPOINT_POLL);
         if !store.checkpoint_due() {
             return;
         }
@@ -94,7 +98,7 @@ pub(super) async fn checkpoints(store: Arc<Store>, worker: Arc<Worker>, ending: 
             }
         }
     };
-    every(CHECKPOINT_POLL, ending, checkpoint).await;
+    every(CHECKPOINT_PAUSE, ending, checkpoint).await;
 }
 
 /// Makes segments of the log ahead of their use.
