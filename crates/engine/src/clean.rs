@@ -49,6 +49,17 @@ pub struct Cleaned {
     pub took: Duration,
 }
 
+/// What a guest gets that was refused for want of room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Made {
+    /// Segments were freed.
+    Some,
+    /// There was room, so that nothing was done.
+    Enough,
+    /// There is nothing to win.
+    Nothing,
+}
+
 /// What the cleaner knows.
 #[derive(Default)]
 pub(crate) struct Cleaning {
@@ -131,11 +142,17 @@ impl Core {
         Ok(())
     }
 
-    /// Cleans for a guest that was refused for want of room; whether that won any.
-    pub(crate) fn make_room(&self) -> bool {
+    /// Cleans for a guest that was refused for want of room.
+    pub(crate) fn make_room(&self) -> Made {
         let before = self.cleaning.state.lock().freed;
         let _one = self.cleaning.making_room.lock();
         let won = || self.cleaning.state.lock().freed > before;
+        // The segment that is being written and the one made ahead are part of it.
+        let enough = 3 * self.options.segment_bytes;
+        let room = self.log.room();
+        if !won() && room.is_ok_and(|room| room.free_for_guests >= enough) {
+            return Made::Enough;
+        }
         // What died since the last checkpoint can be freed only behind the next one.
         for checkpoint in [false, true, true] {
             // Somebody else may have won some meanwhile.
@@ -146,7 +163,7 @@ impl Core {
                 warn!(%error, "no room could be made");
             }
         }
-        won()
+        if won() { Made::Some } else { Made::Nothing }
     }
 
     fn clean(&self) -> Result<Cleaned, Error> {

@@ -4,6 +4,7 @@ use firebrick_log::{BatchData, Checksum, Entry};
 use firebrick_vocabulary::BLOCK_SIZE;
 
 use crate::apply::NoPast;
+use crate::clean::Made;
 use crate::error::{Error, ErrorKind};
 use crate::image::{Image, check_range};
 use crate::state::State;
@@ -12,6 +13,8 @@ const BLOCK: usize = BLOCK_SIZE as usize;
 /// How often a write that was refused waits for the cleaner, at most: each time a segment was won,
 /// which others may have filled.
 const ROOM_TRIES: usize = 256;
+/// The same where there is room by all that is known.
+const IDLE_TRIES: usize = 2;
 const WRITE: &str = "write to an image";
 const DISCARD: &str = "discard blocks of an image";
 
@@ -53,10 +56,16 @@ impl Image {
 
     /// Tries again after a refusal for want of room, as long as dead data can be cleaned away.
     fn with_room(&self, write: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
+        let mut idle = 0;
         for _ in 0..ROOM_TRIES {
-            match write() {
-                Err(error) if error.kind == ErrorKind::NoSpace && self.core.make_room() => {}
+            let refused = match write() {
+                Err(error) if error.kind == ErrorKind::NoSpace => error,
                 done => return done,
+            };
+            match self.core.make_room() {
+                Made::Some => {}
+                Made::Enough if idle < IDLE_TRIES => idle += 1,
+                Made::Enough | Made::Nothing => return Err(refused),
             }
         }
         write()
