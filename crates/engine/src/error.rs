@@ -32,7 +32,7 @@ pub enum ErrorKind {
     Damaged,
     /// The index is missing; it can be rebuilt from the log.
     NoIndex,
-    /// The index is not what was written; it can be rebuilt from the log.
+    /// The index is not what was written, or of an older release; it can be rebuilt from the log.
     DamagedIndex,
     /// The store is closed.
     Closed,
@@ -123,7 +123,7 @@ impl From<firebrick_index::Error> for Error {
             Index::NotFound => ErrorKind::NoIndex,
             Index::Exists => ErrorKind::Exists,
             Index::NewerVersion { .. } => ErrorKind::Invalid,
-            Index::Damaged(_) => ErrorKind::DamagedIndex,
+            Index::OlderVersion { .. } | Index::Damaged(_) => ErrorKind::DamagedIndex,
             Index::NoSpace => ErrorKind::NoSpace,
             Index::Io => ErrorKind::Io,
         };
@@ -134,7 +134,7 @@ impl From<firebrick_index::Error> for Error {
             .and_then(|rest| rest.strip_prefix(": "))
             .unwrap_or(&text);
         match &error.kind {
-            Index::NotFound | Index::Damaged(_) => {
+            Index::NotFound | Index::OlderVersion { .. } | Index::Damaged(_) => {
                 Self::new(kind, doing, format!("{why}; {REBUILD}"))
             }
             Index::Exists | Index::NewerVersion { .. } | Index::NoSpace | Index::Io => {

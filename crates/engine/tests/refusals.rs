@@ -141,6 +141,27 @@ fn a_missing_and_a_foreign_index_say_how_to_make_a_new_one() {
     says(&disk, ErrorKind::NoIndex, &["rebuild-index"]);
 }
 
+#[test]
+fn an_index_of_an_older_format_says_how_to_make_a_new_one() {
+    const SECTOR: usize = 512;
+    let disk = lived();
+    let file = disk.open("index/leaves").unwrap();
+    // Both copies of the header say it.
+    for at in [4096, 4096 + 2048] {
+        let mut sector = [0; SECTOR];
+        file.read_at(&mut sector, at).unwrap();
+        sector[SECTOR - 5] = 1;
+        let sum = crc32c::crc32c(&sector[..SECTOR - 4]);
+        sector[SECTOR - 4..].copy_from_slice(&sum.to_be_bytes());
+        file.write_at(&[IoSlice::new(&sector)], at).unwrap();
+    }
+    says(
+        &disk,
+        ErrorKind::DamagedIndex,
+        &["format 1", "rebuild-index"],
+    );
+}
+
 /// What was durable is gone: the store refuses, or opens and says of each range what it has lost.
 fn is_damage(disk: &SimulatedDisk) {
     let store = match open(disk) {

@@ -49,6 +49,11 @@ pub enum ErrorKind {
         /// The version of its format.
         found: u8,
     },
+    /// The index was written by an older release, in a format that is not read any more.
+    OlderVersion {
+        /// The version of its format.
+        found: u8,
+    },
     /// What is there is not what was written.
     Damaged(Damage),
     /// The file system is full. Nothing was lost.
@@ -124,6 +129,9 @@ impl Error {
             ErrorKind::Exists => "there is an index here already".to_owned(),
             ErrorKind::NewerVersion { found } => {
                 format!("the index has format {found}, made by a newer release than this one")
+            }
+            ErrorKind::OlderVersion { found } => {
+                format!("the index has format {found}, which this release does not read")
             }
             ErrorKind::Damaged(what) => said(format!("{what} is damaged")),
             ErrorKind::NoSpace => said("the file system is full".to_owned()),

@@ -33,7 +33,8 @@ const SECTOR: usize = 512;
 /// How much of the first page the database may use, in bytes.
 const HEADER: usize = 480;
 const MAGIC: &[u8; 8] = b"fbindex\n";
-/// The version of everything in the file; with the first one, places were stored by segment.
+/// The version of everything in the file. The first one is not read: its places were stored by
+/// segment.
 const VERSION: u8 = 2;
 const VERSION_AT: usize = SECTOR - 5;
 const COUNT_AT: usize = HEADER + MAGIC.len();
@@ -47,6 +48,7 @@ type Sector = [u8; SECTOR];
 pub(crate) enum Header {
     Ours,
     Newer { found: u8 },
+    Older { found: u8 },
     Damaged,
 }
 
@@ -286,6 +288,8 @@ fn header_of(sector: &Sector) -> Header {
         Header::Damaged
     } else if version > VERSION {
         Header::Newer { found: version }
+    } else if version < VERSION {
+        Header::Older { found: version }
     } else {
         Header::Ours
     }

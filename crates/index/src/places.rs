@@ -87,17 +87,6 @@ pub(crate) fn store(
     Ok(placed)
 }
 
-/// Stores places of one segment, in the order of the names, of which there is none yet.
-pub(crate) fn split(tables: &mut Tables<'_>, moved: &[Moved]) -> Result<(), Error> {
-    for part in moved.chunk_by(|one, next| Row::of(one.name) == Row::of(next.name)) {
-        let Some(first) = part.first() else { continue };
-        let bytes = merged(part, &BTreeMap::new());
-        let row = Row::of(first.name);
-        tables.places.insert(row.0, &*bytes).map_err(unwritten)?;
-    }
-    Ok(())
-}
-
 /// What is known of a row with the changes to it, both in the order of the units, as it is stored.
 /// A step of the cleaner touches most segments a little, so this is done for nearly all blocks.
 fn merged(known: &[Moved], changes: &BTreeMap<u32, Option<Location>>) -> Vec<u8> {

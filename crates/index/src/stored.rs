@@ -15,7 +15,7 @@ use crate::entry::Entry;
 use crate::error::{Damage, Error, ErrorKind};
 use crate::leaf::Leaf;
 use crate::pages::{self, Gate, Header, Pages};
-use crate::places::{self, Row};
+use crate::places::Row;
 use crate::points::Moved;
 use crate::slots::{Entries, HOLES, Wanted, limit_of};
 use crate::view::{BranchId, View};
@@ -27,9 +27,7 @@ const LEAVES: TableDefinition<'_, LeafKey, &[u8]> = TableDefinition::new("leaves
 const BY_TAG: TableDefinition<'_, LeafKey, ()> = TableDefinition::new("by_tag");
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 /// By [`Row`].
-const PLACES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("places in parts");
-/// What [`PLACES`] was once, by segment.
-const PLACES_WHOLE: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("places");
+const PLACES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("places");
 const JOBS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("jobs");
 
 /// The folder of the index.
@@ -148,49 +146,17 @@ impl Database {
         // After a sync that failed the cache holds what never got to the disk.
         let looked = file.forget_cached().and_then(|()| pages::look(&*file));
         match looked.map_err(|error| Error::io(DOING, error))? {
-            Header::Ours => {
-                let database = Self::with(file, pages_bytes)?;
-                database.split_places()?;
-                Ok(database)
-            }
+            Header::Ours => Self::with(file, pages_bytes),
             Header::Newer { found } => Err(Error::new(ErrorKind::NewerVersion { found }, DOING)),
+            Header::Older { found } => Err(Error::new(ErrorKind::OlderVersion { found }, DOING)),
             Header::Damaged => Err(Error::damaged(Damage::File, DOING)),
         }
-    }
-
-    /// Brings places that are stored by segment into parts.
-    fn split_places(&self) -> Result<(), Error> {
-        const DOING: &str = "splitting the places of the index";
-        let reading = self.inner.begin_read();
-        let reading = reading.map_err(|error| Error::redb(DOING, error))?;
-        let whole = match reading.open_table(PLACES_WHOLE) {
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
-            opened => opened.map_err(|error| Error::redb(DOING, error))?,
-        };
-        self.write_with(DOING, Some(PLACES_WHOLE), |tables| {
-            for item in whole.iter().map_err(unreadable)? {
-                let (segment, bytes) = item.map_err(unreadable)?;
-                let first = Row(*Row::all(segment.value()).start());
-                places::split(tables, &decode_places(first, bytes.value())?)?;
-            }
-            Ok(())
-        })
     }
 
     /// Changes the tables in one durable transaction, or not at all.
     pub(crate) fn write<T>(
         &self,
         doing: &'static str,
-        change: impl FnOnce(&mut Tables<'_>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.write_with(doing, None, change)
-    }
-
-    /// As [`Self::write`], in which a former table goes.
-    fn write_with<T>(
-        &self,
-        doing: &'static str,
-        former: Option<TableDefinition<'static, u32, &'static [u8]>>,
         change: impl FnOnce(&mut Tables<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut transaction = self
@@ -210,9 +176,6 @@ impl Database {
         };
         let done = change(&mut tables)?;
         drop(tables);
-        if let Some(former) = former {
-            transaction.delete_table(former).map_err(table)?;
-        }
         transaction.commit().map_err(|e| Error::redb(doing, e))?;
         Ok(done)
     }
