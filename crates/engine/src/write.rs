@@ -54,6 +54,12 @@ impl Image {
         Ok(())
     }
 
+    /// Whether a write waits a little before it is performed, as room is scarce or a checkpoint is late:
+    /// who has something to say to others says it before.
+    pub fn is_slowed(&self) -> bool {
+        self.core.is_slowed()
+    }
+
     /// Tries again after a refusal for want of room, as long as dead data can be cleaned away.
     fn with_room(&self, write: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
         let mut idle = 0;

@@ -73,6 +73,10 @@ pub trait Device: Send + Sync + 'static {
     fn read_cached(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, DeviceError>;
     /// Performs the writes in their order as one unit of the log; durable only after a flush.
     fn write(&self, writes: &[DeviceWrite<'_>]) -> Result<(), DeviceError>;
+    /// Whether [`Self::write`] waits now for longer than it takes.
+    fn is_slowed(&self) -> bool {
+        false
+    }
     /// Frees the range: it reads as zeroes afterwards.
     fn discard(&self, range: ByteRange) -> Result<(), DeviceError>;
     /// Makes the range read as zeroes; takes no room.

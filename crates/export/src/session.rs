@@ -431,6 +431,10 @@ impl Session {
         if pending.is_empty() {
             return Ok(());
         }
+        // What was read meanwhile is not to wait with a writer.
+        if self.connection.export.device.is_slowed() {
+            self.send();
+        }
         let writes: Vec<_> = pending
             .iter()
             .map(|Pending { request, data }| DeviceWrite {

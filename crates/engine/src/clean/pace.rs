@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use firebrick_vocabulary::BLOCK_SIZE;
 use parking_lot::Mutex;
 
 use crate::bell::Bell;
@@ -116,22 +117,31 @@ impl Core {
     /// Makes a guest that is about to write `len` bytes wait a little, where room is scarce or a
     /// checkpoint is under way that gets late.
     pub(crate) fn pace(&self, len: u64) {
-        let pace = &self.cleaning.pace;
-        let bytes = self.log.bytes_appended();
-        let delay = pace.delay(len, bytes).max(self.checkpoint_delay(len));
+        let delay = self.delay(len);
         if delay.is_zero() {
             return;
         }
         let now = self.clock.elapsed();
         let begin = {
-            let mut next = pace.next.lock();
-            *next = (*next).max(now) + delay;
+            let mut next = self.cleaning.pace.next.lock();
+            *next = ((*next).max(now) + delay).min(now + LONGEST);
             *next
         };
         let wait = begin.saturating_sub(now);
         if wait >= GRAIN {
-            std::thread::sleep(wait.min(LONGEST));
+            std::thread::sleep(wait);
         }
+    }
+
+    /// Whether a write waits now.
+    pub(crate) fn is_slowed(&self) -> bool {
+        !self.delay(BLOCK_SIZE).is_zero()
+    }
+
+    fn delay(&self, len: u64) -> Duration {
+        let bytes = self.log.bytes_appended();
+        let scarce = self.cleaning.pace.delay(len, bytes);
+        scarce.max(self.checkpoint_delay(len))
     }
 }
 

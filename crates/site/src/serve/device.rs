@@ -80,6 +80,10 @@ impl Device for ImageDevice {
             .map_err(|error| self.refuse("write", &error))
     }
 
+    fn is_slowed(&self) -> bool {
+        self.image.is_slowed()
+    }
+
     fn discard(&self, range: ByteRange) -> Result<(), DeviceError> {
         self.image
             .discard(range.offset, range.len)
