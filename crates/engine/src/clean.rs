@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use firebrick_index::Released;
-use firebrick_log::{Change, Location, MovedDiscard, SegmentKind};
+use firebrick_log::{Change, Location, MovedDiscard, SegmentInfo, SegmentKind};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Sequence};
 use parking_lot::Mutex;
 use tracing::{debug, warn};
@@ -175,35 +175,16 @@ impl Core {
             pressure,
             ..Cleaned::default()
         };
-        let mut emptied = Vec::new();
         let mut step = Step::default();
         let folds = self.glance().branches.folds_begun();
-        // What is moved needs room before it wins any: no more than the log's reserve has.
-        let enough = STEP_BYTES.min(self.options.segment_bytes);
-        for victim in victims {
-            if emptied.len() == STEP_SEGMENTS || step.bytes() >= enough {
-                break;
-            }
-            if victim.kind == SegmentKind::Log && !self.based(&victim)? {
-                continue;
-            }
-            match self.rescue(&victim, &mut step) {
-                Ok(()) => emptied.push(victim),
-                Err(error) if error.kind == crate::ErrorKind::Damaged => {
-                    warn!(segment = victim.number, %error, "a segment is damaged and not cleaned");
-                    self.cleaning.state.lock().damaged.insert(victim.number);
-                }
-                Err(error) => {
-                    self.cleaning.state.lock().moving.clear();
-                    return Err(error);
-                }
-            }
-        }
-        let done = self.conclude_step(&step, folds, emptied.is_empty());
+        let done = self.empty(victims, &mut step).and_then(|emptied| {
+            let done = self.conclude_step(&step, folds, emptied.is_empty())?;
+            Ok(done.then_some(emptied))
+        });
         self.cleaning.state.lock().moving.clear();
-        if !done? {
+        let Some(emptied) = done? else {
             return Ok(cleaned);
-        }
+        };
         cleaned.moved = Bytes(step.bytes());
         let mut known = self.cleaning.state.lock();
         known.moved += cleaned.moved.0;
@@ -230,6 +211,30 @@ impl Core {
             "segments were cleaned"
         );
         Ok(cleaned)
+    }
+
+    /// Moves what is needed of as many segments as a step may, and says of which.
+    fn empty(&self, victims: Vec<SegmentInfo>, step: &mut Step) -> Result<Vec<SegmentInfo>, Error> {
+        // What is moved needs room before it wins any: no more than the log's reserve has.
+        let enough = STEP_BYTES.min(self.options.segment_bytes);
+        let mut emptied = Vec::new();
+        for victim in victims {
+            if emptied.len() == STEP_SEGMENTS || step.bytes() >= enough {
+                break;
+            }
+            if victim.kind == SegmentKind::Log && !self.based(&victim)? {
+                continue;
+            }
+            match self.rescue(&victim, step) {
+                Ok(()) => emptied.push(victim),
+                Err(error) if error.kind == crate::ErrorKind::Damaged => {
+                    warn!(segment = victim.number, %error, "a segment is damaged and not cleaned");
+                    self.cleaning.state.lock().damaged.insert(victim.number);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(emptied)
     }
 
     /// Makes what was moved durable, and where it is now; `false` where the step is for nothing.

@@ -34,13 +34,13 @@ const TIGHT: f64 = 1.15;
 /// Room is scarce, and guests are slowed, where less than this part of it is left or fewer segments.
 const SCARCE: f64 = 0.015;
 const SCARCE_SEGMENTS: u64 = 2;
-/// The last segments do not count: one that is begun must be there as a whole, also the one ahead.
-const LAST_SEGMENTS: u64 = 2;
+/// What is left of the last segments does not count: one that is begun must be there as a whole.
+const LAST_SEGMENTS: u64 = 1;
 /// Nor more than such a part of all that is not live.
-const SLACK_PARTS: u64 = 6;
+const SLACK_PARTS: u64 = 10;
 /// Beginning with how many times that it is cleaned without a pause, and with half as many pauses.
-const FULL: f64 = 1.5;
-const HIGH: f64 = 2.0;
+const FULL: f64 = 1.1;
+const HIGH: f64 = 1.25;
 /// A segment with more live data than this is not worth its cost.
 const LIVE_MAX: f64 = 0.95;
 
@@ -191,7 +191,7 @@ mod tests {
     fn what_counts_as_scarce_leaves_room_for_dead_data() {
         assert_eq!(scarce(1000 * MIB, 500 * MIB, MIB), 15 * MIB);
         assert_eq!(scarce(1000 * MIB, 800 * MIB, 8 * MIB), 16 * MIB);
-        assert_eq!(scarce(60 * MIB, 52 * MIB, MIB), MIB);
+        assert_eq!(scarce(60 * MIB, 52 * MIB, MIB), 7 * MIB / 10);
         assert_eq!(scarce(60 * MIB, 60 * MIB, MIB), 1);
     }
 }
