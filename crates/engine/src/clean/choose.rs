@@ -41,8 +41,13 @@ const SLACK_PARTS: u64 = 10;
 /// Beginning with how many times that it is cleaned without a pause, and with half as many pauses.
 const FULL: f64 = 1.1;
 const HIGH: f64 = 1.25;
-/// A segment with more live data than this is not worth its cost.
-const LIVE_MAX: f64 = 0.95;
+/// A segment with more live data than this is not worth its cost; and where it is a small one, the
+/// packed segment to which that moves may come to hold no more, so that it would move for ever: a
+/// sixteenth of it can be left over at its end, and a frame's head may take a block.
+const LIVE_MAX: f64 = 0.86;
+/// The same for one of the log where guests are slowed already: small frames take more room there, and
+/// what it moves to is none of the log, so that it moves once.
+const LOG_LIVE_MAX: f64 = 0.95;
 
 /// A segment that could be cleaned.
 struct Candidate {
@@ -59,6 +64,14 @@ impl Candidate {
         let age = if scarce { 0.0 } else { self.age };
         let worth = (1.0 - self.live) * (1.0 + age) / (1.0 + self.live);
         (worth * 1000.0) as u64
+    }
+
+    /// The most that may be live of it, where guests are slowed or not.
+    const fn live_max(&self, slowed: bool) -> f64 {
+        match self.segment.kind {
+            SegmentKind::Log if slowed => LOG_LIVE_MAX,
+            SegmentKind::Log | SegmentKind::Packed => LIVE_MAX,
+        }
     }
 }
 
@@ -88,7 +101,7 @@ impl Core {
         };
         if used > dead_max {
             let rest = candidates.iter().filter(|candidate| candidate.live > 0.0);
-            let worth = rest.filter(|candidate| candidate.live <= LIVE_MAX);
+            let worth = rest.filter(|candidate| candidate.live <= candidate.live_max(left < 1.0));
             victims.extend(worth.map(|candidate| candidate.segment));
         }
         Ok((pressure, victims))
