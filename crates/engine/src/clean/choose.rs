@@ -37,7 +37,7 @@ const SCARCE_SEGMENTS: u64 = 2;
 /// What is left of the last segments does not count: one that is begun must be there as a whole.
 const LAST_SEGMENTS: u64 = 1;
 /// Nor more than such a part of all that is not live.
-const SLACK_PARTS: u64 = 10;
+const SLACK_PARTS: u64 = 20;
 /// Beginning with how many times that it is cleaned without a pause, and with half as many pauses.
 const FULL: f64 = 1.1;
 const HIGH: f64 = 1.25;
@@ -203,8 +203,8 @@ mod tests {
     #[test]
     fn what_counts_as_scarce_leaves_room_for_dead_data() {
         assert_eq!(scarce(1000 * MIB, 500 * MIB, MIB), 15 * MIB);
-        assert_eq!(scarce(1000 * MIB, 800 * MIB, 8 * MIB), 16 * MIB);
-        assert_eq!(scarce(60 * MIB, 52 * MIB, MIB), 7 * MIB / 10);
+        assert_eq!(scarce(1000 * MIB, 600 * MIB, 8 * MIB), 16 * MIB);
+        assert_eq!(scarce(60 * MIB, 52 * MIB, MIB), 7 * MIB / 20);
         assert_eq!(scarce(60 * MIB, 60 * MIB, MIB), 1);
     }
 }
