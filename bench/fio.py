@@ -11,7 +11,8 @@ LAST = 8
 
 @dataclasses.dataclass(frozen=True)
 class Pattern:
-    """What is done: fio's name of it, block size, depth, jobs, fio's other options."""
+    """What is done: fio's name of it, block size, depth, jobs, fio's other options; or once over everything,
+    however long that takes."""
 
     label: str
     rw: str
@@ -19,6 +20,7 @@ class Pattern:
     depth: int = 1
     jobs: int = 1
     more: tuple = ()
+    whole: bool = False
 
     def figure(self):
         """Which figure counts, and its unit."""
