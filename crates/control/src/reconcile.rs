@@ -7,12 +7,12 @@ use std::time::Duration;
 use firebrick_backend::{Backend, ExportAddress, ExportKey, FaultKind, PromoteMode};
 use firebrick_db::{Attachment, activities, attachments, services, volumes};
 use firebrick_state::{ReplicationStatus, VolumeStatus};
-use firebrick_vocabulary::{ImageId, Role, VolumeId};
+use firebrick_vocabulary::{ImageId, Role};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::attachment::export::{access, moved_info};
-use crate::attachment::export_key;
+use crate::attachment::{export_key, with_images};
 use crate::control::{Inner, VOLUME, site};
 use crate::error::Result;
 use crate::home::moves;
@@ -65,8 +65,8 @@ async fn agree_at(inner: &Inner, backend: &BackendOptions, id: Option<&str>) -> 
     };
     let wanted: BTreeMap<(ImageId, ExportKey), &Attachment> = rows
         .iter()
-        .filter(|row| row.connector.is_some())
-        .map(|row| ((row.volume.image_id(), export_key(row)), row))
+        .filter(|(_, row)| row.connector.is_some())
+        .map(|(image, row)| ((*image, export_key(row)), row))
         .collect();
     let mut there = BTreeMap::new();
     for export in exports {
@@ -92,7 +92,7 @@ async fn agree_at(inner: &Inner, backend: &BackendOptions, id: Option<&str>) -> 
             }
         };
         match address {
-            Ok(address) => note(inner, &*site, row, &address).await?,
+            Ok(address) => note(inner, &*site, place.0, row, &address).await?,
             Err(fault) => warn!(volume = %row.volume, %fault, "an attachment has no export"),
         }
     }
@@ -108,6 +108,7 @@ fn says(row: &Attachment, address: &ExportAddress) -> bool {
 async fn note(
     inner: &Inner,
     site: &dyn Backend,
+    image: ImageId,
     row: &Attachment,
     address: &ExportAddress,
 ) -> Result<()> {
@@ -115,9 +116,7 @@ async fn note(
     let newer = attachments::get_locked(&mut tx, row.id).await?;
     let Some(mut newer) = newer.filter(|newer| newer.connector.is_some()) else {
         drop(tx);
-        return Ok(site
-            .unexport(row.volume.image_id(), export_key(row))
-            .await?);
+        return Ok(site.unexport(image, export_key(row)).await?);
     };
     if !says(row, address) && newer == *row {
         info!(volume = %row.volume, site = site.name(), "an attachment learns where its export is");
@@ -128,12 +127,12 @@ async fn note(
     Ok(())
 }
 
-/// The attachments of the volumes that live at that site; `None` while the backend moves.
+/// The attachments of the volumes that live at that site, with the images of those; `None` while the backend moves.
 async fn rows_at(
     inner: &Inner,
     backend: &BackendOptions,
     id: Option<&str>,
-) -> Result<Option<Vec<Attachment>>> {
+) -> Result<Option<Vec<(ImageId, Attachment)>>> {
     let host = inner.host_of(backend);
     let service = inner.service_of(&host).await?;
     if service.replication_status == ReplicationStatus::FailingOver {
@@ -141,13 +140,9 @@ async fn rows_at(
     }
     let active = service.active_backend_id.as_deref();
     let connection = &mut *inner.db.read().await?;
-    let ids: Vec<VolumeId> = volumes::of_service(connection, &host)
-        .await?
-        .iter()
-        .filter(|volume| active.filter(|_| moves(volume)) == id)
-        .map(|volume| volume.id)
-        .collect();
-    Ok(Some(attachments::of_volumes(connection, &ids).await?))
+    let mut there = volumes::of_service(connection, &host).await?;
+    there.retain(|volume| active.filter(|_| moves(volume)) == id);
+    Ok(Some(with_images(connection, &there).await?))
 }
 
 /// Whether an activity is about to change the attachment.
@@ -190,7 +185,7 @@ async fn heal(inner: &Inner, backend: &BackendOptions) -> Result<()> {
     let ours = |image: &ImageId| {
         rows.iter().any(|row| {
             let resting = !matches!(row.status, VolumeStatus::Error | VolumeStatus::Creating);
-            row.id.image_id() == *image && moves(row) && resting
+            row.image() == *image && moves(row) && resting
         })
     };
     idle.retain(ours);

@@ -10,6 +10,7 @@ mod place;
 mod attachments;
 mod failover;
 mod failover_trouble;
+mod identity;
 mod policy;
 mod qos;
 mod quota;

@@ -68,14 +68,15 @@ impl VolumeId {
         ImageName::new(format!("volume-{self}")).unwrap_or_else(|_| unreachable!())
     }
 
-    /// The id of that image: the volume's own.
+    /// The id of that image: the volume's own, but where the volume took over another one.
     pub const fn image_id(self) -> ImageId {
         ImageId(self.0)
     }
 }
 
 impl SnapshotUuid {
-    /// The name of the image snapshot: `snapshot-<uuid>`, Cinder's default template.
+    /// The name of the image snapshot: `snapshot-<uuid>`, Cinder's default template, but where the
+    /// snapshot took over another one.
     pub fn snapshot_name(self) -> SnapshotName {
         SnapshotName::new(format!("snapshot-{self}")).unwrap_or_else(|_| unreachable!())
     }

@@ -72,7 +72,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let volume = volumes::get(&mut *inner.db.read().await?, attachment.volume).await?;
     let volume = volume.ok_or_else(|| Stop::Never("the volume is gone".to_owned()))?;
     let home = inner.home(&volume).await?;
-    let image = attachment.volume.image_id();
+    let image = volume.image();
     let qos_specs = for_host(&mut *inner.db.read().await?, &volume).await?;
     let address = home
         .site
@@ -168,7 +168,7 @@ pub(super) async fn withdraw(inner: &Inner, attachment: &Attachment) -> Step {
     let home = inner.home(&volume).await?;
     let ended = home
         .site
-        .unexport(attachment.volume.image_id(), export_key(attachment))
+        .unexport(volume.image(), export_key(attachment))
         .await;
     if let Err(fault) = ended {
         info!(volume = %attachment.volume, %fault, "an export is ended when its site is back");

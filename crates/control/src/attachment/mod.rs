@@ -7,16 +7,33 @@ mod look;
 mod request;
 pub(crate) mod unexport;
 
+use std::collections::BTreeMap;
+
 use firebrick_backend::ExportKey;
-use firebrick_db::{Attachment, Swapped, Tx, Volume, attachments, volumes};
+use firebrick_db::{Attachment, Connection, Swapped, Tx, Volume, attachments, volumes};
 use firebrick_state::{AttachStatus, AttachmentStatus, VolumeStatus};
-use firebrick_vocabulary::VolumeId;
+use firebrick_vocabulary::{ImageId, VolumeId};
 
 use crate::error::Result;
 
 /// Under which key a site exports a volume for an attachment.
 pub(crate) fn export_key(attachment: &Attachment) -> ExportKey {
     ExportKey(attachment.id.to_string())
+}
+
+/// The attachments of these volumes, each with the image that it exports.
+pub(crate) async fn with_images(
+    connection: &mut Connection,
+    of: &[Volume],
+) -> Result<Vec<(ImageId, Attachment)>> {
+    let images: BTreeMap<VolumeId, ImageId> = of
+        .iter()
+        .map(|volume| (volume.id, volume.image()))
+        .collect();
+    let ids: Vec<VolumeId> = images.keys().copied().collect();
+    let rows = attachments::of_volumes(connection, &ids).await?;
+    let known = |row: Attachment| Some((*images.get(&row.volume)?, row));
+    Ok(rows.into_iter().filter_map(known).collect())
 }
 
 /// The statuses of a volume that follow its attachments.

@@ -22,7 +22,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         let home = home.insert(inner.home(&volume).await?);
         match home
             .site
-            .unexport(attachment.volume.image_id(), export_key(&attachment))
+            .unexport(volume.image(), export_key(&attachment))
             .await
         {
             Ok(()) => {}

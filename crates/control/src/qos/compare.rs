@@ -58,7 +58,7 @@ async fn hold_at(
             volume.status,
             VolumeStatus::Creating | VolumeStatus::Deleting | VolumeStatus::Extending
         );
-        let differs = match held.get(&volume.id.image_id()) {
+        let differs = match held.get(&volume.image()) {
             Some(limits) => *limits != rules.of(&volume)?,
             None => false,
         };

@@ -107,7 +107,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     };
     let home = inner.home(&volume).await?;
     let limits = limits_of(&mut *inner.db.read().await?, &volume, volume.size).await?;
-    match home.site.set_limits(id.image_id(), limits).await {
+    match home.site.set_limits(volume.image(), limits).await {
         Ok(()) => {}
         Err(fault) if fault.kind == FaultKind::NotFound => {}
         Err(fault) => return Err(fault.into()),

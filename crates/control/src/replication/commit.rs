@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::failover::Move;
 use crate::attachment::export::{access, moved_info};
-use crate::attachment::{export_key, settle};
+use crate::attachment::{export_key, settle, with_images};
 use crate::control::{Inner, VOLUME};
 use crate::home::moves;
 use crate::story::{Step, Stop, noted};
@@ -17,7 +17,7 @@ use crate::story::{Step, Stop, noted};
 pub(super) async fn replicated(inner: &Inner, service: &Service) -> Step<Vec<ImageId>> {
     let all = volumes::of_service(&mut *inner.db.read().await?, &service.host).await?;
     let along = all.iter().filter(|volume| goes_along(volume));
-    Ok(along.map(|volume| volume.id.image_id()).collect())
+    Ok(along.map(Volume::image).collect())
 }
 
 fn goes_along(volume: &Volume) -> bool {
@@ -32,7 +32,7 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
     for volume in all {
         let outcome = outcomes
             .iter()
-            .find(|outcome| outcome.image == volume.id.image_id());
+            .find(|outcome| outcome.image == volume.image());
         let mut tx = inner.db.begin().await?;
         let Some(volume) = volumes::get_locked(&mut tx, volume.id).await? else {
             continue;
@@ -155,15 +155,11 @@ fn restore(volume: &mut Volume) {
 /// Attachments of volumes that moved get their exports at the new site, under their own keys.
 pub(super) async fn exports(step: &Move<'_>) -> Step {
     let inner = step.inner;
-    let all = volumes::of_service(&mut *inner.db.read().await?, &step.service.host).await?;
-    let moved: Vec<_> = all
-        .iter()
-        .filter(|volume| goes_along(volume) && volume.status != VolumeStatus::Error)
-        .map(|volume| volume.id)
-        .collect();
-    let rows = attachments::of_volumes(&mut *inner.db.read().await?, &moved).await?;
-    for row in rows.into_iter().filter(|row| row.connector.is_some()) {
-        let image = row.volume.image_id();
+    let mut moved = volumes::of_service(&mut *inner.db.read().await?, &step.service.host).await?;
+    moved.retain(|volume| goes_along(volume) && volume.status != VolumeStatus::Error);
+    let rows = with_images(&mut *inner.db.read().await?, &moved).await?;
+    let hosted = rows.into_iter().filter(|(_, row)| row.connector.is_some());
+    for (image, row) in hosted {
         let address = match step
             .new
             .export(image, export_key(&row), access(row.mode))

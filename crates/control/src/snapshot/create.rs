@@ -91,8 +91,9 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let volume = volumes::get(&mut *inner.db.read().await?, snapshot.volume).await?;
     let volume = volume.ok_or_else(|| Stop::Never("its volume is gone".to_owned()))?;
     let home = inner.home(&volume).await?;
-    let image = volume.id.image_id();
-    home.site.create_snapshot(image, id.snapshot_name()).await?;
+    home.site
+        .create_snapshot(volume.image(), snapshot.image_name())
+        .await?;
     let mut tx = inner.db.begin().await?;
     home.stays(&mut tx).await?;
     if let Some(mut snapshot) = snapshots::get_locked(&mut tx, id).await? {
@@ -115,7 +116,7 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
     let volume = volumes::get(&mut *inner.db.read().await?, snapshot.volume).await?;
     if let Some(volume) = volume.filter(|volume| volume.host.is_some()) {
         let home = inner.home(&volume).await?;
-        let (image, name) = (volume.id.image_id(), id.snapshot_name());
+        let (image, name) = (volume.image(), snapshot.image_name());
         if let Err(fault) = home.site.remove_snapshot(image, name).await {
             info!(snapshot = %id, %fault, "a failed snapshot stays at its site for now");
         }

@@ -76,7 +76,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let mut home = None;
     if let Some(volume) = volume.filter(|volume| volume.host.is_some()) {
         let home = home.insert(inner.home(&volume).await?);
-        let (image, name) = (volume.id.image_id(), id.snapshot_name());
+        let (image, name) = (volume.image(), snapshot.image_name());
         match home.site.remove_snapshot(image, name).await {
             Ok(()) => {}
             Err(fault) if fault.kind == FaultKind::NotFound => {}

@@ -9,7 +9,7 @@ use firebrick_scheduler::{Request, choose, matches};
 use firebrick_state::{
     ActivityKind, AttachStatus, ReplicationStatus, SnapshotOperation, VolumeOperation, VolumeStatus,
 };
-use firebrick_vocabulary::{Gibibytes, HostName, Role, VolumeId};
+use firebrick_vocabulary::{Gibibytes, HostName, ImageId, Role, VolumeId};
 use serde_json::{Value, json};
 use tracing::info;
 
@@ -261,7 +261,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     }
     let home = inner.home(&volume).await?;
     let image = NewImage {
-        id: id.image_id(),
+        id: volume.image(),
         name: id.image_name(),
         size: Gibibytes(volume.size).bytes(),
         origin: origin(&mut *inner.db.read().await?, &volume).await?,
@@ -270,12 +270,12 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let held = make_primary(&home, image).await?.limits;
     let limits = limits_of(&mut *inner.db.read().await?, &volume, volume.size).await?;
     if held != limits {
-        home.site.set_limits(id.image_id(), limits).await?;
+        home.site.set_limits(volume.image(), limits).await?;
     }
     let mut tx = inner.db.begin().await?;
     if let Err(stop) = home.stays(&mut tx).await {
         // The next run makes it primary where it will live; this copy must not be one then.
-        if let Err(fault) = home.site.demote(&[id.image_id()]).await {
+        if let Err(fault) = home.site.demote(&[volume.image()]).await {
             info!(volume = %id, %fault, "the copy of a new volume is given up where it was made");
         }
         return Err(stop);
@@ -356,16 +356,25 @@ async fn origin(connection: &mut Connection, volume: &Volume) -> Step<Option<Ori
     if let Some(id) = volume.snapshot {
         let snapshot = snapshots::get(connection, id).await?;
         let gone = || Stop::Never(format!("snapshot {id} is gone"));
-        let image = snapshot.ok_or_else(gone)?.volume.image_id();
+        let snapshot = snapshot.ok_or_else(gone)?;
         return Ok(Some(Origin {
-            image,
-            snapshot: Some(id.snapshot_name()),
+            image: image_of(connection, snapshot.volume).await?,
+            snapshot: Some(snapshot.image_name()),
         }));
     }
-    Ok(volume.source.map(|id| Origin {
-        image: id.image_id(),
+    let Some(id) = volume.source else {
+        return Ok(None);
+    };
+    Ok(Some(Origin {
+        image: image_of(connection, id).await?,
         snapshot: None,
     }))
+}
+
+/// The image of a volume that may be gone meanwhile: then the site says whether that matters.
+async fn image_of(connection: &mut Connection, id: VolumeId) -> Step<ImageId> {
+    let found = volumes::get(connection, id).await?;
+    Ok(found.map_or(id.image_id(), |volume| volume.image()))
 }
 
 /// Removes what may have been made; the volume is an error.
@@ -376,7 +385,7 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
     if let Some(volume) = found.filter(|volume| volume.host.is_some()) {
         let home = inner.home(&volume).await?;
         // Best effort: the image goes when the volume is deleted at the latest.
-        if let Err(fault) = home.site.remove_image(id.image_id()).await {
+        if let Err(fault) = home.site.remove_image(volume.image()).await {
             info!(volume = %id, %fault, "the image of a failed volume stays for now");
         }
     }

@@ -6,7 +6,7 @@ use firebrick_policy::Rule;
 use firebrick_state::{
     ActivityKind, SnapshotOperation, SnapshotStatus, VolumeOperation, VolumeStatus,
 };
-use firebrick_vocabulary::VolumeId;
+use firebrick_vocabulary::{ImageId, VolumeId};
 use serde_json::json;
 
 use super::look::locked;
@@ -119,7 +119,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let mut home = None;
     if volume.host.is_some() {
         let home = home.insert(inner.home(&volume).await?);
-        remove_image(home, id, &of_volume).await?;
+        remove_image(home, volume.image(), &of_volume).await?;
     }
     let mut tx = inner.db.begin().await?;
     if let Some(home) = home {
@@ -133,17 +133,15 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     Ok(tx.commit().await?)
 }
 
-async fn remove_image(home: &Home, id: VolumeId, of_volume: &[Snapshot]) -> Step {
+async fn remove_image(home: &Home, image: ImageId, of_volume: &[Snapshot]) -> Step {
     let site = &home.site;
-    let image = id.image_id();
     match site.image(image).await {
         Ok(_) => {}
         Err(fault) if fault.kind == FaultKind::NotFound => return Ok(()),
         Err(fault) => return Err(fault.into()),
     }
     for snapshot in of_volume {
-        site.remove_snapshot(image, snapshot.id.snapshot_name())
-            .await?;
+        site.remove_snapshot(image, snapshot.image_name()).await?;
     }
     for export in site
         .exports()

@@ -98,7 +98,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let size = size.and_then(|size| u32::try_from(size).ok());
     let size = size.ok_or_else(|| Stop::Never("the new size is not known".to_owned()))?;
     let home = inner.home(&volume).await?;
-    let image = id.image_id();
+    let image = volume.image();
     home.site
         .extend_image(image, Gibibytes(size).bytes())
         .await?;

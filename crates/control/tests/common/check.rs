@@ -64,7 +64,7 @@ impl World {
             other => panic!("{id} is {other} for ever, {when}"),
         }
         let place = place(volume, active);
-        let image = self.site(place, |site| site.images.get(&id.image_id()).cloned());
+        let image = self.site(place, |site| site.images.get(&volume.image()).cloned());
         let image = image.unwrap_or_else(|| panic!("{id} has no image at {place}, {when}"));
         assert_eq!(image.role, Role::Primary, "{id} at {place}, {when}");
         let size = Gibibytes(volume.size).bytes();
@@ -76,7 +76,7 @@ impl World {
         let mut wanted = BTreeSet::new();
         for row in rows {
             match row.status {
-                SnapshotStatus::Available => assert!(wanted.insert(row.id.snapshot_name())),
+                SnapshotStatus::Available => assert!(wanted.insert(row.image_name())),
                 SnapshotStatus::Error | SnapshotStatus::ErrorDeleting => {}
                 other => panic!("snapshot {} is {other} for ever, {when}", row.id),
             }
@@ -88,7 +88,7 @@ impl World {
     }
 
     fn nothing_is_leaked(&self, rows: &[Volume], when: &str) {
-        let known: BTreeSet<ImageId> = rows.iter().map(|row| row.id.image_id()).collect();
+        let known: BTreeSet<ImageId> = rows.iter().map(Volume::image).collect();
         for name in [A, B] {
             let there: BTreeSet<_> = self.site(name, |site| site.images.keys().copied().collect());
             let leaked: Vec<_> = there.difference(&known).collect();
@@ -129,13 +129,13 @@ impl World {
                     return false;
                 }
                 if place == active {
-                    wanted.insert((volume.id.image_id(), ExportKey(row.id.to_string())));
+                    wanted.insert((volume.image(), ExportKey(row.id.to_string())));
                 }
             }
         }
         // The other site may still export what moved away.
         let mut there = self.site(active, |site| site.exports.clone());
-        there.retain(|(image, _)| broken.iter().all(|row| row.id.image_id() != *image));
+        there.retain(|(image, _)| broken.iter().all(|row| row.image() != *image));
         there == wanted
     }
 
@@ -202,7 +202,7 @@ impl World {
         let moving = rows
             .iter()
             .filter(|row| row.replication_status.unwrap().is_replicated());
-        let ids: Vec<_> = moving.map(|row| row.id.image_id()).collect();
+        let ids: Vec<_> = moving.map(Volume::image).collect();
         let primary = |site: &mut super::State| {
             let role = |id| site.images.get(id).map(|image| image.role);
             ids.iter().all(|id| role(id) == Some(Role::Primary))

@@ -105,6 +105,14 @@ impl Record for Snapshot {
     }
 }
 
+impl Snapshot {
+    /// Its name in the image of its volume.
+    pub fn image_name(&self) -> SnapshotName {
+        let own = || self.id.snapshot_name();
+        self.backend_name.clone().unwrap_or_else(own)
+    }
+}
+
 async fn with_metadata(
     connection: &mut Connection,
     rows: impl IntoIterator<Item = Snapshot>,

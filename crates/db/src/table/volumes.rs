@@ -157,6 +157,13 @@ impl Record for Volume {
     }
 }
 
+impl Volume {
+    /// The image in which it lives.
+    pub fn image(&self) -> ImageId {
+        self.image.unwrap_or(self.id.image_id())
+    }
+}
+
 async fn with_metadata(
     connection: &mut Connection,
     rows: impl IntoIterator<Item = Volume>,
