@@ -5,6 +5,7 @@
 //! what is already there as asked succeeds, removing what is not there succeeds. What it leans on:
 //! `vocabulary` alone.
 
+mod bytes;
 mod capability;
 mod fault;
 mod types;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
 
+pub use bytes::{Content, Extent, Reader, TRANSFER_MAX, ViewOf, Writer};
 pub use capability::Capabilities;
 pub use fault::{Fault, FaultKind};
 pub use types::{
@@ -62,12 +64,34 @@ pub trait Backend: Send + Sync + 'static {
         image: ImageId,
         name: SnapshotName,
     ) -> Result<SnapshotInfo, Fault>;
+    /// Takes snapshots of several images, all at one position: no write to any of them lies between
+    /// two, and a crash leaves all or none. The answers are in the order of `wanted`. The same again
+    /// is no error; `Exists` where only some of them are there, as no others could be of that position;
+    /// `Invalid` where an image is named twice.
+    async fn create_snapshots(
+        &self,
+        wanted: &[(ImageId, SnapshotName)],
+    ) -> Result<Vec<SnapshotInfo>, Fault>;
     /// The snapshots of an image, oldest first.
     async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault>;
     /// Removes a snapshot.
     async fn remove_snapshot(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault>;
     /// Returns the image to a snapshot of its own. `Busy` where it is exported writable.
     async fn roll_back(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault>;
+
+    /// Reads a state of an image from byte `from` on (a multiple of 4096): all data that it has, or
+    /// with `since` what differs from that older state of it. The states are held until the reader
+    /// goes. Needs no export, and no limit slows it.
+    async fn reader(
+        &self,
+        image: ImageId,
+        of: ViewOf,
+        since: Option<ViewOf>,
+        from: u64,
+    ) -> Result<Box<dyn Reader>, Fault>;
+    /// Writes an image. Needs no export, and no limit slows it; whoever asks sees to it that no guest
+    /// writes meanwhile. `NotPrimary` where the image is not primary here.
+    async fn writer(&self, image: ImageId) -> Result<Box<dyn Writer>, Fault>;
 
     /// Exports the image under `key`; the export lives until [`Self::unexport`] and survives a restart
     /// of the site. Several keys may export one image.

@@ -48,7 +48,7 @@ pub use images::{NewImage, NewOrigin};
 pub use peer::{PeerRecord, SentRecords};
 pub use rebuild::{RebuildPhase, RebuildProgress, RebuildReport};
 pub use scrub::{NoSource, Rot, ScrubCursor, ScrubProgress, Scrubbed, Source};
-pub use snapshots::SnapshotInfo;
+pub use snapshots::{SNAPSHOTS_AT_ONCE_MAX, SnapshotInfo};
 pub use store::{Space, Store, StoreOptions};
 pub use switch::{Promoted, Refusal};
 pub use view::MapView;

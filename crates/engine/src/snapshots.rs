@@ -1,5 +1,7 @@
 //! Snapshots: names for positions of an image.
 
+use std::collections::BTreeSet;
+
 use firebrick_edge::Timestamp;
 use firebrick_log::Change;
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, SnapshotId, SnapshotName};
@@ -9,6 +11,9 @@ use crate::error::{Error, ErrorKind};
 use crate::state::{ImageState, Snapshot};
 use crate::store::Store;
 use crate::view::MapView;
+
+/// How many images one call takes snapshots of at one position.
+pub const SNAPSHOTS_AT_ONCE_MAX: usize = 4096;
 
 /// A snapshot.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,27 +47,69 @@ impl Store {
     /// Takes a snapshot. The same name again is no error and takes no second one.
     pub fn create_snapshot(&self, id: ImageId, name: SnapshotName) -> Result<SnapshotInfo, Error> {
         const DOING: &str = "take a snapshot";
+        let mut taken = self.take_snapshots(DOING, &[(id, name)])?;
+        taken.pop().ok_or_else(|| Error::no_image(DOING, id))
+    }
+
+    /// Takes snapshots of several images, all at one position: no write to any of them lies between
+    /// two, and a crash leaves all or none. The answers are in the order of `wanted`.
+    ///
+    /// The same again is no error and takes no second ones; [`ErrorKind::Exists`] where only some are
+    /// there, as the others could not be of the same position any more. [`ErrorKind::Invalid`] where
+    /// an image is named twice, or more than [`SNAPSHOTS_AT_ONCE_MAX`] are.
+    pub fn create_snapshots(
+        &self,
+        wanted: &[(ImageId, SnapshotName)],
+    ) -> Result<Vec<SnapshotInfo>, Error> {
+        self.take_snapshots("take snapshots together", wanted)
+    }
+
+    fn take_snapshots(
+        &self,
+        doing: &'static str,
+        wanted: &[(ImageId, SnapshotName)],
+    ) -> Result<Vec<SnapshotInfo>, Error> {
+        let images: BTreeSet<ImageId> = wanted.iter().map(|(id, _)| *id).collect();
+        if images.len() < wanted.len() || wanted.len() > SNAPSHOTS_AT_ONCE_MAX {
+            let why = format!("it takes up to {SNAPSHOTS_AT_ONCE_MAX} images, each once");
+            return Err(Error::new(ErrorKind::Invalid, doing, why));
+        }
         let mut state = self.core.lock();
-        self.changeable(&state, DOING, id)?;
-        let newest = {
-            let image = found(&state, DOING, id)?.read();
-            if let Some(known) = image.snapshot_named(&name) {
-                return Ok(known.into());
+        let mut changes = Vec::with_capacity(wanted.len());
+        // The lock keeps others from appending, so these are the records' own sequences.
+        let mut next = self.core.log.next_sequence();
+        for (id, name) in wanted {
+            self.changeable(&state, doing, *id)?;
+            let image = found(&state, doing, *id)?.read();
+            if image.snapshot_named(name).is_some() {
+                continue;
             }
-            image.snapshots.highest().map_or(0, |id| id.0)
-        };
-        // The lock keeps others from appending, so this is the record's own sequence; unless another
-        // site, whose log is longer, has given that number to a snapshot of the image already.
-        let snapshot = SnapshotId(self.core.log.next_sequence().0.max(newest + 1));
-        let change = Change::SnapshotCreate {
-            image: id,
-            snapshot,
-            name,
-        };
-        self.core.commit(&mut state, &[change])?;
-        let image = found(&state, DOING, id)?.read();
-        let taken = image.snapshot(snapshot).map(SnapshotInfo::from);
-        taken.ok_or_else(|| Error::no_image(DOING, id))
+            // Another site, whose log is longer, may have given that number to a snapshot already.
+            let newest = image.snapshots.highest().map_or(0, |id| id.0);
+            changes.push(Change::SnapshotCreate {
+                image: *id,
+                snapshot: SnapshotId(next.0.max(newest + 1)),
+                name: name.clone(),
+            });
+            next = next.next();
+        }
+        if !changes.is_empty() && changes.len() < wanted.len() {
+            let missing = changes.len();
+            let why = format!(
+                "{missing} of {} are missing, and the others are of an earlier position",
+                wanted.len()
+            );
+            return Err(Error::new(ErrorKind::Exists, doing, why));
+        }
+        if !changes.is_empty() {
+            self.core.commit(&mut state, &changes)?;
+        }
+        let taken = wanted.iter().map(|(id, name)| {
+            let image = found(&state, doing, *id)?.read();
+            let taken = image.snapshot_named(name).map(SnapshotInfo::from);
+            taken.ok_or_else(|| Error::no_image(doing, *id))
+        });
+        taken.collect()
     }
 
     /// The snapshots of an image, oldest first.

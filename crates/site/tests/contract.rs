@@ -5,7 +5,8 @@
 mod support;
 
 use firebrick_backend::{
-    Access, Backend, ExportKey, FaultKind, NewImage, Origin, PromoteMode, Reason,
+    Access, Backend, Content, ExportKey, FaultKind, NewImage, Origin, PromoteMode, Reason,
+    TRANSFER_MAX, ViewOf,
 };
 use firebrick_vocabulary::{Bytes, Epoch, ImageId, MIB, Role};
 use support::{Pair, Site, conf, image_name, new_image, snapshot, until};
@@ -15,6 +16,8 @@ use tempfile::TempDir;
 async fn contract(site: &dyn Backend) {
     images(site).await;
     snapshots_and_clones(site).await;
+    snapshots_together(site).await;
+    bytes(site).await;
     exports(site).await;
     missing_things(site).await;
     assert_eq!(site.images().await.unwrap(), []);
@@ -58,6 +61,106 @@ async fn images(site: &dyn Backend) {
     for _ in 0..2 {
         site.remove_image(id).await.unwrap();
     }
+}
+
+async fn snapshots_together(site: &dyn Backend) {
+    let images = [new_image(4 * MIB, false), new_image(4 * MIB, false)];
+    let [one, other] = images.each_ref().map(|image| image.id);
+    for image in images {
+        site.create_image(image).await.unwrap();
+    }
+    let both = [(one, snapshot("t")), (other, snapshot("t"))];
+    let taken = site.create_snapshots(&both).await.unwrap();
+    assert_eq!(site.create_snapshots(&both).await.unwrap(), taken);
+    for (id, taken) in [one, other].into_iter().zip(taken) {
+        assert_eq!(site.snapshots(id).await.unwrap(), [taken]);
+    }
+    let none = ImageId::random();
+    let half = [(one, snapshot("u")), (none, snapshot("u"))];
+    assert_eq!(
+        kind(site.create_snapshots(&half).await),
+        FaultKind::NotFound
+    );
+    let twice = [(one, snapshot("u")), (one, snapshot("v"))];
+    assert_eq!(
+        kind(site.create_snapshots(&twice).await),
+        FaultKind::Invalid
+    );
+    site.remove_snapshot(other, snapshot("t")).await.unwrap();
+    assert_eq!(kind(site.create_snapshots(&both).await), FaultKind::Exists);
+    assert_eq!(site.snapshots(one).await.unwrap().len(), 1);
+    site.remove_snapshot(one, snapshot("t")).await.unwrap();
+    for id in [one, other] {
+        site.remove_image(id).await.unwrap();
+    }
+}
+
+/// All extents, neighbours joined.
+async fn read(
+    site: &dyn Backend,
+    image: ImageId,
+    of: ViewOf,
+    since: Option<ViewOf>,
+    from: u64,
+) -> (u64, Vec<(u64, Option<Vec<u8>>, u64)>) {
+    let mut reader = site.reader(image, of, since, from).await.unwrap();
+    let mut all: Vec<(u64, Option<Vec<u8>>, u64)> = Vec::new();
+    while let Some(extent) = reader.next().await.unwrap() {
+        let (offset, end) = (extent.offset, extent.end());
+        let data = match extent.content {
+            Content::Data(data) => {
+                assert!(data.len() <= TRANSFER_MAX);
+                Some(data)
+            }
+            Content::Hole(_) => None,
+        };
+        match (all.last_mut(), data) {
+            (Some((_, Some(before), last)), Some(data)) if *last == offset => {
+                before.extend(data);
+                *last = end;
+            }
+            (_, data) => all.push((offset, data, end)),
+        }
+    }
+    (reader.size().0, all)
+}
+
+async fn bytes(site: &dyn Backend) {
+    let new = new_image(12 * MIB, false);
+    let id = new.id;
+    site.create_image(new).await.unwrap();
+    let mut writer = site.writer(id).await.unwrap();
+    let long: Vec<u8> = (0..5 * MIB).map(|at| (at / 4096 + 1) as u8).collect();
+    for (i, part) in long.chunks(TRANSFER_MAX).enumerate() {
+        let offset = MIB + (i * TRANSFER_MAX) as u64;
+        writer.write(offset, part).await.unwrap();
+    }
+    let over = vec![1; TRANSFER_MAX + 1];
+    assert_eq!(kind(writer.write(0, &over).await), FaultKind::Invalid);
+    writer.flush().await.unwrap();
+    site.create_snapshot(id, snapshot("then")).await.unwrap();
+    writer.write(0, &[7; 4096]).await.unwrap();
+    writer.discard(MIB, MIB).await.unwrap();
+    writer.flush().await.unwrap();
+
+    let then = ViewOf::Snapshot(snapshot("then"));
+    let (size, all) = read(site, id, then.clone(), None, 0).await;
+    assert_eq!(size, 12 * MIB);
+    assert_eq!(all, [(MIB, Some(long.clone()), 6 * MIB)]);
+    let rest = long[MIB as usize..].to_vec();
+    let (_, all) = read(site, id, ViewOf::Head, None, 2 * MIB).await;
+    assert_eq!(all, [(2 * MIB, Some(rest), 6 * MIB)]);
+    let (_, changed) = read(site, id, ViewOf::Head, Some(then), 0).await;
+    let first = (0, Some(vec![7; 4096]), 4096);
+    assert_eq!(changed, [first, (MIB, None, 2 * MIB)]);
+    let unknown = ViewOf::Snapshot(snapshot("never"));
+    let none = site.reader(id, unknown, None, 0).await;
+    assert_eq!(none.err().unwrap().kind, FaultKind::NotFound);
+    let none = site.writer(ImageId::random()).await;
+    assert_eq!(none.err().unwrap().kind, FaultKind::NotFound);
+
+    site.remove_snapshot(id, snapshot("then")).await.unwrap();
+    site.remove_image(id).await.unwrap();
 }
 
 async fn snapshots_and_clones(site: &dyn Backend) {

@@ -3,7 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_backend::{ExportKey, Fault, FaultKind, NewImage, PromoteMode, Reason};
-use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, Limits, Role, SnapshotName, StoreId};
+use firebrick_vocabulary::{
+    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Limits, Role, SnapshotName, StoreId,
+};
+
+/// Blocks that are no holes, by their number.
+pub(crate) type Blocks = BTreeMap<u64, Vec<u8>>;
 
 /// One site's copy of an image.
 #[derive(Clone, Debug)]
@@ -15,6 +20,9 @@ pub(crate) struct Image {
     pub(crate) mirrored: bool,
     pub(crate) limits: Limits,
     pub(crate) snapshots: Vec<(SnapshotName, Bytes)>,
+    pub(crate) blocks: Blocks,
+    /// What its snapshots hold.
+    pub(crate) kept: BTreeMap<SnapshotName, Blocks>,
     /// The other site is primary, as far as this one has heard.
     primary_elsewhere: bool,
 }
@@ -118,7 +126,7 @@ impl State {
     }
 
     /// The image, to be written.
-    fn primary(&mut self, id: ImageId) -> Result<&mut Image, Fault> {
+    pub(crate) fn primary(&mut self, id: ImageId) -> Result<&mut Image, Fault> {
         match self.images.get_mut(&id) {
             None => fault(FaultKind::NotFound, "there is no such image"),
             Some(image) if image.role == Role::Secondary => {
@@ -129,6 +137,7 @@ impl State {
     }
 
     pub(crate) fn create(&mut self, new: NewImage) -> Result<Image, Fault> {
+        let mut blocks = Blocks::new();
         if let Some(origin) = &new.origin {
             let Some(source) = self.images.get(&origin.image) else {
                 return fault(FaultKind::NotFound, "there is no such origin");
@@ -137,6 +146,11 @@ impl State {
             if !origin.snapshot.as_ref().is_none_or(has) {
                 return fault(FaultKind::NotFound, "there is no such snapshot");
             }
+            blocks = match &origin.snapshot {
+                Some(name) => source.kept[name].clone(),
+                None => source.blocks.clone(),
+            };
+            blocks.split_off(&new.size.0.div_ceil(BLOCK_SIZE));
         }
         if let Some(there) = self.images.get(&new.id) {
             let same = there.name == new.name && there.size == new.size;
@@ -156,6 +170,8 @@ impl State {
             mirrored: new.mirrored,
             limits: Limits::default(),
             snapshots: Vec::new(),
+            blocks,
+            kept: BTreeMap::new(),
             primary_elsewhere: false,
         };
         self.images.insert(new.id, image.clone());
@@ -196,9 +212,41 @@ impl State {
     pub(crate) fn snapshot(&mut self, id: ImageId, name: SnapshotName) -> Result<(), Fault> {
         let image = self.primary(id)?;
         if image.snapshots.iter().all(|(it, _)| *it != name) {
-            image.snapshots.push((name, image.size));
+            image.snapshots.push((name.clone(), image.size));
+            image.kept.insert(name, image.blocks.clone());
             self.head += 1;
         }
+        Ok(())
+    }
+
+    /// All of them or none.
+    pub(crate) fn snapshot_together(
+        &mut self,
+        wanted: &[(ImageId, SnapshotName)],
+    ) -> Result<(), Fault> {
+        let mut there = 0;
+        for (id, name) in wanted {
+            let image = self.primary(*id)?;
+            there += usize::from(image.kept.contains_key(name));
+        }
+        if there != 0 && there != wanted.len() {
+            return fault(FaultKind::Exists, "some are there already");
+        }
+        for (id, name) in wanted {
+            self.snapshot(*id, name.clone())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn roll_back(&mut self, id: ImageId, name: &SnapshotName) -> Result<(), Fault> {
+        let image = self.primary(id)?;
+        let Some(kept) = image.kept.get(name) else {
+            return fault(FaultKind::NotFound, "there is no such snapshot");
+        };
+        image.blocks = kept.clone();
+        let size = image.snapshots.iter().find(|(it, _)| it == name);
+        image.size = size.map_or(image.size, |(_, size)| *size);
+        self.head += 1;
         Ok(())
     }
 
@@ -208,7 +256,9 @@ impl State {
         name: &SnapshotName,
     ) -> Result<(), Fault> {
         if self.images.contains_key(&id) {
-            self.primary(id)?.snapshots.retain(|(it, _)| it != name);
+            let image = self.primary(id)?;
+            image.snapshots.retain(|(it, _)| it != name);
+            image.kept.remove(name);
             self.head += 1;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! A control plane, its database and its two sites, and what to wait for.
 
+mod bytes;
 mod check;
 mod images;
 mod make;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firebrick_backend::{
     Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
-    ImageInfo, ImageStatus, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, SiteStatus,
-    SnapshotInfo, SpaceStats,
+    ImageInfo, ImageStatus, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader,
+    SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{
     Bytes, Epoch, GIB, ImageId, ImageName, Limits, Position, Sequence, SnapshotId, SnapshotName,
@@ -15,10 +15,12 @@ use firebrick_vocabulary::{
 };
 use parking_lot::Mutex;
 
+use super::bytes::{self, FakeReader, FakeWriter};
 use super::images::{Image, Pair, State};
 use super::wire::Wire;
 
 /// One of two sites.
+#[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) name: &'static str,
     pub(crate) index: usize,
@@ -60,7 +62,7 @@ fn address(id: ImageId, key: &ExportKey, site: &str) -> ExportAddress {
 }
 
 impl Site {
-    async fn call<T>(
+    pub(crate) async fn call<T>(
         &self,
         name: &'static str,
         act: impl FnOnce(&mut State) -> Result<T, Fault>,
@@ -182,6 +184,22 @@ impl Backend for Site {
         self.call("create_snapshot", act).await
     }
 
+    async fn create_snapshots(
+        &self,
+        wanted: &[(ImageId, SnapshotName)],
+    ) -> Result<Vec<SnapshotInfo>, Fault> {
+        let act = |state: &mut State| {
+            state.snapshot_together(wanted)?;
+            let all = wanted.iter().map(|(_, name)| SnapshotInfo {
+                id: SnapshotId(1),
+                name: name.clone(),
+                size: Bytes::ZERO,
+            });
+            Ok(all.collect())
+        };
+        self.call("create_snapshots", act).await
+    }
+
     async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault> {
         let act = |state: &mut State| {
             let found = state.images.get(&image).ok_or_else(missing)?;
@@ -200,8 +218,33 @@ impl Backend for Site {
         self.call("remove_snapshot", act).await
     }
 
-    async fn roll_back(&self, _image: ImageId, _name: SnapshotName) -> Result<(), Fault> {
-        self.call("roll_back", |_| Ok(())).await
+    async fn roll_back(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault> {
+        self.call("roll_back", |state| state.roll_back(image, &name))
+            .await
+    }
+
+    async fn reader(
+        &self,
+        image: ImageId,
+        of: ViewOf,
+        since: Option<ViewOf>,
+        from: u64,
+    ) -> Result<Box<dyn Reader>, Fault> {
+        let open = |state: &mut State| bytes::read(state, image, &of, since.as_ref(), from);
+        let (size, extents) = self.call("reader", open).await?;
+        let site = self.clone();
+        Ok(Box::new(FakeReader {
+            site,
+            size,
+            extents,
+        }))
+    }
+
+    async fn writer(&self, image: ImageId) -> Result<Box<dyn Writer>, Fault> {
+        self.call("writer", |state| state.primary(image).map(drop))
+            .await?;
+        let site = self.clone();
+        Ok(Box::new(FakeWriter { site, image }))
     }
 
     async fn export(

@@ -39,6 +39,13 @@ struct Modelled {
     divergent: BTreeSet<String>,
 }
 
+impl Modelled {
+    fn snapshot(&mut self, name: &str) {
+        let content = Arc::clone(&self.content);
+        self.snapshots.insert(name.to_owned(), content);
+    }
+}
+
 /// One operation, with everything that was left to chance.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -50,6 +57,8 @@ pub(crate) enum Step {
     Discard(ImageId, usize, usize),
     Zero(ImageId, usize, usize),
     Snapshot(ImageId, String),
+    /// Snapshots of some images at one position.
+    Snapshots(Vec<(ImageId, String)>),
     Unsnapshot(ImageId, String),
     RollBack(ImageId, String),
     /// A clone of what an image was at the record that it names, which is the content.
@@ -113,7 +122,13 @@ impl Step {
             }
             (3, None) => Self::Remove(id),
             (4, _) => Self::Resize(id, blocks(random) * BLOCK),
-            (5 | 6, _) => Self::Snapshot(id, fresh(random)),
+            (5, _) => Self::Snapshot(id, fresh(random)),
+            (6, _) => {
+                let all = model.0.keys().filter(|_| random.random());
+                let some: BTreeSet<ImageId> = all.copied().chain([id]).collect();
+                let named = some.into_iter().map(|id| (id, fresh(random)));
+                Self::Snapshots(named.collect())
+            }
             (7, Some(name)) => Self::Unsnapshot(id, name),
             (8 | 9, Some(name)) => Self::RollBack(id, name),
             (10 | 11, _) => {
@@ -259,6 +274,12 @@ impl Step {
                 let taken = store.create_snapshot(*id, snapshot_name(name));
                 taken.map(drop)
             }
+            Self::Snapshots(wanted) => {
+                let wanted = wanted.iter().map(|(id, name)| (*id, snapshot_name(name)));
+                store
+                    .create_snapshots(&wanted.collect::<Vec<_>>())
+                    .map(drop)
+            }
             Self::Unsnapshot(id, name) => store.remove_snapshot(*id, &snapshot_name(name)),
             Self::RollBack(id, name) => store.roll_back(*id, &snapshot_name(name)),
             Self::FallBack(fallen) => fallen.run(store),
@@ -283,10 +304,11 @@ impl Step {
             Self::Discard(id, offset, len) | Self::Zero(id, offset, len) => {
                 return model.zero(*id, *offset, *offset + *len);
             }
-            Self::Snapshot(id, name) => {
-                let image = model.image(*id);
-                let content = Arc::clone(&image.content);
-                image.snapshots.insert(name.clone(), content);
+            Self::Snapshot(id, name) => model.image(*id).snapshot(name),
+            Self::Snapshots(wanted) => {
+                for (id, name) in wanted {
+                    model.image(*id).snapshot(name);
+                }
             }
             Self::Unsnapshot(id, name) => drop(model.image(*id).snapshots.remove(name)),
             Self::RollBack(id, name) => {

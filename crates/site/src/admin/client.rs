@@ -7,14 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firebrick_backend::{
     Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
-    ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, SiteStatus, SnapshotInfo,
-    SpaceStats,
+    ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader, SiteStatus,
+    SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
 use parking_lot::Mutex;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::bytes::{RemoteReader, RemoteWriter};
 use super::frame::{receive, send};
 use super::protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
 use crate::conf::SiteConf;
@@ -234,6 +235,14 @@ impl Backend for SiteClient {
         )
     }
 
+    async fn create_snapshots(
+        &self,
+        wanted: &[(ImageId, SnapshotName)],
+    ) -> Result<Vec<SnapshotInfo>, Fault> {
+        let wanted = wanted.to_vec();
+        ask!(self, Request::CreateSnapshots { wanted }, Reply::Snapshots)
+    }
+
     async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault> {
         ask!(self, Request::Snapshots { image }, Reply::Snapshots)
     }
@@ -244,6 +253,21 @@ impl Backend for SiteClient {
 
     async fn roll_back(&self, image: ImageId, name: SnapshotName) -> Result<(), Fault> {
         ask!(self, Request::RollBack { image, name })
+    }
+
+    async fn reader(
+        &self,
+        image: ImageId,
+        of: ViewOf,
+        since: Option<ViewOf>,
+        from: u64,
+    ) -> Result<Box<dyn Reader>, Fault> {
+        let reader = RemoteReader::open(self, image, of, since, from).await?;
+        Ok(Box::new(reader))
+    }
+
+    async fn writer(&self, image: ImageId) -> Result<Box<dyn Writer>, Fault> {
+        Ok(Box::new(RemoteWriter::open(self, image).await?))
     }
 
     async fn export(

@@ -5,6 +5,7 @@
 //! with [`Hello`], the site answers with its own; from then on each [`Request`] is answered by one
 //! [`Answer`], in order. A client that wants two calls at once opens two connections.
 
+mod bytes;
 mod client;
 mod frame;
 mod protocol;
@@ -12,12 +13,14 @@ mod server;
 mod tool_client;
 mod tools;
 
+pub(crate) use bytes::{extents, one_transfer, writable};
 pub use client::SiteClient;
+pub use firebrick_backend::{TRANSFER_MAX, ViewOf};
 pub use protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
 pub(crate) use server::serve_connection;
 pub use tool_client::ToolClient;
 pub(crate) use tools::Tools;
 pub use tools::{
-    Changes, Moment, RotReport, Run, ScrubStatus, TRANSFER_MAX, ToolImage, ToolReply, ToolRequest,
-    ToolSnapshot, ViewOf, Work, WorkState,
+    Changes, Moment, RotReport, Run, ScrubStatus, ToolImage, ToolReply, ToolRequest, ToolSnapshot,
+    Work, WorkState,
 };

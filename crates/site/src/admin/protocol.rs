@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::tools::{ToolReply, ToolRequest};
 
 /// The version spoken here. A site answers another one with its own and ends the connection.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The first message in each direction.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub enum Request {
     CreateSnapshot {
         image: ImageId,
         name: SnapshotName,
+    },
+    CreateSnapshots {
+        wanted: Vec<(ImageId, SnapshotName)>,
     },
     Snapshots {
         image: ImageId,
@@ -118,6 +121,7 @@ impl Request {
             | Self::SetLimits { .. }
             | Self::RemoveImage { .. }
             | Self::CreateSnapshot { .. }
+            | Self::CreateSnapshots { .. }
             | Self::RemoveSnapshot { .. }
             | Self::Export { .. }
             | Self::Unexport { .. }

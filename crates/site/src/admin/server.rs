@@ -3,12 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
-use firebrick_backend::Backend;
+use firebrick_backend::{Backend, TRANSFER_MAX};
 use tokio::net::UnixStream;
 
 use super::frame::{receive, receive_bytes, send, send_bytes};
 use super::protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
-use super::tools::{TRANSFER_MAX, Tools};
+use super::tools::Tools;
 
 /// Serves one connection until the client closes it.
 pub(crate) async fn serve_connection<B: Backend + Tools>(
@@ -58,6 +58,10 @@ async fn answer<B: Backend>(site: &B, request: Request) -> Answer {
         Request::RemoveImage { image } => done(site.remove_image(image).await),
         Request::CreateSnapshot { image, name } => {
             site.create_snapshot(image, name).await.map(Reply::Snapshot)
+        }
+        Request::CreateSnapshots { wanted } => {
+            let taken = site.create_snapshots(&wanted).await;
+            taken.map(Reply::Snapshots)
         }
         Request::Snapshots { image } => site.snapshots(image).await.map(Reply::Snapshots),
         Request::RemoveSnapshot { image, name } => done(site.remove_snapshot(image, name).await),

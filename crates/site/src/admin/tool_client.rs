@@ -2,14 +2,14 @@
 
 use std::io;
 
-use firebrick_backend::{Fault, FaultKind};
+use firebrick_backend::{Fault, FaultKind, TRANSFER_MAX};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::client::SiteClient;
 use super::frame::{receive, receive_bytes, send, send_bytes};
 use super::protocol::{Answer, Reply, Request};
-use super::tools::{TRANSFER_MAX, ToolReply, ToolRequest};
+use super::tools::{ToolReply, ToolRequest};
 
 /// A connection of a tool. A call that fails in the middle leaves it useless.
 #[derive(Debug)]

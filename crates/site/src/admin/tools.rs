@@ -6,14 +6,11 @@
 
 use std::time::Duration;
 
-use firebrick_backend::Fault;
+use firebrick_backend::{Fault, ViewOf};
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, SyncState,
 };
 use serde::{Deserialize, Serialize};
-
-/// The most bytes that one call moves.
-pub const TRANSFER_MAX: usize = 4 << 20;
 
 /// A call that only tools make.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,7 +99,7 @@ pub enum ToolRequest {
         image: ImageId,
         /// The first byte.
         offset: u64,
-        /// How many follow, at most [`TRANSFER_MAX`].
+        /// How many follow, at most [`firebrick_backend::TRANSFER_MAX`].
         len: usize,
     },
     /// Frees a range.
@@ -123,18 +120,6 @@ pub enum ToolRequest {
     ScrubStatus,
     /// What goes on in the background. Answered by [`ToolReply::Background`].
     Background,
-}
-
-/// A state of an image.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ViewOf {
-    /// As it is now.
-    Head,
-    /// A snapshot.
-    Snapshot(SnapshotName),
-    /// As it was at that record.
-    At(Sequence),
 }
 
 /// What a site answers to tools.

@@ -7,17 +7,19 @@ use async_trait::async_trait;
 use firebrick_backend::{
     Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
     ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus, PromoteMode, PromoteOutcome,
-    SiteStatus, SnapshotInfo, SpaceStats,
+    Reader, SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_engine::{Error, Image, Store};
 use firebrick_mirror::{Mirror, PeerState};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
 use tokio::sync::watch;
 
+use super::bytes::{LocalReader, LocalWriter};
 use super::exports::Exports;
 use super::fault::{blocking, fault, gone_is_fine, reason};
 use super::tools::Desk;
 use super::views::is_temporary;
+use crate::admin::writable;
 use crate::conf::SiteConf;
 
 /// How long a call waits for the fence: less than the client's patience.
@@ -272,6 +274,19 @@ impl Backend for LocalSite {
             .await
     }
 
+    async fn create_snapshots(
+        &self,
+        wanted: &[(ImageId, SnapshotName)],
+    ) -> Result<Vec<SnapshotInfo>, Fault> {
+        self.unfenced("create snapshots").await?;
+        let wanted = wanted.to_vec();
+        self.change(move |store| {
+            let taken = store.create_snapshots(&wanted)?;
+            Ok(taken.into_iter().map(snapshot_info).collect())
+        })
+        .await
+    }
+
     async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault> {
         self.read(move |store| {
             Ok(store
@@ -295,6 +310,25 @@ impl Backend for LocalSite {
         self.unfenced("roll an image back").await?;
         let exports = Arc::clone(&self.exports);
         blocking(move || exports.roll_back(image, &name)).await
+    }
+
+    async fn reader(
+        &self,
+        image: ImageId,
+        of: ViewOf,
+        since: Option<ViewOf>,
+        from: u64,
+    ) -> Result<Box<dyn Reader>, Fault> {
+        let store = Arc::clone(&self.store);
+        let open = move || LocalReader::open(&store, image, &of, since.as_ref(), from);
+        Ok(Box::new(blocking(open).await?))
+    }
+
+    async fn writer(&self, image: ImageId) -> Result<Box<dyn Writer>, Fault> {
+        self.unfenced("write an image").await?;
+        writable(&self.image(image).await?)?;
+        let store = Arc::clone(&self.store);
+        Ok(Box::new(LocalWriter { store, image }))
     }
 
     async fn export(

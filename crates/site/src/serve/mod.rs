@@ -6,6 +6,7 @@
 
 mod admin_socket;
 mod background;
+mod bytes;
 mod device;
 mod error;
 mod exports;

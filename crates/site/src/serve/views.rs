@@ -153,6 +153,10 @@ impl View {
         }
     }
 
+    pub(super) const fn size(&self) -> Bytes {
+        self.size
+    }
+
     /// The data in this view that `older` does not have.
     pub(super) fn used(&self, older: Option<&Self>) -> Result<Bytes, Error> {
         let Some(older) = older else {
