@@ -76,6 +76,20 @@ fn a_lost_site_is_reported_and_stays_down_until_it_is_started() {
 }
 
 #[test]
+fn a_site_is_started_again_in_the_moment_of_its_loss() {
+    let dev = Dev::start();
+    for _ in 0..20 {
+        let former = dev.site("site-b").pid;
+        dev.kill_site("site-b");
+        // Nobody has looked yet whether the process is still there.
+        let started = dev.site_command("start", "site-b").ok().stdout;
+        assert!(started.contains("is up"), "{started}");
+        let pid = dev.site("site-b").pid;
+        assert_ne!(pid, former, "{started}");
+    }
+}
+
+#[test]
 fn a_second_dev_in_the_same_folder_is_refused() {
     let dev = Dev::start();
     let ran = run(Command::new(firebrick_tests::binary())

@@ -2,11 +2,13 @@
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use firebrick_backend::Backend as _;
+use firebrick_site::SiteClient;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use super::Event;
@@ -49,14 +51,19 @@ async fn answers(listen: SocketAddr) -> bool {
     )
 }
 
-/// Says once whether the site behind `admin` takes connections.
-pub(super) async fn watch_site(index: usize, admin: PathBuf, events: mpsc::UnboundedSender<Event>) {
-    let connected = async {
-        while UnixStream::connect(&admin).await.is_err() {
+/// Says once whether `site`, the one at `index`, answers calls. That it takes a connection is not
+/// enough: a process that is being killed does so until its last thread is gone.
+pub(super) async fn watch_site(
+    index: usize,
+    site: SiteClient,
+    events: mpsc::UnboundedSender<Event>,
+) {
+    let answered = async {
+        while site.status().await.is_err() {
             tokio::time::sleep(PAUSE).await;
         }
     };
-    let answers = tokio::time::timeout(SITE_WITHIN, connected).await.is_ok();
+    let answers = tokio::time::timeout(SITE_WITHIN, answered).await.is_ok();
     drop(events.send(Event::SiteAnswers(index, answers)));
 }
 

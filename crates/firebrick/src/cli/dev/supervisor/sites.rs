@@ -2,6 +2,7 @@
 
 use std::process::ExitStatus;
 
+use firebrick_site::SiteClient;
 use rustix::process::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -22,8 +23,13 @@ struct Slot {
     ended: Option<String>,
     /// The end was asked for, so that it is no loss.
     expected: bool,
+    /// A signal that ends the process has been sent.
+    ending: bool,
     /// Who waits until the site answers.
     starters: Vec<oneshot::Sender<OrderAnswer>>,
+    /// Who wants a start while there is a process, which may have died a moment ago without this
+    /// being known yet: they get that process where it answers, and a new one where it ends.
+    joiners: Vec<oneshot::Sender<OrderAnswer>>,
     /// Who waits until the process is gone.
     stoppers: Vec<oneshot::Sender<OrderAnswer>>,
 }
@@ -32,6 +38,8 @@ struct Slot {
 pub(super) struct Sites {
     slots: Vec<Slot>,
     events: mpsc::UnboundedSender<Event>,
+    /// Nothing is started any more.
+    closing: bool,
 }
 
 impl Sites {
@@ -39,6 +47,7 @@ impl Sites {
         Self {
             slots: (0..count).map(|_| Slot::default()).collect(),
             events,
+            closing: false,
         }
     }
 
@@ -52,13 +61,22 @@ impl Sites {
             drop(events.send(Event::SiteEnded(index, status)));
         })?;
         entry.pid = Some(child.pid);
-        let watch = health::watch_site(index, entry.admin.clone(), self.events.clone());
         let slot = &mut self.slots[index];
         slot.child = Some(child);
-        slot.watch = Some(tokio::spawn(watch).abort_handle());
         slot.ended = None;
         slot.expected = false;
+        slot.ending = false;
+        self.watch(index, manifest);
         Ok(())
+    }
+
+    fn watch(&mut self, index: usize, manifest: &Manifest) {
+        let entry = &manifest.sites[index];
+        let site = SiteClient::at(&entry.name, entry.admin.clone(), false);
+        let watch = tokio::spawn(health::watch_site(index, site, self.events.clone()));
+        if let Some(former) = self.slots[index].watch.replace(watch.abort_handle()) {
+            former.abort();
+        }
     }
 
     /// The process of the site `index` is gone.
@@ -85,16 +103,22 @@ impl Sites {
         for waiting in stoppers {
             drop(waiting.send(Ok(vec![self.state(index, manifest)])));
         }
+        let joiners: Vec<_> = self.slots[index].joiners.drain(..).collect();
+        for waiting in joiners {
+            self.begin(index, waiting, manifest);
+        }
     }
 
     /// The site `index` takes connections, or has not begun to in time.
     pub(super) fn answers(&mut self, index: usize, answers: bool, manifest: &Manifest) {
         let name = &manifest.sites[index].name;
-        let starters: Vec<_> = self.slots[index].starters.drain(..).collect();
+        let slot = &mut self.slots[index];
+        let starters: Vec<_> = slot.starters.drain(..).collect();
+        let joiners: Vec<_> = slot.joiners.drain(..).collect();
         if !starters.is_empty() && answers {
             screen::site_started(&manifest.sites[index]);
         }
-        for waiting in starters {
+        for waiting in starters.into_iter().chain(joiners) {
             let answer = if answers {
                 Ok(vec![self.state(index, manifest)])
             } else {
@@ -137,8 +161,15 @@ impl Sites {
         reply: oneshot::Sender<OrderAnswer>,
         manifest: &mut Manifest,
     ) {
-        if self.slots[index].child.is_some() {
-            drop(reply.send(Ok(vec![self.state(index, manifest)])));
+        let slot = &mut self.slots[index];
+        if self.closing {
+            drop(reply.send(Err("the dev is ending".to_owned())));
+        } else if slot.child.is_some() {
+            slot.joiners.push(reply);
+            // What is about to end may still take connections.
+            if !slot.ending {
+                self.watch(index, manifest);
+            }
         } else if let Err(failure) = self.start(index, manifest) {
             drop(reply.send(Err(failure.to_string())));
         } else {
@@ -161,11 +192,13 @@ impl Sites {
         child.signal(signal);
         // Killing plays a loss, and is reported as one.
         slot.expected = signal == Signal::TERM;
+        slot.ending = true;
         slot.stoppers.push(reply);
     }
 
-    /// From now on the end of a site is no loss.
+    /// From now on the end of a site is no loss, and none is started.
     pub(super) fn expect_the_end(&mut self) {
+        self.closing = true;
         for slot in &mut self.slots {
             slot.expected = true;
         }
@@ -191,3 +224,6 @@ impl Sites {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
