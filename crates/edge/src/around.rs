@@ -1,9 +1,11 @@
-//! Writing past the system's cache.
+//! Reading and writing past the system's cache.
 //!
 //! For each page that goes through its cache, the system has to find memory and later writes it out
 //! on its own; past it, the disk takes the data straight from the buffer, which costs a fraction of the
 //! time. In turn, places, lengths and the memory itself must be aligned: what is not is copied into a
 //! buffer that is.
+//!
+//! What is read a second time is worth its place in the cache: it is read through it from then on.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
@@ -16,6 +18,7 @@ use parking_lot::Mutex;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use crate::cache;
 use crate::disk::PAGE;
 
 /// How much is copied at once where memory is not aligned, in bytes.
@@ -23,13 +26,38 @@ const BOUNCE: usize = 1 << 20;
 /// How many buffers for that are kept.
 const BOUNCES_MAX: usize = 4;
 const ALIGN: usize = PAGE as usize;
+/// What is remembered of reads is remembered for parts of this size, in bytes.
+const PART: u64 = 256 << 10;
 
 /// A second handle of a file, made when it is needed first.
 #[derive(Debug, Default)]
 pub(crate) struct Around {
     handle: OnceLock<Option<File>>,
-    /// The file system has refused such a write.
+    /// The file system has refused such a read or write.
     refused: AtomicBool,
+    /// What has been read once.
+    once: Mutex<Marks>,
+}
+
+/// Which parts of a file something is known of, a bit for each [`PART`] bytes.
+#[derive(Debug, Default)]
+struct Marks(Vec<u64>);
+
+impl Marks {
+    /// Turns the marks of the parts that begin in the range over; whether any was set. Of reads one
+    /// behind the other each finds parts of its own, if they are not smaller than a part.
+    fn flip(&mut self, offset: u64, len: u64) -> bool {
+        let mut any = false;
+        for part in offset.div_ceil(PART)..(offset + len).div_ceil(PART) {
+            let (word, bit) = ((part / 64) as usize, 1 << (part % 64));
+            if word >= self.0.len() {
+                self.0.resize(word + 1, 0);
+            }
+            any |= self.0[word] & bit != 0;
+            self.0[word] ^= bit;
+        }
+        any
+    }
 }
 
 /// Buffers for what is not aligned, which nobody uses at the moment.
@@ -75,11 +103,40 @@ impl Around {
         };
         match write_all(direct, parts, offset) {
             Ok(()) => Ok(true),
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => {
+            Err(error) => self.refused(error),
+        }
+    }
+
+    /// Fills `buffer` from `offset` on; `false` where that is better done through the cache, or the
+    /// file system cannot.
+    pub(crate) fn read(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+        let aligned = buffer.as_ptr().align_offset(ALIGN) == 0
+            && buffer.len().is_multiple_of(ALIGN)
+            && offset.is_multiple_of(PAGE);
+        if !aligned || self.refused.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let len = buffer.len() as u64;
+        if cache::holds(file, offset, len) || self.once.lock().flip(offset, len) {
+            return Ok(false);
+        }
+        let Some(direct) = self.handle.get_or_init(|| open(file)) else {
+            return Ok(false);
+        };
+        match read_all(direct, buffer, offset) {
+            Ok(all) => Ok(all),
+            Err(error) => self.refused(error),
+        }
+    }
+
+    /// Remembers a refusal of the file system; what else is wrong is an error.
+    fn refused(&self, error: Errno) -> io::Result<bool> {
+        match error {
+            Errno::INVAL | Errno::OPNOTSUPP => {
                 self.refused.store(true, Ordering::Relaxed);
                 Ok(false)
             }
-            Err(error) => Err(error.into()),
+            error => Err(error.into()),
         }
     }
 }
@@ -89,6 +146,7 @@ fn open(file: &File) -> Option<File> {
     let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     let flags = OFlags::DIRECT.bits().cast_signed();
     let opened = OpenOptions::new()
+        .read(true)
         .write(true)
         .custom_flags(flags)
         .open(path);
@@ -163,6 +221,20 @@ fn write_two(direct: &File, one: &[u8], two: &[u8], offset: u64) -> Result<(), E
     write_one(direct, two, offset + one.len() as u64)
 }
 
+/// `false` where the file ends before: a read through the cache then says so.
+fn read_all(direct: &File, buffer: &mut [u8], offset: u64) -> Result<bool, Errno> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match rustix::io::pread(direct, &mut buffer[done..], offset + done as u64) {
+            Ok(count) if count > 0 && count.is_multiple_of(ALIGN) => done += count,
+            Ok(_) => return Ok(false),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
 fn write_one(direct: &File, bytes: &[u8], offset: u64) -> Result<(), Errno> {
     let mut done = 0;
     while done < bytes.len() {
@@ -179,7 +251,7 @@ fn write_one(direct: &File, bytes: &[u8], offset: u64) -> Result<(), Errno> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Read as _, Write as _};
 
     use super::*;
 
@@ -224,5 +296,45 @@ mod tests {
         }
         let bytes = &buffer.bytes[start..start + BOUNCE];
         assert!(written(&[IoSlice::new(bytes)]) == bytes);
+    }
+
+    #[test]
+    fn reads_arrive_whole_and_the_second_goes_through_the_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = File::create_new(dir.path().join("f")).unwrap();
+        let bytes: Vec<u8> = (0..3 * PART as usize).map(|n| (n / 9) as u8).collect();
+        file.write_all(&bytes).unwrap();
+        file.sync_all().unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+        let around = Around::default();
+        let mut buffer = Aligned::take();
+        let start = buffer.start;
+        let room = &mut buffer.bytes[start..start + PART as usize];
+        // Where the file system cannot, or keeps all files in memory, there is nothing to be seen.
+        if !around.read(&file, room, 0).unwrap() {
+            assert!(!cache::holds(&file, 0, PAGE) || cache::holds(&file, 0, 3 * PART));
+            return;
+        }
+        assert!(*room == bytes[..PART as usize]);
+        assert!(around.read(&file, room, PART).unwrap());
+        assert!(*room == bytes[PART as usize..2 * PART as usize]);
+        assert!(!around.read(&file, room, PART).unwrap());
+        // What did not stay in the cache is not worth its place there.
+        assert!(around.read(&file, room, PART).unwrap());
+        // Neither is there anything behind the end.
+        assert!(!around.read(&file, room, 3 * PART).unwrap());
+        assert!(!around.read(&file, room, 2 * PART + PAGE).unwrap());
+        assert!(!around.read(&file, room, 512).unwrap());
+    }
+
+    #[test]
+    fn a_part_is_marked_by_the_read_in_which_it_begins() {
+        let mut marks = Marks::default();
+        for offset in (0..64 * PART).step_by(PART as usize) {
+            assert!(!marks.flip(offset + PAGE, PART), "{offset}");
+        }
+        assert!(marks.flip(PART, 8 * PART));
+        assert!(!marks.flip(PART, 8 * PART));
+        assert!(!marks.flip(1 << 40, PART));
     }
 }

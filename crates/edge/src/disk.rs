@@ -53,6 +53,16 @@ pub trait DiskFile: Send + Sync {
     /// is (behind them `buffer` holds nothing of use). The disk may begin to read what is missing, so
     /// that who asks for several places before he waits for the first has the disk read all at once.
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// As [`Self::read_at`], for much at once: past the system's cache where the file system can do
+    /// that, unless it is there already or has been read once before. `offset` and the length are
+    /// multiples of [`PAGE`].
+    fn read_around_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_at(buffer, offset)
+    }
+    /// Whether all of the range is in the system's cache; `true` where that is not known.
+    fn is_cached(&self, _offset: u64, _len: u64) -> bool {
+        true
+    }
     /// Writes all of `parts`, one behind the other, from `offset` on.
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
     /// As [`Self::write_at`], for much that will hardly be read again soon: past the system's cache

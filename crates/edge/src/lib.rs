@@ -3,9 +3,11 @@
 //! What it is for: so that whole stores run inside one test process with injected faults,
 //! reproducible from a seed, the log and the engine see only these traits. What it promises: the
 //! real ones ([`RealDisk`], [`SystemClock`]) add nothing but the system call; the faulty ones live
-//! in `simulate`. What it leans on: rustix, for system calls without `unsafe`.
+//! in `simulate`. What it leans on: rustix, for system calls without `unsafe`, and libc for the one
+//! that it does not have.
 
 mod around;
+mod cache;
 mod clock;
 mod disk;
 mod real_disk;

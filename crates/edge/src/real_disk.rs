@@ -11,6 +11,7 @@ use rustix::fs::{Advice, FallocateFlags, FlockOperation};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::around::Around;
+use crate::cache;
 use crate::disk::{Disk, DiskFile, DiskLock, DiskSpace};
 
 /// The most slices that one `pwritev` takes (`IOV_MAX`).
@@ -137,6 +138,17 @@ impl DiskFile for RealFile {
             Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn read_around_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if self.around.read(&self.file, buffer, offset)? {
+            return Ok(());
+        }
+        self.read_at(buffer, offset)
+    }
+
+    fn is_cached(&self, offset: u64, len: u64) -> bool {
+        cache::holds(&self.file, offset, len)
     }
 
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {

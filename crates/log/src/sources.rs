@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firebrick_edge::DiskFile;
+use firebrick_edge::{DiskFile, PAGE};
 
 use crate::error::Error;
 use crate::log::Shared;
@@ -40,16 +40,31 @@ impl<'a> Sources<'a> {
     /// Reads the whole blocks of `buffer` from `at` on; they must lie in one record's data.
     /// The checksums are the caller's to check.
     pub fn read(&mut self, at: Location, buffer: &mut [u8]) -> Result<(), Error> {
-        let read = self.file(at, buffer.len())?.read_at(buffer, at.offset());
+        let around = self.goes_around(at, buffer.len());
+        let file = self.file(at, buffer.len())?;
+        let read = if around {
+            file.read_around_at(buffer, at.offset())
+        } else {
+            file.read_at(buffer, at.offset())
+        };
         read.map_err(|error| unreadable(at, error))
     }
 
     /// As [`Self::read`], but only as far as that needs no wait for the disk; how many bytes that is.
-    /// What is missing the disk may begin to read.
+    /// What is missing the disk may begin to read, but for what [`Self::read`] reads past the cache.
     pub fn read_cached(&mut self, at: Location, buffer: &mut [u8]) -> Result<usize, Error> {
-        let read = self.file(at, buffer.len())?;
-        let read = read.read_cached_at(buffer, at.offset());
+        let around = self.goes_around(at, buffer.len());
+        let file = self.file(at, buffer.len())?;
+        if around && !file.is_cached(at.offset(), buffer.len() as u64) {
+            return Ok(0);
+        }
+        let read = file.read_cached_at(buffer, at.offset());
         read.map_err(|error| unreadable(at, error))
+    }
+
+    /// Whether this is as much at once as goes past the system's cache when it is written.
+    const fn goes_around(&self, at: Location, len: usize) -> bool {
+        len as u64 >= self.shared.around_min && at.offset().is_multiple_of(PAGE)
     }
 
     /// The file that holds `len` bytes from `at` on.

@@ -1,0 +1,77 @@
+//! What the system's cache holds of a file.
+
+#![expect(unsafe_code, reason = "no safe wrapper has this system call")]
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::disk::PAGE;
+
+/// The number of `cachestat`, the same on every machine Linux runs on
+/// (<https://man7.org/linux/man-pages/man2/cachestat.2.html>).
+const CACHESTAT: libc::c_long = 451;
+
+/// `struct cachestat_range`, in bytes.
+#[repr(C)]
+struct Range {
+    offset: u64,
+    len: u64,
+}
+
+/// `struct cachestat`, in pages.
+#[derive(Default)]
+#[repr(C)]
+struct Found {
+    cached: u64,
+    dirty: u64,
+    writeback: u64,
+    evicted: u64,
+    recently_evicted: u64,
+}
+
+/// The system is older than the call.
+static UNKNOWN: AtomicBool = AtomicBool::new(false);
+
+/// Whether the cache holds all pages of the range; `false` where the system does not tell.
+pub(crate) fn holds(file: &File, offset: u64, len: u64) -> bool {
+    if UNKNOWN.load(Ordering::Relaxed) {
+        return false;
+    }
+    let range = Range { offset, len };
+    let mut found = Found::default();
+    // SAFETY: both pointers are to live memory laid out as the call has it, which it reads and writes
+    // before it returns; the descriptor is open as long as `file` is.
+    let done = unsafe {
+        libc::syscall(
+            CACHESTAT,
+            file.as_raw_fd(),
+            &raw const range,
+            &raw mut found,
+            0,
+        )
+    };
+    if done != 0 {
+        UNKNOWN.store(true, Ordering::Relaxed);
+        return false;
+    }
+    let pages = (offset + len).div_ceil(PAGE) - offset / PAGE;
+    found.cached >= pages
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn what_was_written_a_moment_ago_is_held_and_what_never_was_is_not() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 4 * PAGE as usize]).unwrap();
+        let held = holds(&file, 0, 4 * PAGE);
+        assert_ne!(held, UNKNOWN.load(Ordering::Relaxed));
+        assert_eq!(holds(&file, 100, PAGE), held);
+        assert!(!holds(&file, 0, 5 * PAGE));
+    }
+}
