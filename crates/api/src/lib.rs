@@ -11,6 +11,7 @@ mod attachments;
 mod auth;
 mod body;
 mod call;
+mod default_types;
 mod door;
 mod extensions;
 mod fault;

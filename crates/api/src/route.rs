@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) ok: u16,
     /// The body of success; none where it is empty.
     pub(crate) answer: Option<&'static Schema>,
+    /// Whether that body is a text as it is, and no JSON.
+    pub(crate) plain: bool,
 }
 
 /// The body that a request must have.
@@ -92,6 +94,7 @@ where
             takes: Takes::Nothing,
             ok,
             answer: None,
+            plain: false,
         },
         handler: on(filter, handler),
     }
@@ -158,6 +161,12 @@ impl Route {
     pub(crate) fn answer(mut self, schema: &'static Schema) -> Self {
         self.entry.answer = Some(schema);
         self
+    }
+
+    /// Answered with this text.
+    pub(crate) fn plain(mut self, schema: &'static Schema) -> Self {
+        self.entry.plain = true;
+        self.answer(schema)
     }
 }
 

@@ -11,7 +11,8 @@ use crate::fault::Fault;
 use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
-    attachments, extensions, gate, limits, pools, qos, services, snapshots, types, volumes, zones,
+    attachments, default_types, extensions, gate, limits, pools, qos, services, snapshots, types,
+    volumes, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -30,6 +31,7 @@ pub(crate) fn all() -> Vec<Route> {
         snapshots::routes(),
         attachments::routes(),
         types::routes(),
+        default_types::routes(),
         qos::routes(),
         services::routes(),
         pools::routes(),

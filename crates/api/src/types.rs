@@ -1,5 +1,7 @@
 //! Volume types.
 
+mod access;
+mod encryption;
 mod extra_specs;
 mod list;
 mod resource;
@@ -41,6 +43,8 @@ pub(crate) fn routes() -> Vec<Route> {
             .body(schema::types::UPDATE),
         delete("/types/{id}", resource::delete).rules(&["volume_extension:type_delete"]),
     ];
+    routes.extend(access::routes());
+    routes.extend(encryption::routes());
     routes.extend(extra_specs::routes());
     routes
 }

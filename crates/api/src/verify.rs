@@ -30,7 +30,11 @@ pub(crate) async fn answer(
     };
     let status = parts.status;
     if status.as_u16() == ok {
-        body_of(schema, version, &bytes)?;
+        if entry.plain {
+            text_of(schema, version, &bytes)?;
+        } else {
+            body_of(schema, version, &bytes)?;
+        }
     } else if status.is_client_error() || status.is_server_error() {
         // A precondition of HTTP itself is answered by its status alone.
         if status != StatusCode::PRECONDITION_FAILED || !bytes.is_empty() {
@@ -40,6 +44,13 @@ pub(crate) async fn answer(
         return Err(format!("the status is {status}, not {ok}"));
     }
     Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+fn text_of(schema: Option<&Schema>, version: Microversion, bytes: &Bytes) -> Result<(), String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let value = Value::String(text.to_owned());
+    let broken = schema.and_then(|schema| broken(schema, version, None, &value));
+    broken.map_or(Ok(()), |broken| Err(broken.to_string()))
 }
 
 fn body_of(schema: Option<&Schema>, version: Microversion, bytes: &Bytes) -> Result<(), String> {

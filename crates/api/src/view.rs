@@ -1,6 +1,7 @@
 //! The shapes of answers, by microversion.
 
 pub(crate) mod attachment;
+pub(crate) mod encryption;
 pub(crate) mod qos;
 pub(crate) mod service;
 pub(crate) mod shape;

@@ -4,6 +4,7 @@ pub(crate) mod action;
 mod connect;
 mod create;
 mod delete;
+mod encryption;
 pub(crate) mod list;
 mod metadata;
 mod show;
@@ -50,6 +51,7 @@ pub(crate) fn routes() -> Vec<Route> {
             .query(&["cascade", "force"]),
         post("/volumes/{id}/action", action::action).actions(action::ACTIONS),
     ];
+    routes.extend(encryption::routes());
     routes.extend(metadata::routes());
     routes
 }

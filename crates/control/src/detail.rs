@@ -62,6 +62,17 @@ impl From<Attachment> for AttachmentDetail {
 pub struct TypeDetail {
     /// The type with its extra specs.
     pub volume_type: VolumeType,
+    /// Whether it is listed as one that was given to the project.
+    pub given: bool,
+}
+
+impl From<VolumeType> for TypeDetail {
+    fn from(volume_type: VolumeType) -> Self {
+        Self {
+            volume_type,
+            given: false,
+        }
+    }
 }
 
 /// A service.

@@ -38,12 +38,15 @@ pub use detail::{
 pub use error::{Error, ErrorKind, Result};
 pub use firebrick_db::{
     AttachMode, Attachment, Column, Direction, Filter, Listing, QosSpec, Service, Snapshot, Test,
-    TimeTest, Volume, VolumeType,
+    TimeTest, TypeEncryption, Volume, VolumeType,
 };
 pub use firebrick_state::QosConsumer;
-pub use options::{BackendOptions, ControlOptions, FailoverOptions, POOL, Quotas, RunnerOptions};
+pub use options::{
+    BackendOptions, ControlOptions, FIXED_KEY, FailoverOptions, POOL, Quotas, RunnerOptions,
+};
 pub use request::{
-    ConnectionInfo, Context, CreateAttachment, CreateQos, CreateSnapshot, CreateType, CreateVolume,
-    DeleteVolume, ForceDetach, LegacyAttach, Limits, Metadata, MetadataWrite, Object, Pool, Query,
-    Rename, ResetStatus, UpdateQos, UpdateType, Zone,
+    ConnectionInfo, Context, CreateAttachment, CreateEncryption, CreateQos, CreateSnapshot,
+    CreateType, CreateVolume, DeleteVolume, ForceDetach, LegacyAttach, Limits, Metadata,
+    MetadataWrite, Object, Pool, Query, Rename, ResetStatus, UpdateEncryption, UpdateQos,
+    UpdateType, Zone,
 };

@@ -4,9 +4,13 @@ use std::time::Duration;
 
 use firebrick_backend::SharedBackend;
 use firebrick_vocabulary::HostName;
+use uuid::Uuid;
 
 /// The one pool of a backend on the embedded engine.
 pub const POOL: &str = "volumes";
+
+/// The id that Cinder and Nova have for the key of `[key_manager] fixed_key`.
+pub const FIXED_KEY: Uuid = Uuid::nil();
 
 /// The settings of the control plane. Option names are Cinder's.
 #[derive(Clone)]
@@ -21,6 +25,9 @@ pub struct ControlOptions {
     pub default_volume_type: String,
     /// `quota_*`.
     pub quotas: Quotas,
+    /// Whether hosts have the one key of `[key_manager] fixed_key`, which volumes of encrypted types
+    /// then get. The key itself is nothing that this service needs.
+    pub has_fixed_key: bool,
     /// `report_interval`: how often a backend is looked at and its service row refreshed.
     pub report_interval: Duration,
     /// `service_down_time`: without a refresh for so long, a service counts as down.
@@ -142,6 +149,7 @@ impl ControlOptions {
             availability_zone: "nova".to_owned(),
             default_volume_type: "__DEFAULT__".to_owned(),
             quotas: Quotas::default(),
+            has_fixed_key: false,
             report_interval: Duration::from_secs(10),
             service_down_time: Duration::from_secs(60),
             runner: RunnerOptions::default(),

@@ -204,6 +204,32 @@ pub struct UpdateType {
     pub is_public: Option<bool>,
 }
 
+/// `POST /types/{id}/encryption`.
+#[derive(Clone, Debug)]
+pub struct CreateEncryption {
+    /// `provider`: what encrypts, for example `luks`.
+    pub provider: String,
+    /// `cipher`.
+    pub cipher: Option<String>,
+    /// `key_size`, in bits.
+    pub key_size: Option<i64>,
+    /// `control_location`: `front-end` or `back-end`.
+    pub control_location: String,
+}
+
+/// `PUT /types/{id}/encryption/{encryption}`: what is `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct UpdateEncryption {
+    /// `provider`.
+    pub provider: Option<String>,
+    /// `cipher`; `Some(None)` takes it away.
+    pub cipher: Option<Option<String>>,
+    /// `key_size`.
+    pub key_size: Option<Option<i64>>,
+    /// `control_location`.
+    pub control_location: Option<String>,
+}
+
 /// `POST /qos-specs`.
 #[derive(Clone, Debug)]
 pub struct CreateQos {

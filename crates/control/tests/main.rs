@@ -18,4 +18,5 @@ mod restart;
 mod restart_failover;
 mod together;
 mod twice;
+mod types;
 mod volumes;

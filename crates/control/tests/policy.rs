@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use firebrick_control::{
-    Context, Control, CreateQos, CreateType, CreateVolume, DeleteVolume, ErrorKind, ForceDetach,
+    Context, Control, CreateEncryption, CreateQos, CreateType, CreateVolume, DeleteVolume, ErrorKind, ForceDetach,
     LegacyAttach, Metadata, MetadataWrite, QosConsumer, Query, Rename, ResetStatus, Result,
-    UpdateQos, UpdateType,
+    UpdateEncryption, UpdateQos, UpdateType,
 };
 use firebrick_policy::{Defaults, Policy, Rule};
 use firebrick_vocabulary::{AttachmentId, QosId, SnapshotUuid, TypeId, VolumeId};
@@ -278,6 +278,43 @@ async fn types(rule: Rule, control: &Control, who: &Context, given: &Given) -> O
         Rule::TypesExtraSpecsUpdate => control.set_extra_spec(who, id, one()).await.map(drop),
         Rule::TypesExtraSpecsDelete => control.delete_extra_spec(who, id, "key").await,
         Rule::TypeDelete => control.delete_type(who, id).await,
+        _ => return encryption_and_access(rule, control, who, given).await,
+    })
+}
+
+async fn encryption_and_access(
+    rule: Rule,
+    control: &Control,
+    who: &Context,
+    given: &Given,
+) -> Option<Result<()>> {
+    let (id, project) = (given.kind, &member().project);
+    Some(match rule {
+        Rule::VolumeTypeAccessGetAllForType => control.type_access(who, id).await.map(drop),
+        Rule::VolumeTypeAccessAddProjectAccess => control.add_type_access(who, id, project).await,
+        Rule::VolumeTypeAccessRemoveProjectAccess => {
+            control.remove_type_access(who, id, project).await
+        }
+        Rule::VolumeTypeEncryptionGet => control.type_encryption(who, id).await.map(drop),
+        Rule::VolumeTypeEncryptionCreate => {
+            let request = CreateEncryption {
+                provider: "luks".to_owned(),
+                cipher: None,
+                key_size: None,
+                control_location: "front-end".to_owned(),
+            };
+            let made = control.create_type_encryption(who, id, request).await;
+            made.map(drop)
+        }
+        Rule::VolumeTypeEncryptionUpdate => {
+            let change = UpdateEncryption::default();
+            control.update_type_encryption(who, id, change).await
+        }
+        Rule::VolumeTypeEncryptionDelete => control.delete_type_encryption(who, id).await,
+        Rule::VolumeEncryptionMetadata => {
+            let told = control.volume_encryption(who, given.volume).await;
+            told.map(drop)
+        }
         _ => return None,
     })
 }
@@ -325,7 +362,7 @@ async fn operators(
 }
 
 /// How many rules [`ask`] knows an operation for.
-const ASKED: usize = 62;
+const ASKED: usize = 70;
 
 #[tokio::test]
 async fn each_operation_asks_its_rule() {

@@ -123,7 +123,12 @@ fn responses(entry: &Entry, version: Microversion) -> Value {
             .entry(status.to_string())
             .or_insert_with(|| json!({ "description": "It was done, or is under way." }));
         if let Some(schema) = schema {
-            place["content"] = json_of(&schema.render(version));
+            let schema = schema.render(version);
+            place["content"] = if entry.plain {
+                json!({ "text/html": { "schema": schema } })
+            } else {
+                json_of(&schema)
+            };
         }
     };
     match entry.takes {

@@ -1,8 +1,8 @@
 //! The bodies of requests about volume types.
 
 use super::{
-    DESCRIPTION, EXTRA_SPEC_KEY, METADATA_KEY, NAME, NAME_OR_NULL, SAID, SHORT_OR_NULL, Schema,
-    map, object, only,
+    ANY, DESCRIPTION, EXTRA_SPEC_KEY, Format, Kind, MAX_SIZE, METADATA_KEY, NAME, NAME_OR_NULL,
+    SAID, SHORT, SHORT_OR_NULL, Schema, Word, map, object, of, only,
 };
 use crate::microversion::Microversion as V;
 use crate::route::Bodies;
@@ -37,3 +37,62 @@ pub(crate) const EXTRA_SPECS: Bodies =
 
 /// `PUT /types/{id}/extra_specs/{key}`.
 pub(crate) const EXTRA_SPEC: Bodies = &[(V::MIN, &SPECS.entries(1, 1))];
+
+/// `addProjectAccess` and `removeProjectAccess`.
+pub(crate) const PROJECT_ACCESS: Bodies = &[(
+    V::MIN,
+    &object(&[("project", NAME)]).required(&["project"]).closed(),
+)];
+
+/// A size in bits, as a number or in digits.
+const KEY_SIZE: Schema = of(&[Kind::Text, Kind::Integer, Kind::Null])
+    .format(Format {
+        name: "key_size",
+        matches: |text| {
+            text.parse::<u32>()
+                .is_ok_and(|size| i64::from(size) <= MAX_SIZE)
+        },
+    })
+    .range(0, MAX_SIZE);
+
+/// Who encrypts.
+const LOCATION: Schema = ANY.words(&[Word::Text("front-end"), Word::Text("back-end")]);
+
+const ENCRYPTION: Schema = object(&[
+    ("key_size", KEY_SIZE),
+    ("provider", SHORT),
+    ("control_location", LOCATION),
+    ("cipher", SHORT_OR_NULL),
+]);
+
+/// `POST /types/{id}/encryption`.
+pub(crate) const NEW_ENCRYPTION: Bodies = &[(
+    V::MIN,
+    &only(
+        &["encryption"],
+        &[(
+            "encryption",
+            ENCRYPTION.required(&["provider", "control_location"]),
+        )],
+    ),
+)];
+
+/// `PUT /types/{id}/encryption/{encryption}`.
+pub(crate) const CHANGED_ENCRYPTION: Bodies = &[(
+    V::MIN,
+    &only(&["encryption"], &[("encryption", ENCRYPTION)]),
+)];
+
+/// `PUT /default-types/{project}`.
+pub(crate) const DEFAULT: Bodies = &[(
+    V::DEFAULT_TYPES,
+    &only(
+        &["default_type"],
+        &[(
+            "default_type",
+            object(&[("volume_type", NAME)])
+                .required(&["volume_type"])
+                .closed(),
+        )],
+    ),
+)];

@@ -98,7 +98,8 @@ fn compare(a: &TypeDetail, b: &TypeDetail, order: &[(Key, Way)]) -> Ordering {
 
 fn filter(call: &Call, found: &mut Vec<TypeDetail>) -> Result<(), Fault> {
     if let Some(public) = is_public(call)? {
-        found.retain(|detail| detail.volume_type.is_public == public);
+        // Those that were given to the project are listed with the public ones.
+        found.retain(|detail| detail.volume_type.is_public == public || (public && detail.given));
     }
     if let Some(name) = call.query.get("name") {
         found.retain(|detail| detail.volume_type.name == name);

@@ -4,11 +4,12 @@ mod shape;
 
 use std::borrow::Cow;
 
-use firebrick_control::{Attachment, Metadata, VolumeDetail};
+use firebrick_control::{Attachment, FIXED_KEY, Metadata, VolumeDetail};
 use firebrick_policy::Rule;
 use firebrick_state::{AttachStatus, AttachmentStatus, ReplicationStatus};
 use firebrick_vocabulary::{AttachmentId, HostName, ServiceId, SnapshotUuid, TypeId, VolumeId};
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::time::Moment;
 use super::{Gated, Nothing, gated, since};
@@ -63,6 +64,8 @@ pub(crate) struct Full<'a> {
     cluster_name: Option<Nothing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     volume_type_id: Option<TypeId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_key_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     consumes_quota: Option<bool>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -138,7 +141,7 @@ pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> 
         links: call.links.of("volumes", volume.id),
         user_id: volume.user.as_str(),
         bootable: if volume.bootable { "true" } else { "false" },
-        encrypted: false,
+        encrypted: volume.encryption_key.is_some(),
         replication_status: volume.replication_status.map(ReplicationStatus::as_str),
         consistencygroup_id: None,
         multiattach: volume.multiattach,
@@ -151,7 +154,11 @@ pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> 
         service_uuid: gated(targets, volume.service),
         cluster_name: gated(admin && call.at(V::CLUSTER_NAME), None),
         volume_type_id: call.at(V::VOLUME_TYPE_ID).then_some(volume.volume_type),
-        consumes_quota: call.at(V::CONSUMES_QUOTA).then_some(true),
+        // Cinder hides the id of the key that is no secret's: the one all volumes share.
+        encryption_key_id: volume
+            .encryption_key
+            .filter(|key| call.at(V::ENCRYPTION_KEY_ID) && *key != FIXED_KEY),
+        consumes_quota: call.at(V::CONSUMES_QUOTA).then_some(volume.consumes_quota),
         attributes: None,
     }
 }

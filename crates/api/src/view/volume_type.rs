@@ -63,7 +63,7 @@ pub(crate) fn changed<'a>(call: &Call, detail: &'a TypeDetail) -> VolumeType<'a>
 /// A type that was created.
 pub(crate) fn created<'a>(call: &Call, detail: &'a TypeDetail) -> VolumeType<'a> {
     VolumeType {
-        access: Some(detail.volume_type.is_public),
+        access: access(call, detail),
         ..changed(call, detail)
     }
 }
@@ -82,10 +82,25 @@ pub(crate) fn default<'a>(call: &Call, detail: &'a TypeDetail) -> VolumeType<'a>
 /// A type that is shown or listed.
 pub(crate) fn full<'a>(call: &Call, detail: &'a TypeDetail) -> VolumeType<'a> {
     VolumeType {
-        access: Some(detail.volume_type.is_public),
+        access: access(call, detail),
         ..default(call, detail)
     }
 }
+
+fn access(call: &Call, detail: &TypeDetail) -> Option<bool> {
+    let may = call.context.may(Rule::VolumeTypeAccess);
+    may.then_some(detail.volume_type.is_public)
+}
+
+/// The shape of the projects that may use a type.
+pub(crate) const ACCESS: Schema = only(
+    &["volume_type_access"],
+    &[("volume_type_access", array(&ACCESS_OF_ONE))],
+);
+
+const ACCESS_OF_ONE: Schema = object(&[("volume_type_id", ID), ("project_id", TEXT)])
+    .required(&["volume_type_id", "project_id"])
+    .closed();
 
 const SHAPE: Schema = object(&[
     ("id", ID),

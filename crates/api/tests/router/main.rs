@@ -6,6 +6,7 @@
 mod common;
 mod document;
 mod qos;
+mod types;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};

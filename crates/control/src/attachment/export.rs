@@ -20,6 +20,7 @@ pub(crate) fn connection_info(
     attachment: &Attachment,
     address: &ExportAddress,
     qos_specs: &Value,
+    encrypted: bool,
 ) -> Value {
     json!({
         "driver_volume_type": address.protocol,
@@ -29,7 +30,7 @@ pub(crate) fn connection_info(
             "access_mode": attachment.mode.as_str(),
             "volume_id": attachment.volume.to_string(),
             "attachment_id": attachment.id.to_string(),
-            "encrypted": false,
+            "encrypted": encrypted,
             "qos_specs": qos_specs,
             "cacheable": false,
             "discard": true,
@@ -41,7 +42,13 @@ pub(crate) fn connection_info(
 pub(crate) fn moved_info(attachment: &Attachment, address: &ExportAddress) -> Value {
     let known = attachment.connection_info.as_ref();
     let qos_specs = known.and_then(|info| info.pointer("/data/qos_specs"));
-    connection_info(attachment, address, qos_specs.unwrap_or(&Value::Null))
+    let encrypted = known.and_then(|info| info.pointer("/data/encrypted"));
+    connection_info(
+        attachment,
+        address,
+        qos_specs.unwrap_or(&Value::Null),
+        encrypted == Some(&Value::Bool(true)),
+    )
 }
 
 pub(crate) const fn access(mode: AttachMode) -> Access {
@@ -84,7 +91,9 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let there = attachments::get_locked(&mut tx, id).await?;
     let gone = there.is_none();
     if let Some(mut attachment) = there {
-        attachment.connection_info = Some(connection_info(&attachment, &address, &qos_specs));
+        let encrypted = volume.encryption_key.is_some();
+        let info = connection_info(&attachment, &address, &qos_specs, encrypted);
+        attachment.connection_info = Some(info);
         if attachment.status == AttachmentStatus::Reserved {
             attachment.status = AttachmentStatus::Attaching;
             attachment.attached_at = Some(now());

@@ -63,7 +63,7 @@ impl Control {
             progress: "0%".to_owned(),
             group_snapshot: None,
             backend_name: None,
-            encryption_key: None,
+            encryption_key: volume.encryption_key.clone(),
             consumes_quota: true,
             metadata: request.metadata,
             created_at: now(),

@@ -23,6 +23,8 @@ use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateVolume};
 use crate::snapshot::look::locked as hold_snapshot;
 use crate::story::{Step, Stop, noted};
+use crate::types::look::{by_id_or_name, sees};
+use crate::types::{default_for_new, key_for};
 
 /// Where a new volume comes from.
 struct Source {
@@ -30,6 +32,8 @@ struct Source {
     volume_type: Option<firebrick_vocabulary::TypeId>,
     host: Option<HostName>,
     bootable: bool,
+    /// Whether its hosts encrypt what they write.
+    encrypted: bool,
 }
 
 impl Control {
@@ -62,7 +66,19 @@ impl Control {
             "different_host": hosts(&mut tx, context, &request.different_host).await?,
             "only": source.as_ref().and_then(|source| source.host.clone()),
         });
-        let volume = self.new_row(context, request, source.as_ref(), &kind, size);
+        let key = key_for(&mut tx, &inner.options, &kind).await?;
+        if source
+            .as_ref()
+            .is_some_and(|source| source.encrypted != key.is_some())
+        {
+            return Err(Error::invalid_input(format_args!(
+                "Invalid volume_type provided: {} (requested type is not compatible; either match \
+                 source volume, or omit type argument).",
+                kind.id
+            )));
+        }
+        let mut volume = self.new_row(context, request, source.as_ref(), &kind, size);
+        volume.encryption_key = key;
         volumes::insert(&mut tx, &volume).await?;
         let story = ActivityKind::CreateVolume;
         inner
@@ -136,30 +152,24 @@ impl Control {
             &request.volume_type,
             source.and_then(|source| source.volume_type),
         ) {
-            (Some(text), _) => {
-                let by_id = match text.parse() {
-                    Ok(id) => types::get(tx, id).await?,
-                    Err(_) => None,
-                };
-                match by_id {
-                    Some(kind) => Some(kind),
-                    None => types::named(tx, text).await?,
-                }
-            }
+            (Some(text), _) => by_id_or_name(tx, text).await?,
             (None, Some(id)) => types::get(tx, id).await?,
-            (None, None) => types::named(tx, &self.inner.options.default_volume_type).await?,
+            (None, None) => default_for_new(&self.inner, tx, context).await?,
         };
         // It is not removed before the volume that has it is there.
         let found = match found {
             Some(kind) => types::get_shared(tx, kind.id).await?,
             None => None,
         };
-        let visible = found.filter(|kind| kind.is_public || context.is_admin());
-        let kind = visible.ok_or_else(|| {
+        let missing = || {
             let text = request.volume_type.as_deref().unwrap_or("(default)");
             let message = format!("Volume type with name {text} could not be found.");
             Error::new(ErrorKind::NotFound, message)
-        })?;
+        };
+        let kind = found.ok_or_else(missing)?;
+        if !sees(tx, context, &kind).await? {
+            return Err(missing());
+        }
         if wants(&kind, "multiattach") {
             context.allow(Rule::VolumeMultiattach)?;
         }
@@ -177,7 +187,7 @@ impl Control {
 }
 
 /// Whether the type asks for a capability with `<is> True`.
-fn wants(kind: &VolumeType, key: &str) -> bool {
+pub(crate) fn wants(kind: &VolumeType, key: &str) -> bool {
     let yes = firebrick_scheduler::Capability::Flag(true);
     kind.extra_specs
         .get(key)
@@ -218,6 +228,7 @@ async fn source(tx: &mut Tx, context: &Context, request: &CreateVolume) -> Resul
         let origin = volumes::get(tx, snapshot.volume).await?;
         return Ok(Some(Source {
             size: snapshot.size,
+            encrypted: snapshot.encryption_key.is_some(),
             volume_type: origin.as_ref().map(|volume| volume.volume_type),
             bootable: origin.as_ref().is_some_and(|volume| volume.bootable),
             host: origin.and_then(|volume| volume.host),
@@ -235,6 +246,7 @@ async fn source(tx: &mut Tx, context: &Context, request: &CreateVolume) -> Resul
     }
     Ok(Some(Source {
         size: origin.size,
+        encrypted: origin.encryption_key.is_some(),
         volume_type: Some(origin.volume_type),
         bootable: origin.bootable,
         host: origin.host,

@@ -8,4 +8,5 @@ mod look;
 mod metadata;
 mod reset;
 
+pub(crate) use create::wants;
 pub(crate) use look::{locked as hold, visible as look_at};

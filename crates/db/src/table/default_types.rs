@@ -24,6 +24,14 @@ pub async fn get(
         .transpose()
 }
 
+/// Whether the type is that of any project.
+pub async fn is_any(connection: &mut Connection, kind: TypeId) -> Result<bool, Error> {
+    let sql = "SELECT project FROM default_types WHERE volume_type = $1 LIMIT 1";
+    let row = sqlx::query(sql).bind(kind.to_string());
+    let row = row.fetch_optional(connection).await;
+    Ok(row.map_err(Error::sql(READ))?.is_some())
+}
+
 /// All of them, by project.
 pub async fn all(connection: &mut Connection) -> Result<Vec<(ProjectId, TypeId)>, Error> {
     let query = sqlx::query("SELECT project, volume_type FROM default_types ORDER BY project");

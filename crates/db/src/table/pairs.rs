@@ -1,5 +1,6 @@
 //! Tables of two ids, each pair of which is there or not.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use firebrick_vocabulary::{GroupId, GroupTypeId, ProjectId, TypeId};
@@ -41,6 +42,31 @@ impl Table {
         let rows = sqlx::query(&sql).bind(left).fetch_all(connection).await;
         let rows = rows.map_err(Error::sql(READ))?;
         rows.iter().map(|row| Columns(row).text(right)).collect()
+    }
+
+    async fn holds(
+        self,
+        connection: &mut Connection,
+        left: &str,
+        right: &str,
+    ) -> Result<bool, Error> {
+        let sql = format!(
+            "SELECT 1 AS one FROM {} WHERE {} = $1 AND {} = $2",
+            self.name, self.left, self.right
+        );
+        let row = sqlx::query(&sql).bind(left).bind(right);
+        let row = row.fetch_optional(connection).await;
+        Ok(row.map_err(Error::sql(READ))?.is_some())
+    }
+
+    /// The other way around: whose pairs have this on their right.
+    async fn with(self, connection: &mut Connection, right: &str) -> Result<Vec<String>, Error> {
+        let turned = Self {
+            left: self.right,
+            right: self.left,
+            ..self
+        };
+        turned.of(connection, right).await
     }
 
     async fn insert(
@@ -115,6 +141,31 @@ pub async fn projects_of(
     Ok(found.into_iter().map(ProjectId).collect())
 }
 
+/// Whether the project may use it.
+pub async fn has_access(
+    connection: &mut Connection,
+    kind: PrivateType,
+    project: &ProjectId,
+) -> Result<bool, Error> {
+    let kind = kind.to_string();
+    ACCESS.holds(connection, &kind, project.as_str()).await
+}
+
+/// The private types of both kinds that the project may use: those of groups are ids of no volume type.
+pub async fn given_to(
+    connection: &mut Connection,
+    project: &ProjectId,
+) -> Result<BTreeSet<TypeId>, Error> {
+    let found = ACCESS.with(connection, project.as_str()).await?;
+    parsed(&found)
+}
+
+fn parsed<C: FromIterator<TypeId>>(texts: &[String]) -> Result<C, Error> {
+    let ids = texts.iter().map(|text| text.parse());
+    ids.collect::<Result<_, _>>()
+        .map_err(|error| Error::damaged(READ, error))
+}
+
 /// Lets a project use a private type; whether it could not before.
 pub async fn add_access(
     connection: &mut Connection,
@@ -146,9 +197,13 @@ pub async fn types_of_group(
     group: GroupId,
 ) -> Result<Vec<TypeId>, Error> {
     let found = GROUP_TYPES.of(connection, &group.to_string()).await?;
-    let ids = found.iter().map(|text| text.parse());
-    ids.collect::<Result<_, _>>()
-        .map_err(|error| Error::damaged(READ, error))
+    parsed(&found)
+}
+
+/// Whether any group may have volumes of the type.
+pub async fn is_of_group(connection: &mut Connection, kind: TypeId) -> Result<bool, Error> {
+    let found = GROUP_TYPES.with(connection, &kind.to_string()).await?;
+    Ok(!found.is_empty())
 }
 
 /// Lets a group have volumes of a type; whether it could not before.

@@ -63,6 +63,12 @@ impl ServeConf {
         let database = database(file, defaults, base)?;
         let mut control = ControlOptions::new(node(defaults)?, backend::all(file, defaults, base)?);
         control.quotas = limits::quotas(defaults, control.quotas)?;
+        control.has_fixed_key = match file.section("key_manager") {
+            Some(section) => section
+                .text("fixed_key")?
+                .is_some_and(|key| !key.is_empty()),
+            None => false,
+        };
         if let Some(zone) = name(defaults, "storage_availability_zone")? {
             control.availability_zone = zone;
         }

@@ -38,10 +38,16 @@ impl Reply {
 
 impl Api {
     pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// The same with other options.
+    pub(crate) async fn with(change: impl FnOnce(&mut ControlOptions)) -> Self {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("api.sqlite");
         let db = Db::open(&format!("sqlite:///{}", file.display())).await;
-        let options = ControlOptions::new("node1", Vec::new());
+        let mut options = ControlOptions::new("node1", Vec::new());
+        change(&mut options);
         let (control, running) = Control::start(db.unwrap(), options).await.unwrap();
         Self {
             router: router(control, ApiOptions::default()),
@@ -78,6 +84,20 @@ impl Api {
             .header(header::CONTENT_TYPE, "application/json");
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         self.send(request.body(body).unwrap()).await
+    }
+
+    /// An answer that is no JSON: its status, its type, its text.
+    pub(crate) async fn text(&self, path: &str) -> (u16, String, String) {
+        let request = Request::get(path)
+            .header("x-auth-token", "admin:dev")
+            .header("openstack-api-version", "volume 3.71");
+        let request = request.body(Body::empty()).unwrap();
+        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let kind = parts.headers[header::CONTENT_TYPE].to_str().unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        (parts.status.as_u16(), kind.to_owned(), text)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {

@@ -1,0 +1,63 @@
+//! Looking at volume types.
+
+use firebrick_db::{
+    Column, Connection, Listing, PrivateType, Tx, VolumeType, pairs, types, volumes,
+};
+use firebrick_vocabulary::TypeId;
+
+use crate::error::{Error, Result};
+use crate::request::Context;
+
+/// Whether the type exists for whoever asks: private ones do for projects that they were given to, and
+/// for administrators.
+pub(crate) async fn sees(
+    connection: &mut Connection,
+    context: &Context,
+    kind: &VolumeType,
+) -> Result<bool> {
+    if kind.is_public || context.is_admin() {
+        return Ok(true);
+    }
+    let private = PrivateType::Volume(kind.id);
+    Ok(pairs::has_access(connection, private, &context.project).await?)
+}
+
+/// The type, if it exists for whoever asks.
+pub(super) async fn visible(
+    connection: &mut Connection,
+    context: &Context,
+    id: TypeId,
+) -> Result<VolumeType> {
+    if let Some(kind) = types::get(connection, id).await?
+        && sees(connection, context, &kind).await?
+    {
+        return Ok(kind);
+    }
+    Err(Error::no_type(id))
+}
+
+/// The type, for an administrator's request that goes on to change it or what belongs to it.
+pub(super) async fn locked(tx: &mut Tx, id: TypeId) -> Result<VolumeType> {
+    let found = types::get_locked(tx, id).await?;
+    found.ok_or_else(|| Error::no_type(id))
+}
+
+/// Whether a volume has the type. Where the transaction has locked the type, it stays so: new volumes
+/// hold their type.
+pub(super) async fn is_used(tx: &mut Tx, id: TypeId) -> Result<bool> {
+    let (used, _) = volumes::total(tx, &Listing::of(Column::VolumeType, &id)).await?;
+    Ok(used > 0)
+}
+
+/// The type of that id or, where it is none's, of that name.
+pub(crate) async fn by_id_or_name(
+    connection: &mut Connection,
+    text: &str,
+) -> Result<Option<VolumeType>> {
+    if let Ok(id) = text.parse()
+        && let Some(kind) = types::get(connection, id).await?
+    {
+        return Ok(Some(kind));
+    }
+    Ok(types::named(connection, text).await?)
+}
