@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use firebrick_control::{
-    Context, Control, CreateEncryption, CreateQos, CreateType, CreateVolume, DeleteVolume, ErrorKind, ForceDetach,
-    LegacyAttach, Metadata, MetadataWrite, QosConsumer, Query, Rename, ResetStatus, Result,
-    UpdateEncryption, UpdateQos, UpdateType,
+    Context, Control, CreateEncryption, CreateQos, CreateType, CreateVolume, DeleteVolume,
+    ErrorKind, ForceDetach, LegacyAttach, Metadata, MetadataWrite, QosConsumer, Query, Rename,
+    ResetStatus, Result, UpdateEncryption, UpdateQos, UpdateType,
 };
 use firebrick_policy::{Defaults, Policy, Rule};
 use firebrick_vocabulary::{AttachmentId, QosId, SnapshotUuid, TypeId, VolumeId};

@@ -37,16 +37,29 @@ async fn private_types_are_for_those_they_were_given_to(place: Place) {
         given.is_hidden_from(who).await;
     }
     let project = &user.project;
-    control.add_type_access(&admin(), id, project).await.unwrap();
+    control
+        .add_type_access(&admin(), id, project)
+        .await
+        .unwrap();
     let listed = control.types(&user).await.unwrap();
-    assert!(listed.iter().any(|kind| kind.volume_type.id == id && kind.given));
-    assert_eq!(control.volume_type(&user, id).await.unwrap().volume_type.id, id);
+    assert!(
+        listed
+            .iter()
+            .any(|kind| kind.volume_type.id == id && kind.given)
+    );
+    assert_eq!(
+        control.volume_type(&user, id).await.unwrap().volume_type.id,
+        id
+    );
     control.extra_specs(&user, id).await.unwrap();
     world.made(of("secret")).await;
     given.is_hidden_from(&stranger).await;
 
     // Whoever has volumes of it keeps them, and gets no more.
-    control.remove_type_access(&admin(), id, project).await.unwrap();
+    control
+        .remove_type_access(&admin(), id, project)
+        .await
+        .unwrap();
     given.is_hidden_from(&user).await;
     let volumes = control.volumes(&user, Default::default()).await.unwrap();
     assert_eq!(volumes[0].type_name, "secret");
@@ -66,8 +79,16 @@ impl ProjectAccess<'_> {
         let kinds = [
             control.volume_type(who, self.id).await.unwrap_err().kind,
             control.extra_specs(who, self.id).await.unwrap_err().kind,
-            control.extra_spec(who, self.id, "key").await.unwrap_err().kind,
-            control.create_volume(who, of("secret")).await.unwrap_err().kind,
+            control
+                .extra_spec(who, self.id, "key")
+                .await
+                .unwrap_err()
+                .kind,
+            control
+                .create_volume(who, of("secret"))
+                .await
+                .unwrap_err()
+                .kind,
             control.create_volume(who, of(&id)).await.unwrap_err().kind,
         ];
         assert_eq!(kinds, [ErrorKind::NotFound; 5]);
@@ -80,7 +101,9 @@ async fn the_default_type_is_that_of_the_project(place: Place) {
     let world = World::on(place, |_| {}).await;
     let (control, user, operator) = (world.handle(), member(), admin());
     let id = typed(&world, "own", true).await;
-    let set = control.set_default_type(&operator, &user.project, "own").await;
+    let set = control
+        .set_default_type(&operator, &user.project, "own")
+        .await;
     assert_eq!(set.unwrap(), id);
     let name = async |who| control.default_type(who).await.unwrap().volume_type.name;
     assert_eq!(name(&user).await, "own");
@@ -91,8 +114,15 @@ async fn the_default_type_is_that_of_the_project(place: Place) {
     assert_ne!(world.volume(named).await.unwrap().volume_type, id);
 
     let refused = control.delete_type(&operator, id).await.unwrap_err();
-    assert!(refused.message.ends_with("is a default volume type and cannot be deleted."));
-    control.unset_default_type(&operator, &user.project).await.unwrap();
+    assert!(
+        refused
+            .message
+            .ends_with("is a default volume type and cannot be deleted.")
+    );
+    control
+        .unset_default_type(&operator, &user.project)
+        .await
+        .unwrap();
     assert_eq!(name(&user).await, "__DEFAULT__");
     let refused = control.delete_type(&operator, id).await.unwrap_err();
     assert_eq!(refused.message, "Target volume type is still in use.");
