@@ -28,6 +28,7 @@ mod options;
 mod pools;
 mod qos;
 mod query;
+mod quotas;
 mod route;
 mod routes;
 mod schema;

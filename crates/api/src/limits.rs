@@ -27,11 +27,11 @@ const ABSOLUTE: Schema = object(&[
     ("maxTotalVolumes", WHOLE),
     ("maxTotalSnapshots", WHOLE),
     ("maxTotalVolumeGigabytes", WHOLE),
+    ("maxTotalBackups", WHOLE),
+    ("maxTotalBackupGigabytes", WHOLE),
     ("totalVolumesUsed", WHOLE),
     ("totalSnapshotsUsed", WHOLE),
     ("totalGigabytesUsed", WHOLE),
-    ("maxTotalBackups", WHOLE),
-    ("maxTotalBackupGigabytes", WHOLE),
     ("totalBackupsUsed", WHOLE),
     ("totalBackupGigabytesUsed", WHOLE),
 ])
@@ -39,13 +39,8 @@ const ABSOLUTE: Schema = object(&[
     "maxTotalVolumes",
     "maxTotalSnapshots",
     "maxTotalVolumeGigabytes",
-    "totalVolumesUsed",
-    "totalSnapshotsUsed",
-    "totalGigabytesUsed",
     "maxTotalBackups",
     "maxTotalBackupGigabytes",
-    "totalBackupsUsed",
-    "totalBackupGigabytesUsed",
 ])
 .closed();
 
@@ -61,24 +56,21 @@ pub(crate) fn routes() -> Vec<Route> {
 
 async fn limits(State(control): State<Control>, call: Call) -> Answer {
     let limits = control.limits(&of(&call)?).await?;
-    ok(json!({
-        "limits": {
-            "rate": [],
-            "absolute": {
-                "maxTotalVolumes": limits.volumes,
-                "maxTotalSnapshots": limits.snapshots,
-                "maxTotalVolumeGigabytes": limits.gigabytes,
-                "totalVolumesUsed": limits.volumes_used,
-                "totalSnapshotsUsed": limits.snapshots_used,
-                "totalGigabytesUsed": limits.gigabytes_used,
-                // There are no backups here, and none can be made.
-                "maxTotalBackups": 0,
-                "maxTotalBackupGigabytes": 0,
-                "totalBackupsUsed": 0,
-                "totalBackupGigabytesUsed": 0,
-            },
-        },
-    }))
+    let mut absolute = json!({
+        "maxTotalVolumes": limits.volumes,
+        "maxTotalSnapshots": limits.snapshots,
+        "maxTotalVolumeGigabytes": limits.gigabytes,
+        "maxTotalBackups": limits.backups,
+        "maxTotalBackupGigabytes": limits.backup_gigabytes,
+    });
+    if let Some(used) = limits.used {
+        absolute["totalVolumesUsed"] = json!(used.volumes);
+        absolute["totalSnapshotsUsed"] = json!(used.snapshots);
+        absolute["totalGigabytesUsed"] = json!(used.gigabytes);
+        absolute["totalBackupsUsed"] = json!(used.backups);
+        absolute["totalBackupGigabytesUsed"] = json!(used.backup_gigabytes);
+    }
+    ok(json!({ "limits": { "rate": [], "absolute": absolute } }))
 }
 
 /// Who is asked about: administrators may name another project.

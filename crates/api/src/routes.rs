@@ -11,8 +11,8 @@ use crate::fault::Fault;
 use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
-    attachments, default_types, extensions, gate, limits, pools, qos, services, snapshots, types,
-    volumes, zones,
+    attachments, default_types, extensions, gate, limits, pools, qos, quotas, services, snapshots,
+    types, volumes, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -33,6 +33,7 @@ pub(crate) fn all() -> Vec<Route> {
         types::routes(),
         default_types::routes(),
         qos::routes(),
+        quotas::routes(),
         services::routes(),
         pools::routes(),
         zones::routes(),

@@ -6,6 +6,7 @@ pub(crate) mod attachments;
 mod check;
 mod common;
 pub(crate) mod qos;
+pub(crate) mod quotas;
 mod render;
 pub(crate) mod services;
 pub(crate) mod snapshots;
@@ -258,6 +259,11 @@ impl Schema {
             any_of: choices,
             ..self
         }
+    }
+
+    /// With these keys known besides, where it is an object.
+    pub(crate) const fn with(self, properties: &'static [(&'static str, Schema)]) -> Self {
+        Self { properties, ..self }
     }
 
     /// Of at most `most` items, where it is a list.

@@ -3,6 +3,7 @@
 pub(crate) mod attachment;
 pub(crate) mod encryption;
 pub(crate) mod qos;
+pub(crate) mod quota;
 pub(crate) mod service;
 pub(crate) mod shape;
 pub(crate) mod snapshot;

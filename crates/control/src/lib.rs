@@ -37,16 +37,17 @@ pub use detail::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use firebrick_db::{
-    AttachMode, Attachment, Column, Direction, Filter, Listing, QosSpec, Service, Snapshot, Test,
-    TimeTest, TypeEncryption, Volume, VolumeType,
+    AttachMode, Attachment, Column, Direction, Filter, HardLimits, Listing, QosSpec, Service,
+    Snapshot, Test, TimeTest, TypeEncryption, Volume, VolumeType,
 };
 pub use firebrick_state::QosConsumer;
 pub use options::{
     BackendOptions, ControlOptions, FIXED_KEY, FailoverOptions, POOL, Quotas, RunnerOptions,
 };
+pub use quota::{QuotaSet, QuotaUse};
 pub use request::{
     ConnectionInfo, Context, CreateAttachment, CreateEncryption, CreateQos, CreateSnapshot,
     CreateType, CreateVolume, DeleteVolume, ForceDetach, LegacyAttach, Limits, Metadata,
     MetadataWrite, Object, Pool, Query, Rename, ResetStatus, UpdateEncryption, UpdateQos,
-    UpdateType, Zone,
+    UpdateType, UsedLimits, Zone,
 };

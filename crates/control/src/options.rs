@@ -71,8 +71,16 @@ pub struct Quotas {
     pub snapshots: i64,
     /// `quota_gigabytes` of volumes and snapshots together, Cinder's default is 1000.
     pub gigabytes: i64,
+    /// `quota_backups`, Cinder's default is 10.
+    pub backups: i64,
+    /// `quota_backup_gigabytes`, Cinder's default is 1000.
+    pub backup_gigabytes: i64,
+    /// `quota_groups`, Cinder's default is 10.
+    pub groups: i64,
     /// `per_volume_size_limit`, Cinder's default is -1.
     pub per_volume_gigabytes: i64,
+    /// `no_snapshot_gb_quota`: only the gigabytes of volumes count.
+    pub snapshots_are_free: bool,
 }
 
 impl Default for Quotas {
@@ -81,7 +89,11 @@ impl Default for Quotas {
             volumes: 10,
             snapshots: 10,
             gigabytes: 1000,
+            backups: 10,
+            backup_gigabytes: 1000,
+            groups: 10,
             per_volume_gigabytes: -1,
+            snapshots_are_free: false,
         }
     }
 }

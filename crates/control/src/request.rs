@@ -250,21 +250,36 @@ pub struct UpdateQos {
     pub specs: Metadata,
 }
 
-/// A project's limits and what it has: `GET /limits`.
+/// A project's limits, -1 for none: `GET /limits`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// `maxTotalVolumes`, -1 for none.
+    /// `maxTotalVolumes`.
     pub volumes: i64,
     /// `maxTotalSnapshots`.
     pub snapshots: i64,
     /// `maxTotalVolumeGigabytes`.
     pub gigabytes: i64,
+    /// `maxTotalBackups`.
+    pub backups: i64,
+    /// `maxTotalBackupGigabytes`.
+    pub backup_gigabytes: i64,
+    /// What it has, for those who may see it.
+    pub used: Option<UsedLimits>,
+}
+
+/// What a project has of its limits.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct UsedLimits {
     /// `totalVolumesUsed`.
-    pub volumes_used: i64,
+    pub volumes: i64,
     /// `totalSnapshotsUsed`.
-    pub snapshots_used: i64,
-    /// `totalGigabytesUsed`, volumes and snapshots.
-    pub gigabytes_used: i64,
+    pub snapshots: i64,
+    /// `totalGigabytesUsed`, of volumes and, where they count, snapshots.
+    pub gigabytes: i64,
+    /// `totalBackupsUsed`.
+    pub backups: i64,
+    /// `totalBackupGigabytesUsed`.
+    pub backup_gigabytes: i64,
 }
 
 /// One availability zone: `GET /os-availability-zone`.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use firebrick_control::{
     Context, Control, CreateEncryption, CreateQos, CreateType, CreateVolume, DeleteVolume,
-    ErrorKind, ForceDetach, LegacyAttach, Metadata, MetadataWrite, QosConsumer, Query, Rename,
-    ResetStatus, Result, UpdateEncryption, UpdateQos, UpdateType,
+    ErrorKind, ForceDetach, HardLimits, LegacyAttach, Metadata, MetadataWrite, QosConsumer, Query,
+    Rename, ResetStatus, Result, UpdateEncryption, UpdateQos, UpdateType,
 };
 use firebrick_policy::{Defaults, Policy, Rule};
 use firebrick_vocabulary::{AttachmentId, QosId, SnapshotUuid, TypeId, VolumeId};
@@ -355,6 +355,23 @@ async fn operators(
         Rule::VolumeFreezeHost => control.freeze(who, HOST).await,
         Rule::VolumeThawHost => control.thaw(who, HOST).await,
         Rule::VolumeFailoverHost => control.failover(who, HOST, Some("nowhere")).await,
+        Rule::QuotasShow => {
+            let project = &member().project;
+            let shown = control.quota_set(who, project).await.map(drop);
+            let used = control.quota_use(who, project).await.map(drop);
+            let defaults = control.quota_defaults(who, project).await;
+            shown.and(used).and(defaults).map(drop)
+        }
+        Rule::QuotasUpdate => {
+            let set = control.set_quotas(who, &member().project, HardLimits::new());
+            set.await.map(drop)
+        }
+        Rule::QuotasDelete => control.delete_quotas(who, &member().project).await,
+        Rule::QuotaClassesGet => control.quota_class(who, "default").await.map(drop),
+        Rule::QuotaClassesUpdate => {
+            let set = control.set_quota_class(who, "default", HardLimits::new());
+            set.await.map(drop)
+        }
         Rule::GetPools => control.pools(who).await.map(drop),
         Rule::Capabilities => control.capabilities(who, HOST).map(drop),
         _ => return None,
@@ -362,7 +379,7 @@ async fn operators(
 }
 
 /// How many rules [`ask`] knows an operation for.
-const ASKED: usize = 70;
+const ASKED: usize = 75;
 
 #[tokio::test]
 async fn each_operation_asks_its_rule() {

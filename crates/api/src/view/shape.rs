@@ -26,7 +26,8 @@ pub(crate) const TIME: Schema = text().format(MOMENT);
 /// A time, or null where it has not come.
 pub(crate) const TIME_OR_NULL: Schema = any_of(&[TIME, NULL]);
 
-const ANY_KEY: Pattern = Pattern {
+/// Any key.
+pub(crate) const ANY_KEY: Pattern = Pattern {
     expression: ".*",
     matches: |_| true,
 };

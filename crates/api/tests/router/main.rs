@@ -6,6 +6,7 @@
 mod common;
 mod document;
 mod qos;
+mod quotas;
 mod types;
 
 use axum::body::Body;

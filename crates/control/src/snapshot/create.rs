@@ -43,12 +43,7 @@ impl Control {
         if let Some(host) = &volume.host {
             inner.refuse_frozen(host).await?;
         }
-        let gigabytes = i64::from(volume.size);
-        let wanted = Wanted {
-            snapshots: 1,
-            gigabytes,
-            ..Wanted::default()
-        };
+        let wanted = Wanted::snapshot(volume.size, volume.volume_type, &inner.options.quotas);
         quota::check(&mut tx, &inner.options.quotas, &context.project, wanted).await?;
         let snapshot = Snapshot {
             id: SnapshotUuid::random(),

@@ -53,12 +53,7 @@ impl Control {
             .type_for(&mut tx, context, &request, source.as_ref())
             .await?;
         self.check_zone(request.availability_zone.as_deref())?;
-        quota::check_size(&inner.options.quotas, size)?;
-        let wanted = Wanted {
-            volumes: 1,
-            gigabytes: i64::from(size),
-            ..Wanted::default()
-        };
+        let wanted = Wanted::volume(size, kind.id);
         quota::check(&mut tx, &inner.options.quotas, &context.project, wanted).await?;
         let hints = json!({
             "availability_zone": request.availability_zone,

@@ -62,9 +62,10 @@ impl Control {
         if let Some(host) = &volume.host {
             inner.refuse_frozen(host).await?;
         }
-        quota::check_size(&inner.options.quotas, size)?;
         let wanted = Wanted {
             gigabytes: i64::from(size - volume.size),
+            size,
+            kind: Some(volume.volume_type),
             ..Wanted::default()
         };
         quota::check(&mut tx, &inner.options.quotas, &volume.project, wanted).await?;

@@ -97,14 +97,14 @@ impl World {
     }
 
     async fn quota_is_true(&self, rows: &[Volume], when: &str) {
-        let limits = self.control.limits(&member()).await.unwrap();
+        let used = self.control.limits(&member()).await.unwrap().used.unwrap();
         let found = self.control.snapshots(&member(), Query::default()).await;
         let snapshots = found.unwrap();
         let of_snapshots: i64 = snapshots.iter().map(|it| i64::from(it.snapshot.size)).sum();
         let of_volumes: i64 = rows.iter().map(|row| i64::from(row.size)).sum();
-        assert_eq!(limits.volumes_used, rows.len() as i64, "{when}");
-        assert_eq!(limits.snapshots_used, snapshots.len() as i64, "{when}");
-        assert_eq!(limits.gigabytes_used, of_volumes + of_snapshots, "{when}");
+        assert_eq!(used.volumes, rows.len() as i64, "{when}");
+        assert_eq!(used.snapshots, snapshots.len() as i64, "{when}");
+        assert_eq!(used.gigabytes, of_volumes + of_snapshots, "{when}");
     }
 
     async fn exports_agree(&self, rows: &[Volume], active: &'static str, when: &str) {

@@ -9,6 +9,9 @@ use crate::row::Columns;
 /// The limits that are set, by resource; -1 is no limit.
 pub type HardLimits = BTreeMap<String, i64>;
 
+/// The class of all projects.
+pub const DEFAULT_CLASS: &str = "default";
+
 /// Whose limits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LimitsOf<'a> {
@@ -45,11 +48,24 @@ pub async fn of(connection: &mut Connection, whose: LimitsOf<'_>) -> Result<Hard
         .fetch_all(connection)
         .await;
     let rows = rows.map_err(Error::sql(READ))?;
-    let limits = rows.iter().map(|row| {
-        let columns = Columns(row);
-        Ok((columns.text("resource")?, columns.number("hard_limit")?))
-    });
-    limits.collect()
+    rows.iter().map(|row| read(&Columns(row))).collect()
+}
+
+/// What holds for a project where the configuration says nothing else: its own limits, and those of
+/// the class of all projects where it has none.
+pub async fn holding(connection: &mut Connection, project: &str) -> Result<HardLimits, Error> {
+    let sql = "SELECT 1 AS own, resource, hard_limit FROM quotas WHERE project = $1 UNION ALL \
+               SELECT 0 AS own, resource, hard_limit FROM quota_classes WHERE class = $2 \
+               ORDER BY own";
+    let query = sqlx::query(sql).bind(project).bind(DEFAULT_CLASS);
+    let rows = query.fetch_all(connection).await;
+    let rows = rows.map_err(Error::sql(READ))?;
+    // Later ones replace earlier ones.
+    rows.iter().map(|row| read(&Columns(row))).collect()
+}
+
+fn read(columns: &Columns<'_>) -> Result<(String, i64), Error> {
+    Ok((columns.text("resource")?, columns.number("hard_limit")?))
 }
 
 /// Sets these; others stay.

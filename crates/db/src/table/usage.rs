@@ -1,13 +1,15 @@
 //! What a project has: counted from the rows, so that it can never drift from them.
 
+use std::collections::BTreeMap;
+
 use firebrick_state::ActivityKind;
-use firebrick_vocabulary::ProjectId;
+use firebrick_vocabulary::{ProjectId, TypeId};
 
 use crate::error::Error;
 use crate::open::Connection;
 use crate::row::Columns;
 use crate::table::listing::{Column, Listing, Test};
-use crate::table::{snapshots, volumes};
+use crate::table::{backups, groups, snapshots, volumes};
 
 /// What a project has.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -18,24 +20,76 @@ pub struct Usage {
     pub snapshots: u64,
     /// The GiB of both.
     pub gigabytes: u64,
+    /// The GiB of the snapshots among them.
+    pub snapshot_gigabytes: u64,
 }
 
 /// Counts what counts. In a transaction that has locked the project before, it stays true until its
 /// end.
 pub async fn of_project(connection: &mut Connection, project: &ProjectId) -> Result<Usage, Error> {
-    let listing = Listing::of(Column::Project, project).and(Column::ConsumesQuota, Test::Number(1));
+    let listing = counted(project);
     let (volumes, of_volumes) = volumes::total(connection, &listing).await?;
     let (snapshots, of_snapshots) = snapshots::total(connection, &listing).await?;
     Ok(Usage {
         volumes,
         snapshots,
         gigabytes: of_volumes + of_snapshots,
+        snapshot_gigabytes: of_snapshots,
     })
 }
 
-/// The GiB that extensions under way will add.
-pub async fn promised(connection: &mut Connection, project: &ProjectId) -> Result<u64, Error> {
-    let sql = "SELECT activities.input AS input, volumes.size AS size FROM activities \
+fn counted(project: &ProjectId) -> Listing {
+    Listing::of(Column::Project, project).and(Column::ConsumesQuota, Test::Number(1))
+}
+
+/// The same for volumes of one type, and for the snapshots of such volumes.
+pub async fn of_type(
+    connection: &mut Connection,
+    project: &ProjectId,
+    kind: TypeId,
+) -> Result<Usage, Error> {
+    let of_kind = Test::OneOf(vec![kind.to_string()]);
+    let listing = counted(project).and(Column::VolumeType, of_kind);
+    let (volumes, of_volumes) = volumes::total(connection, &listing).await?;
+    let sql = "SELECT COUNT(*) AS number, CAST(COALESCE(SUM(snapshots.size), 0) AS BIGINT) AS total \
+               FROM snapshots JOIN volumes ON volumes.id = snapshots.volume \
+               WHERE snapshots.project = $1 AND snapshots.consumes_quota = 1 \
+               AND volumes.volume_type = $2";
+    let query = sqlx::query(sql)
+        .bind(project.as_str())
+        .bind(kind.to_string());
+    let row = query.fetch_one(connection).await;
+    let row = row.map_err(Error::sql("count the snapshots of a type"))?;
+    let columns = Columns(&row);
+    let of_snapshots = columns.number("total")?.max(0) as u64;
+    Ok(Usage {
+        volumes,
+        snapshots: columns.number("number")?.max(0) as u64,
+        gigabytes: of_volumes + of_snapshots,
+        snapshot_gigabytes: of_snapshots,
+    })
+}
+
+/// The backups of a project, and their GiB.
+pub async fn of_backups(
+    connection: &mut Connection,
+    project: &ProjectId,
+) -> Result<(u64, u64), Error> {
+    backups::total(connection, &Listing::of(Column::Project, project)).await
+}
+
+/// The groups of a project.
+pub async fn of_groups(connection: &mut Connection, project: &ProjectId) -> Result<u64, Error> {
+    groups::total(connection, &Listing::of(Column::Project, project)).await
+}
+
+/// The GiB that extensions under way will add, by the type of the volume.
+pub async fn promised(
+    connection: &mut Connection,
+    project: &ProjectId,
+) -> Result<BTreeMap<TypeId, u64>, Error> {
+    let sql = "SELECT activities.input AS input, volumes.size AS size, \
+               volumes.volume_type AS volume_type FROM activities \
                JOIN volumes ON volumes.id = activities.resource \
                WHERE activities.kind = $1 AND activities.status = 'running' \
                AND volumes.project = $2";
@@ -46,13 +100,14 @@ pub async fn promised(connection: &mut Connection, project: &ProjectId) -> Resul
         .fetch_all(connection)
         .await
         .map_err(Error::sql("count what extensions will add"))?;
-    let mut promised = 0_u64;
+    let mut promised = BTreeMap::new();
     for row in &rows {
         let columns = Columns(row);
         let input: serde_json::Value = columns.json("input")?.unwrap_or_default();
         let size = input.get("size").and_then(serde_json::Value::as_u64);
         let present = columns.number("size")?.max(0) as u64;
-        promised += size.unwrap_or(0).saturating_sub(present);
+        *promised.entry(columns.parsed("volume_type")?).or_default() +=
+            size.unwrap_or(0).saturating_sub(present);
     }
     Ok(promised)
 }

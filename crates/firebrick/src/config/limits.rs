@@ -34,6 +34,10 @@ pub(super) fn quotas(section: &Section, defaults: Quotas) -> Result<Quotas, Conf
         volumes: limit("quota_volumes", defaults.volumes)?,
         snapshots: limit("quota_snapshots", defaults.snapshots)?,
         gigabytes: limit("quota_gigabytes", defaults.gigabytes)?,
+        backups: limit("quota_backups", defaults.backups)?,
+        backup_gigabytes: limit("quota_backup_gigabytes", defaults.backup_gigabytes)?,
+        groups: limit("quota_groups", defaults.groups)?,
+        snapshots_are_free: section.flag("no_snapshot_gb_quota", defaults.snapshots_are_free)?,
         per_volume_gigabytes: limit("per_volume_size_limit", defaults.per_volume_gigabytes)?,
     })
 }
