@@ -36,7 +36,7 @@ const ATTACHMENTS: Kind = Kind {
         ("status", Column::Status),
         ("volume_id", Column::Volume),
     ],
-    open: &["attach_status", "instance_id", "status", "volume_id"],
+    open: list::open::ATTACHMENT,
     others: &[],
     late: false,
 };

@@ -29,6 +29,7 @@ mod pools;
 mod qos;
 mod query;
 mod quotas;
+mod resource_filters;
 mod route;
 mod routes;
 mod schema;

@@ -1,6 +1,7 @@
 //! Lists: which rows, in which order, which page, from the query of an address.
 
 mod filters;
+pub(crate) mod open;
 mod page;
 mod sort;
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::fault::Fault;
 use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
-    attachments, default_types, extensions, gate, limits, pools, qos, quotas, services, snapshots,
-    types, volumes, zones,
+    attachments, default_types, extensions, gate, limits, pools, qos, quotas, resource_filters,
+    services, snapshots, types, volumes, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -34,6 +34,7 @@ pub(crate) fn all() -> Vec<Route> {
         default_types::routes(),
         qos::routes(),
         quotas::routes(),
+        resource_filters::routes(),
         services::routes(),
         pools::routes(),
         zones::routes(),

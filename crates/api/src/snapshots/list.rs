@@ -34,14 +34,7 @@ const SNAPSHOTS: Kind = Kind {
         ("volume_id", Column::Volume),
         ("volume_size", Column::Size),
     ],
-    open: &[
-        "availability_zone",
-        "consumes_quota",
-        "metadata",
-        "name",
-        "status",
-        "volume_id",
-    ],
+    open: list::open::SNAPSHOT,
     // Snapshots are where their volumes are, and the zones are one failure domain each.
     others: &["availability_zone"],
     late: true,

@@ -7,6 +7,7 @@ mod common;
 mod document;
 mod qos;
 mod quotas;
+mod resource_filters;
 mod types;
 
 use axum::body::Body;
