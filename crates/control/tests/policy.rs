@@ -363,8 +363,8 @@ async fn operators(
             shown.and(used).and(defaults).map(drop)
         }
         Rule::QuotasUpdate => {
-            let set = control.set_quotas(who, &member().project, HardLimits::new());
-            set.await.map(drop)
+            let (project, none) = (member().project, HardLimits::new());
+            control.set_quotas(who, &project, none).await.map(drop)
         }
         Rule::QuotasDelete => control.delete_quotas(who, &member().project).await,
         Rule::QuotaClassesGet => control.quota_class(who, "default").await.map(drop),

@@ -26,7 +26,10 @@ fn of(kind: &str) -> CreateVolume {
     }
 }
 
-on_both!(private_types_are_for_those_they_were_given_to);
+on_both!(
+    private_types_are_for_those_they_were_given_to,
+    the_default_type_is_that_of_the_project,
+);
 
 async fn private_types_are_for_those_they_were_given_to(place: Place) {
     let world = World::on(place, |_| {}).await;
@@ -95,8 +98,6 @@ impl ProjectAccess<'_> {
     }
 }
 
-on_both!(the_default_type_is_that_of_the_project);
-
 async fn the_default_type_is_that_of_the_project(place: Place) {
     let world = World::on(place, |_| {}).await;
     let (control, user, operator) = (world.handle(), member(), admin());
@@ -105,9 +106,10 @@ async fn the_default_type_is_that_of_the_project(place: Place) {
         .set_default_type(&operator, &user.project, "own")
         .await;
     assert_eq!(set.unwrap(), id);
+    let stranger = member_of(ELSEWHERE);
     let name = async |who| control.default_type(who).await.unwrap().volume_type.name;
     assert_eq!(name(&user).await, "own");
-    assert_eq!(name(&member_of(ELSEWHERE)).await, "__DEFAULT__");
+    assert_eq!(name(&stranger).await, "__DEFAULT__");
     let made = world.made(sized(1)).await;
     assert_eq!(world.volume(made).await.unwrap().volume_type, id);
     let named = world.made(of("mirrored")).await;

@@ -54,10 +54,12 @@ fn every_option_is_taken() {
     let text = with(
         "osapi_volume_listen = ::1\nosapi_volume_listen_port = 1776\nquota_volumes = -1\n\
          quota_snapshots = 5\nquota_gigabytes = 6\nper_volume_size_limit = 7\n\
+         quota_backups = 8\nquota_backup_gigabytes = 9\nquota_groups = 10\n\
+         no_snapshot_gb_quota = true\n\
          storage_availability_zone = az1\ndefault_volume_type = silver\nreport_interval = 2\n\
          service_down_time = 9\nstate_path = state\nosapi_max_limit = 100\n\
          public_endpoint = https://volumes.example.org\n[database]\n\
-         connection = sqlite:///$state_path/x.sqlite",
+         connection = sqlite:///$state_path/x.sqlite\n[key_manager]\nfixed_key = 00ff",
         "site_name = here\nvolume_driver = firebrick\nreserved_percentage = 5\n\
          max_over_subscription_ratio = 2.5",
     );
@@ -70,6 +72,9 @@ fn every_option_is_taken() {
     let quotas = conf.control.quotas;
     assert_eq!((quotas.volumes, quotas.snapshots), (-1, 5));
     assert_eq!((quotas.gigabytes, quotas.per_volume_gigabytes), (6, 7));
+    assert_eq!((quotas.backups, quotas.backup_gigabytes), (8, 9));
+    assert_eq!((quotas.groups, quotas.snapshots_are_free), (10, true));
+    assert!(conf.control.has_fixed_key);
     assert_eq!(conf.control.availability_zone, "az1");
     assert_eq!(conf.control.default_volume_type, "silver");
     assert_eq!(conf.control.report_interval.as_secs(), 2);
