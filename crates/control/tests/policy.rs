@@ -356,7 +356,7 @@ async fn operators(
         Rule::VolumeThawHost => control.thaw(who, HOST).await,
         Rule::VolumeFailoverHost => control.failover(who, HOST, Some("nowhere")).await,
         Rule::QuotasShow => {
-            let project = &member().project;
+            let project = &who.project;
             let shown = control.quota_set(who, project).await.map(drop);
             let used = control.quota_use(who, project).await.map(drop);
             let defaults = control.quota_defaults(who, project).await;
