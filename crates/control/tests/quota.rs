@@ -227,7 +227,7 @@ async fn limits_are_those_of_project_class_and_configuration(place: Place) {
     let defaults = control.quota_defaults(&context, project).await.unwrap();
     assert_eq!((defaults["volumes"], defaults["gigabytes"]), (2, 1000));
 
-    let id = world.made(sized(2)).await;
+    world.made(sized(2)).await;
     let over = control.create_volume(&context, sized(1)).await.unwrap_err();
     let message = "Maximum number of volumes allowed (1) exceeded for quota 'volumes'.";
     assert_eq!(
@@ -260,12 +260,19 @@ async fn limits_are_those_of_project_class_and_configuration(place: Place) {
         .unwrap_err();
     let message = "Invalid input received: Bad key(s) in quota set: bogus";
     assert_eq!(refused.message, message);
-
     control.delete_quotas(&operator, project).await.unwrap();
     assert_eq!(limit().await, 2);
-    world.made(sized(1)).await;
-    let large = limited(&[("per_volume_gigabytes", 2), ("volumes", -1)]);
-    control.set_quotas(&operator, project, large).await.unwrap();
+}
+
+/// Neither made nor grown.
+#[tokio::test]
+async fn the_largest_volume_may_be_a_projects_own() {
+    let world = World::new().await;
+    let (control, context) = (world.handle(), member());
+    let id = world.made(sized(2)).await;
+    let large = limited(&[("per_volume_gigabytes", 2)]);
+    let set = control.set_quotas(&admin(), &context.project, large).await;
+    set.unwrap();
     let over = control.create_volume(&context, sized(3)).await.unwrap_err();
     assert_eq!(over.kind, ErrorKind::OverQuota);
     let over = control.extend_volume(&context, id, 3, false).await;

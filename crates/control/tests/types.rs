@@ -1,6 +1,6 @@
 //! Who sees and gets which types.
 
-use firebrick_control::{CreateType, CreateVolume, ErrorKind, Metadata};
+use firebrick_control::{CreateType, CreateVolume, ErrorKind, Metadata, Query};
 use firebrick_vocabulary::TypeId;
 
 use crate::common::{World, admin, member, member_of, sized, with_roles};
@@ -64,7 +64,7 @@ async fn private_types_are_for_those_they_were_given_to(place: Place) {
         .await
         .unwrap();
     given.is_hidden_from(&user).await;
-    let volumes = control.volumes(&user, Default::default()).await.unwrap();
+    let volumes = control.volumes(&user, Query::default()).await.unwrap();
     assert_eq!(volumes[0].type_name, "secret");
 }
 

@@ -58,7 +58,7 @@ impl Control {
             progress: "0%".to_owned(),
             group_snapshot: None,
             backend_name: None,
-            encryption_key: volume.encryption_key.clone(),
+            encryption_key: volume.encryption_key,
             consumes_quota: true,
             metadata: request.metadata,
             created_at: now(),
