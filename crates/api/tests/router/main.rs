@@ -113,7 +113,7 @@ async fn unknown_addresses_answer_404_with_and_without_a_project() {
         "/v2/dev/volumes",
         "/v3/dev/backups",
         "/v3/backups/detail",
-        "/v3/os-quota-sets/dev?usage=False",
+        "/v3/nothings/dev?usage=False",
         "/v3/volume-transfers/detail",
         "/v3/dev/volumes/x/y/z",
     ] {
