@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use firebrick_control::{Access, Context};
+use firebrick_control::{Access, Began, Context};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -28,6 +28,9 @@ const REQUEST_ID: [HeaderName; 2] = [
     HeaderName::from_static("x-openstack-request-id"),
     HeaderName::from_static("x-compute-request-id"),
 ];
+
+/// The name under which the activity that a request has begun is sent back.
+const ACTIVITY: HeaderName = HeaderName::from_static("x-firebrick-activity");
 
 /// What the door leads to.
 pub(crate) struct Door {
@@ -221,6 +224,7 @@ impl Door {
                 user: caller.user,
                 request_id: id.to_owned(),
                 access,
+                began: Began::default(),
             },
             version,
             links: self.links(request, project),
@@ -232,13 +236,21 @@ impl Door {
     async fn pass(&self, request: Request, call: Call, uri: Uri) -> Response {
         let (mut parts, body) = request.into_parts();
         parts.uri = uri;
+        let began = call.context.began.clone();
         parts.extensions.insert(call);
         let passed = self
             .resources
             .clone()
             .oneshot(Request::from_parts(parts, body))
             .await;
-        passed.unwrap_or_else(|never| match never {})
+        let mut response = passed.unwrap_or_else(|never| match never {});
+        // What a refused request had begun was not committed.
+        let activity = began.activity().filter(|_| response.status().is_success());
+        let value = activity.and_then(|id| HeaderValue::from_str(&id.to_string()).ok());
+        if let Some(value) = value {
+            response.headers_mut().insert(ACTIVITY, value);
+        }
+        response
     }
 }
 

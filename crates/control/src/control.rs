@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::activity::Pace;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{BackendOptions, ControlOptions};
 use crate::report::BackendView;
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) compare: Notify,
     /// What each backend last said, by its name.
     pub(crate) views: RwLock<BTreeMap<String, BackendView>>,
+    /// When progress was last written.
+    pub(crate) pace: Pace,
 }
 
 /// What runs behind a [`Control`].
@@ -76,6 +79,7 @@ impl Control {
             look: Notify::new(),
             compare: Notify::new(),
             views: RwLock::new(BTreeMap::new()),
+            pace: Pace::default(),
         });
         inner.prepare().await?;
         let (stop, stopped) = watch::channel(false);

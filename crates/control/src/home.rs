@@ -40,7 +40,7 @@ impl Inner {
     /// The site that keeps the volume. A story waits while that is being decided.
     pub(crate) async fn home(&self, volume: &Volume) -> Step<Home> {
         let Some(host) = &volume.host else {
-            return Err(Stop::Never("the volume has no host".to_owned()));
+            return Err(Stop::never("the volume has no host".to_owned()));
         };
         let service = self.service_of(host).await?;
         let home = Home {
@@ -66,7 +66,7 @@ impl Home {
     fn compare(&self, service: &Service) -> Step {
         let moving = service.replication_status == ReplicationStatus::FailingOver;
         if self.moves && (moving || service.active_backend_id != self.active) {
-            return Err(Stop::Always(format!("{} moves to another site", self.host)));
+            return Err(Stop::always(format!("{} moves to another site", self.host)));
         }
         Ok(())
     }

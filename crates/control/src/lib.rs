@@ -7,6 +7,7 @@
 //! sites behind `backend`.
 
 mod access;
+mod activity;
 mod attachment;
 mod context;
 mod control;
@@ -14,6 +15,7 @@ mod detail;
 mod error;
 mod home;
 mod limits;
+mod messages;
 mod options;
 mod pools;
 mod qos;
@@ -28,6 +30,7 @@ mod snapshot;
 mod story;
 mod types;
 mod volume;
+mod why;
 mod zones;
 
 pub use access::{Access, Owned};
@@ -46,7 +49,7 @@ pub use options::{
 };
 pub use quota::{QuotaSet, QuotaUse};
 pub use request::{
-    ConnectionInfo, Context, CreateAttachment, CreateEncryption, CreateQos, CreateSnapshot,
+    Began, ConnectionInfo, Context, CreateAttachment, CreateEncryption, CreateQos, CreateSnapshot,
     CreateType, CreateVolume, DeleteVolume, ForceDetach, LegacyAttach, Limits, Metadata,
     MetadataWrite, Object, Pool, Query, Rename, ResetStatus, UpdateEncryption, UpdateQos,
     UpdateType, UsedLimits, Zone,

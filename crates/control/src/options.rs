@@ -32,6 +32,8 @@ pub struct ControlOptions {
     pub report_interval: Duration,
     /// `service_down_time`: without a refresh for so long, a service counts as down.
     pub service_down_time: Duration,
+    /// `message_ttl`: how long users can read what failed; Cinder's default is 30 days.
+    pub message_ttl: Duration,
     /// How activities are run.
     pub runner: RunnerOptions,
     /// How long failovers wait.
@@ -164,6 +166,7 @@ impl ControlOptions {
             has_fixed_key: false,
             report_interval: Duration::from_secs(10),
             service_down_time: Duration::from_secs(60),
+            message_ttl: Duration::from_secs(2_592_000),
             runner: RunnerOptions::default(),
             failover: FailoverOptions::default(),
         }

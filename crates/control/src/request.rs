@@ -1,10 +1,11 @@
 //! What the API asks for, checked for shape already: who asks, and with which values.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use firebrick_db::{AttachMode, Listing};
 use firebrick_state::QosConsumer;
-use firebrick_vocabulary::{AttachmentId, ProjectId, SnapshotUuid, UserId, VolumeId};
+use firebrick_vocabulary::{ActivityId, AttachmentId, ProjectId, SnapshotUuid, UserId, VolumeId};
 use serde_json::{Map, Value};
 
 use crate::access::Access;
@@ -26,6 +27,24 @@ pub struct Context {
     pub request_id: String,
     /// What they may do.
     pub access: Access,
+    /// What their request has begun.
+    pub began: Began,
+}
+
+/// The activity that a request has begun, which the answer names. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Began(Arc<OnceLock<ActivityId>>);
+
+impl Began {
+    /// The first one that it has begun.
+    pub fn activity(&self) -> Option<ActivityId> {
+        self.0.get().copied()
+    }
+
+    /// What a request begins beside that is a part of it.
+    pub(crate) fn note(&self, id: ActivityId) {
+        self.0.get_or_init(|| id);
+    }
 }
 
 /// A list, for the project that asks or (administrators) for all.

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::control::Inner;
 use crate::story::{Step, Stop};
+use crate::why::Why;
 use crate::{attachment, qos, replication, snapshot, volume};
 
 /// The longest pause before another try.
@@ -24,6 +25,7 @@ pub(crate) async fn work(inner: Arc<Inner>, stopped: watch::Receiver<bool>) {
                 // Others may look for the next one meanwhile.
                 inner.work.notify_one();
                 inner.run_one(&activity).await;
+                inner.pace.forget(activity.id);
                 inner.ended.notify_waiters();
             }
             Ok(None) => {
@@ -48,7 +50,11 @@ impl Inner {
     }
 
     async fn run_one(&self, activity: &Activity) {
-        let ran = self.with_lease(activity, self.tell(activity)).await;
+        let ran = if activity.cancel && activity.kind.may_cancel() {
+            Err(Stop::Never(Why::cancelled()))
+        } else {
+            self.with_lease(activity, self.tell(activity)).await
+        };
         let Err(stop) = ran else { return };
         match stop {
             Stop::Lost => warn!(activity = %activity.id, "an activity went to another worker"),
@@ -58,7 +64,7 @@ impl Inner {
             }
             Stop::Later(why) | Stop::Never(why) => {
                 warn!(activity = %activity.id, kind = %activity.kind, resource = %activity.resource,
-                      why, "an activity failed; undoing it");
+                      %why, "an activity failed; undoing it");
                 let undone = self.with_lease(activity, self.undo(activity, &why)).await;
                 if let Err(Stop::Later(why) | Stop::Always(why) | Stop::Never(why)) = undone {
                     self.put_off(activity, &why).await;
@@ -120,14 +126,14 @@ impl Inner {
             | ActivityKind::CreateGroupSnapshot
             | ActivityKind::DeleteGroupSnapshot
             | ActivityKind::GroupReplication
-            | ActivityKind::GroupFailover => Err(Stop::Never(format!(
+            | ActivityKind::GroupFailover => Err(Stop::never(format!(
                 "this release cannot {}",
                 activity.kind
             ))),
         }
     }
 
-    async fn undo(&self, activity: &Activity, why: &str) -> Step {
+    async fn undo(&self, activity: &Activity, why: &Why) -> Step {
         match activity.kind {
             ActivityKind::CreateVolume => volume::create::undo(self, activity, why).await,
             ActivityKind::DeleteVolume => volume::delete::undo(self, activity, why).await,
@@ -160,13 +166,13 @@ impl Inner {
         }
     }
 
-    async fn put_off(&self, activity: &Activity, why: &str) {
+    async fn put_off(&self, activity: &Activity, why: &Why) {
         let doubled = self.options.runner.backoff * 2_u32.saturating_pow(activity.attempts.min(10));
         let pause = doubled.min(LONGEST_PAUSE);
-        info!(activity = %activity.id, kind = %activity.kind, why, ?pause, "an activity is tried again later");
+        info!(activity = %activity.id, kind = %activity.kind, %why, ?pause, "an activity is tried again later");
         let put_off = async {
             let mut tx = self.db.begin().await?;
-            activities::retry(&mut tx, activity.id, &self.owner, pause, why).await?;
+            activities::retry(&mut tx, activity.id, &self.owner, pause, &why.to_string()).await?;
             tx.commit().await
         };
         if let Err(error) = put_off.await {

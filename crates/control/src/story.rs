@@ -1,27 +1,23 @@
 //! What all stories have in common: how a step fails, and what that means.
 
 use firebrick_backend::Fault;
-use firebrick_db::{Activity, Swapped, Tx, activities, now};
-use firebrick_state::{ActivityKind, ActivityStatus};
-use firebrick_vocabulary::{ActivityId, VolumeId};
-use serde_json::{Value, json};
+use firebrick_db::Swapped;
+use firebrick_state::MessageDetail;
 use tracing::info;
-use uuid::Uuid;
 
-use crate::control::Inner;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::home::may_pass;
-use crate::request::Context;
+use crate::why::Why;
 
 /// Why a story did not reach its end.
 #[derive(Debug)]
 pub(crate) enum Stop {
     /// It may work later; it begins again, as every step may run twice.
-    Later(String),
+    Later(Why),
     /// As [`Self::Later`], however often it takes: giving up would be worse.
-    Always(String),
+    Always(Why),
     /// It will never work: what was done is undone.
-    Never(String),
+    Never(Why),
     /// The activity belongs to somebody else now: hands off.
     Lost,
 }
@@ -29,12 +25,29 @@ pub(crate) enum Stop {
 /// What a step returns.
 pub(crate) type Step<T = ()> = std::result::Result<T, Stop>;
 
+impl Stop {
+    /// It may work later.
+    pub(crate) fn later(why: impl Into<Why>) -> Self {
+        Self::Later(why.into())
+    }
+
+    /// It is tried until it works.
+    pub(crate) fn always(why: impl Into<Why>) -> Self {
+        Self::Always(why.into())
+    }
+
+    /// It will never work.
+    pub(crate) fn never(why: impl Into<Why>) -> Self {
+        Self::Never(why.into())
+    }
+}
+
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         if may_pass(&fault) {
-            Self::Later(fault.to_string())
+            Self::later(fault)
         } else {
-            Self::Never(fault.to_string())
+            Self::never(fault)
         }
     }
 }
@@ -42,7 +55,7 @@ impl From<Fault> for Stop {
 impl From<firebrick_db::Error> for Stop {
     fn from(error: firebrick_db::Error) -> Self {
         // Nothing is known to have failed but the database: success and undoing need it equally.
-        Self::Always(error.to_string())
+        Self::always(error.to_string())
     }
 }
 
@@ -53,13 +66,13 @@ impl From<Error> for Stop {
             None => error.to_string(),
         };
         match error.kind {
-            ErrorKind::Unavailable => Self::Later(text),
-            ErrorKind::Internal => Self::Always(text),
+            ErrorKind::Unavailable => Self::later(text),
+            ErrorKind::Internal => Self::always(text),
+            ErrorKind::OverQuota => Self::never(Why::from(text).detail(MessageDetail::QuotaExceed)),
             ErrorKind::NotFound
             | ErrorKind::Invalid
             | ErrorKind::Conflict
-            | ErrorKind::OverQuota
-            | ErrorKind::Forbidden => Self::Never(text),
+            | ErrorKind::Forbidden => Self::never(text),
         }
     }
 }
@@ -70,102 +83,5 @@ pub(crate) fn noted(swapped: Swapped, what: impl std::fmt::Display) {
     match swapped {
         Swapped::Won => {}
         Swapped::Lost => info!(%what, "it changed its status while an activity was at work"),
-    }
-}
-
-impl Inner {
-    /// Adds an activity to the transaction that makes it necessary.
-    pub(crate) async fn begin(
-        &self,
-        tx: &mut Tx,
-        context: &Context,
-        kind: ActivityKind,
-        resource: Uuid,
-        input: Value,
-    ) -> Result<ActivityId> {
-        let present = now();
-        let activity = Activity {
-            id: ActivityId::random(),
-            kind,
-            resource,
-            volume: None,
-            parent: None,
-            project: context.project.clone(),
-            user: Some(context.user.clone()),
-            request_id: context.request_id.clone(),
-            input,
-            state: json!({}),
-            status: ActivityStatus::Running,
-            phase: None,
-            done: None,
-            total: None,
-            cancel: false,
-            node: None,
-            attempts: 0,
-            error: None,
-            created_at: present,
-            updated_at: present,
-            finished_at: None,
-        };
-        activities::insert(tx, &activity).await?;
-        Ok(activity.id)
-    }
-
-    /// Ends the activity in the transaction that does its last step. A worker that lost it must not
-    /// commit.
-    pub(crate) async fn finish(
-        &self,
-        tx: &mut Tx,
-        activity: &Activity,
-        outcome: std::result::Result<(), &str>,
-    ) -> Step {
-        let status = match outcome {
-            Ok(()) => ActivityStatus::Done,
-            Err(_) => ActivityStatus::Failed,
-        };
-        let error = outcome.err();
-        let owned = activities::finish(tx, activity.id, &self.owner, status, error).await?;
-        if owned { Ok(()) } else { Err(Stop::Lost) }
-    }
-
-    /// As [`Self::finish`], with nothing else to do.
-    pub(crate) async fn finish_alone(
-        &self,
-        activity: &Activity,
-        outcome: std::result::Result<(), &str>,
-    ) -> Step {
-        let mut tx = self.db.begin().await?;
-        self.finish(&mut tx, activity, outcome).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// Waits for the end of an activity, as long as requests wait. An activity that failed is an
-    /// error of the request.
-    pub(crate) async fn wait(&self, id: ActivityId, volume: VolumeId) -> Result<()> {
-        let deadline = tokio::time::Instant::now() + self.options.runner.wait;
-        loop {
-            let ended = self.ended.notified();
-            let activity = activities::get(&mut *self.db.read().await?, id).await?;
-            match activity.map(|activity| (activity.status, activity.error)) {
-                Some((ActivityStatus::Running, _)) => {}
-                Some((ActivityStatus::Done, _)) => return Ok(()),
-                Some((ActivityStatus::Failed | ActivityStatus::Cancelled, error)) => {
-                    let why = error.unwrap_or_default();
-                    let text = format!("Unable to complete the request for volume {volume}: {why}");
-                    return Err(Error::new(ErrorKind::Unavailable, text));
-                }
-                None => {
-                    let text = format!("The request for volume {volume} is not known any more.");
-                    return Err(Error::new(ErrorKind::Internal, text));
-                }
-            }
-            let pause = std::time::Duration::from_millis(500);
-            if tokio::time::Instant::now() > deadline {
-                let text = format!("The backend of volume {volume} does not answer in time.");
-                return Err(Error::new(ErrorKind::Unavailable, text));
-            }
-            // A second look now and then, as the end may come from another process.
-            let _ = tokio::time::timeout(pause, ended).await;
-        }
     }
 }

@@ -11,6 +11,7 @@ mod attachments;
 mod failover;
 mod failover_trouble;
 mod identity;
+mod messages;
 mod policy;
 mod qos;
 mod quota;

@@ -144,7 +144,7 @@ const VERSIONS: &[&[&str]] = &[&[
     "CREATE TABLE messages (
         id TEXT PRIMARY KEY, project TEXT NOT NULL, request_id TEXT NOT NULL,
         resource_type TEXT NOT NULL, resource TEXT, event_id TEXT NOT NULL,
-        action BIGINT NOT NULL, detail BIGINT NOT NULL, level TEXT NOT NULL,
+        action BIGINT NOT NULL, detail BIGINT NOT NULL, note TEXT, level TEXT NOT NULL,
         created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL)",
     "CREATE INDEX messages_by_project ON messages (project, created_at, id)",
     "CREATE INDEX messages_by_time ON messages (created_at, id)",

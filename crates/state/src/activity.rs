@@ -1,6 +1,7 @@
 //! Activities: durable units of work.
 
 use crate::text::texts;
+use crate::volume::VolumeStatus;
 
 texts!(
     /// What an activity does.
@@ -100,6 +101,41 @@ impl ActivityKind {
         }
     }
 
+    /// What its volume shows in the place of `available` or `in-use` while it runs, as clients that
+    /// know no activities expect. Only of [independent](Self::is_independent) ones.
+    pub const fn shows(self) -> Option<VolumeStatus> {
+        match self {
+            Self::CreateBackup => Some(VolumeStatus::BackingUp),
+            Self::UploadVolume => Some(VolumeStatus::Uploading),
+            Self::CreateVolume
+            | Self::DeleteVolume
+            | Self::ExtendVolume
+            | Self::LimitVolume
+            | Self::RetypeVolume
+            | Self::MigrateVolume
+            | Self::RevertVolume
+            | Self::ReimageVolume
+            | Self::ManageVolume
+            | Self::UnmanageVolume
+            | Self::CreateSnapshot
+            | Self::DeleteSnapshot
+            | Self::ManageSnapshot
+            | Self::UnmanageSnapshot
+            | Self::RestoreBackup
+            | Self::DeleteBackup
+            | Self::CreateGroup
+            | Self::UpdateGroup
+            | Self::DeleteGroup
+            | Self::CreateGroupSnapshot
+            | Self::DeleteGroupSnapshot
+            | Self::GroupReplication
+            | Self::GroupFailover
+            | Self::Attach
+            | Self::Detach
+            | Self::Failover => None,
+        }
+    }
+
     /// Whether a user may end it before it is done: nothing that was there before is lost by that,
     /// and what it has made is removed.
     pub const fn may_cancel(self) -> bool {
@@ -169,6 +205,7 @@ mod tests {
                 !(removes || overwrites) || !kind.is_independent(),
                 "{kind} occupies what it changes"
             );
+            assert!(kind.shows().is_none() || kind.is_independent(), "{kind}");
         }
     }
 }

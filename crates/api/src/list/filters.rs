@@ -142,6 +142,7 @@ fn of_column(call: &Call, column: Column, value: &str) -> Result<Vec<Filter>, Fa
         | Column::VolumeType
         | Column::Snapshot
         | Column::Source
+        | Column::Shown
         | Column::ReplicationStatus
         | Column::MigrationStatus
         | Column::AttachStatus

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firebrick_control::{Access, Context, Direction, Filter, Test, TimeTest};
+use firebrick_control::{Access, Began, Context, Direction, Filter, Test, TimeTest};
 use firebrick_policy::Credentials;
 use firebrick_vocabulary::{ProjectId, UserId};
 
@@ -29,6 +29,7 @@ fn call(query: &str, version: Microversion, is_admin: bool) -> Call {
             user: UserId("u".into()),
             request_id: "req".into(),
             access: access(is_admin),
+            began: Began::default(),
         },
         version,
         links: Links::new(Some("http://x"), &axum::http::HeaderMap::new(), None),

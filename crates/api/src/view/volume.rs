@@ -127,7 +127,7 @@ pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> 
     let targets = call.at(V::SHARED_TARGETS);
     Full {
         id: volume.id,
-        status: volume.status.as_str(),
+        status: volume.shown_status().as_str(),
         size: volume.size,
         availability_zone: &volume.availability_zone,
         created_at: Moment(volume.created_at),

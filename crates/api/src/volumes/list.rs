@@ -30,7 +30,7 @@ pub(crate) const VOLUMES: Kind = Kind {
         ("size", Column::Size),
         ("snapshot_id", Column::Snapshot),
         ("source_volid", Column::Source),
-        ("status", Column::Status),
+        ("status", Column::Shown),
         ("updated_at", Column::UpdatedAt),
         ("user_id", Column::User),
         ("volume_type", Column::VolumeType),

@@ -3,6 +3,7 @@
 //! One program for all subjects, so that it is linked once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod activities;
 mod common;
 mod document;
 mod qos;

@@ -13,6 +13,7 @@ use crate::control::Inner;
 use crate::qos::front::for_host;
 use crate::request::Object;
 use crate::story::{Step, Stop, noted};
+use crate::why::Why;
 
 /// What the attachment's host must know, in the form of `os-initialize_connection`. What it is told of
 /// a QoS spec is what holds when it attaches, as in Cinder.
@@ -65,7 +66,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         return undo(
             inner,
             activity,
-            "the control plane was restarted before the answer",
+            &"the control plane was restarted before the answer".into(),
         )
         .await;
     }
@@ -73,11 +74,11 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let found = attachments::get(&mut *inner.db.read().await?, id).await?;
     let Some(attachment) = found.filter(|attachment| attachment.connector.is_some()) else {
         return inner
-            .finish_alone(activity, Err("the attachment is gone"))
+            .finish_alone(activity, Err(&"the attachment is gone".into()))
             .await;
     };
     let volume = volumes::get(&mut *inner.db.read().await?, attachment.volume).await?;
-    let volume = volume.ok_or_else(|| Stop::Never("the volume is gone".to_owned()))?;
+    let volume = volume.ok_or_else(|| Stop::never("the volume is gone".to_owned()))?;
     let home = inner.home(&volume).await?;
     let image = volume.image();
     let qos_specs = for_host(&mut *inner.db.read().await?, &volume).await?;
@@ -131,7 +132,7 @@ impl Former {
 
 /// Ends the export; the attachment is what it was before the request. One that was exported before
 /// stays so: a server may be using it.
-pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
     let id = AttachmentId(activity.resource);
     let made = activity
         .input

@@ -117,7 +117,7 @@ impl Control {
         let input = json!({ "asker": self.inner.owner, "made": made, "former": former });
         let kind = ActivityKind::Attach;
         self.inner
-            .begin(tx, context, kind, attachment.id.0, input)
+            .begin_for(tx, context, kind, attachment.id.0, attachment.volume, input)
             .await
     }
 
@@ -174,7 +174,14 @@ impl Control {
         }
         let input = json!({ "remove": remove });
         self.inner
-            .begin(tx, context, ActivityKind::Detach, attachment.id.0, input)
+            .begin_for(
+                tx,
+                context,
+                ActivityKind::Detach,
+                attachment.id.0,
+                attachment.volume,
+                input,
+            )
             .await
     }
 }

@@ -9,6 +9,7 @@ use super::{export_key, settle};
 use crate::control::Inner;
 use crate::home::Home;
 use crate::story::{Step, noted};
+use crate::why::Why;
 
 /// Ends the export, then the attachment.
 pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
@@ -35,8 +36,8 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
 
 /// A site that does not answer keeps nobody: the attachment goes, and the reconciler ends the export
 /// when the site is back.
-pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
-    tracing::warn!(attachment = %activity.resource, why, "an export is ended when its site is back");
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
+    tracing::warn!(attachment = %activity.resource, %why, "an export is ended when its site is back");
     let id = AttachmentId(activity.resource);
     let found = attachments::get(&mut *inner.db.read().await?, id).await?;
     match found {

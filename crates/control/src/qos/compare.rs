@@ -14,7 +14,7 @@ use crate::control::{Inner, site};
 use crate::error::Result;
 use crate::home::moves;
 use crate::options::BackendOptions;
-use crate::request::Context;
+use crate::request::{Began, Context};
 
 /// Has each volume of the backend whose image is held to something else looked after.
 pub(crate) async fn hold(inner: &Inner, backend: &BackendOptions) -> Result<()> {
@@ -77,6 +77,7 @@ async fn hold_at(
                 project: volume.project,
                 user: volume.user,
                 request_id: String::new(),
+                began: Began::default(),
             };
             inner.limit_volume(&mut tx, &context, volume.id).await?;
             tx.commit().await?;

@@ -14,6 +14,7 @@ use crate::control::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::Context;
 use crate::story::Step;
+use crate::why::Why;
 
 /// Refuses a spec that its volumes could not be held to.
 pub(super) fn check(spec: &QosSpec) -> Result<()> {
@@ -119,6 +120,6 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
 }
 
 /// There is nothing to undo: the reconciler sees the difference when the site answers again.
-pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
     inner.finish_alone(activity, Err(why)).await
 }

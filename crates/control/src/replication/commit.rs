@@ -74,7 +74,7 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
         };
         follow(&mut tx, volume.id, lost).await?;
         if !volumes::swap(&mut tx, &[from], &changed).await?.won() {
-            return Err(Stop::Always(format!("volume {} changed", volume.id)));
+            return Err(Stop::always(format!("volume {} changed", volume.id)));
         }
         if from != changed.status {
             // Servers may have come and gone while it was an error.
@@ -166,7 +166,7 @@ pub(super) async fn exports(step: &Move<'_>) -> Step {
             .await
         {
             Ok(address) => address,
-            Err(fault) if fault.is_transient() => return Err(Stop::Always(fault.to_string())),
+            Err(fault) if fault.is_transient() => return Err(Stop::always(fault)),
             Err(fault) => {
                 warn!(volume = %row.volume, %fault, "an attachment has no export at the new site");
                 continue;

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use super::{commit, steps};
 use crate::control::{Inner, VOLUME, site};
 use crate::story::{Step, Stop, noted};
+use crate::why::Why;
 
 /// What the request said.
 #[derive(Debug, Deserialize)]
@@ -68,11 +69,13 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         let planned = if let Some(planned) = progress.planned {
             planned
         } else {
+            step.at("looking at both sites").await?;
             let planned = steps::look(&step).await?;
             progress.planned = Some(planned);
             step.save(&progress).await?;
             planned
         };
+        step.at("handing over").await?;
         let handed = planned && steps::hand_over(&step, &mut progress).await?;
         if planned && !handed {
             // Once given up, the site that is left is not asked again, even if it returns.
@@ -86,15 +89,17 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         };
         progress.promoting = true;
         step.save(&progress).await?;
+        step.at("promoting").await?;
         // Whatever it says, it may have done it: only asking again tells.
         let asked = step.new.promote(&step.images, mode).await;
-        let outcomes = asked.map_err(|fault| Stop::Later(fault.to_string()))?;
+        let outcomes = asked.map_err(Stop::later)?;
         info!(backend = %step.service.host, site = step.new.name(), ?mode, images = outcomes.len(),
               "the other site has been promoted");
         progress.promoted = Some(outcomes);
         step.save(&progress).await?;
     }
     let outcomes = progress.promoted.unwrap_or_default();
+    step.at("writing down").await?;
     commit::volumes(&step, &outcomes).await?;
     commit::exports(&step).await?;
     commit::service(&step).await?;
@@ -107,7 +112,7 @@ impl<'a> Move<'a> {
     /// `None` where the service is not failing over any more.
     async fn of(inner: &'a Inner, activity: &'a Activity) -> Step<Option<Self>> {
         let input: Input = serde_json::from_value(activity.input.clone())
-            .map_err(|error| Stop::Never(error.to_string()))?;
+            .map_err(|error| Stop::never(error.to_string()))?;
         let service = services::get(&mut *inner.db.read().await?, VOLUME, &input.host).await?;
         let service =
             service.filter(|service| service.replication_status == ReplicationStatus::FailingOver);
@@ -130,9 +135,14 @@ impl<'a> Move<'a> {
         }))
     }
 
+    /// Says what it is at.
+    async fn at(&self, phase: &'static str) -> Step {
+        self.inner.progress(self.activity, phase, 0, 0).await
+    }
+
     pub(super) async fn save(&self, progress: &Progress) -> Step {
         let state =
-            serde_json::to_value(progress).map_err(|error| Stop::Always(error.to_string()))?;
+            serde_json::to_value(progress).map_err(|error| Stop::always(error.to_string()))?;
         let (id, owner) = (self.activity.id, &self.inner.owner);
         let mut tx = self.inner.db.begin().await?;
         if !activities::save(&mut tx, id, owner, &state).await? {
@@ -144,7 +154,7 @@ impl<'a> Move<'a> {
 
 /// Nothing was promoted: the service is what it was. What was demoted has been promoted again, or is
 /// tried again now.
-pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
     let Some(step) = Move::of(inner, activity).await? else {
         return inner.finish_alone(activity, Err(why)).await;
     };
@@ -153,13 +163,13 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
     let progress: Progress = serde_json::from_value(state).unwrap_or_default();
     if progress.promoted.is_some() {
         // There is no way back any more: the rest must be written down.
-        return Err(Stop::Always(why.to_owned()));
+        return Err(Stop::always(why.clone()));
     }
     if progress.demoting || progress.promoting {
         let patience = activity.attempts < 2 * inner.options.runner.attempts;
         match steps::take_back(&step, progress.promoting).await {
             Ok(()) => {}
-            Err(why) if patience => return Err(Stop::Later(why)),
+            Err(why) if patience => return Err(Stop::later(why)),
             // Nobody can use a dead site's volumes anyway, and an operator must be able to decide
             // something else.
             Err(why) => warn!(site = step.old.name(), why, "a site may be secondary still"),
@@ -173,7 +183,7 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step 
     } else {
         ReplicationStatus::Enabled
     };
-    warn!(backend = %service.host, why, "the failover did not take place");
+    warn!(backend = %service.host, %why, "the failover did not take place");
     let from = [ReplicationStatus::FailingOver];
     noted(
         services::swap(&mut tx, &from, &service).await?,

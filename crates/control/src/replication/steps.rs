@@ -11,10 +11,7 @@ use crate::story::{Step, Stop};
 /// must have arrived first, and it must stop writing.
 pub(super) async fn look(step: &Move<'_>) -> Step<bool> {
     let options = &step.inner.options.failover;
-    step.new
-        .status()
-        .await
-        .map_err(|fault| Stop::Never(fault.to_string()))?;
+    step.new.status().await.map_err(Stop::never)?;
     let old = timeout(options.probe, step.old.status()).await;
     let answers = matches!(old, Ok(Ok(_)));
     if step.back && !answers {
@@ -24,7 +21,7 @@ pub(super) async fn look(step: &Move<'_>) -> Step<bool> {
             step.old.name(),
             step.new.name()
         );
-        return Err(Stop::Never(why));
+        return Err(Stop::never(why));
     }
     info!(
         from = step.old.name(),
@@ -46,7 +43,7 @@ async fn catch_up(step: &Move<'_>) -> Step {
         .new
         .wait_applied(status.store, status.head, within)
         .await;
-    waited.map_err(|fault| Stop::Never(format!("{} has not caught up: {fault}", step.new.name())))
+    waited.map_err(|fault| Stop::never(format!("{} has not caught up: {fault}", step.new.name())))
 }
 
 /// Demotes the site that is left and waits until that has arrived. `false`: it died meanwhile, and
@@ -92,7 +89,7 @@ pub(super) async fn hand_over(step: &Move<'_>, progress: &mut Progress) -> Step<
                     progress.demoted = None;
                     progress.demoting = false;
                     step.save(progress).await?;
-                    Err(Stop::Never(format!(
+                    Err(Stop::never(format!(
                         "{} does not catch up: {fault}",
                         step.new.name()
                     )))
@@ -121,7 +118,7 @@ async fn demote(
 fn lost(step: &Move<'_>, fault: &firebrick_backend::Fault) -> Step<bool> {
     let dead = matches!(fault.kind, FaultKind::Unreachable | FaultKind::TimedOut);
     if step.back || !dead {
-        return Err(Stop::Never(fault.to_string()));
+        return Err(Stop::never(fault));
     }
     warn!(site = step.old.name(), %fault, "the site died in the middle; the failover goes on without it");
     Ok(false)

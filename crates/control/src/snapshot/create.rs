@@ -14,6 +14,7 @@ use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateSnapshot};
 use crate::story::{Step, Stop, noted};
 use crate::volume::hold;
+use crate::why::Why;
 
 impl Control {
     /// `POST /snapshots`. The volume stays as it is and free for everything else.
@@ -67,7 +68,7 @@ impl Control {
         snapshots::insert(&mut tx, &snapshot).await?;
         let kind = ActivityKind::CreateSnapshot;
         inner
-            .begin(&mut tx, context, kind, snapshot.id.0, json!({}))
+            .begin_for(&mut tx, context, kind, snapshot.id.0, volume.id, json!({}))
             .await?;
         tx.commit().await?;
         inner.work.notify_one();
@@ -84,7 +85,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         return inner.finish_alone(activity, Ok(())).await;
     };
     let volume = volumes::get(&mut *inner.db.read().await?, snapshot.volume).await?;
-    let volume = volume.ok_or_else(|| Stop::Never("its volume is gone".to_owned()))?;
+    let volume = volume.ok_or_else(|| Stop::never("its volume is gone".to_owned()))?;
     let home = inner.home(&volume).await?;
     home.site
         .create_snapshot(volume.image(), snapshot.image_name())
@@ -102,7 +103,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
 }
 
 /// Removes what may have been made; the snapshot is an error.
-pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
     let id = SnapshotUuid(activity.resource);
     let found = snapshots::get(&mut *inner.db.read().await?, id).await?;
     let Some(snapshot) = found else {

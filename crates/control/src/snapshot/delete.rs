@@ -12,6 +12,7 @@ use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
 use crate::request::Context;
 use crate::story::{Step, noted};
+use crate::why::Why;
 
 impl Control {
     /// `DELETE /snapshots/{id}` and `os-force_delete`.
@@ -50,11 +51,12 @@ impl Control {
             return Err(Error::lost(format_args!("Snapshot {id}")));
         }
         inner
-            .begin(
+            .begin_for(
                 &mut tx,
                 context,
                 ActivityKind::DeleteSnapshot,
                 id.0,
+                snapshot.volume,
                 json!({}),
             )
             .await?;
@@ -93,7 +95,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
 }
 
 /// The snapshot says that it could not be removed; it can be tried again.
-pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
     let mut tx = inner.db.begin().await?;
     let id = SnapshotUuid(activity.resource);
     if let Some(mut snapshot) = snapshots::get_locked(&mut tx, id).await? {

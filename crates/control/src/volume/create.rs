@@ -18,6 +18,7 @@ use crate::control::{Control, Inner};
 use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::home::{Home, moves};
+use crate::messages::unplaced;
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateVolume};
@@ -25,6 +26,7 @@ use crate::snapshot::look::locked as hold_snapshot;
 use crate::story::{Step, Stop, noted};
 use crate::types::look::{by_id_or_name, sees};
 use crate::types::{default_for_new, key_for};
+use crate::why::Why;
 
 /// Where a new volume comes from.
 struct Source {
@@ -309,7 +311,7 @@ async fn make_primary(home: &Home, image: NewImage) -> Step<ImageInfo> {
     let outcomes = home.site.promote(&[id], PromoteMode::Forced).await?;
     match outcomes.into_iter().find(|outcome| outcome.image == id) {
         Some(PromoteOutcome { result: Ok(_), .. }) => Ok(made),
-        refused => Err(Stop::Later(format!(
+        refused => Err(Stop::later(format!(
             "{id} cannot be made primary: {refused:?}"
         ))),
     }
@@ -337,9 +339,9 @@ async fn place(inner: &Inner, activity: &Activity, mut volume: Volume) -> Step<V
     let choice = choose(&request, &pools).map_err(|refusal| {
         // One that starts, or starts again, has room in a moment.
         if inner.awaits_backend() {
-            Stop::Later(refusal.to_string())
+            Stop::later(unplaced(&refusal))
         } else {
-            Stop::Never(refusal.to_string())
+            Stop::never(unplaced(&refusal))
         }
     })?;
     let service = inner.service_of(&choice.host).await?;
@@ -353,7 +355,7 @@ async fn place(inner: &Inner, activity: &Activity, mut volume: Volume) -> Step<V
     if !volumes::swap(&mut tx, &from, &volume).await?.won() {
         // Nothing has been made anywhere, and nothing may be: the next run finds out why.
         let why = "the volume changed while its pool was chosen";
-        return Err(Stop::Always(why.to_owned()));
+        return Err(Stop::always(why));
     }
     tx.commit().await?;
     Ok(volume)
@@ -362,7 +364,7 @@ async fn place(inner: &Inner, activity: &Activity, mut volume: Volume) -> Step<V
 async fn origin(connection: &mut Connection, volume: &Volume) -> Step<Option<Origin>> {
     if let Some(id) = volume.snapshot {
         let snapshot = snapshots::get(connection, id).await?;
-        let gone = || Stop::Never(format!("snapshot {id} is gone"));
+        let gone = || Stop::never(format!("snapshot {id} is gone"));
         let snapshot = snapshot.ok_or_else(gone)?;
         return Ok(Some(Origin {
             image: image_of(connection, snapshot.volume).await?,
@@ -385,7 +387,7 @@ async fn image_of(connection: &mut Connection, id: VolumeId) -> Step<ImageId> {
 }
 
 /// Removes what may have been made; the volume is an error.
-pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
     let id = VolumeId(activity.resource);
     let found = volumes::get(&mut *inner.db.read().await?, id).await?;
     let found = found.filter(|volume| volume.status == VolumeStatus::Creating);

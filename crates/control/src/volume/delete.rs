@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::request::{Context, DeleteVolume};
 use crate::story::{Step, Stop, noted};
+use crate::why::Why;
 
 impl Control {
     /// `DELETE /volumes/{id}`.
@@ -62,7 +63,10 @@ impl Control {
         } else {
             VolumeOperation::Delete
         };
-        let allowed = volume.status.allows(operation) && (how.force || !attached);
+        let allowed = volume.status.allows(operation)
+            && (how.force || !attached)
+            // What runs needs the image, and is cancelled first.
+            && volume.shown.is_none();
         let ready = if how.cascade {
             of_volume
                 .iter()
@@ -155,7 +159,7 @@ async fn remove_image(home: &Home, image: ImageId, of_volume: &[Snapshot]) -> St
 }
 
 /// The volume says that it could not be removed; it can be tried again.
-pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
     let id = VolumeId(activity.resource);
     let mut tx = inner.db.begin().await?;
     let volume = volumes::get_locked(&mut tx, id).await?;

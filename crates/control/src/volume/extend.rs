@@ -13,6 +13,7 @@ use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::Context;
 use crate::story::{Step, Stop, noted};
+use crate::why::Why;
 
 impl Control {
     /// `os-extend` to `size` GiB; `in_use` says whether an attached volume may grow (3.42).
@@ -97,7 +98,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         .get("size")
         .and_then(serde_json::Value::as_u64);
     let size = size.and_then(|size| u32::try_from(size).ok());
-    let size = size.ok_or_else(|| Stop::Never("the new size is not known".to_owned()))?;
+    let size = size.ok_or_else(|| Stop::never("the new size is not known".to_owned()))?;
     let home = inner.home(&volume).await?;
     let image = volume.image();
     home.site
@@ -125,7 +126,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
 }
 
 /// The volume keeps its size and says what happened.
-pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &str) -> Step {
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
     let mut tx = inner.db.begin().await?;
     let id = VolumeId(activity.resource);
     if let Some(mut volume) = volumes::get_locked(&mut tx, id).await? {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_backend::SharedBackend;
-use firebrick_control::{Access, BackendOptions, Context, Control, ControlOptions, Running};
+use firebrick_control::{Access, BackendOptions, Began, Context, Control, ControlOptions, Running};
 use firebrick_db::Db;
 use firebrick_policy::{Credentials, Policy};
 use firebrick_vocabulary::{ProjectId, UserId};
@@ -212,5 +212,6 @@ pub(crate) fn with_policy(policy: &Arc<Policy>, project: &str, roles: &[&str]) -
         user: UserId("somebody".to_owned()),
         request_id: "req-1".to_owned(),
         access: Access::new(Arc::clone(policy), who),
+        began: Began::default(),
     }
 }

@@ -140,9 +140,25 @@ pub async fn list(
         .transpose()
 }
 
-/// Asks a running activity to end. Whether it runs.
+/// The kinds of the running activities about a volume that is not their resource.
+pub async fn kinds_about(
+    connection: &mut Connection,
+    volume: VolumeId,
+) -> Result<Vec<ActivityKind>, Error> {
+    let sql = "SELECT kind FROM activities WHERE volume = $1 AND status = 'running' \
+               ORDER BY created_at, id";
+    let query = sqlx::query(sql).bind(volume.to_string());
+    let rows = query
+        .fetch_all(connection)
+        .await
+        .map_err(Error::sql(READ))?;
+    rows.iter().map(|row| Columns(row).parsed("kind")).collect()
+}
+
+/// Asks a running activity to end, at once where it waits for another try. Whether it runs.
 pub async fn cancel(connection: &mut Connection, id: ActivityId) -> Result<Swapped, Error> {
-    let sql = "UPDATE activities SET cancel = 1 WHERE id = $1 AND status = 'running'";
+    let sql =
+        "UPDATE activities SET cancel = 1, run_after = 0 WHERE id = $1 AND status = 'running'";
     let query = sqlx::query(sql).bind(id.to_string());
     let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
     Ok(Swapped::of(done.rows_affected()))

@@ -20,6 +20,8 @@ pub enum Column {
     VolumeType,
     Snapshot,
     Source,
+    /// The status that clients see; of volumes.
+    Shown,
     Bootable,
     Multiattach,
     ReplicationStatus,
@@ -62,6 +64,7 @@ impl Column {
             Self::VolumeType => "volume_type",
             Self::Snapshot => "snapshot",
             Self::Source => "source",
+            Self::Shown => "shown",
             Self::Bootable => "bootable",
             Self::Multiattach => "multiattach",
             Self::ReplicationStatus => "replication_status",

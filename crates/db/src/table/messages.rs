@@ -28,6 +28,8 @@ pub struct Message {
     pub action: u32,
     /// The number of a `MessageDetail`.
     pub detail: u32,
+    /// What the user is told besides.
+    pub note: Option<String>,
     pub level: String,
     pub created_at: OffsetDateTime,
     pub expires_at: OffsetDateTime,
@@ -46,6 +48,7 @@ impl Record for Message {
             event_id: columns.text("event_id")?,
             action: columns.size("action")?,
             detail: columns.size("detail")?,
+            note: columns.maybe_text("note")?,
             level: columns.text("level")?,
             created_at: columns.time("created_at")?,
             expires_at: columns.time("expires_at")?,
@@ -62,6 +65,7 @@ impl Record for Message {
             field("event_id", self.event_id.as_str()),
             field("action", i64::from(self.action)),
             field("detail", i64::from(self.detail)),
+            field("note", self.note.as_deref()),
             field("level", self.level.as_str()),
             field("created_at", self.created_at),
             field("expires_at", self.expires_at),

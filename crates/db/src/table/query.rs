@@ -14,6 +14,9 @@ use crate::time::to_micros;
 
 const DOING: &str = "list rows";
 
+/// The statuses in whose place a volume may show another one.
+const FREE: &str = "('available', 'in-use')";
+
 enum Value {
     Text(String),
     Number(i64),
@@ -60,6 +63,16 @@ impl Sql {
                 let (name, value) = (self.text(name), self.text(value));
                 format!(
                     "id IN (SELECT owner FROM properties WHERE name = {name} AND value = {value})"
+                )
+            }
+            Filter::Column(Column::Shown, test) => {
+                let (own, shown) = (
+                    self.test(Column::Status, test),
+                    self.test(Column::Shown, test),
+                );
+                format!(
+                    "((shown IS NULL OR status NOT IN {FREE}) AND {own} \
+                     OR status IN {FREE} AND {shown})"
                 )
             }
             Filter::Column(column, test) => self.test(*column, test),

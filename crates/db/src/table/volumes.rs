@@ -119,6 +119,8 @@ impl Record for Volume {
             field("user_id", self.user.as_str()),
             field("snapshot", maybe(self.snapshot.as_ref())),
             field("source", maybe(self.source.as_ref())),
+            // Of its own column, as nobody else who writes the volume knows what runs.
+            field("shown", maybe(self.shown.as_ref())),
             field("created_at", self.created_at),
             field("updated_at", self.updated_at),
         ]
@@ -130,7 +132,6 @@ impl Record for Volume {
             field("description", self.description.as_deref()),
             field("size", i64::from(self.size)),
             field("status", self.status.as_str()),
-            field("shown", maybe(self.shown.as_ref())),
             field("previous_status", maybe(self.previous_status.as_ref())),
             field("attach_status", self.attach_status.as_str()),
             field("migration_status", self.migration_status.as_deref()),
@@ -161,6 +162,15 @@ impl Volume {
     /// The image in which it lives.
     pub fn image(&self) -> ImageId {
         self.image.unwrap_or(self.id.image_id())
+    }
+
+    /// The status that clients see: an activity that leaves the volume free shows only where nothing
+    /// else is to be said.
+    pub fn shown_status(&self) -> VolumeStatus {
+        match self.status {
+            VolumeStatus::Available | VolumeStatus::InUse => self.shown.unwrap_or(self.status),
+            _ => self.status,
+        }
     }
 }
 
@@ -242,6 +252,16 @@ pub async fn rename(connection: &mut Connection, volume: &Volume) -> Result<Swap
         field("description", volume.description.as_deref()),
     ];
     record::write::<Volume>(connection, &volume.id.to_string(), fields).await
+}
+
+/// Writes what clients see in the place of a status that is `available` or `in-use`.
+pub async fn show(
+    connection: &mut Connection,
+    id: VolumeId,
+    shown: Option<VolumeStatus>,
+) -> Result<Swapped, Error> {
+    let fields = vec![field("shown", maybe(shown.as_ref()))];
+    record::write::<Volume>(connection, &id.to_string(), fields).await
 }
 
 /// Writes whether servers may boot from the volume.

@@ -26,6 +26,7 @@ use place::{Place, on_both};
 on_both!(
     volumes_are_kept_and_change_by_compare_and_set,
     pages_have_every_row_once_whatever_the_order,
+    a_volume_that_is_free_may_show_another_status,
     an_activity_belongs_to_one_worker_at_a_time,
     a_text_with_a_nul_is_no_failure_of_ours,
 );
@@ -115,6 +116,47 @@ async fn volumes_are_kept_and_change_by_compare_and_set(place: Place) {
         .unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].status, VolumeStatus::Available);
+}
+
+async fn a_volume_that_is_free_may_show_another_status(place: Place) {
+    let db = place.open().await;
+    let mut tx = db.begin().await.unwrap();
+    let mut made = Vec::new();
+    for status in [VolumeStatus::Available, VolumeStatus::Extending] {
+        let row = Volume {
+            status,
+            ..volume(Some("busy"), 1)
+        };
+        volumes::insert(&mut tx, &row).await.unwrap();
+        let shown = Some(VolumeStatus::BackingUp);
+        let swapped = volumes::show(&mut tx, row.id, shown).await.unwrap();
+        assert!(swapped.won());
+        made.push(row.id);
+    }
+    let free = volumes::get_locked(&mut tx, made[0]).await.unwrap().unwrap();
+    assert_eq!(free.shown_status(), VolumeStatus::BackingUp);
+    let mut older = free.clone();
+    older.shown = None;
+    let swapped = volumes::swap(&mut tx, &[VolumeStatus::Available], &older);
+    assert!(swapped.await.unwrap().won());
+    let free = volumes::get(&mut tx, made[0]).await.unwrap().unwrap();
+    assert_eq!(free.shown, Some(VolumeStatus::BackingUp), "not by a swap");
+    let taken = volumes::get(&mut tx, made[1]).await.unwrap().unwrap();
+    assert_eq!(taken.shown_status(), VolumeStatus::Extending);
+    for (text, expected) in [
+        ("available", vec![]),
+        ("backing-up", vec![made[0]]),
+        ("extending", vec![made[1]]),
+    ] {
+        let listing = Listing::of(Column::Shown, &text);
+        let found = volumes::list(&mut tx, &listing).await.unwrap().unwrap();
+        let found: Vec<_> = found.iter().map(|volume| volume.id).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+    assert!(volumes::show(&mut tx, made[0], None).await.unwrap().won());
+    let listing = Listing::of(Column::Shown, &"available");
+    let found = volumes::list(&mut tx, &listing).await.unwrap().unwrap();
+    assert_eq!(found.len(), 1);
 }
 
 async fn pages_have_every_row_once_whatever_the_order(place: Place) {

@@ -289,6 +289,7 @@ async fn messages_are_forgotten_when_they_expire(place: Place) {
         event_id: event_id(resource_type, action, detail),
         action: u32::from(action.number()),
         detail: u32::from(detail.number()),
+        note: Some("no host is named".into()),
         level: "ERROR".into(),
         created_at: now(),
         expires_at: now() + time::Duration::days(30),

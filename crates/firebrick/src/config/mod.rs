@@ -208,6 +208,14 @@ fn times(defaults: &Section, control: &mut ControlOptions) -> Result<(), ConfigE
     };
     control.report_interval = seconds("report_interval", control.report_interval)?;
     control.service_down_time = seconds("service_down_time", control.service_down_time)?;
+    let ten_years = 1..=315_360_000;
+    let ttl = limits::number(
+        defaults,
+        "message_ttl",
+        control.message_ttl.as_secs(),
+        &ten_years,
+    )?;
+    control.message_ttl = Duration::from_secs(ttl);
     if control.service_down_time <= control.report_interval {
         let why = format!(
             "must be more than report_interval, which is {} s",

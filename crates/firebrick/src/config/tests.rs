@@ -57,7 +57,7 @@ fn every_option_is_taken() {
          quota_backups = 8\nquota_backup_gigabytes = 9\nquota_groups = 10\n\
          no_snapshot_gb_quota = true\n\
          storage_availability_zone = az1\ndefault_volume_type = silver\nreport_interval = 2\n\
-         service_down_time = 9\nstate_path = state\nosapi_max_limit = 100\n\
+         service_down_time = 9\nmessage_ttl = 60\nstate_path = state\nosapi_max_limit = 100\n\
          public_endpoint = https://volumes.example.org\n[database]\n\
          connection = sqlite:///$state_path/x.sqlite\n[key_manager]\nfixed_key = 00ff",
         "site_name = here\nvolume_driver = firebrick\nreserved_percentage = 5\n\
@@ -79,6 +79,7 @@ fn every_option_is_taken() {
     assert_eq!(conf.control.default_volume_type, "silver");
     assert_eq!(conf.control.report_interval.as_secs(), 2);
     assert_eq!(conf.control.service_down_time.as_secs(), 9);
+    assert_eq!(conf.control.message_ttl.as_secs(), 60);
     assert_eq!(conf.control.backends[0].primary.name(), "here");
     assert_eq!(conf.control.backends[0].reserved_percentage, 5);
 }

@@ -22,6 +22,8 @@ pub(crate) struct Api {
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) version: Option<String>,
+    /// `x-firebrick-activity`.
+    pub(crate) activity: Option<String>,
     pub(crate) body: Value,
 }
 
@@ -60,10 +62,11 @@ impl Api {
         let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let version = parts.headers.get("openstack-api-version");
+        let header = |name| parts.headers.get(name).map(|it| it.to_str().unwrap().to_owned());
         Reply {
             status: parts.status,
-            version: version.map(|value| value.to_str().unwrap().to_owned()),
+            version: header("openstack-api-version"),
+            activity: header("x-firebrick-activity"),
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
         }
     }

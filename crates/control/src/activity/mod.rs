@@ -1,0 +1,6 @@
+//! Activities as requests and stories see them: begun, followed, ended.
+
+mod pace;
+mod work;
+
+pub(crate) use pace::Pace;
