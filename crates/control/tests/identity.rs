@@ -35,14 +35,14 @@ async fn renamed(world: &World, image: ImageId, id: SnapshotUuid) -> Snapshot {
     let other = SnapshotName::new("of-an-operator").unwrap();
     for site in [A, B] {
         world.site(site, |site| {
-            for (name, _) in site
-                .images
-                .get_mut(&image)
-                .into_iter()
-                .flat_map(|it| &mut it.snapshots)
-            {
+            let Some(there) = site.images.get_mut(&image) else {
+                return;
+            };
+            for (name, _) in &mut there.snapshots {
                 name.clone_from(&other);
             }
+            let kept = std::mem::take(&mut there.kept).into_values();
+            there.kept = kept.map(|blocks| (other.clone(), blocks)).collect();
         });
     }
     let mut tx = world.db.begin().await.unwrap();
