@@ -5,7 +5,7 @@
 //! guests go on. The log is flushed before the index is written: a checkpoint that says more than the
 //! log holds after a crash would be believed (INV-1). The index writes everything as one transaction.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use firebrick_index::{Batch, BranchId, Fold, Frozen, Released, Sweep, Trim, Weight};
@@ -45,6 +45,8 @@ pub(crate) struct Progress {
     done: Condvar,
     /// Rung when one is due.
     due: Bell,
+    /// The cleaner needs one.
+    asked: AtomicBool,
     /// How fast checkpoints let the log grow, in bytes a second; 0 where none was measured.
     rate: AtomicU64,
 }
@@ -86,6 +88,12 @@ impl Progress {
         Sequence(self.position.load(Ordering::Acquire))
     }
 
+    /// Asks for one: what died since the last one is needed to win room.
+    pub(crate) fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+        self.due.ring();
+    }
+
     /// Lets no checkpoint be taken meanwhile.
     pub(crate) fn pause(&self) -> MutexGuard<'_, ()> {
         self.running.lock()
@@ -98,6 +106,7 @@ impl Store {
         let core = &*self.core;
         let grown = core.grown();
         let due = grown >= core.options.checkpoint_bytes
+            || core.progress.asked.load(Ordering::Relaxed)
             || core.index.pending() >= core.options.pending_bytes / 2
             || core.index.is_unfinished().unwrap_or(false)
             || core.scrubbed.lock().unwritten() >= core.options.checkpoint_bytes
@@ -127,7 +136,7 @@ impl Store {
 
 impl Core {
     /// The bytes that recovery would have to read.
-    fn grown(&self) -> u64 {
+    pub(crate) fn grown(&self) -> u64 {
         let last = self.progress.bytes.load(Ordering::Acquire);
         self.log.bytes_appended().saturating_sub(last)
     }
@@ -165,6 +174,7 @@ impl Core {
 
     pub(crate) fn checkpoint(&self) -> Result<Position, Error> {
         let _running = self.progress.running.lock();
+        self.progress.asked.store(false, Ordering::Relaxed);
         let began = self.clock.elapsed();
         // Where this fails nothing is taken any more, so nothing needs to be frozen.
         self.log.flush()?;

@@ -21,13 +21,21 @@ const OPTIONS: StoreOptions = StoreOptions {
 };
 
 fn make(disk: &SimulatedDisk) -> Arc<Store> {
+    make_with(disk, OPTIONS)
+}
+
+fn make_with(disk: &SimulatedDisk, options: StoreOptions) -> Arc<Store> {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
-    Store::create(&disk, StoreId::random(), &OPTIONS).unwrap();
-    open(&disk)
+    Store::create(&disk, StoreId::random(), &options).unwrap();
+    open_with(&disk, options)
 }
 
 fn open(disk: &Arc<dyn Disk>) -> Arc<Store> {
-    Store::open(Arc::clone(disk), Arc::new(SimulatedClock::new()), OPTIONS).unwrap()
+    open_with(disk, OPTIONS)
+}
+
+fn open_with(disk: &Arc<dyn Disk>, options: StoreOptions) -> Arc<Store> {
+    Store::open(Arc::clone(disk), Arc::new(SimulatedClock::new()), options).unwrap()
 }
 
 fn image(store: &Store, name: &str, size: u64) -> Arc<Image> {
@@ -107,6 +115,28 @@ fn overwriting_a_full_store_ten_times_stays_within_its_room() {
     let after: Arc<dyn Disk> = Arc::new(disk.crash(1));
     let store = open(&after);
     check(&store.image(volume.id()).unwrap());
+}
+
+#[test]
+fn where_little_is_dead_in_any_segment_room_is_won_all_the_same() {
+    const LARGE: StoreOptions = StoreOptions {
+        segment_bytes: 4 * MIB,
+        checkpoint_bytes: 256 * MIB,
+        pending_bytes: 256 << 20,
+        capacity: Some(256 * MIB),
+        ..StoreOptions::DEFAULT
+    };
+    let disk = SimulatedDisk::new();
+    let store = make_with(&disk, LARGE);
+    let blocks = 256 * MIB * 84 / 100 / BLOCK_SIZE;
+    let volume = image(&store, "volume", blocks * BLOCK_SIZE);
+    for block in 0..blocks {
+        write(&store, &volume, block, 1);
+    }
+    let random = &mut StdRng::seed_from_u64(7);
+    for version in 2..2 + blocks as u32 {
+        write(&store, &volume, random.random_range(0..blocks), version);
+    }
 }
 
 #[test]

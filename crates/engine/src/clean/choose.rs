@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use firebrick_log::{Room, SegmentInfo, SegmentKind};
 use firebrick_vocabulary::{BLOCK_SIZE, Sequence};
 
+use super::rescue::frame_blocks;
 use crate::commit::Core;
 use crate::error::Error;
 
@@ -41,13 +42,21 @@ const SLACK_PARTS: u64 = 20;
 /// Beginning with how many times that it is cleaned without a pause, and with half as many pauses.
 const FULL: f64 = 1.1;
 const HIGH: f64 = 1.25;
-/// A segment with more live data than this is not worth its cost; and where it is a small one, the
-/// packed segment to which that moves may come to hold no more, so that it would move for ever: a
-/// sixteenth of it can be left over at its end, and a frame's head may take a block.
+/// A segment with more live data than this is not worth its cost.
 const LIVE_MAX: f64 = 0.86;
 /// The same for one of the log where guests are slowed already: small frames take more room there, and
 /// what it moves to is none of the log, so that it moves once.
 const LOG_LIVE_MAX: f64 = 0.95;
+/// The same for a packed one, of what the one to which it moves is sure to hold: where it won nothing,
+/// it would move for ever.
+const PACKED_SHARE: f64 = 0.975;
+/// The head of a packed frame takes less than so many blocks for each 256 of its data, or one.
+const HEAD_BLOCKS: u64 = 3;
+/// Which part of all that is dead may not be known to be where room is scarce: what died since the
+/// last checkpoint is known only at the next, and until then live data moves instead.
+const HIDDEN_SHARE: u64 = 4;
+/// A checkpoint for less than such a part of a segment is not worth its cost.
+const HIDDEN_LEAST: u64 = 4;
 
 /// A segment that could be cleaned.
 struct Candidate {
@@ -67,10 +76,11 @@ impl Candidate {
     }
 
     /// The most that may be live of it, where guests are slowed or not.
-    const fn live_max(&self, slowed: bool) -> f64 {
+    fn live_max(&self, slowed: bool, segment: u64) -> f64 {
         match self.segment.kind {
-            SegmentKind::Log if slowed => LOG_LIVE_MAX,
-            SegmentKind::Log | SegmentKind::Packed => LIVE_MAX,
+            _ if !slowed => LIVE_MAX,
+            SegmentKind::Log => LOG_LIVE_MAX,
+            SegmentKind::Packed => sure(segment) * PACKED_SHARE,
         }
     }
 }
@@ -89,6 +99,11 @@ impl Core {
             () if left < HIGH => live,
             () => live_allowance(live, room.free_for_guests, total, lazy),
         };
+        let dead = used.saturating_sub(live);
+        let hides = left < HIGH && self.hides_much(dead);
+        if hides {
+            self.progress.ask();
+        }
         candidates.sort_by_key(|candidate| Reverse(candidate.worth(left < HIGH)));
         // What holds nothing at all costs nothing.
         let dead = candidates.iter().filter(|candidate| candidate.live <= 0.0);
@@ -101,10 +116,18 @@ impl Core {
         };
         if used > dead_max {
             let rest = candidates.iter().filter(|candidate| candidate.live > 0.0);
-            let worth = rest.filter(|candidate| candidate.live <= candidate.live_max(left < 1.0));
+            let segment = self.options.segment_bytes;
+            let most = |candidate: &Candidate| candidate.live_max(left < 1.0 && !hides, segment);
+            let worth = rest.filter(|candidate| candidate.live <= most(candidate));
             victims.extend(worth.map(|candidate| candidate.segment));
         }
         Ok((pressure, victims))
+    }
+
+    /// Whether much of what is dead is not known to be yet, while `dead` bytes are.
+    fn hides_much(&self, dead: u64) -> bool {
+        let hidden = self.grown();
+        hidden >= self.options.segment_bytes / HIDDEN_LEAST && hidden >= dead / HIDDEN_SHARE
     }
 
     /// Bytes of all segments that are live, as far as is known.
@@ -169,6 +192,15 @@ fn live_allowance(live: u64, left: u64, total: u64, lazy: u8) -> u64 {
     live.saturating_add((live as f64 * (factor - 1.0) + spare) as u64)
 }
 
+/// The part of a packed segment of so many bytes that is sure to hold data: less than a frame can be
+/// left over at its end, and each frame has a head.
+fn sure(segment: u64) -> f64 {
+    let frame = frame_blocks(segment);
+    let head = (frame * HEAD_BLOCKS).div_ceil(256);
+    let left_over = (frame * BLOCK_SIZE) as f64 / segment as f64;
+    (1.0 - left_over) * frame as f64 / (frame + head) as f64
+}
+
 /// What guests can write before they have to wait for a segment.
 pub(super) fn free(room: &Room, segment: u64) -> u64 {
     room.free_for_guests.saturating_sub(LAST_SEGMENTS * segment)
@@ -198,6 +230,12 @@ mod tests {
         assert_eq!(dead(80, 20), 23);
         assert_eq!(lazy(10, 90, 0), 5);
         assert_eq!(lazy(10, 90, 100), 45);
+    }
+
+    #[test]
+    fn what_moves_where_guests_are_slowed_wins_something() {
+        let most = |segment| (sure(segment) * PACKED_SHARE * 100.0) as u64;
+        assert_eq!([most(MIB), most(32 * MIB), most(64 * MIB)], [86, 93, 94]);
     }
 
     #[test]

@@ -52,13 +52,18 @@ struct Found {
     dead: Vec<Location>,
 }
 
+/// How many blocks a frame holds at most, in packed segments of so many bytes.
+pub(super) fn frame_blocks(segment: u64) -> u64 {
+    (segment / BLOCK_SIZE / FRAMES_MIN).clamp(1, FRAME_BLOCKS)
+}
+
 impl Core {
     /// Moves what is needed of a segment; where that fails half way, what was moved is needed of
     /// nowhere else.
     pub(super) fn rescue(&self, victim: &SegmentInfo, step: &mut Step) -> Result<(), Error> {
         let found = self.find_needed(victim)?;
         // Small frames fill a segment to its end.
-        let most = (self.options.segment_bytes / BLOCK_SIZE / FRAMES_MIN).clamp(1, FRAME_BLOCKS);
+        let most = frame_blocks(self.options.segment_bytes);
         let mut buffer = Vec::new();
         for chunk in found.blocks.chunks(most as usize) {
             self.move_blocks(chunk, &mut buffer, step)?;
