@@ -6,19 +6,19 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use firebrick_control::{Access, Began, Context};
+use firebrick_control::{Began, Context};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::auth::{self, is_project};
+use crate::auth::{self, Asker, is_project};
 use crate::body::{MAX_BODY, announced};
 use crate::call::Call;
 use crate::fault::Fault;
 use crate::links::Links;
 use crate::microversion::{self, Microversion, Refused};
-use crate::options::{ApiOptions, AuthStrategy};
+use crate::options::ApiOptions;
 use crate::query::Query;
 use crate::route::Entry;
 use crate::{openapi, routes, versions};
@@ -128,6 +128,10 @@ impl Door {
 
     async fn answer(&self, request: Request, id: &str) -> Response {
         let place = place(&self.collections, request.uri().path());
+        let asker = match self.asker(request.uri().path(), request.headers()).await {
+            Ok(asker) => asker,
+            Err(refusal) => return refusal,
+        };
         let negotiated = Microversion::negotiate(request.headers());
         match (&place, negotiated) {
             (Place::Health, _) => versions::healthy(),
@@ -150,7 +154,7 @@ impl Door {
             }
             (Place::Version, Ok(version)) => echoing(self.versions(&request, false), Some(version)),
             (Place::Resource { project, path }, Ok(version)) => {
-                let called = self.call(&request, *project, version, id);
+                let called = self.call(&request, asker, *project, version, id);
                 let uri = path.parse::<Uri>().map_err(|_| Fault::no_route());
                 let response = match (called, uri) {
                     (Err(fault), _) | (_, Err(fault)) => fault.into_response(),
@@ -192,9 +196,19 @@ impl Door {
         Links::new(endpoint, request.headers(), project)
     }
 
+    /// Who asks, where that matters: versions, health and the description are for everybody.
+    async fn asker(&self, path: &str, headers: &HeaderMap) -> Result<Asker, Response> {
+        if path == "/v3" || path.starts_with("/v3/") {
+            auth::ask(&self.options.auth, headers).await
+        } else {
+            Ok(Asker::Unproved)
+        }
+    }
+
     fn call(
         &self,
         request: &Request,
+        asker: Asker,
         project: Option<&str>,
         version: Microversion,
         id: &str,
@@ -211,13 +225,7 @@ impl Door {
             return Err(Fault::malformed());
         }
         let policy = Arc::clone(&self.options.policy);
-        let (caller, access) = match self.options.auth {
-            AuthStrategy::NoAuth => {
-                let caller = auth::noauth(request.headers(), project)?;
-                let access = Access::unproved(policy, &caller.user, &caller.project);
-                (caller, access)
-            }
-        };
+        let (caller, access) = asker.caller(request.headers(), project, policy)?;
         Ok(Call {
             context: Context {
                 project: caller.project,

@@ -3,14 +3,17 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use firebrick_cloud::Keystone;
 use firebrick_policy::Policy;
 
-/// Who may call. Keystone comes later.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// Who may call.
+#[derive(Clone, Debug, Default)]
 pub enum AuthStrategy {
     /// `noauth`: everybody is an administrator of the project in the address or the token. Loopback only.
     #[default]
     NoAuth,
+    /// `keystone`: who has a token of that Keystone.
+    Keystone(Arc<Keystone>),
 }
 
 /// The settings of the API. Option names are Cinder's.
@@ -58,11 +61,11 @@ pub enum OptionsError {
 impl ApiOptions {
     /// Whether the API may be served on `address` with these options, or the reason why not.
     pub fn check(&self, address: SocketAddr) -> Result<(), OptionsError> {
-        match self.auth {
+        match &self.auth {
             AuthStrategy::NoAuth if !address.ip().to_canonical().is_loopback() => {
                 return Err(OptionsError::NoAuthBeyondLoopback(address));
             }
-            AuthStrategy::NoAuth => {}
+            AuthStrategy::NoAuth | AuthStrategy::Keystone(_) => {}
         }
         if self.max_limit == 0 {
             return Err(OptionsError::NoPages);

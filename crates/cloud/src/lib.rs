@@ -7,4 +7,4 @@
 
 mod keystone;
 
-pub use keystone::{Keystone, KeystoneError, KeystoneOptions};
+pub use keystone::{Domain, Identity, Keystone, KeystoneError, KeystoneOptions};

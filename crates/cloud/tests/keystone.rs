@@ -121,7 +121,7 @@ fn unavailable<T>(result: &Result<T, KeystoneError>) -> bool {
 async fn a_token_says_who_asks_and_is_asked_about_once() {
     let (keystone, known) = keystone(|_| {}).await;
     for _ in 0..3 {
-        let who = keystone.credentials("alice", None).await.unwrap();
+        let who = keystone.identity("alice", None).await.unwrap().who;
         assert_eq!(who.user_id.as_deref(), Some("u-alice"));
         assert_eq!(who.project_id.as_deref(), Some("p1"));
         assert_eq!(who.roles, ["member", "reader"]);
@@ -137,7 +137,7 @@ async fn requests_at_once_share_one_question() {
     let keystone = Arc::new(keystone);
     let ask = || {
         let keystone = Arc::clone(&keystone);
-        tokio::spawn(async move { keystone.credentials("alice", None).await.is_ok() })
+        tokio::spawn(async move { keystone.identity("alice", None).await.is_ok() })
     };
     let asked: Vec<_> = (0..20).map(|_| ask()).collect();
     for one in asked {
@@ -151,51 +151,52 @@ async fn requests_at_once_share_one_question() {
 async fn what_is_no_token_is_refused_and_remembered() {
     let (keystone, known) = keystone(|_| {}).await;
     for _ in 0..2 {
-        assert!(refused(&keystone.credentials("mallory", None).await));
+        assert!(refused(&keystone.identity("mallory", None).await));
     }
     assert_eq!(known.lock().validations, 1);
     for odd in ["", "a b", "a\r\nb", "é", &"x".repeat(9000)] {
-        assert!(refused(&keystone.credentials(odd, None).await), "{odd:?}");
+        assert!(refused(&keystone.identity(odd, None).await), "{odd:?}");
     }
-    assert!(refused(&keystone.credentials("old", None).await));
-    assert!(refused(
-        &keystone.credentials("alice", Some("mallory")).await
-    ));
+    assert!(refused(&keystone.identity("old", None).await));
+    assert!(refused(&keystone.identity("alice", Some("mallory")).await));
     assert_eq!(known.lock().validations, 2);
 }
 
 #[tokio::test]
 async fn a_revoked_token_lives_as_long_as_the_cache_holds() {
     let (keystone, known) = keystone(|options| options.cache_time = Duration::ZERO).await;
-    assert!(keystone.credentials("alice", None).await.is_ok());
+    assert!(keystone.identity("alice", None).await.is_ok());
     known.lock().tokens.remove("alice");
-    assert!(refused(&keystone.credentials("alice", None).await));
+    assert!(refused(&keystone.identity("alice", None).await));
 }
 
 #[tokio::test]
 async fn a_service_may_go_on_for_a_user_whose_token_has_ended() {
     let (keystone, known) = keystone(|_| {}).await;
-    let who = keystone.credentials("old", Some("nova")).await.unwrap();
+    let by = keystone.identity("old", Some("nova")).await.unwrap();
+    assert!(by.service);
+    let who = by.who;
     assert_eq!(who.user_id.as_deref(), Some("u-old"));
     assert_eq!(who.service_roles, ["service"]);
     // Without the role, a service's token is a token but opens nothing.
-    assert!(refused(&keystone.credentials("old", Some("alice")).await));
-    let who = keystone.credentials("alice", Some("alice")).await.unwrap();
-    assert_eq!(who.service_roles, ["member", "reader"]);
+    assert!(refused(&keystone.identity("old", Some("alice")).await));
+    let by = keystone.identity("alice", Some("alice")).await.unwrap();
+    assert!(!by.service);
+    assert_eq!(by.who.service_roles, ["member", "reader"]);
     // And alone the ended one stays ended, whatever was said for the service.
-    assert!(refused(&keystone.credentials("old", None).await));
+    assert!(refused(&keystone.identity("old", None).await));
     assert_eq!(known.lock().log_ins, 1);
 }
 
 #[tokio::test]
 async fn an_own_token_that_ends_is_replaced_once() {
     let (keystone, known) = keystone(|_| {}).await;
-    assert!(keystone.credentials("alice", None).await.is_ok());
+    assert!(keystone.identity("alice", None).await.is_ok());
     known.lock().session += 1;
-    assert!(keystone.credentials("nova", None).await.is_ok());
+    assert!(keystone.identity("nova", None).await.is_ok());
     assert_eq!(known.lock().log_ins, 2);
     known.lock().failing = Some(401);
-    assert!(unavailable(&keystone.credentials("other", None).await));
+    assert!(unavailable(&keystone.identity("other", None).await));
     assert_eq!(known.lock().log_ins, 3);
 }
 
@@ -205,18 +206,18 @@ async fn no_answer_is_no_verdict() {
     for status in [400, 403, 500, 503] {
         known.lock().failing = Some(status);
         assert!(
-            unavailable(&asked.credentials("alice", None).await),
+            unavailable(&asked.identity("alice", None).await),
             "{status}"
         );
     }
     // What is known stays known, and what failed is asked again.
     known.lock().failing = None;
-    assert!(asked.credentials("alice", None).await.is_ok());
+    assert!(asked.identity("alice", None).await.is_ok());
     known.lock().failing = Some(500);
-    assert!(asked.credentials("alice", None).await.is_ok());
+    assert!(asked.identity("alice", None).await.is_ok());
 
     let (wrong, _) = keystone(|options| options.password = "wrong".into()).await;
-    assert!(unavailable(&wrong.credentials("alice", None).await));
+    assert!(unavailable(&wrong.identity("alice", None).await));
 
     let gone = TcpListener::bind("127.0.0.1:0")
         .await
@@ -225,9 +226,7 @@ async fn no_answer_is_no_verdict() {
         .unwrap();
     let url = format!("http://{gone}/v3");
     let nobody = Keystone::new(KeystoneOptions::new(&url, "cinder", "secret", "services"));
-    assert!(unavailable(
-        &nobody.unwrap().credentials("alice", None).await
-    ));
+    assert!(unavailable(&nobody.unwrap().identity("alice", None).await));
 }
 
 #[test]

@@ -62,13 +62,28 @@ impl Owned for ProjectId {
 pub struct Access {
     policy: Arc<Policy>,
     who: Arc<Credentials>,
+    service: bool,
 }
 
 impl Access {
     /// That of `who` by `policy`, which says too whether they are an administrator.
     pub fn new(policy: Arc<Policy>, who: Credentials) -> Self {
         let who = Arc::new(policy.judged(who));
-        Self { policy, who }
+        let service = false;
+        Self {
+            policy,
+            who,
+            service,
+        }
+    }
+
+    /// The same, where a service such as Nova has shown that it passes the request on.
+    #[must_use]
+    pub fn by_service(self) -> Self {
+        Self {
+            service: true,
+            ..self
+        }
     }
 
     /// That of somebody who is an administrator without having shown it: `noauth`.
@@ -83,7 +98,13 @@ impl Access {
             ..Credentials::default()
         };
         let who = Arc::new(who);
-        Self { policy, who }
+        // Services have nothing to show there either.
+        let service = true;
+        Self {
+            policy,
+            who,
+            service,
+        }
     }
 
     /// That of this program, for what it does by itself.
@@ -96,6 +117,11 @@ impl Access {
     /// Whether they are an administrator.
     pub fn is_admin(&self) -> bool {
         self.who.is_admin
+    }
+
+    /// Whether a service passes the request on, or nobody has to show that.
+    pub(crate) fn is_service(&self) -> bool {
+        self.service
     }
 
     /// Whether they may do what `rule` is about to something of `project`.

@@ -19,6 +19,15 @@ impl Context {
         self.is_admin() || self.project == *project
     }
 
+    /// The project that owns what they make. One for the whole system has none.
+    pub(crate) fn owner(&self) -> Result<&ProjectId> {
+        if self.project.as_str().is_empty() {
+            let text = "What is made belongs to a project, and this token is for none.";
+            return Err(Error::invalid_input(text));
+        }
+        Ok(&self.project)
+    }
+
     /// Whether they may do what `rule` is about to what they have or are about to make.
     pub fn may(&self, rule: Rule) -> bool {
         self.access.allows(rule, &self.project, Some(&self.user))

@@ -6,6 +6,7 @@
 mod activities;
 mod common;
 mod document;
+mod keystone;
 mod qos;
 mod quotas;
 mod resource_filters;

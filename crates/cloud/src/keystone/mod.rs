@@ -4,6 +4,7 @@ mod session;
 mod token;
 mod wire;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +25,22 @@ const REFUSED_FOR: Duration = Duration::from_secs(10);
 /// The longest token, in bytes.
 const MAX_TOKEN: usize = 8 << 10;
 
+/// A domain of users or projects.
+#[derive(Clone, Debug)]
+pub enum Domain {
+    /// By its name.
+    Name(String),
+    /// By its id.
+    Id(String),
+}
+
+/// The one that every Keystone begins with.
+impl Default for Domain {
+    fn default() -> Self {
+        Self::Name("Default".to_owned())
+    }
+}
+
 /// `[keystone_authtoken]`. Option names are those of keystonemiddleware.
 #[derive(Clone)]
 pub struct KeystoneOptions {
@@ -33,14 +50,16 @@ pub struct KeystoneOptions {
     pub username: String,
     /// `password` of this service's own user.
     pub password: String,
-    /// `user_domain_name`.
-    pub user_domain: String,
+    /// `user_domain_name` or `user_domain_id`.
+    pub user_domain: Domain,
     /// `project_name` for which this service asks.
     pub project: String,
-    /// `project_domain_name`.
-    pub project_domain: String,
+    /// `project_domain_name` or `project_domain_id`.
+    pub project_domain: Domain,
     /// `cafile`: PEM certificates that Keystone's must descend from; those of the web without.
     pub cafile: Option<PathBuf>,
+    /// `www_authenticate_uri`: where clients get tokens; `auth_url` without.
+    pub public_url: Option<String>,
     /// `insecure`: Keystone's certificate is not checked.
     pub insecure: bool,
     /// `service_token_roles`: what a service must be for its token to count; `service` by default.
@@ -60,10 +79,11 @@ impl KeystoneOptions {
             auth_url: auth_url.to_owned(),
             username: username.to_owned(),
             password: password.to_owned(),
-            user_domain: "Default".to_owned(),
+            user_domain: Domain::default(),
             project: project.to_owned(),
-            project_domain: "Default".to_owned(),
+            project_domain: Domain::default(),
             cafile: None,
+            public_url: None,
             insecure: false,
             service_token_roles: vec!["service".to_owned()],
             service_token_roles_required: true,
@@ -93,6 +113,24 @@ pub struct Keystone {
     wire: Arc<Wire>,
     session: Session,
     verdicts: Cache<Key, Verdict>,
+}
+
+/// Who asks.
+pub struct Identity {
+    /// What the user's token says, and the roles in the service's.
+    pub who: Credentials,
+    /// Whether a service passes the request on that has one of `service_token_roles`.
+    pub service: bool,
+}
+
+/// Without its options, which hold a password.
+impl fmt::Debug for Keystone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = &self.options.auth_url;
+        f.debug_struct("Keystone")
+            .field("url", url)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A digest of a token, and whether an expired one counts.
@@ -128,6 +166,12 @@ impl Keystone {
         })
     }
 
+    /// Where clients get tokens, as they are told where they have none.
+    pub fn public_url(&self) -> &str {
+        let options = &self.options;
+        options.public_url.as_ref().unwrap_or(&options.auth_url)
+    }
+
     /// Whose `token` (`X-Auth-Token`) it is, with the roles of the service that passes the request on,
     /// if it shows a token of its own (`X-Service-Token`).
     ///
@@ -135,30 +179,34 @@ impl Keystone {
     ///
     /// [`KeystoneError::Refused`] where one of them is no valid token, and
     /// [`KeystoneError::Unavailable`] where that cannot be known.
-    pub async fn credentials(
+    pub async fn identity(
         &self,
         token: &str,
         service_token: Option<&str>,
-    ) -> Result<Credentials, KeystoneError> {
+    ) -> Result<Identity, KeystoneError> {
         let service = match service_token {
             Some(service) => Some(self.validated(service, Expired::Refused).await?),
             None => None,
         };
-        let trusted = service.as_ref().is_some_and(|service| self.trusts(service));
-        let expired = if trusted {
+        let known = service.as_ref().is_some_and(|service| self.knows(service));
+        let any = !self.options.service_token_roles_required;
+        let expired = if known || (any && service.is_some()) {
             Expired::Allowed
         } else {
             Expired::Refused
         };
         let token = self.validated(token, expired).await?;
-        let mut credentials = token.credentials();
-        credentials.service_roles = service.map(|s| s.roles()).unwrap_or_default();
-        Ok(credentials)
+        let mut who = token.credentials();
+        who.service_roles = service.map(|s| s.roles()).unwrap_or_default();
+        Ok(Identity {
+            who,
+            service: known,
+        })
     }
 
-    fn trusts(&self, service: &Token) -> bool {
+    fn knows(&self, service: &Token) -> bool {
         let known = |role: &String| self.options.service_token_roles.contains(role);
-        !self.options.service_token_roles_required || service.roles().iter().any(known)
+        service.roles().iter().any(known)
     }
 
     async fn validated(&self, token: &str, expired: Expired) -> Result<Arc<Token>, KeystoneError> {

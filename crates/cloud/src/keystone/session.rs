@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::token::Token;
 use super::wire::Wire;
-use super::{KeystoneError, KeystoneOptions};
+use super::{Domain, KeystoneError, KeystoneOptions};
 
 /// So long before its end a token of one's own is replaced.
 const MARGIN: Duration = Duration::minutes(1);
@@ -29,11 +29,11 @@ impl Session {
         let user = json!({
             "name": options.username,
             "password": options.password,
-            "domain": { "name": options.user_domain },
+            "domain": domain(&options.user_domain),
         });
         let project = json!({
             "name": options.project,
-            "domain": { "name": options.project_domain },
+            "domain": domain(&options.project_domain),
         });
         let identity = json!({ "methods": ["password"], "password": { "user": user } });
         let scope = json!({ "project": project });
@@ -94,6 +94,13 @@ impl Session {
             expires_at: described.expires_at,
         });
         Ok(token)
+    }
+}
+
+fn domain(domain: &Domain) -> Value {
+    match domain {
+        Domain::Name(name) => json!({ "name": name }),
+        Domain::Id(id) => json!({ "id": id }),
     }
 }
 

@@ -49,7 +49,7 @@ impl Control {
         let snapshot = Snapshot {
             id: SnapshotUuid::random(),
             volume: volume.id,
-            project: context.project.clone(),
+            project: context.owner()?.clone(),
             user: context.user.clone(),
             name: request.name,
             description: request.description,

@@ -48,7 +48,7 @@ impl Control {
         context.allow(Rule::VolumeCreate)?;
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        tx.lock_project(&context.project).await?;
+        tx.lock_project(context.owner()?).await?;
         let source = source(&mut tx, context, &request).await?;
         let size = size(&request, source.as_ref())?;
         let kind = self

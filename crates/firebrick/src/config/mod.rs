@@ -1,6 +1,7 @@
 //! What `cinder.conf` says about the control plane.
 
 mod backend;
+mod keystone;
 mod limits;
 mod policy;
 
@@ -56,7 +57,7 @@ impl ServeConf {
     pub(crate) fn from_file(file: &ConfigFile) -> Result<Self, ConfigError> {
         let defaults = file.require("DEFAULT")?;
         let base = file.path().parent().unwrap_or(Path::new(""));
-        let mut api = api_options(defaults)?;
+        let mut api = api_options(file, defaults, base)?;
         let (policy, remarks) = policy::policy(file, base)?;
         api.policy = policy;
         let listen = listen(defaults, &api)?;
@@ -86,15 +87,15 @@ impl ServeConf {
     }
 }
 
-fn api_options(defaults: &Section) -> Result<ApiOptions, ConfigError> {
+fn api_options(
+    file: &ConfigFile,
+    defaults: &Section,
+    base: &Path,
+) -> Result<ApiOptions, ConfigError> {
     // Cinder's own default is Keystone, so a file that says nothing means Keystone.
     let auth = match defaults.text("auth_strategy")?.as_deref() {
         Some("noauth") => AuthStrategy::NoAuth,
-        None | Some("keystone") => {
-            let why = "keystone is not in this release; set auth_strategy = noauth, \
-                       which is served on loopback addresses only";
-            return Err(defaults.refuse("auth_strategy", why));
-        }
+        None | Some("keystone") => AuthStrategy::Keystone(keystone::keystone(file, base)?),
         Some(other) => {
             let why = format!("{other:?} is neither noauth nor keystone");
             return Err(defaults.refuse("auth_strategy", why));

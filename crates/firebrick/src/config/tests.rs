@@ -105,7 +105,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "auth_strategy = keystone",
         "",
-        ":5: [DEFAULT] auth_strategy: keystone is not in this",
+        "the section [keystone_authtoken] is missing",
     ),
     (
         "auth_strategy = none",
@@ -236,7 +236,7 @@ fn what_must_be_there_is_named() {
     );
     let silent = refusal("[DEFAULT]\nenabled_backends = blocks\n[blocks]\n");
     assert!(
-        silent.contains("[DEFAULT] auth_strategy: keystone is not"),
+        silent.contains("the section [keystone_authtoken] is missing"),
         "{silent}"
     );
 }

@@ -1,5 +1,7 @@
 //! The whole router over a real control plane and database, with no backend behind.
 
+pub(crate) mod keystone;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
@@ -25,6 +27,8 @@ pub(crate) struct Reply {
     /// `x-firebrick-activity`.
     pub(crate) activity: Option<String>,
     pub(crate) body: Value,
+    /// `WWW-Authenticate`.
+    pub(crate) challenge: Option<String>,
 }
 
 impl Reply {
@@ -40,11 +44,20 @@ impl Reply {
 
 impl Api {
     pub(crate) async fn new() -> Self {
-        Self::with(|_| {}).await
+        Self::made(|_| {}, ApiOptions::default()).await
     }
 
-    /// The same with other options.
+    /// The same with other options of the control plane.
     pub(crate) async fn with(change: impl FnOnce(&mut ControlOptions)) -> Self {
+        Self::made(change, ApiOptions::default()).await
+    }
+
+    /// The same with other options of the API.
+    pub(crate) async fn behind(api: ApiOptions) -> Self {
+        Self::made(|_| {}, api).await
+    }
+
+    async fn made(change: impl FnOnce(&mut ControlOptions), api: ApiOptions) -> Self {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("api.sqlite");
         let db = Db::open(&format!("sqlite:///{}", file.display())).await;
@@ -52,7 +65,7 @@ impl Api {
         change(&mut options);
         let (control, running) = Control::start(db.unwrap(), options).await.unwrap();
         Self {
-            router: router(control, ApiOptions::default()),
+            router: router(control, api),
             _running: running,
             _directory: directory,
         }
@@ -67,8 +80,29 @@ impl Api {
             status: parts.status,
             version: header("openstack-api-version"),
             activity: header("x-firebrick-activity"),
+            challenge: header("www-authenticate"),
             body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
         }
+    }
+
+    /// A request of the newest version with these headers.
+    pub(crate) async fn ask(
+        &self,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> Reply {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("openstack-api-version", "volume 3.71")
+            .header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(body.to_string())).unwrap())
+            .await
     }
 
     /// A request as the stock clients make it, at the version `version`.

@@ -1,25 +1,16 @@
-//! Who asks: Cinder's `noauth`. The token is `user:project`; everybody is an administrator.
+//! Cinder's `noauth`: the token is `user:project`; everybody is an administrator.
 
 use axum::http::HeaderMap;
 use firebrick_vocabulary::{ProjectId, UserId};
 
+use super::{Caller, MAX_NAME, is_project};
 use crate::fault::Fault;
-
-/// The longest user or project.
-const MAX_NAME: usize = 255;
 
 /// Who somebody without a token is, and the project of an address without one.
 const ANYBODY: &str = "admin";
 
-/// A user and the project they ask for.
-#[derive(Debug)]
-pub(crate) struct Caller {
-    pub(crate) user: UserId,
-    pub(crate) project: ProjectId,
-}
-
 /// The caller by `headers` and the project in the address. A token for another project is refused.
-pub(crate) fn noauth(headers: &HeaderMap, in_path: Option<&str>) -> Result<Caller, Fault> {
+pub(super) fn caller(headers: &HeaderMap, in_path: Option<&str>) -> Result<Caller, Fault> {
     let token = match headers.get("x-auth-token") {
         Some(value) => value.to_str().map_err(|_| Fault::malformed())?,
         None => "",
@@ -45,26 +36,18 @@ pub(crate) fn noauth(headers: &HeaderMap, in_path: Option<&str>) -> Result<Calle
     })
 }
 
-/// Whether `text` can be a project's id: Keystone's hex digits and dashes, or a plain name.
-pub(crate) fn is_project(text: &str) -> bool {
-    (1..=MAX_NAME).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-}
-
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
 
-    fn caller(token: Option<&'static str>, path: Option<&str>) -> Result<(String, String), u16> {
+    fn asked(token: Option<&'static str>, path: Option<&str>) -> Result<(String, String), u16> {
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
             headers.insert("x-auth-token", HeaderValue::from_static(token));
         }
-        noauth(&headers, path)
+        caller(&headers, path)
             .map(|caller| (caller.user.0, caller.project.0))
             .map_err(|fault| fault.status().as_u16())
     }
@@ -75,17 +58,17 @@ mod tests {
 
     #[test]
     fn tokens_and_addresses_name_user_and_project() {
-        assert_eq!(caller(None, None), Ok(is("admin", "admin")));
-        assert_eq!(caller(None, Some("p1")), Ok(is("admin", "p1")));
-        assert_eq!(caller(Some("u:p1"), None), Ok(is("u", "p1")));
-        assert_eq!(caller(Some("u:p1"), Some("p1")), Ok(is("u", "p1")));
-        assert_eq!(caller(Some("u"), Some("p1")), Ok(is("u", "p1")));
-        assert_eq!(caller(Some("u:"), Some("p1")), Ok(is("u", "p1")));
+        assert_eq!(asked(None, None), Ok(is("admin", "admin")));
+        assert_eq!(asked(None, Some("p1")), Ok(is("admin", "p1")));
+        assert_eq!(asked(Some("u:p1"), None), Ok(is("u", "p1")));
+        assert_eq!(asked(Some("u:p1"), Some("p1")), Ok(is("u", "p1")));
+        assert_eq!(asked(Some("u"), Some("p1")), Ok(is("u", "p1")));
+        assert_eq!(asked(Some("u:"), Some("p1")), Ok(is("u", "p1")));
     }
 
     #[test]
     fn a_token_for_another_project_is_refused() {
-        assert_eq!(caller(Some("u:p2"), Some("p1")), Err(400));
-        assert_eq!(caller(Some("u:p/2"), None), Err(400));
+        assert_eq!(asked(Some("u:p2"), Some("p1")), Err(400));
+        assert_eq!(asked(Some("u:p/2"), None), Err(400));
     }
 }
