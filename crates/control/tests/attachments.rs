@@ -1,10 +1,12 @@
 //! Attachments by both ways, and what failures leave of them.
 
+use std::sync::Arc;
+
 use firebrick_backend::FaultKind;
-use firebrick_control::{ErrorKind, LegacyAttach};
+use firebrick_control::{Context, ErrorKind, ForceDetach, LegacyAttach};
 use firebrick_state::{AttachmentStatus, VolumeStatus};
 
-use crate::common::{A, At, Trouble, World, attach_to, connector, member, sized};
+use crate::common::{A, At, Trouble, World, attach_to, by_themselves, connector, member, sized};
 
 #[tokio::test]
 async fn an_attachment_lives() {
@@ -143,4 +145,99 @@ async fn detaching_does_not_wait_for_a_dead_site() {
     world.set_up(A, true);
     world.restart().await;
     world.consistent("after the site is back").await;
+}
+
+/// Somebody with that role in the project of [`member`] who asks without a service.
+fn alone(role: &str) -> Context {
+    let roles = [role, "reader"];
+    by_themselves(&Arc::default(), member().project.as_str(), &roles)
+}
+
+#[tokio::test]
+async fn what_a_server_has_only_a_service_takes_from_it() {
+    let world = World::new().await;
+    let (control, user, nova) = (world.handle(), alone("member"), member());
+    let conflict = |result: Result<(), ErrorKind>| assert_eq!(result, Err(ErrorKind::Conflict));
+    let volume = world.made(sized(1)).await;
+    let made = control
+        .create_attachment(&nova, attach_to(volume, true))
+        .await;
+    let attachment = made.unwrap().attachment;
+    let (id, server) = (attachment.id, attachment.instance.unwrap());
+    control.complete_attachment(&nova, id).await.unwrap();
+    for who in [&user, &alone("admin")] {
+        let deleted = control.delete_attachment(who, id).await;
+        conflict(deleted.map(drop).map_err(|error| error.kind));
+        for named in [None, Some(id)] {
+            let detached = control.detach(who, volume, named).await;
+            conflict(detached.map_err(|error| error.kind));
+        }
+    }
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::InUse));
+    let told = control.delete_attachment(&user, id).await.unwrap_err();
+    assert!(told.message.contains(&server), "{}", told.message);
+    control.delete_attachment(&nova, id).await.unwrap();
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Available));
+
+    // A reservation has reached no server yet.
+    let made = control
+        .create_attachment(&user, attach_to(volume, false))
+        .await;
+    let id = made.unwrap().attachment.id;
+    control.delete_attachment(&user, id).await.unwrap();
+
+    // And what an administrator forces is theirs to answer for.
+    let made = control
+        .create_attachment(&nova, attach_to(volume, true))
+        .await;
+    let attachment = Some(made.unwrap().attachment.id);
+    let forced = ForceDetach {
+        attachment,
+        connector: None,
+    };
+    control
+        .force_detach(&alone("admin"), volume, forced)
+        .await
+        .unwrap();
+    world.consistent("after all of it").await;
+}
+
+#[tokio::test]
+async fn the_older_actions_leave_servers_their_disks_too() {
+    let world = World::new().await;
+    let (control, user, nova) = (world.handle(), alone("member"), member());
+    let volume = world.made(sized(1)).await;
+    control.reserve(&user, volume).await.unwrap();
+    let connect = || async {
+        let info = control
+            .initialize_connection(&user, volume, connector())
+            .await;
+        info.unwrap();
+    };
+    connect().await;
+    // No server was named yet, so that the connection may be given up.
+    control
+        .terminate_connection(&user, volume, connector())
+        .await
+        .unwrap();
+    connect().await;
+    let request = LegacyAttach {
+        instance: Some("server".to_owned()),
+        host: None,
+        mountpoint: None,
+        mode: None,
+    };
+    control.attach(&user, volume, request).await.unwrap();
+    let refused = control
+        .terminate_connection(&user, volume, connector())
+        .await;
+    assert_eq!(refused.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::InUse));
+    control
+        .terminate_connection(&nova, volume, connector())
+        .await
+        .unwrap();
+    control.detach(&nova, volume, None).await.unwrap();
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Available));
+    world.consistent("after all of it").await;
 }

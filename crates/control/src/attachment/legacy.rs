@@ -5,6 +5,7 @@ use firebrick_policy::Rule;
 use firebrick_state::{AttachStatus, AttachmentStatus, VolumeOperation, VolumeStatus};
 use firebrick_vocabulary::{AttachmentId, VolumeId};
 
+use super::ending::{Ending, left_by_its_server};
 use super::settle;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
@@ -133,7 +134,7 @@ impl Control {
         let attachment = Attachment {
             id: AttachmentId::random(),
             volume: volume.id,
-            project: context.project.clone(),
+            project: context.owner()?.clone(),
             instance: None,
             host: None,
             mountpoint: None,
@@ -164,6 +165,7 @@ impl Control {
         let Some(attachment) = legacy_of(&mut tx, id).await? else {
             return Ok(());
         };
+        left_by_its_server(context, &attachments::of_volume(&mut tx, id).await?)?;
         // One that was never attached has nothing else that could end it.
         let remove = attachment.status != AttachmentStatus::Attached;
         let activity = self
@@ -221,18 +223,21 @@ impl Control {
         id: VolumeId,
         attachment: Option<AttachmentId>,
     ) -> Result<()> {
-        let rules = [Rule::VolumeActionsDetach];
-        self.end(context, &rules, id, attachment).await
+        let ending = Ending::asked(&[Rule::VolumeActionsDetach]);
+        self.end(context, ending, id, attachment).await
     }
 
     async fn end(
         &self,
         context: &Context,
-        rules: &[Rule],
+        ending: Ending<'_>,
         id: VolumeId,
         attachment: Option<AttachmentId>,
     ) -> Result<()> {
-        let rows = self.rows(context, rules, id).await?;
+        let rows = self.rows(context, ending.rules, id).await?;
+        if attachment.is_none() && !ending.forced {
+            left_by_its_server(context, &rows)?;
+        }
         let chosen = match attachment {
             Some(key) => rows.iter().find(|row| row.id == key),
             None if rows.len() > 1 => {
@@ -244,7 +249,13 @@ impl Control {
             None => rows.first(),
         };
         match (chosen, attachment) {
-            (Some(row), _) => self.end_attachment(context, &[], row.id).await.map(drop),
+            (Some(row), _) => {
+                let ending = Ending {
+                    rules: &[],
+                    ..ending
+                };
+                self.end_attachment(context, ending, row.id).await.map(drop)
+            }
             (None, Some(key)) => Err(Error::no_attachment(key)),
             (None, None) => {
                 let mut tx = self.inner.db.begin().await?;
@@ -265,7 +276,11 @@ impl Control {
             Rule::VolumeAdminActionsForceDetach,
             Rule::VolumeActionsDetach,
         ];
-        self.end(context, &rules, id, request.attachment).await
+        let ending = Ending {
+            rules: &rules,
+            forced: true,
+        };
+        self.end(context, ending, id, request.attachment).await
     }
 
     async fn rows(

@@ -1,6 +1,7 @@
 //! Attachments: a volume is made reachable for a host, by the newer and the older ways.
 
 mod complete;
+mod ending;
 pub(crate) mod export;
 mod legacy;
 mod look;

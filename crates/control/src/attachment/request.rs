@@ -6,6 +6,7 @@ use firebrick_state::{ActivityKind, AttachmentStatus, VolumeOperation, VolumeSta
 use firebrick_vocabulary::{ActivityId, AttachmentId};
 use serde_json::{Value, json};
 
+use super::ending::{Ending, left_by_its_server};
 use super::export::Former;
 use super::look::locked;
 use super::settle;
@@ -34,7 +35,7 @@ impl Control {
         let attachment = Attachment {
             id: AttachmentId::random(),
             volume: volume.id,
-            project: context.project.clone(),
+            project: context.owner()?.clone(),
             instance: request.instance,
             host: None,
             mountpoint: None,
@@ -127,22 +128,25 @@ impl Control {
         context: &Context,
         id: AttachmentId,
     ) -> Result<Vec<AttachmentDetail>> {
-        let rules = [Rule::VolumeAttachmentDelete];
-        self.end_attachment(context, &rules, id).await
+        let ending = Ending::asked(&[Rule::VolumeAttachmentDelete]);
+        self.end_attachment(context, ending, id).await
     }
 
-    /// Ends an attachment for whoever may do what `rules` say: returns those that remain.
+    /// Ends an attachment for whoever may: returns those that remain.
     pub(super) async fn end_attachment(
         &self,
         context: &Context,
-        rules: &[Rule],
+        ending: Ending<'_>,
         id: AttachmentId,
     ) -> Result<Vec<AttachmentDetail>> {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         let (attachment, _) = locked(&mut tx, context, id).await?;
-        for rule in rules {
+        for rule in ending.rules {
             context.allow_for(*rule, &attachment)?;
+        }
+        if !ending.forced {
+            left_by_its_server(context, std::slice::from_ref(&attachment))?;
         }
         let activity = self.disconnect(&mut tx, context, &attachment, true).await?;
         tx.commit().await?;

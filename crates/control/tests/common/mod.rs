@@ -198,8 +198,17 @@ pub(crate) fn with_roles(project: &str, roles: &[&str]) -> Context {
     with_policy(&Arc::default(), project, roles)
 }
 
-/// The same under another policy.
+/// The same under another policy. Their requests are passed on by a service such as Nova.
 pub(crate) fn with_policy(policy: &Arc<Policy>, project: &str, roles: &[&str]) -> Context {
+    let context = by_themselves(policy, project, roles);
+    Context {
+        access: context.access.by_service(),
+        ..context
+    }
+}
+
+/// The same, but with requests that nobody passes on.
+pub(crate) fn by_themselves(policy: &Arc<Policy>, project: &str, roles: &[&str]) -> Context {
     let who = Credentials {
         user_id: Some("somebody".to_owned()),
         project_id: Some(project.to_owned()),
