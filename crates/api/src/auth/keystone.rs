@@ -14,7 +14,7 @@ use super::Caller;
 use crate::fault::Fault;
 
 /// What the tokens of a request say.
-pub(crate) struct Shown(Identity);
+pub(crate) struct Shown(Box<Identity>);
 
 /// What the tokens in `headers` say, or the answer to those who have none that counts.
 pub(super) async fn ask(keystone: &Keystone, headers: &HeaderMap) -> Result<Shown, Response> {
@@ -22,7 +22,8 @@ pub(super) async fn ask(keystone: &Keystone, headers: &HeaderMap) -> Result<Show
         Ok((token, service)) => keystone.identity(token, service).await,
         Err(error) => Err(error),
     };
-    found.map(Shown).map_err(|error| refusal(keystone, &error))
+    let found = found.map(|identity| Shown(Box::new(identity)));
+    found.map_err(|error| refusal(keystone, &error))
 }
 
 /// `X-Auth-Token`, and `X-Service-Token` where there is one. Not text is no token.
@@ -66,7 +67,7 @@ impl Shown {
         in_path: Option<&str>,
         policy: Arc<Policy>,
     ) -> Result<(Caller, Access), Fault> {
-        let Self(Identity { who, service }) = self;
+        let Identity { who, service } = *self.0;
         if in_path.is_some_and(|path| who.project_id.as_deref() != Some(path)) {
             return Err(Fault::bad_request("Malformed request url"));
         }

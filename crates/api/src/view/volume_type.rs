@@ -26,7 +26,8 @@ pub(crate) struct VolumeType<'a> {
     name: &'a str,
     is_public: bool,
     description: Option<&'a str>,
-    extra_specs: BTreeMap<&'a str, &'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extra_specs: Option<BTreeMap<&'a str, &'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     qos_specs_id: Gated<QosId>,
     #[serde(
@@ -54,7 +55,10 @@ pub(crate) fn changed<'a>(call: &Call, detail: &'a TypeDetail) -> VolumeType<'a>
         name: &kind.name,
         is_public: kind.is_public,
         description: kind.description.as_deref(),
-        extra_specs: visible(call, &kind.extra_specs),
+        extra_specs: call
+            .context
+            .may(Rule::AccessTypesExtraSpecs)
+            .then(|| visible(call, &kind.extra_specs)),
         qos_specs_id: None,
         access: None,
     }

@@ -11,7 +11,7 @@ const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 
 async fn api() -> Api {
     let auth = keystone::strategy().await;
-    Api::with(ApiOptions {
+    Api::behind(ApiOptions {
         auth,
         ..ApiOptions::default()
     })

@@ -16,6 +16,8 @@ use tower::ServiceExt as _;
 /// A router with all that must outlive it.
 pub(crate) struct Api {
     router: Router,
+    control: Control,
+    pub(crate) db: Db,
     _running: Running,
     _directory: TempDir,
 }
@@ -57,18 +59,27 @@ impl Api {
         Self::made(|_| {}, api).await
     }
 
-    async fn made(change: impl FnOnce(&mut ControlOptions), api: ApiOptions) -> Self {
+    /// The same with other options of both.
+    pub(crate) async fn made(change: impl FnOnce(&mut ControlOptions), api: ApiOptions) -> Self {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("api.sqlite");
         let db = Db::open(&format!("sqlite:///{}", file.display())).await;
+        let db = db.unwrap();
         let mut options = ControlOptions::new("node1", Vec::new());
         change(&mut options);
-        let (control, running) = Control::start(db.unwrap(), options).await.unwrap();
+        let (control, running) = Control::start(db.clone(), options).await.unwrap();
         Self {
-            router: router(control, api),
+            router: router(control.clone(), api),
+            control,
+            db,
             _running: running,
             _directory: directory,
         }
+    }
+
+    /// From here on with other options.
+    pub(crate) fn change(&mut self, api: ApiOptions) {
+        self.router = router(self.control.clone(), api);
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {

@@ -1,0 +1,280 @@
+//! Every rule with every kind of caller, as requests with tokens, against the table of a real Cinder.
+
+mod table;
+mod things;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use firebrick_api::{ApiOptions, AuthStrategy};
+use firebrick_control::ControlOptions;
+use firebrick_policy::{Defaults, Policy, Rule};
+use serde_json::Value;
+
+use crate::common::{Api, Reply, keystone};
+use table::{ASKED, FIELDS, Row, UNASKED};
+use things::Things;
+
+/// Name, default and requests of each rule, as Cinder lists them.
+const CINDER: &str = include_str!("../../../../policy/tests/policies.txt");
+
+/// The project of all that is asked about.
+const HERE: &str = "0123456789abcdef0123456789abcdef";
+/// Another project.
+const THERE: &str = "ffffffffffffffffffffffffffffffff";
+
+/// Roles and scopes as the Keystone of these tests writes them into tokens. Those who may do most
+/// come first, so that they find what they ask for.
+const CALLERS: [(&str, &str); 7] = [
+    ("admin", HERE),
+    ("member", HERE),
+    ("reader", HERE),
+    ("member", THERE),
+    ("reader", THERE),
+    ("reader", "system"),
+    ("stranger", HERE),
+];
+
+/// Who passes a rule.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Class {
+    Admins,
+    Members,
+    Readers,
+}
+
+fn classes() -> BTreeMap<&'static str, Class> {
+    let class = |check| match check {
+        "rule:admin_api" => Some(Class::Admins),
+        "rule:xena_system_admin_or_project_member" => Some(Class::Members),
+        "rule:xena_system_admin_or_project_reader" => Some(Class::Readers),
+        _ => None,
+    };
+    let cells = CINDER.lines().filter_map(|line| {
+        let mut cells = line.split('\t');
+        Some((cells.next()?, class(cells.next()?)?))
+    });
+    cells.collect()
+}
+
+/// Whether somebody with `role` for `scope` passes rules of `class`, about something of [`HERE`] where
+/// it is `owned`, and else about what is their own.
+fn passes(class: Class, role: &str, scope: &str, owned: bool) -> bool {
+    let within = scope == HERE || (!owned && scope != "system");
+    match role {
+        "admin" => true,
+        "member" => within && class >= Class::Members,
+        "reader" => within && class == Class::Readers,
+        _ => false,
+    }
+}
+
+impl Row {
+    /// Whether it is about something that belongs to [`HERE`].
+    fn is_owned(&self) -> bool {
+        let named = |text: &str| {
+            let owned = ["{volume}", "{busy}", "{boot}", "{snapshot}", "{attachment}"];
+            owned.iter().any(|name| text.contains(name))
+        };
+        named(self.path) || named(self.body)
+    }
+}
+
+/// Things are made for each request.
+fn endless(options: &mut ControlOptions) {
+    options.quotas.volumes = -1;
+    options.quotas.snapshots = -1;
+    options.quotas.gigabytes = -1;
+}
+
+struct Walk {
+    api: Api,
+    auth: AuthStrategy,
+    things: Things,
+}
+
+impl Walk {
+    async fn new() -> Self {
+        let auth = keystone::strategy().await;
+        let api = ApiOptions {
+            auth: auth.clone(),
+            ..ApiOptions::default()
+        };
+        let api = Api::made(endless, api).await;
+        let things = Things::new(&api).await;
+        Self { api, auth, things }
+    }
+
+    /// From here on under the policy of this `policy.yaml`.
+    fn under(&mut self, file: &str) {
+        let (policy, remarks) = Policy::parse(file, Defaults::New).unwrap();
+        assert_eq!(remarks, []);
+        self.api.change(ApiOptions {
+            auth: self.auth.clone(),
+            policy: Arc::new(policy),
+            ..ApiOptions::default()
+        });
+    }
+
+    async fn ask(&self, row: &Row, role: &str, scope: &str) -> Reply {
+        let path = self.things.filled(&self.api, row.path).await;
+        let body = self.things.filled(&self.api, row.body).await;
+        let body = match body.as_str() {
+            "" => Value::Null,
+            text => serde_json::from_str(text).unwrap(),
+        };
+        let token = format!("{role}@{scope}");
+        let tokens = [("x-auth-token", token.as_str()), things::SERVICE];
+        let path = format!("/v3{path}");
+        self.api.ask(&tokens, row.method, &path, body).await
+    }
+}
+
+fn told(row: &Row, role: &str, scope: &str, reply: &Reply) -> String {
+    let Row {
+        rule, method, path, ..
+    } = row;
+    format!(
+        "{rule}: {method} {path} by {role}@{scope}: {} {}",
+        reply.status, reply.body
+    )
+}
+
+fn refusal(rule: &str) -> String {
+    format!("Policy doesn't allow {rule} to be performed.")
+}
+
+#[tokio::test]
+async fn everybody_may_do_what_cinders_table_says() {
+    let walk = Walk::new().await;
+    let classes = classes();
+    let mut wrong = Vec::new();
+    for row in ASKED {
+        let class = classes[row.rule];
+        for (role, scope) in CALLERS {
+            let reply = walk.ask(row, role, scope).await;
+            let told = told(row, role, scope, &reply);
+            if passes(class, role, scope, row.is_owned()) {
+                if reply.status.as_u16() != row.passes {
+                    wrong.push(format!("{told}, not {}", row.passes));
+                }
+                continue;
+            }
+            // What somebody may not even look at is not there for them.
+            let hidden = row.is_owned() && reply.status == StatusCode::NOT_FOUND;
+            let refused = reply.body["forbidden"]["message"].as_str();
+            let expected = reply.status == StatusCode::FORBIDDEN
+                && refused.is_some_and(|text| text.starts_with("Policy doesn't allow "));
+            if !hidden && !expected {
+                wrong.push(told);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn fields_are_shown_to_whom_cinders_table_says() {
+    let walk = Walk::new().await;
+    let classes = classes();
+    for (row, field) in FIELDS {
+        for (role, scope) in CALLERS {
+            let reply = walk.ask(row, role, scope).await;
+            let told = told(row, role, scope, &reply);
+            if reply.status != StatusCode::OK {
+                assert_ne!(role, "admin", "{told}");
+                continue;
+            }
+            let shown = reply.body.pointer(field).is_some();
+            let may = passes(classes[row.rule], role, scope, row.is_owned());
+            assert_eq!(shown, may, "{field}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rule_of_the_operators_holds_instead() {
+    let mut walk = Walk::new().await;
+    let mut wrong = Vec::new();
+    for row in ASKED {
+        walk.under(&format!("\"{}\": \"!\"\n", row.rule));
+        let reply = walk.ask(row, "admin", HERE).await;
+        let told = told(row, "admin", HERE, &reply);
+        let refused = reply.body["forbidden"]["message"].as_str();
+        // As in Cinder, a volume that somebody may not look at is not there.
+        let hidden = row.rule == "volume:get" && reply.status == StatusCode::NOT_FOUND;
+        if !hidden && refused != Some(refusal(row.rule).as_str()) {
+            wrong.push(told);
+        }
+        // And it can be opened to those to whom it was closed.
+        let mut file = format!("\"{}\": \"\"\n", row.rule);
+        if row.rule != "volume:get" {
+            file += "\"volume:get\": \"\"\n";
+        }
+        walk.under(&file);
+        let reply = walk.ask(row, "stranger", HERE).await;
+        let denied = reply.body["forbidden"]["message"].as_str();
+        assert_ne!(denied, Some(refusal(row.rule).as_str()));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for (row, field) in FIELDS {
+        walk.under(&format!("\"{}\": \"!\"\n", row.rule));
+        let reply = walk.ask(row, "admin", HERE).await;
+        assert_eq!(reply.status, StatusCode::OK);
+        assert_eq!(reply.body.pointer(field), None, "{}", row.rule);
+    }
+}
+
+/// Each rule is asked or it is said why not; and no route says that it asks one that nothing tries.
+#[tokio::test]
+async fn every_rule_is_walked() {
+    let mut asked: BTreeSet<&str> = ASKED.iter().map(|row| row.rule).collect();
+    asked.extend(FIELDS.iter().map(|(row, _)| row.rule));
+    let excused: BTreeSet<&str> = (UNASKED.iter())
+        .flat_map(|(_, rules)| rules.iter().copied())
+        .collect();
+    let both: Vec<_> = asked.intersection(&excused).collect();
+    assert!(both.is_empty(), "in ASKED and in UNASKED too: {both:?}");
+    for name in asked.iter().chain(&excused) {
+        assert!(Rule::named(name).is_some(), "{name} is no rule");
+    }
+    let forgotten: Vec<_> = (Rule::ALL.iter().map(|rule| rule.name()))
+        .filter(|name| !asked.contains(name) && !excused.contains(name))
+        .collect();
+    assert!(
+        forgotten.is_empty(),
+        "neither in ASKED nor in UNASKED: {forgotten:?}"
+    );
+    let document = Api::new().await.get("/openapi.json").await.body;
+    let mut named = BTreeSet::new();
+    collect(&document, &mut named);
+    assert!(named.len() > 50, "{named:?}");
+    let untried: Vec<_> = named
+        .iter()
+        .filter(|name| !asked.contains(name.as_str()))
+        .filter(|name| name.as_str() != "limits_extension:used_limits")
+        .collect();
+    assert!(
+        untried.is_empty(),
+        "routes name these rules; give each a row in ASKED: {untried:?}"
+    );
+}
+
+/// The rules that a part of the description names.
+fn collect(part: &Value, into: &mut BTreeSet<String>) {
+    match part {
+        Value::Object(map) => {
+            for (key, value) in map {
+                if key == "x-openstack-policies" {
+                    let names = value.as_array().unwrap().iter();
+                    into.extend(names.map(|name| name.as_str().unwrap().to_owned()));
+                } else {
+                    collect(value, into);
+                }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|part| collect(part, into)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

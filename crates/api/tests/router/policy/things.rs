@@ -1,0 +1,190 @@
+//! What there is to be asked about, made anew for each request.
+
+use axum::http::StatusCode;
+use firebrick_db::{Attachment, Db, Snapshot, Volume, attachments, snapshots, volumes};
+use firebrick_state::{AttachStatus, AttachmentStatus, SnapshotStatus, VolumeStatus};
+use firebrick_vocabulary::{AttachmentId, SnapshotUuid, VolumeId};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::HERE;
+use crate::common::Api;
+
+/// The token of a service such as Nova, which passes all requests on.
+pub(super) const SERVICE: (&str, &str) = ("x-service-token", "service@services");
+
+/// Rows as the API makes them, to be copied. Copies are not being worked on, as the originals are.
+pub(super) struct Things {
+    volume: Volume,
+    snapshot: Snapshot,
+    attachment: Attachment,
+}
+
+impl Things {
+    pub(super) async fn new(api: &Api) -> Self {
+        let body = json!({ "volume": { "size": 1, "metadata": { "key": "value" } } });
+        let volume = made(api, "/volumes", &body).await;
+        let id: VolumeId = volume["volume"]["id"].as_str().unwrap().parse().unwrap();
+        let volume = volumes::get(&mut api.db.read().await.unwrap(), id).await;
+        let volume = Volume {
+            status: VolumeStatus::Available,
+            ..volume.unwrap().unwrap()
+        };
+        let copied = of_volume(&api.db, &volume, |_| {}).await.to_string();
+        let body = json!({ "snapshot": { "volume_id": copied, "metadata": { "key": "value" } } });
+        let made_snapshot = made(api, "/snapshots", &body).await;
+        let id: SnapshotUuid = made_snapshot["snapshot"]["id"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let snapshot = snapshots::get(&mut api.db.read().await.unwrap(), id).await;
+        let copied = of_volume(&api.db, &volume, |_| {}).await.to_string();
+        let body =
+            json!({ "attachment": { "volume_uuid": copied, "instance_uuid": Uuid::new_v4() } });
+        let made_attachment = made(api, "/attachments", &body).await;
+        let id: AttachmentId = made_attachment["attachment"]["id"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let attachment = attachments::get(&mut api.db.read().await.unwrap(), id).await;
+        Self {
+            volume,
+            snapshot: snapshot.unwrap().unwrap(),
+            attachment: attachment.unwrap().unwrap(),
+        }
+    }
+
+    /// The text with something new for each name in it.
+    pub(super) async fn filled(&self, api: &Api, text: &str) -> String {
+        let mut filled = text.to_owned();
+        for name in [
+            "volume",
+            "busy",
+            "boot",
+            "snapshot",
+            "attachment",
+            "type",
+            "qos",
+        ] {
+            let braced = format!("{{{name}}}");
+            if text.contains(&braced) {
+                filled = filled.replace(&braced, &self.fresh(api, name).await);
+            }
+        }
+        filled.replace("{server}", &Uuid::new_v4().to_string())
+    }
+
+    async fn fresh(&self, api: &Api, name: &str) -> String {
+        let db = &api.db;
+        match name {
+            "volume" => of_volume(db, &self.volume, |_| {}).await.to_string(),
+            "busy" => self.attached(db).await.volume.to_string(),
+            "boot" => {
+                let boot = |volume: &mut Volume| {
+                    volume.status = VolumeStatus::InUse;
+                    volume.bootable = true;
+                    volume.multiattach = true;
+                };
+                of_volume(db, &self.volume, boot).await.to_string()
+            }
+            "snapshot" => self.snapped(db).await.to_string(),
+            "attachment" => self.reserved(db).await.to_string(),
+            "type" => kind(api).await,
+            _ => {
+                let body = json!({ "qos_specs": { "name": Uuid::new_v4() } });
+                let made = made(api, "/qos-specs", &body).await;
+                made["qos_specs"]["id"].as_str().unwrap().to_owned()
+            }
+        }
+    }
+}
+
+/// A copy of the volume with what `change` does to it.
+async fn of_volume(db: &Db, volume: &Volume, change: impl FnOnce(&mut Volume)) -> VolumeId {
+    let id = VolumeId::random();
+    let mut copy = Volume {
+        id,
+        ..volume.clone()
+    };
+    change(&mut copy);
+    let mut tx = db.begin().await.unwrap();
+    volumes::insert(&mut tx, &copy).await.unwrap();
+    tx.commit().await.unwrap();
+    id
+}
+
+impl Things {
+    /// An available snapshot of a volume.
+    async fn snapped(&self, db: &Db) -> SnapshotUuid {
+        let volume = of_volume(db, &self.volume, |_| {}).await;
+        let id = SnapshotUuid::random();
+        let copy = Snapshot {
+            id,
+            volume,
+            status: SnapshotStatus::Available,
+            ..self.snapshot.clone()
+        };
+        let mut tx = db.begin().await.unwrap();
+        snapshots::insert(&mut tx, &copy).await.unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    /// An attachment that is being made.
+    async fn reserved(&self, db: &Db) -> AttachmentId {
+        let being = |volume: &mut Volume| volume.status = VolumeStatus::Attaching;
+        let volume = of_volume(db, &self.volume, being).await;
+        let attachment = Attachment {
+            status: AttachmentStatus::Attaching,
+            ..self.attachment.clone()
+        };
+        insert(db, volume, attachment).await.id
+    }
+
+    /// The attachment of a volume that is in use.
+    async fn attached(&self, db: &Db) -> Attachment {
+        let used = |volume: &mut Volume| {
+            volume.status = VolumeStatus::InUse;
+            volume.attach_status = AttachStatus::Attached;
+        };
+        let volume = of_volume(db, &self.volume, used).await;
+        let attachment = Attachment {
+            status: AttachmentStatus::Attached,
+            ..self.attachment.clone()
+        };
+        insert(db, volume, attachment).await
+    }
+}
+
+async fn insert(db: &Db, volume: VolumeId, attachment: Attachment) -> Attachment {
+    let copy = Attachment {
+        id: AttachmentId::random(),
+        volume,
+        ..attachment
+    };
+    let mut tx = db.begin().await.unwrap();
+    attachments::insert(&mut tx, &copy).await.unwrap();
+    tx.commit().await.unwrap();
+    copy
+}
+
+/// A type whose volumes may be attached more than once, with an extra spec for operators only.
+async fn kind(api: &Api) -> String {
+    let specs = json!({ "secret": "value", "multiattach": "<is> True" });
+    let body = json!({ "volume_type": { "name": Uuid::new_v4(), "extra_specs": specs } });
+    let made = made(api, "/types", &body).await;
+    made["volume_type"]["id"].as_str().unwrap().to_owned()
+}
+
+/// What an administrator makes.
+async fn made(api: &Api, path: &str, body: &Value) -> Value {
+    let token = format!("admin@{HERE}");
+    let tokens = [("x-auth-token", token.as_str()), SERVICE];
+    let path = format!("/v3{path}");
+    let reply = api.ask(&tokens, "POST", &path, body.clone()).await;
+    let good = [StatusCode::OK, StatusCode::ACCEPTED];
+    assert!(good.contains(&reply.status), "{path}: {}", reply.body);
+    reply.body
+}
