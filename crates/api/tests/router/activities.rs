@@ -14,7 +14,9 @@ async fn answers_name_the_activity_that_they_begin() {
     assert_eq!(made.status, StatusCode::ACCEPTED, "{}", made.body);
     let id = made.activity.unwrap();
     assert!(id.parse::<Uuid>().is_ok(), "{id}");
-    let refused = api.post("/v3/dev/volumes", json!({ "volume": { "size": 9999 } })).await;
+    let refused = api
+        .post("/v3/dev/volumes", json!({ "volume": { "size": 9999 } }))
+        .await;
     assert_eq!((refused.status.as_u16(), refused.activity), (413, None));
     assert_eq!(api.get("/v3/dev/volumes").await.activity, None);
 }

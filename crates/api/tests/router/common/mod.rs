@@ -86,7 +86,12 @@ impl Api {
         let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let header = |name| parts.headers.get(name).map(|it| it.to_str().unwrap().to_owned());
+        let header = |name| {
+            parts
+                .headers
+                .get(name)
+                .map(|it| it.to_str().unwrap().to_owned())
+        };
         Reply {
             status: parts.status,
             version: header("openstack-api-version"),

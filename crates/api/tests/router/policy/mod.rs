@@ -74,7 +74,14 @@ impl Row {
     /// Whether it is about something that belongs to [`HERE`].
     fn is_owned(&self) -> bool {
         let named = |text: &str| {
-            let owned = ["{volume}", "{busy}", "{boot}", "{snapshot}", "{attachment}"];
+            let owned = [
+                "{volume}",
+                "{busy}",
+                "{boot}",
+                "{snapshot}",
+                "{attachment}",
+                "{here}",
+            ];
             owned.iter().any(|name| text.contains(name))
         };
         named(self.path) || named(self.body)
@@ -118,16 +125,33 @@ impl Walk {
     }
 
     async fn ask(&self, row: &Row, role: &str, scope: &str) -> Reply {
+        let asked = self.filled(row).await;
+        self.send(row.method, asked, role, scope).await
+    }
+
+    /// The same under the policy of this `policy.yaml`, about what there was before.
+    async fn ask_under(&mut self, file: &str, row: &Row, role: &str, scope: &str) -> Reply {
+        self.under("{}");
+        let asked = self.filled(row).await;
+        self.under(file);
+        self.send(row.method, asked, role, scope).await
+    }
+
+    async fn filled(&self, row: &Row) -> (String, Value) {
         let path = self.things.filled(&self.api, row.path).await;
         let body = self.things.filled(&self.api, row.body).await;
         let body = match body.as_str() {
             "" => Value::Null,
             text => serde_json::from_str(text).unwrap(),
         };
+        (format!("/v3{path}"), body)
+    }
+
+    async fn send(&self, method: &str, asked: (String, Value), role: &str, scope: &str) -> Reply {
+        let (path, body) = asked;
         let token = format!("{role}@{scope}");
         let tokens = [("x-auth-token", token.as_str()), things::SERVICE];
-        let path = format!("/v3{path}");
-        self.api.ask(&tokens, row.method, &path, body).await
+        self.api.ask(&tokens, method, &path, body).await
     }
 }
 
@@ -141,7 +165,11 @@ fn told(row: &Row, role: &str, scope: &str, reply: &Reply) -> String {
     )
 }
 
+/// What those are told who may not do what `rule` is about.
 fn refusal(rule: &str) -> String {
+    if rule.starts_with("volume_extension:default_") {
+        return "You are not authorized to perform this operation.".to_owned();
+    }
     format!("Policy doesn't allow {rule} to be performed.")
 }
 
@@ -165,7 +193,9 @@ async fn everybody_may_do_what_cinders_table_says() {
             let hidden = row.is_owned() && reply.status == StatusCode::NOT_FOUND;
             let refused = reply.body["forbidden"]["message"].as_str();
             let expected = reply.status == StatusCode::FORBIDDEN
-                && refused.is_some_and(|text| text.starts_with("Policy doesn't allow "));
+                && refused.is_some_and(|text| {
+                    text == refusal(row.rule) || text.starts_with("Policy doesn't allow ")
+                });
             if !hidden && !expected {
                 wrong.push(told);
             }
@@ -198,8 +228,8 @@ async fn a_rule_of_the_operators_holds_instead() {
     let mut walk = Walk::new().await;
     let mut wrong = Vec::new();
     for row in ASKED {
-        walk.under(&format!("\"{}\": \"!\"\n", row.rule));
-        let reply = walk.ask(row, "admin", HERE).await;
+        let file = format!("\"{}\": \"!\"\n", row.rule);
+        let reply = walk.ask_under(&file, row, "admin", HERE).await;
         let told = told(row, "admin", HERE, &reply);
         let refused = reply.body["forbidden"]["message"].as_str();
         // As in Cinder, a volume that somebody may not look at is not there.
@@ -212,15 +242,14 @@ async fn a_rule_of_the_operators_holds_instead() {
         if row.rule != "volume:get" {
             file += "\"volume:get\": \"\"\n";
         }
-        walk.under(&file);
-        let reply = walk.ask(row, "stranger", HERE).await;
+        let reply = walk.ask_under(&file, row, "stranger", HERE).await;
         let denied = reply.body["forbidden"]["message"].as_str();
         assert_ne!(denied, Some(refusal(row.rule).as_str()));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     for (row, field) in FIELDS {
-        walk.under(&format!("\"{}\": \"!\"\n", row.rule));
-        let reply = walk.ask(row, "admin", HERE).await;
+        let file = format!("\"{}\": \"!\"\n", row.rule);
+        let reply = walk.ask_under(&file, row, "admin", HERE).await;
         assert_eq!(reply.status, StatusCode::OK);
         assert_eq!(reply.body.pointer(field), None, "{}", row.rule);
     }
@@ -253,7 +282,6 @@ async fn every_rule_is_walked() {
     let untried: Vec<_> = named
         .iter()
         .filter(|name| !asked.contains(name.as_str()))
-        .filter(|name| name.as_str() != "limits_extension:used_limits")
         .collect();
     assert!(
         untried.is_empty(),

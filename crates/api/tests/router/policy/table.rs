@@ -355,6 +355,85 @@ pub(crate) const ASKED: &[Row] = &[
         "",
         202,
     ),
+    // Who may use types, and how they are encrypted.
+    get(
+        "volume_extension:volume_type_access:get_all_for_type",
+        "/types/{private}/os-volume-type-access",
+    ),
+    row(
+        "volume_extension:volume_type_access:addProjectAccess",
+        "POST",
+        "/types/{private}/action",
+        r#"{"addProjectAccess": {"project": "others"}}"#,
+        202,
+    ),
+    row(
+        "volume_extension:volume_type_access:removeProjectAccess",
+        "POST",
+        "/types/{private}/action",
+        r#"{"removeProjectAccess": {"project": "guests"}}"#,
+        202,
+    ),
+    get(
+        "volume_extension:volume_type_encryption:get",
+        "/types/{encrypted}/encryption",
+    ),
+    get(
+        "volume_extension:volume_type_encryption:get",
+        "/types/{encrypted}/encryption/provider",
+    ),
+    row(
+        "volume_extension:volume_type_encryption:create",
+        "POST",
+        "/types/{type}/encryption",
+        r#"{"encryption": {"provider": "luks", "control_location": "front-end"}}"#,
+        200,
+    ),
+    row(
+        "volume_extension:volume_type_encryption:update",
+        "PUT",
+        "/types/{encrypted}/encryption/{server}",
+        r#"{"encryption": {"key_size": 256}}"#,
+        200,
+    ),
+    row(
+        "volume_extension:volume_type_encryption:delete",
+        "DELETE",
+        "/types/{encrypted}/encryption/{server}",
+        "",
+        202,
+    ),
+    get(
+        "volume_extension:volume_encryption_metadata",
+        "/volumes/{volume}/encryption",
+    ),
+    row(
+        "volume_extension:volume_encryption_metadata",
+        "GET",
+        "/volumes/{volume}/encryption/none",
+        "",
+        404,
+    ),
+    // Default types.
+    get("volume_extension:default_get_all", "/default-types"),
+    get(
+        "volume_extension:default_get",
+        "/default-types/{defaulting}",
+    ),
+    row(
+        "volume_extension:default_set_or_update",
+        "PUT",
+        "/default-types/{server}",
+        r#"{"default_type": {"volume_type": "{type}"}}"#,
+        200,
+    ),
+    row(
+        "volume_extension:default_unset",
+        "DELETE",
+        "/default-types/{defaulting}",
+        "",
+        204,
+    ),
     // QoS specs.
     get("volume_extension:qos_specs_manage:get_all", "/qos-specs"),
     get(
@@ -410,6 +489,41 @@ pub(crate) const ASKED: &[Row] = &[
         "/qos-specs/{qos}/delete_keys",
         r#"{"keys": []}"#,
         202,
+    ),
+    // Quotas.
+    get("volume_extension:quotas:show", "/os-quota-sets/{here}"),
+    get(
+        "volume_extension:quotas:show",
+        "/os-quota-sets/{here}?usage=true",
+    ),
+    get(
+        "volume_extension:quotas:show",
+        "/os-quota-sets/{here}/defaults",
+    ),
+    row(
+        "volume_extension:quotas:update",
+        "PUT",
+        "/os-quota-sets/{here}",
+        r#"{"quota_set": {"groups": 5}}"#,
+        200,
+    ),
+    row(
+        "volume_extension:quotas:delete",
+        "DELETE",
+        "/os-quota-sets/{here}",
+        "",
+        200,
+    ),
+    get(
+        "volume_extension:quota_classes:get",
+        "/os-quota-class-sets/gold",
+    ),
+    row(
+        "volume_extension:quota_classes:update",
+        "PUT",
+        "/os-quota-class-sets/gold",
+        r#"{"quota_class_set": {"groups": 5}}"#,
+        200,
     ),
     // Services and pools.
     get("volume_extension:services:index", "/os-services"),
@@ -516,6 +630,14 @@ pub(crate) const FIELDS: &[(Row, &str)] = &[
         ),
         "/volume_type/qos_specs_id",
     ),
+    (
+        get("volume_extension:volume_type_access", "/types/{type}"),
+        "/volume_type/os-volume-type-access:is_public",
+    ),
+    (
+        get("limits_extension:used_limits", "/limits"),
+        "/limits/absolute/totalVolumesUsed",
+    ),
 ];
 
 /// Rules that nothing asks, and why.
@@ -592,17 +714,6 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
             "group:list_replication_targets",
         ],
     ),
-    (
-        "There are no quotas by project yet.",
-        &[
-            "volume_extension:quota_classes:get",
-            "volume_extension:quota_classes:update",
-            "volume_extension:quotas:show",
-            "volume_extension:quotas:update",
-            "volume_extension:quotas:delete",
-            "limits_extension:used_limits",
-        ],
-    ),
     ("There are no hosts yet.", &["volume_extension:hosts"]),
     (
         "Nothing is managed or unmanaged yet.",
@@ -616,33 +727,8 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "Types have no encryption yet.",
-        &[
-            "volume_extension:volume_type_encryption",
-            "volume_extension:volume_type_encryption:create",
-            "volume_extension:volume_type_encryption:get",
-            "volume_extension:volume_type_encryption:update",
-            "volume_extension:volume_type_encryption:delete",
-            "volume_extension:volume_encryption_metadata",
-        ],
-    ),
-    (
-        "Types have no access lists yet.",
-        &[
-            "volume_extension:volume_type_access",
-            "volume_extension:volume_type_access:addProjectAccess",
-            "volume_extension:volume_type_access:removeProjectAccess",
-            "volume_extension:volume_type_access:get_all_for_type",
-        ],
-    ),
-    (
-        "There are no default types yet.",
-        &[
-            "volume_extension:default_set_or_update",
-            "volume_extension:default_get",
-            "volume_extension:default_get_all",
-            "volume_extension:default_unset",
-        ],
+        "Files of old may name it in place of those of each request; nothing asks it.",
+        &["volume_extension:volume_type_encryption"],
     ),
     (
         "There are no transfers yet.",

@@ -66,6 +66,9 @@ impl Things {
             "snapshot",
             "attachment",
             "type",
+            "private",
+            "encrypted",
+            "defaulting",
             "qos",
         ] {
             let braced = format!("{{{name}}}");
@@ -73,7 +76,9 @@ impl Things {
                 filled = filled.replace(&braced, &self.fresh(api, name).await);
             }
         }
-        filled.replace("{server}", &Uuid::new_v4().to_string())
+        filled
+            .replace("{here}", HERE)
+            .replace("{server}", &Uuid::new_v4().to_string())
     }
 
     async fn fresh(&self, api: &Api, name: &str) -> String {
@@ -91,7 +96,28 @@ impl Things {
             }
             "snapshot" => self.snapped(db).await.to_string(),
             "attachment" => self.reserved(db).await.to_string(),
-            "type" => kind(api).await,
+            "type" => kind(api, true).await,
+            "private" => {
+                let id = kind(api, false).await;
+                let body = json!({ "addProjectAccess": { "project": "guests" } });
+                made(api, &format!("/types/{id}/action"), &body).await;
+                id
+            }
+            "encrypted" => {
+                let id = kind(api, true).await;
+                let how = json!({ "provider": "luks", "control_location": "front-end" });
+                let body = json!({ "encryption": how });
+                made(api, &format!("/types/{id}/encryption"), &body).await;
+                id
+            }
+            "defaulting" => {
+                let project = Uuid::new_v4().simple().to_string();
+                let id = kind(api, true).await;
+                let body = json!({ "default_type": { "volume_type": id } });
+                let path = format!("/default-types/{project}");
+                asked(api, "PUT", &path, &body).await;
+                project
+            }
             _ => {
                 let body = json!({ "qos_specs": { "name": Uuid::new_v4() } });
                 let made = made(api, "/qos-specs", &body).await;
@@ -171,19 +197,28 @@ async fn insert(db: &Db, volume: VolumeId, attachment: Attachment) -> Attachment
 }
 
 /// A type whose volumes may be attached more than once, with an extra spec for operators only.
-async fn kind(api: &Api) -> String {
+async fn kind(api: &Api, is_public: bool) -> String {
     let specs = json!({ "secret": "value", "multiattach": "<is> True" });
-    let body = json!({ "volume_type": { "name": Uuid::new_v4(), "extra_specs": specs } });
+    let body = json!({ "volume_type": {
+        "name": Uuid::new_v4(),
+        "extra_specs": specs,
+        "os-volume-type-access:is_public": is_public,
+    } });
     let made = made(api, "/types", &body).await;
     made["volume_type"]["id"].as_str().unwrap().to_owned()
 }
 
 /// What an administrator makes.
 async fn made(api: &Api, path: &str, body: &Value) -> Value {
+    asked(api, "POST", path, body).await
+}
+
+/// What an administrator is answered.
+async fn asked(api: &Api, method: &str, path: &str, body: &Value) -> Value {
     let token = format!("admin@{HERE}");
     let tokens = [("x-auth-token", token.as_str()), SERVICE];
     let path = format!("/v3{path}");
-    let reply = api.ask(&tokens, "POST", &path, body.clone()).await;
+    let reply = api.ask(&tokens, method, &path, body.clone()).await;
     let good = [StatusCode::OK, StatusCode::ACCEPTED];
     assert!(good.contains(&reply.status), "{path}: {}", reply.body);
     reply.body
