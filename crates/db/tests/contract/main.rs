@@ -133,7 +133,10 @@ async fn a_volume_that_is_free_may_show_another_status(place: Place) {
         assert!(swapped.won());
         made.push(row.id);
     }
-    let free = volumes::get_locked(&mut tx, made[0]).await.unwrap().unwrap();
+    let free = volumes::get_locked(&mut tx, made[0])
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(free.shown_status(), VolumeStatus::BackingUp);
     let mut older = free.clone();
     older.shown = None;
