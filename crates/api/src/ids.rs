@@ -1,6 +1,8 @@
 //! Ids in addresses. What is no id names nothing, and is answered as if it were looked for.
 
-use firebrick_vocabulary::{AttachmentId, QosId, SnapshotUuid, TypeId, VolumeId};
+use firebrick_vocabulary::{
+    ActivityId, AttachmentId, MessageId, QosId, SnapshotUuid, TypeId, VolumeId,
+};
 use uuid::Uuid;
 
 use crate::fault::Fault;
@@ -43,6 +45,20 @@ pub(crate) fn volume_type(text: &str) -> Result<TypeId, Fault> {
 /// That there is no such volume type.
 pub(crate) fn no_volume_type(text: &str) -> Fault {
     missing("Volume type", text)
+}
+
+/// The activity of an address.
+pub(crate) fn activity(text: &str) -> Result<ActivityId, Fault> {
+    uuid(text)
+        .map(ActivityId)
+        .ok_or_else(|| missing("Activity", text))
+}
+
+/// The message of an address.
+pub(crate) fn message(text: &str) -> Result<MessageId, Fault> {
+    uuid(text)
+        .map(MessageId)
+        .ok_or_else(|| missing("Message", text))
 }
 
 /// The QoS spec of an address.

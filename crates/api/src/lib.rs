@@ -7,6 +7,7 @@
 //! a refusal names the field and the rule; what a microversion hides stays hidden. What it leans on:
 //! `control` for everything that happens, axum for HTTP.
 
+mod activities;
 mod attachments;
 mod auth;
 mod body;
@@ -21,6 +22,7 @@ mod limits;
 mod links;
 mod list;
 mod literal;
+mod messages;
 mod metadata;
 mod microversion;
 mod openapi;

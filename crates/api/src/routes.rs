@@ -11,8 +11,8 @@ use crate::fault::Fault;
 use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
-    attachments, default_types, extensions, gate, limits, pools, qos, quotas, resource_filters,
-    services, snapshots, types, volumes, zones,
+    activities, attachments, default_types, extensions, gate, limits, messages, pools, qos, quotas,
+    resource_filters, services, snapshots, types, volumes, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -40,6 +40,8 @@ pub(crate) fn all() -> Vec<Route> {
         zones::routes(),
         limits::routes(),
         extensions::routes(),
+        activities::routes(),
+        messages::routes(),
     ]
     .into_iter()
     .flatten()

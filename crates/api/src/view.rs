@@ -1,7 +1,9 @@
 //! The shapes of answers, by microversion.
 
+pub(crate) mod activity;
 pub(crate) mod attachment;
 pub(crate) mod encryption;
+pub(crate) mod message;
 pub(crate) mod qos;
 pub(crate) mod quota;
 pub(crate) mod service;

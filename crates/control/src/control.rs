@@ -16,7 +16,7 @@ use crate::activity::Pace;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{BackendOptions, ControlOptions};
 use crate::report::BackendView;
-use crate::{reconcile, report, runner, types};
+use crate::{messages, reconcile, report, runner, types};
 
 /// The program name of volume services, as clients expect it.
 pub(crate) const VOLUME: &str = "cinder-volume";
@@ -89,6 +89,7 @@ impl Control {
         }
         tasks.spawn(report::run(Arc::clone(&inner)));
         tasks.spawn(reconcile::run(Arc::clone(&inner)));
+        tasks.spawn(messages::run(Arc::clone(&inner)));
         Ok((Self { inner }, Running { stop, tasks }))
     }
 }
@@ -128,8 +129,6 @@ impl Inner {
         }
         types::ensure_default(&mut tx, &self.options.default_volume_type).await?;
         firebrick_db::activities::release_node(&mut tx, &self.options.node).await?;
-        let month = time::Duration::days(30);
-        firebrick_db::activities::forget(&mut tx, present - month).await?;
         tx.commit().await?;
         Ok(())
     }

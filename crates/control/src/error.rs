@@ -114,6 +114,22 @@ impl Error {
         Self::new(ErrorKind::NotFound, format_args!("No such QoS spec {id}."))
     }
 
+    /// `Activity … could not be found.`
+    pub fn no_activity(id: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::NotFound,
+            format_args!("Activity {id} could not be found."),
+        )
+    }
+
+    /// `Message … could not be found.`
+    pub fn no_message(id: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::NotFound,
+            format_args!("Message {id} could not be found."),
+        )
+    }
+
     /// `Service … could not be found on host ….`
     pub fn no_service(binary: impl fmt::Display, host: impl fmt::Display) -> Self {
         Self::new(

@@ -40,8 +40,8 @@ pub use detail::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use firebrick_db::{
-    AttachMode, Attachment, Column, Direction, Filter, HardLimits, Listing, QosSpec, Service,
-    Snapshot, Test, TimeTest, TypeEncryption, Volume, VolumeType,
+    Activity, AttachMode, Attachment, Column, Direction, Filter, HardLimits, Listing, Message,
+    QosSpec, Service, Snapshot, Test, TimeTest, TypeEncryption, Volume, VolumeType,
 };
 pub use firebrick_state::QosConsumer;
 pub use options::{

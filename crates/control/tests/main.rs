@@ -7,6 +7,7 @@ mod common;
 #[path = "../../db/tests/contract/place/mod.rs"]
 mod place;
 
+mod activities;
 mod attachments;
 mod failover;
 mod failover_trouble;

@@ -111,8 +111,7 @@ impl Log {
                 0
             }
         };
-        let left_to_pack = self.shared.packer.lock().left();
-        self.shared.supply.room(current, left_to_pack)
+        self.shared.supply.room(current)
     }
 
     /// The number of segments, without spares.

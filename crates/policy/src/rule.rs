@@ -1,5 +1,6 @@
 //! Every rule by name, with its default and what the default once was. Cinder's names, texts and
-//! order; none of them has a scope of its own.
+//! order, and behind them those of what Cinder does not have, which begin with `firebrick:`; none of
+//! them has a scope of its own.
 
 /// Administrators.
 const ADMIN: &str = "rule:admin_api";
@@ -449,4 +450,11 @@ rules! {
     DefaultTypeGetAll "volume_extension:default_get_all" ADMIN was "role:admin and system_scope:all",
     /// `DELETE /default-types/{project-id}`
     DefaultTypeUnset "volume_extension:default_unset" ADMIN was ANY_ADMIN,
+    // What Cinder does not have.
+    /// `GET /activities/{activity_id}`
+    FirebrickActivityGet "firebrick:activity:get" READER,
+    /// `GET /activities`
+    FirebrickActivityGetAll "firebrick:activity:get_all" READER,
+    /// `DELETE /activities/{activity_id}`
+    FirebrickActivityCancel "firebrick:activity:cancel" MEMBER,
 }

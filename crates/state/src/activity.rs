@@ -65,7 +65,63 @@ texts!(
     }
 );
 
+texts!(
+    /// What an activity does something to.
+    ActivityResource, "resource of activities", {
+        /// A volume.
+        Volume = "volume",
+        /// A snapshot.
+        Snapshot = "snapshot",
+        /// An attachment.
+        Attachment = "attachment",
+        /// A backup.
+        Backup = "backup",
+        /// A group.
+        Group = "group",
+        /// A group snapshot.
+        GroupSnapshot = "group_snapshot",
+        /// An image of the image service.
+        Image = "image",
+        /// The service of a backend.
+        Service = "service",
+    }
+);
+
 impl ActivityKind {
+    /// What its resource is.
+    pub const fn resource(self) -> ActivityResource {
+        match self {
+            Self::CreateVolume
+            | Self::DeleteVolume
+            | Self::ExtendVolume
+            | Self::LimitVolume
+            | Self::RetypeVolume
+            | Self::MigrateVolume
+            | Self::RevertVolume
+            | Self::ReimageVolume
+            | Self::ManageVolume
+            | Self::UnmanageVolume => ActivityResource::Volume,
+            Self::UploadVolume => ActivityResource::Image,
+            Self::CreateSnapshot
+            | Self::DeleteSnapshot
+            | Self::ManageSnapshot
+            | Self::UnmanageSnapshot => ActivityResource::Snapshot,
+            Self::CreateBackup | Self::RestoreBackup | Self::DeleteBackup => {
+                ActivityResource::Backup
+            }
+            Self::CreateGroup
+            | Self::UpdateGroup
+            | Self::DeleteGroup
+            | Self::GroupReplication
+            | Self::GroupFailover => ActivityResource::Group,
+            Self::CreateGroupSnapshot | Self::DeleteGroupSnapshot => {
+                ActivityResource::GroupSnapshot
+            }
+            Self::Attach | Self::Detach => ActivityResource::Attachment,
+            Self::Failover => ActivityResource::Service,
+        }
+    }
+
     /// Whether it leaves the volume that it is about to others: its status stays what it was, and
     /// several run side by side. Its resource is never the volume.
     pub const fn is_independent(self) -> bool {

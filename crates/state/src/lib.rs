@@ -19,7 +19,7 @@ mod snapshot;
 mod text;
 mod volume;
 
-pub use activity::{ActivityKind, ActivityStatus};
+pub use activity::{ActivityKind, ActivityResource, ActivityStatus};
 pub use attachment::AttachmentStatus;
 pub use backup::{BackupOperation, BackupStatus};
 pub use diagram::{snapshot_diagram, volume_diagram};

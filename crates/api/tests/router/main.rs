@@ -7,6 +7,7 @@ mod activities;
 mod common;
 mod document;
 mod keystone;
+mod messages;
 mod policy;
 mod qos;
 mod quotas;

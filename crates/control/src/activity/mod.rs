@@ -1,5 +1,6 @@
 //! Activities as requests and stories see them: begun, followed, ended.
 
+mod look;
 mod pace;
 mod work;
 

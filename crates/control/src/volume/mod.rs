@@ -9,4 +9,4 @@ mod metadata;
 mod reset;
 
 pub(crate) use create::wants;
-pub(crate) use look::{locked as hold, visible as look_at};
+pub(crate) use look::{locked as hold, no_marker, visible as look_at};

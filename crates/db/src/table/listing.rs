@@ -164,6 +164,8 @@ pub enum Test {
 pub enum Filter {
     /// Those whose column passes the test.
     Column(Column, Test),
+    /// Those of which one of the two columns passes the test.
+    Either([Column; 2], Test),
     /// Those that have this property.
     Property(String, String),
 }

@@ -76,6 +76,9 @@ impl Sql {
                 )
             }
             Filter::Column(column, test) => self.test(*column, test),
+            Filter::Either([one, other], test) => {
+                format!("({} OR {})", self.test(*one, test), self.test(*other, test))
+            }
         }
     }
 
