@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_db::{Attachment, Service, Snapshot, Volume, VolumeType};
 
-use crate::request::ConnectionInfo;
+use crate::request::{ConnectionInfo, Metadata};
 
 /// A volume with what its view shows besides.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,8 @@ pub struct VolumeDetail {
     pub volume: Volume,
     /// The name of its type.
     pub type_name: String,
+    /// What it remembers of its image.
+    pub image: Metadata,
     /// Its attachments, oldest first, complete or not.
     pub attachments: Vec<Attachment>,
 }

@@ -12,6 +12,7 @@ mod attachments;
 mod failover;
 mod failover_trouble;
 mod identity;
+mod image_metadata;
 mod messages;
 mod policy;
 mod qos;

@@ -81,8 +81,10 @@ fn one(call: &Call, kind: &Kind, key: &str, value: &str) -> Result<Vec<Filter>, 
         "metadata" if kind.late && !call.at(Microversion::SNAPSHOT_METADATA_FILTER) => {
             Ok(Vec::new())
         }
-        "metadata" => Ok(literal::map(value).map_or_else(nothing, properties)),
-        "glance_metadata" | "group_id" => Ok(absent(call, key)),
+        "metadata" => Ok(pairs(value, Filter::Property)),
+        "glance_metadata" if !call.at(Microversion::GLANCE_METADATA_FILTER) => Ok(Vec::new()),
+        "glance_metadata" => Ok(pairs(value, Filter::Image)),
+        "group_id" => Ok(absent(call)),
         "consumes_quota" => {
             let all = call.at(Microversion::CONSUMES_QUOTA) && boolean(value) == Some(true);
             Ok(if all { Vec::new() } else { nothing() })
@@ -95,19 +97,19 @@ fn one(call: &Call, kind: &Kind, key: &str, value: &str) -> Result<Vec<Filter>, 
     }
 }
 
-fn properties(map: std::collections::BTreeMap<String, String>) -> Vec<Filter> {
+/// All keys and values of a literal, each as a filter.
+fn pairs(literal: &str, filter: fn(String, String) -> Filter) -> Vec<Filter> {
+    let Some(map) = literal::map(literal) else {
+        return nothing();
+    };
     map.into_iter()
-        .map(|(key, value)| Filter::Property(key, value))
+        .map(|(key, value)| filter(key, value))
         .collect()
 }
 
-/// A filter on something that no volume has here, from the version on that knows it.
-fn absent(call: &Call, key: &str) -> Vec<Filter> {
-    let since = match key {
-        "group_id" => Microversion::GROUP_FILTER,
-        _ => Microversion::GLANCE_METADATA_FILTER,
-    };
-    if call.at(since) {
+/// A filter on a group, which no volume has here, from the version on that knows it.
+fn absent(call: &Call) -> Vec<Filter> {
+    if call.at(Microversion::GROUP_FILTER) {
         nothing()
     } else {
         Vec::new()

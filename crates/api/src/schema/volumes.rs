@@ -3,7 +3,7 @@
 use super::{
     ANY, ID, ID_OR_NULL, Kind, METADATA, METADATA_KEY, METADATA_OR_NULL, MODE, NAME, NAME_OR_NULL,
     NULL, OBJECT, SAID, SHORT, SHORT_OR_NULL, SIZE, Schema, TEXT_OR_NULL, any_of, array, map,
-    object, of, only,
+    object, of, only, text,
 };
 use crate::microversion::Microversion as V;
 use crate::route::Bodies;
@@ -114,6 +114,16 @@ pub(crate) const RESET_STATUS: Bodies = &[(
 
 /// `os-set_bootable`.
 pub(crate) const SET_BOOTABLE: Bodies = &[(V::MIN, &only(&["bootable"], &[("bootable", SAID)]))];
+
+/// What is remembered of an image: longer than what users say.
+const OF_IMAGE: Schema = map(METADATA_KEY, &text().length(0, 65_535));
+
+/// `os-set_image_metadata`.
+pub(crate) const SET_IMAGE_METADATA: Bodies =
+    &[(V::MIN, &only(&["metadata"], &[("metadata", OF_IMAGE)]))];
+
+/// `os-unset_image_metadata`.
+pub(crate) const UNSET_IMAGE_METADATA: Bodies = &[(V::MIN, &only(&["key"], &[("key", NAME)]))];
 
 /// `os-update_readonly_flag`.
 pub(crate) const SET_READONLY: Bodies = &[(V::MIN, &only(&["readonly"], &[("readonly", SAID)]))];

@@ -70,6 +70,8 @@ pub(crate) struct Full<'a> {
     consumes_quota: Option<bool>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     attributes: Option<Attributes<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    volume_image_metadata: Option<&'a Metadata>,
 }
 
 /// What Cinder's extensions add to a volume that is shown or listed.
@@ -160,6 +162,7 @@ pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> 
             .filter(|key| call.at(V::ENCRYPTION_KEY_ID) && *key != FIXED_KEY),
         consumes_quota: call.at(V::CONSUMES_QUOTA).then_some(volume.consumes_quota),
         attributes: None,
+        volume_image_metadata: None,
     }
 }
 
@@ -176,6 +179,8 @@ pub(crate) fn full<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> {
     };
     Full {
         attributes: Some(attributes),
+        volume_image_metadata: Some(&detail.image)
+            .filter(|image| !image.is_empty() && may(Rule::VolumeImageMetadataShow)),
         metadata: with_readonly(&volume.metadata, volume.readonly),
         ..changed(call, detail)
     }

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use firebrick_control::{Control, ResetStatus};
 use firebrick_vocabulary::VolumeId;
 
-use super::connect;
+use super::{connect, image_metadata};
 use crate::body::{Body, Fields};
 use crate::call::{Call, Named, empty};
 use crate::fault::{Answer, Fault};
@@ -14,6 +14,7 @@ use crate::microversion::Microversion as V;
 use crate::route::Action;
 use crate::schema::volumes as bodies;
 use crate::schema::{OBJECT, Schema, only};
+use crate::view::shape::METADATA;
 
 /// How the host reaches the volume.
 const CONNECTION: Schema = only(&["connection_info"], &[("connection_info", OBJECT)]);
@@ -41,6 +42,30 @@ pub(crate) const ACTIONS: &[Action] = &[
         &["volume:update_readonly_flag"],
         bodies::SET_READONLY,
     ),
+    Action::new(
+        "os-show_image_metadata",
+        &["volume:get_volume_metadata"],
+        bodies::SILENT,
+    )
+    .answer(&METADATA),
+    Action::new(
+        "os-set_image_metadata",
+        &[
+            "volume_extension:volume_image_metadata:set",
+            "volume:update_volume_metadata",
+        ],
+        bodies::SET_IMAGE_METADATA,
+    )
+    .answer(&METADATA),
+    Action::new(
+        "os-unset_image_metadata",
+        &[
+            "volume_extension:volume_image_metadata:remove",
+            "volume:delete_volume_metadata",
+        ],
+        bodies::UNSET_IMAGE_METADATA,
+    )
+    .ok(200),
     Action::new(
         "os-reserve",
         &["volume_extension:volume_actions:reserve"],
@@ -104,6 +129,9 @@ pub(crate) async fn action(
         "os-force_delete" => asked.force_delete().await,
         "os-set_bootable" => asked.set_bootable(fields).await,
         "os-update_readonly_flag" => asked.set_readonly(fields).await,
+        "os-show_image_metadata" => image_metadata::show(&asked).await,
+        "os-set_image_metadata" => image_metadata::set(&asked, fields).await,
+        "os-unset_image_metadata" => image_metadata::unset(&asked, fields).await,
         "os-reserve" => connect::reserve(&asked).await,
         "os-unreserve" => connect::unreserve(&asked).await,
         "os-begin_detaching" => connect::begin_detaching(&asked).await,

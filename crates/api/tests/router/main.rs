@@ -6,6 +6,7 @@
 mod activities;
 mod common;
 mod document;
+mod image_metadata;
 mod keystone;
 mod messages;
 mod policy;

@@ -1,6 +1,6 @@
 //! A snapshot is taken.
 
-use firebrick_db::{Activity, Snapshot, now, snapshots, volumes};
+use firebrick_db::{Activity, Snapshot, image_properties, now, snapshots, volumes};
 use firebrick_policy::Rule;
 use firebrick_state::{ActivityKind, SnapshotStatus, VolumeOperation};
 use firebrick_vocabulary::SnapshotUuid;
@@ -66,6 +66,7 @@ impl Control {
             updated_at: None,
         };
         snapshots::insert(&mut tx, &snapshot).await?;
+        image_properties::copy(&mut tx, volume.id.0, snapshot.id.0).await?;
         let kind = ActivityKind::CreateSnapshot;
         inner
             .begin_for(&mut tx, context, kind, snapshot.id.0, volume.id, json!({}))

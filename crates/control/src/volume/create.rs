@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use firebrick_backend::{ImageInfo, NewImage, Origin, PromoteMode, PromoteOutcome};
-use firebrick_db::{Activity, Connection, Tx, Volume, VolumeType, now, snapshots, types, volumes};
+use firebrick_db::{
+    Activity, Connection, Tx, Volume, VolumeType, image_properties, now, snapshots, types, volumes,
+};
 use firebrick_policy::Rule;
 use firebrick_scheduler::{Request, choose, matches};
 use firebrick_state::{
@@ -77,6 +79,10 @@ impl Control {
         let mut volume = self.new_row(context, request, source.as_ref(), &kind, size);
         volume.encryption_key = key;
         volumes::insert(&mut tx, &volume).await?;
+        let origin = (volume.snapshot.map(|id| id.0)).or(volume.source.map(|id| id.0));
+        if let Some(origin) = origin {
+            image_properties::copy(&mut tx, origin, volume.id.0).await?;
+        }
         let story = ActivityKind::CreateVolume;
         inner
             .begin(&mut tx, context, story, volume.id.0, hints)

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use firebrick_db::{
-    Column, Connection, Filter, Listing, Test, Tx, Volume, attachments, types, volumes,
+    Column, Connection, Filter, Listing, Test, Tx, Volume, attachments, image_properties, types,
+    volumes,
 };
 use firebrick_policy::Rule;
 use firebrick_vocabulary::{TypeId, VolumeId};
+use uuid::Uuid;
 
 use crate::control::Control;
 use crate::detail::{VolumeDetail, VolumeSummary};
@@ -87,7 +89,7 @@ fn seen(found: Option<Volume>, context: &Context, id: VolumeId) -> Result<Volume
         .ok_or_else(|| Error::no_volume(id))
 }
 
-/// Adds type names and attachments.
+/// Adds type names, attachments and what is remembered of images.
 pub(crate) async fn detailed(
     connection: &mut Connection,
     volumes: Vec<Volume>,
@@ -105,8 +107,11 @@ pub(crate) async fn detailed(
             .or_default()
             .push(attachment);
     }
+    let owners: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let mut remembered = image_properties::of_all(connection, &owners).await?;
     let details = volumes.into_iter().map(|volume| VolumeDetail {
         type_name: names.get(&volume.volume_type).cloned().unwrap_or_default(),
+        image: remembered.remove(&volume.id.0).unwrap_or_default(),
         attachments: attached.remove(&volume.id).unwrap_or_default(),
         volume,
     });

@@ -4,6 +4,7 @@ mod change;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod extend;
+mod image_metadata;
 mod look;
 mod metadata;
 mod reset;

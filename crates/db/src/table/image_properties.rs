@@ -8,6 +8,18 @@ use crate::error::Error;
 use crate::open::Connection;
 use crate::table::properties::{self, IMAGE, Properties};
 
+/// What `owner` remembers.
+pub async fn of(connection: &mut Connection, owner: Uuid) -> Result<Properties, Error> {
+    let mut found = of_all(connection, &[owner]).await?;
+    Ok(found.remove(&owner).unwrap_or_default())
+}
+
+/// What `from` remembers, `to` remembers too.
+pub async fn copy(connection: &mut Connection, from: Uuid, to: Uuid) -> Result<(), Error> {
+    let remembered = of(connection, from).await?;
+    merge(connection, to, &remembered).await
+}
+
 /// What all `owners` remember that remember anything.
 pub async fn of_all(
     connection: &mut Connection,

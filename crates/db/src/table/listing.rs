@@ -168,6 +168,8 @@ pub enum Filter {
     Either([Column; 2], Test),
     /// Those that have this property.
     Property(String, String),
+    /// Those that remember this of their image.
+    Image(String, String),
 }
 
 /// Which way a list goes.

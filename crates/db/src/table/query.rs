@@ -59,12 +59,8 @@ impl Sql {
 
     fn filter(&mut self, filter: &Filter) -> String {
         match filter {
-            Filter::Property(name, value) => {
-                let (name, value) = (self.text(name), self.text(value));
-                format!(
-                    "id IN (SELECT owner FROM properties WHERE name = {name} AND value = {value})"
-                )
-            }
+            Filter::Property(name, value) => self.owner("properties", name, value),
+            Filter::Image(name, value) => self.owner("image_properties", name, value),
             Filter::Column(Column::Shown, test) => {
                 let (own, shown) = (
                     self.test(Column::Status, test),
@@ -80,6 +76,11 @@ impl Sql {
                 format!("({} OR {})", self.test(*one, test), self.test(*other, test))
             }
         }
+    }
+
+    fn owner(&mut self, table: &str, name: &str, value: &str) -> String {
+        let (name, value) = (self.text(name), self.text(value));
+        format!("id IN (SELECT owner FROM {table} WHERE name = {name} AND value = {value})")
     }
 
     fn test(&mut self, column: Column, test: &Test) -> String {

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::open::{Connection, Hold, Tx};
 use crate::row::{Columns, maybe};
 use crate::swapped::Swapped;
+use crate::table::image_properties;
 use crate::table::listing::{Column, Direction, Listing};
 use crate::table::properties;
 use crate::table::query;
@@ -185,5 +186,6 @@ pub async fn rename(connection: &mut Connection, snapshot: &Snapshot) -> Result<
 /// Removes the snapshot with its metadata.
 pub async fn remove(connection: &mut Connection, id: SnapshotUuid) -> Result<(), Error> {
     record::remove::<Snapshot>(connection, &id.to_string()).await?;
+    image_properties::clear(connection, id.0).await?;
     properties::clear(connection, id.0).await
 }

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::open::{Connection, Hold, Tx};
 use crate::row::{Columns, maybe};
 use crate::swapped::Swapped;
+use crate::table::image_properties;
 use crate::table::listing::{Column, Direction, Listing, Test};
 use crate::table::properties;
 use crate::table::query;
@@ -286,5 +287,6 @@ pub async fn remove(connection: &mut Connection, id: VolumeId) -> Result<(), Err
             .await;
         done.map_err(Error::sql("remove a volume"))?;
     }
+    image_properties::clear(connection, id.0).await?;
     properties::clear(connection, id.0).await
 }

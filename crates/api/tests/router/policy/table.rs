@@ -41,6 +41,19 @@ const fn act(rule: &'static str, body: &'static str, passes: u16) -> Row {
 
 /// Every request that asks a rule.
 pub(crate) const ASKED: &[Row] = &[
+    // Activities and messages.
+    get("firebrick:activity:get_all", "/activities"),
+    get("firebrick:activity:get", "/activities/{activity}"),
+    row(
+        "firebrick:activity:cancel",
+        "DELETE",
+        "/activities/{activity}",
+        "",
+        202,
+    ),
+    get("message:get_all", "/messages"),
+    get("message:get", "/messages/{message}"),
+    row("message:delete", "DELETE", "/messages/{message}", "", 204),
     // Volumes.
     row(
         "volume:create",
@@ -104,6 +117,23 @@ pub(crate) const ASKED: &[Row] = &[
         202,
     ),
     get("volume:get_volume_metadata", "/volumes/{volume}/metadata"),
+    act(
+        "volume:get_volume_metadata",
+        r#"{"os-show_image_metadata": null}"#,
+        200,
+    ),
+    act(
+        "volume_extension:volume_image_metadata:set",
+        r#"{"os-set_image_metadata": {"metadata": {"a": "b"}}}"#,
+        200,
+    ),
+    row(
+        "volume_extension:volume_image_metadata:remove",
+        "POST",
+        "/volumes/{imaged}/action",
+        r#"{"os-unset_image_metadata": {"key": "key"}}"#,
+        200,
+    ),
     get(
         "volume:get_volume_metadata",
         "/volumes/{volume}/metadata/key",
@@ -635,6 +665,13 @@ pub(crate) const FIELDS: &[(Row, &str)] = &[
         "/volume_type/os-volume-type-access:is_public",
     ),
     (
+        get(
+            "volume_extension:volume_image_metadata:show",
+            "/volumes/{imaged}",
+        ),
+        "/volume/volume_image_metadata",
+    ),
+    (
         get("limits_extension:used_limits", "/limits"),
         "/limits/absolute/totalVolumesUsed",
     ),
@@ -652,10 +689,6 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
             "xena_system_admin_or_project_reader",
             "xena_system_admin_or_project_member",
         ],
-    ),
-    (
-        "There are no messages yet.",
-        &["message:get_all", "message:get", "message:delete"],
     ),
     (
         "There are no clusters yet.",
@@ -741,15 +774,12 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "Volumes have nothing to do with images yet.",
+        "Volumes are neither made of images nor made into ones yet.",
         &[
             "volume_extension:volume_actions:upload_public",
             "volume_extension:volume_actions:upload_image",
             "volume:reimage",
             "volume:reimage_reserved",
-            "volume_extension:volume_image_metadata:show",
-            "volume_extension:volume_image_metadata:set",
-            "volume_extension:volume_image_metadata:remove",
             "volume:create_from_image",
         ],
     ),

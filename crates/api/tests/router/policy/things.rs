@@ -1,13 +1,17 @@
 //! What there is to be asked about, made anew for each request.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
-use firebrick_db::{Attachment, Db, Snapshot, Volume, attachments, snapshots, volumes};
+use firebrick_db::{
+    Attachment, Db, Snapshot, Volume, attachments, image_properties, snapshots, volumes,
+};
 use firebrick_state::{AttachStatus, AttachmentStatus, SnapshotStatus, VolumeStatus};
 use firebrick_vocabulary::{AttachmentId, SnapshotUuid, VolumeId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::HERE;
+use super::{HERE, running};
 use crate::common::Api;
 
 /// The token of a service such as Nova, which passes all requests on.
@@ -70,6 +74,9 @@ impl Things {
             "encrypted",
             "defaulting",
             "qos",
+            "imaged",
+            "activity",
+            "message",
         ] {
             let braced = format!("{{{name}}}");
             if text.contains(&braced) {
@@ -96,6 +103,9 @@ impl Things {
             }
             "snapshot" => self.snapped(db).await.to_string(),
             "attachment" => self.reserved(db).await.to_string(),
+            "imaged" => self.imaged(db).await.to_string(),
+            "activity" => running::activity(db).await.to_string(),
+            "message" => running::message(db).await.to_string(),
             "type" => kind(api, true).await,
             "private" => {
                 let id = kind(api, false).await;
@@ -154,6 +164,16 @@ impl Things {
         };
         let mut tx = db.begin().await.unwrap();
         snapshots::insert(&mut tx, &copy).await.unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    /// A volume that remembers something of its image.
+    async fn imaged(&self, db: &Db) -> VolumeId {
+        let id = of_volume(db, &self.volume, |_| {}).await;
+        let said = BTreeMap::from([("key".to_owned(), "value".to_owned())]);
+        let mut tx = db.begin().await.unwrap();
+        image_properties::merge(&mut tx, id.0, &said).await.unwrap();
         tx.commit().await.unwrap();
         id
     }
