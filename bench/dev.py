@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -62,6 +63,8 @@ class Dev:
         path = self.folder / "data" / site / "site.conf"
         lines = "".join(f"{name} = {value}\n" for name, value in options.items())
         path.write_text(path.read_text().replace("[site]\n", f"[site]\n{lines}", 1))
+        # The size of segments follows from the capacity, and is that with which a store was made.
+        shutil.rmtree(path.parent / "store")
 
     def __enter__(self):
         return self

@@ -145,4 +145,6 @@ pub struct Room {
     pub spare: u64,
     /// What guests may still write before they are told that there is no space.
     pub free_for_guests: u64,
+    /// What can still be packed before another segment is needed for that; part of `used`.
+    pub left_to_pack: u64,
 }

@@ -111,7 +111,8 @@ impl Log {
                 0
             }
         };
-        self.shared.supply.room(current)
+        let left_to_pack = self.shared.packer.lock().left();
+        self.shared.supply.room(current, left_to_pack)
     }
 
     /// The number of segments, without spares.

@@ -49,6 +49,12 @@ impl Packer {
         self.current.as_ref().map(|current| current.segment.number)
     }
 
+    /// What is left in it, in bytes.
+    pub(crate) fn left(&self) -> u64 {
+        let left = |current: &Current| current.segment.len().saturating_sub(current.offset);
+        self.current.as_ref().map_or(0, left)
+    }
+
     /// Whether that segment is full and durable.
     pub(crate) fn is_synced(&self, number: u32) -> bool {
         let waits = self.unsynced.iter().any(|(waits, _)| *waits == number);

@@ -280,8 +280,9 @@ impl Supply {
         }
     }
 
-    /// How much room there is; `current` is what is left in the segment that guests fill now.
-    pub(crate) fn room(&self, current: u64) -> Result<Room, Error> {
+    /// How much room there is; `current` is what is left in the segment that guests fill now,
+    /// `left_to_pack` in the one that is packed.
+    pub(crate) fn room(&self, current: u64, left_to_pack: u64) -> Result<Room, Error> {
         let used = self.used.load(Ordering::Relaxed);
         let spare = self.spare.load(Ordering::Relaxed);
         let reserve = self.reserve();
@@ -296,6 +297,7 @@ impl Supply {
             used,
             spare,
             free_for_guests: free + current + ahead,
+            left_to_pack,
         })
     }
 

@@ -35,8 +35,12 @@ const TIGHT: f64 = 1.15;
 /// Room is scarce, and guests are slowed, where less than this part of it is left or fewer segments.
 const SCARCE: f64 = 0.015;
 const SCARCE_SEGMENTS: u64 = 2;
-/// What is left of the last segments does not count: one that is begun must be there as a whole.
+/// What is left of the last segment does not count: one that is begun must be there as a whole.
 const LAST_SEGMENTS: u64 = 1;
+/// Nor that of two more, which are packed before the one that was emptied is free; but where the log is
+/// small, those would be dead data that must not lie around, so that more moves.
+const PACK_SEGMENTS: u64 = 2;
+const PACK_PARTS: u64 = 100;
 /// Nor more than such a part of all that is not live.
 const SLACK_PARTS: u64 = 20;
 /// Beginning with how many times that it is cleaned without a pause, and with half as many pauses.
@@ -201,9 +205,13 @@ fn sure(segment: u64) -> f64 {
     (1.0 - left_over) * frame as f64 / (frame + head) as f64
 }
 
-/// What guests can write before they have to wait for a segment.
+/// What guests can write before they have to wait for a segment. What can be packed without one counts:
+/// so this grows evenly by what cleaning wins, and not by a segment now and then.
 pub(super) fn free(room: &Room, segment: u64) -> u64 {
-    room.free_for_guests.saturating_sub(LAST_SEGMENTS * segment)
+    let total = room.used + room.free_for_guests;
+    let kept = (total / PACK_PARTS).min(PACK_SEGMENTS * segment);
+    let free = room.free_for_guests + room.left_to_pack.min(kept);
+    free.saturating_sub(LAST_SEGMENTS * segment + kept)
 }
 
 /// With less than so many bytes left of `total` guests are slowed; never so many that hardly any dead
