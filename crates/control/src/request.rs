@@ -113,7 +113,7 @@ pub struct DeleteVolume {
 }
 
 /// `os-reset_status` of a volume, with the texts as they came; `None` stays as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ResetStatus {
     /// `status`.
     pub status: Option<String>,

@@ -102,6 +102,7 @@ impl Inner {
             ActivityKind::DeleteVolume => volume::delete::run(self, activity).await,
             ActivityKind::ExtendVolume => volume::extend::run(self, activity).await,
             ActivityKind::LimitVolume => qos::limit::run(self, activity).await,
+            ActivityKind::RevertVolume => volume::revert::run(self, activity).await,
             ActivityKind::CreateSnapshot => snapshot::create::run(self, activity).await,
             ActivityKind::DeleteSnapshot => snapshot::delete::run(self, activity).await,
             ActivityKind::Attach => attachment::export::run(self, activity).await,
@@ -110,7 +111,6 @@ impl Inner {
             // No request of this release begins one; a newer one, from which somebody went back, may have.
             ActivityKind::RetypeVolume
             | ActivityKind::MigrateVolume
-            | ActivityKind::RevertVolume
             | ActivityKind::ReimageVolume
             | ActivityKind::ManageVolume
             | ActivityKind::UnmanageVolume
@@ -139,6 +139,7 @@ impl Inner {
             ActivityKind::DeleteVolume => volume::delete::undo(self, activity, why).await,
             ActivityKind::ExtendVolume => volume::extend::undo(self, activity, why).await,
             ActivityKind::LimitVolume => qos::limit::undo(self, activity, why).await,
+            ActivityKind::RevertVolume => volume::revert::undo(self, activity, why).await,
             ActivityKind::CreateSnapshot => snapshot::create::undo(self, activity, why).await,
             ActivityKind::DeleteSnapshot => snapshot::delete::undo(self, activity, why).await,
             ActivityKind::Attach => attachment::export::undo(self, activity, why).await,
@@ -146,7 +147,6 @@ impl Inner {
             ActivityKind::Failover => replication::failover::undo(self, activity, why).await,
             ActivityKind::RetypeVolume
             | ActivityKind::MigrateVolume
-            | ActivityKind::RevertVolume
             | ActivityKind::ReimageVolume
             | ActivityKind::ManageVolume
             | ActivityKind::UnmanageVolume

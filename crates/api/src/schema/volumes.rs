@@ -125,6 +125,9 @@ pub(crate) const SET_IMAGE_METADATA: Bodies =
 /// `os-unset_image_metadata`.
 pub(crate) const UNSET_IMAGE_METADATA: Bodies = &[(V::MIN, &only(&["key"], &[("key", NAME)]))];
 
+/// `revert`.
+pub(crate) const REVERT: Bodies = &[(V::MIN, &object(&[("snapshot_id", TEXT_OR_NULL)]).closed())];
+
 /// `os-update_readonly_flag`.
 pub(crate) const SET_READONLY: Bodies = &[(V::MIN, &only(&["readonly"], &[("readonly", SAID)]))];
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use firebrick_control::{Control, ResetStatus};
-use firebrick_vocabulary::VolumeId;
+use firebrick_vocabulary::{SnapshotUuid, VolumeId};
 
 use super::{connect, image_metadata};
 use crate::body::{Body, Fields};
@@ -42,6 +42,7 @@ pub(crate) const ACTIONS: &[Action] = &[
         &["volume:update_readonly_flag"],
         bodies::SET_READONLY,
     ),
+    Action::new("revert", &["volume:revert_to_snapshot"], bodies::REVERT).since(V::REVERT),
     Action::new(
         "os-show_image_metadata",
         &["volume:get_volume_metadata"],
@@ -129,6 +130,7 @@ pub(crate) async fn action(
         "os-force_delete" => asked.force_delete().await,
         "os-set_bootable" => asked.set_bootable(fields).await,
         "os-update_readonly_flag" => asked.set_readonly(fields).await,
+        "revert" => asked.revert(fields).await,
         "os-show_image_metadata" => image_metadata::show(&asked).await,
         "os-set_image_metadata" => image_metadata::set(&asked, fields).await,
         "os-unset_image_metadata" => image_metadata::unset(&asked, fields).await,
@@ -166,21 +168,34 @@ impl Asked {
     }
 
     async fn reset_status(&self, fields: Fields<'_>) -> Answer {
-        const KEYS: [&str; 3] = ["status", "attach_status", "migration_status"];
         let fields = fields.object("os-reset_status")?;
-        if !KEYS.iter().any(|key| fields.has(key)) {
-            return Err(Fault::bad_request(
-                "Must specify 'status', 'attach_status', or 'migration_status' for update.",
-            ));
-        }
-        let text = |key| Ok::<_, Fault>(fields.text_or_null(key, 0)?.flatten());
+        let text = |key| {
+            let text = fields.text_or_null(key, 0)?.flatten();
+            Ok::<_, Fault>(text.filter(|text| !text.is_empty()))
+        };
         let reset = ResetStatus {
             status: text("status")?,
             attach_status: text("attach_status")?,
             migration_status: text("migration_status")?,
         };
+        if reset == ResetStatus::default() {
+            return Err(Fault::bad_request(
+                "Must specify 'status', 'attach_status' or 'migration_status' for update.",
+            ));
+        }
         self.control
             .reset_volume_status(&self.call.context, self.id, reset)
+            .await?;
+        empty(StatusCode::ACCEPTED)
+    }
+
+    async fn revert(&self, fields: Fields<'_>) -> Answer {
+        let fields = fields.object("revert")?;
+        let snapshot = fields.text_or_null("snapshot_id", 0)?.flatten();
+        // What is no id is not the newest snapshot either.
+        let snapshot = snapshot.as_deref().and_then(ids::uuid).map(SnapshotUuid);
+        self.control
+            .revert_volume(&self.call.context, self.id, snapshot)
             .await?;
         empty(StatusCode::ACCEPTED)
     }

@@ -13,6 +13,7 @@ mod policy;
 mod qos;
 mod quotas;
 mod resource_filters;
+mod revert;
 mod types;
 
 use axum::body::Body;

@@ -8,6 +8,7 @@ mod image_metadata;
 mod look;
 mod metadata;
 mod reset;
+pub(crate) mod revert;
 
 pub(crate) use create::wants;
 pub(crate) use look::{locked as hold, no_marker, visible as look_at};

@@ -98,6 +98,12 @@ pub(crate) const ASKED: &[Row] = &[
         "",
         202,
     ),
+    // It has no snapshot.
+    act(
+        "volume:revert_to_snapshot",
+        r#"{"revert": {"snapshot_id": null}}"#,
+        400,
+    ),
     act("volume:extend", r#"{"os-extend": {"new_size": 2}}"#, 202),
     row(
         "volume:extend_attached_volume",
@@ -791,7 +797,6 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
         "Volumes do not do this yet.",
         &[
             "volume_extension:volume_admin_actions:extend_volume_completion",
-            "volume:revert_to_snapshot",
             "volume:retype",
             "volume_extension:volume_admin_actions:migrate_volume",
             "volume_extension:volume_admin_actions:migrate_volume_completion",
