@@ -14,6 +14,7 @@ mod qos;
 mod quotas;
 mod resource_filters;
 mod revert;
+mod summary;
 mod types;
 
 use axum::body::Body;
