@@ -20,6 +20,7 @@ mod filesystems;
 mod guests;
 mod qos;
 mod rbd;
+mod revert;
 mod scenario;
 mod time_machine;
 mod torture;
