@@ -4,42 +4,54 @@ use crate::pool::Capability;
 
 /// Whether `wanted`, the value of an extra spec, fits `found`. Operators are `<is>`, `<in>`, `<or>`,
 /// `=`, `==`, `!=`, `>=`, `<=`, `s==`, `s!=`, `s<`, `s<=`, `s>`, `s>=`; without one the texts are
-/// compared.
+/// compared. Of what follows an operator, only the first word counts.
+///
+/// Source: `cinder.scheduler.filters.extra_specs_ops`.
 pub fn matches(wanted: &str, found: &Capability) -> bool {
     match found {
         Capability::List(items) => items.iter().any(|item| fits(wanted, item)),
         Capability::Flag(flag) => fits(wanted, if *flag { "True" } else { "False" }),
         Capability::Number(number) => fits(wanted, &number.to_string()),
         Capability::Text(text) => fits(wanted, text),
+        Capability::Map(_) => false,
     }
 }
 
 fn fits(wanted: &str, found: &str) -> bool {
-    let wanted = wanted.trim();
     let mut words = wanted.split_whitespace();
     let operator = words.next().unwrap_or_default();
-    let operand = wanted.strip_prefix(operator).unwrap_or_default().trim();
-    let number = |text: &str| text.parse::<f64>().ok();
-    let numbers = number(operand).zip(number(found));
-    match operator {
-        "<is>" => is_true(operand) == is_true(found),
-        "<in>" => found.contains(operand),
-        "<or>" => wanted
-            .split("<or>")
-            .map(str::trim)
-            .any(|one| !one.is_empty() && one == found),
-        "=" | ">=" => numbers.is_some_and(|(wanted, found)| found >= wanted),
-        "==" => numbers.is_some_and(|(wanted, found)| (found - wanted).abs() < f64::EPSILON),
-        "!=" => numbers.is_some_and(|(wanted, found)| (found - wanted).abs() >= f64::EPSILON),
-        "<=" => numbers.is_some_and(|(wanted, found)| found <= wanted),
-        "s==" => found == operand,
-        "s!=" => found != operand,
-        "s<" => found < operand,
-        "s<=" => found <= operand,
-        "s>" => found > operand,
-        "s>=" => found >= operand,
-        _ => found == wanted,
-    }
+    let method: fn(&str, &str) -> bool = match operator {
+        "<or>" => return alternatives(wanted).any(|one| one == found),
+        "<is>" => |operand, found| is_true(operand) == is_true(found),
+        "<in>" => |operand, found| found.contains(operand),
+        "=" | ">=" => |operand, found| numbers(operand, found, |wanted, found| found >= wanted),
+        "<=" => |operand, found| numbers(operand, found, |wanted, found| found <= wanted),
+        "==" => |operand, found| numbers(operand, found, same),
+        "!=" => |operand, found| numbers(operand, found, |wanted, found| !same(wanted, found)),
+        "s==" => |operand, found| found == operand,
+        "s!=" => |operand, found| found != operand,
+        "s<" => |operand, found| found < operand,
+        "s<=" => |operand, found| found <= operand,
+        "s>" => |operand, found| found > operand,
+        "s>=" => |operand, found| found >= operand,
+        _ => return found == wanted.trim(),
+    };
+    words.next().is_some_and(|operand| method(operand, found))
+}
+
+fn alternatives(wanted: &str) -> impl Iterator<Item = &str> {
+    let parts = wanted.split("<or>").map(str::trim);
+    parts.filter(|one| !one.is_empty())
+}
+
+fn numbers(operand: &str, found: &str, fits: fn(f64, f64) -> bool) -> bool {
+    let parse = |text: &str| text.trim().parse::<f64>().ok();
+    let both = parse(operand).zip(parse(found));
+    both.is_some_and(|(wanted, found)| fits(wanted, found))
+}
+
+fn same(wanted: f64, found: f64) -> bool {
+    (found - wanted).abs() < f64::EPSILON
 }
 
 /// Whether it is one of the words for yes, whatever their case; everything else means no.
@@ -52,6 +64,8 @@ fn is_true(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     proptest::proptest! {
@@ -107,6 +121,14 @@ mod tests {
             ("s>= b", text("a"), false),
             ("3", Capability::Number(3.0), true),
             ("", text(""), true),
+            ("s== blocks and more", text("blocks"), true),
+            ("<in>", text("anything"), false),
+            ("<is>", Capability::Flag(false), false),
+            ("!=", Capability::Number(3.0), false),
+            ("s>= a", text("b"), true),
+            ("s<= b", text("b"), true),
+            ("s> b", text("b"), false),
+            ("anything", Capability::Map(BTreeMap::new()), false),
         ];
         for (wanted, found, expected) in cases {
             assert_eq!(

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use firebrick_vocabulary::HostName;
 
+use crate::capacity::{Capacity, Ratio};
+use crate::function::Function;
+
 /// The value of a capability.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Capability {
@@ -15,6 +18,8 @@ pub enum Capability {
     Number(f64),
     /// Several texts.
     List(Vec<String>),
+    /// Capabilities of its own, reached by further words of a key: `capabilities:outer:inner`.
+    Map(BTreeMap<String, Capability>),
 }
 
 /// A pool as its backend last described it. Sizes are in GiB.
@@ -26,43 +31,28 @@ pub struct PoolState {
     pub availability_zone: String,
     /// Why nothing new may go there now: down, disabled, frozen.
     pub closed: Option<String>,
-    /// What lies below the pool; infinite where it has no bounds.
-    pub total: f64,
-    /// What can still be written; infinite where it has no bounds.
-    pub free: f64,
-    /// Sum of the sizes of its volumes.
+    /// What lies below the pool.
+    pub total: Capacity,
+    /// What can still be written.
+    pub free: Capacity,
+    /// Sum of the sizes of all its volumes, whoever made them.
     pub provisioned: f64,
+    /// Sum of the sizes of the volumes that this control plane placed there.
+    pub allocated: f64,
+    /// How many volumes this control plane placed there.
+    pub volumes: u64,
     /// What is never given to volumes, in percent of the total.
     pub reserved_percentage: u8,
     /// How many times the total may be promised.
-    pub max_over_subscription_ratio: f64,
+    pub max_over_subscription_ratio: Ratio,
     /// Volumes take room only for what was written.
     pub thin: bool,
+    /// The backend can extend a volume that guests use.
+    pub online_extend: bool,
+    /// Which volumes it takes, in its operator's words.
+    pub filter_function: Option<Function>,
+    /// How much it likes a volume, from 0 to 100.
+    pub goodness_function: Option<Function>,
     /// What extra specs are compared with, by Cinder's names.
     pub capabilities: BTreeMap<String, Capability>,
-}
-
-impl PoolState {
-    /// What can be promised to new volumes, in GiB; negative where too much is promised already.
-    ///
-    /// A thin pool promises at most its total, less the reserve, times the ratio; and nothing on the
-    /// strength of space that others have filled. A thick one promises what is neither written nor
-    /// promised.
-    ///
-    /// Source: `cinder.volume.volume_utils.calculate_virtual_free_capacity`.
-    pub fn room(&self) -> f64 {
-        if self.total.is_infinite() || self.free.is_infinite() {
-            return f64::INFINITY;
-        }
-        let reserved = (self.total * f64::from(self.reserved_percentage) / 100.0).floor();
-        let free = self.free - reserved;
-        if self.thin {
-            // Below one, a thin pool would promise less than a thick one.
-            let ratio = self.max_over_subscription_ratio.max(1.0);
-            let promised = (self.total - reserved) * ratio - self.provisioned;
-            promised.min(free * ratio)
-        } else {
-            free.min(self.total - reserved - self.provisioned)
-        }
-    }
 }

@@ -1,42 +1,13 @@
-//! Decisions and refusals, one filter at a time, then whatever chance comes up with.
+//! Decisions and refusals over several pools, then whatever chance comes up with.
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::pool::Capability;
+use crate::fixture::{function, pool, request};
+use crate::{Capacity, Ratio, Room};
 
-fn pool(name: &str, free: f64) -> PoolState {
-    let backend = Capability::Text(name.to_owned());
-    PoolState {
-        host: HostName::service("node", name).with_pool("volumes"),
-        availability_zone: "nova".into(),
-        closed: None,
-        total: 100.0,
-        free,
-        provisioned: 0.0,
-        reserved_percentage: 10,
-        max_over_subscription_ratio: 2.0,
-        thin: false,
-        capabilities: BTreeMap::from([
-            ("volume_backend_name".to_owned(), backend),
-            (
-                "replication_enabled".to_owned(),
-                Capability::Flag(name == "a"),
-            ),
-        ]),
-    }
-}
-
-fn request(size: u32, specs: &[(&str, &str)]) -> Request {
-    let extra_specs = specs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect();
-    Request {
-        size,
-        extra_specs,
-        ..Request::default()
-    }
+fn choose(request: &Request, pools: &[PoolState]) -> Result<Choice, Refusal> {
+    Scheduler::default().choose(request, pools, &mut || 0.0)
 }
 
 fn filters(request: &Request, pools: &[PoolState]) -> Vec<Filter> {
@@ -72,7 +43,7 @@ fn a_refusal_names_every_pool_and_reason() {
         .err()
         .unwrap_or_default();
     let expected = "No valid backend was found. \
-                    node@a#volumes: 60 GiB asked, 40.0 GiB left; \
+                    node@a#volumes: 60 GiB asked, 50.0 GiB left; \
                     node@b#volumes: volume_backend_name is not a; \
                     node@c#volumes: the service is disabled";
     assert_eq!(refusal.to_string(), expected);
@@ -93,87 +64,171 @@ fn zones_hints_and_origins_bind() {
     asked.same_host = vec![a.clone()];
     assert_eq!(host(&asked, &pools), Some(a.clone()));
     asked.different_host = vec![a.clone()];
-    assert_eq!(filters(&asked, &pools), [Filter::Affinity; 2]);
+    let expected = [Filter::DifferentBackend, Filter::SameBackend];
+    assert_eq!(filters(&asked, &pools), expected);
     asked.same_host.clear();
     assert_eq!(host(&asked, &pools), Some(b));
     asked.only = vec![a.clone()];
-    assert_eq!(filters(&asked, &pools), [Filter::Affinity; 2]);
+    let expected = [Filter::DifferentBackend, Filter::Origin];
+    assert_eq!(filters(&asked, &pools), expected);
     asked.different_host.clear();
     assert_eq!(host(&asked, &pools), Some(a));
     asked.availability_zone = Some("elsewhere".into());
-    assert_eq!(filters(&asked, &pools), [Filter::AvailabilityZone; 2]);
+    assert_eq!(filters(&asked, &pools), [Filter::AvailabilityZone, Filter::Origin]);
 }
 
 #[test]
-fn a_capability_nobody_speaks_of_is_not_there() {
-    let specs = [("multiattach", "<is> False")];
-    let refused = filters(&request(1, &specs), &[pool("a", 50.0)]);
-    assert_eq!(refused, [Filter::Capabilities]);
+fn only_the_chosen_filters_are_asked() {
+    let pools = [pool("a", 50.0)];
+    let asked = request(90, &[("volume_backend_name", "b")]);
+    let with = |filters: &[Filter]| {
+        let scheduler = Scheduler {
+            filters: filters.to_vec(),
+            ..Scheduler::default()
+        };
+        let refused = scheduler.choose(&asked, &pools, &mut || 0.0);
+        refused.map_err(|refusal| refusal.counts())
+    };
+    assert!(with(&[]).is_ok());
+    let counts = with(&[Filter::Capacity, Filter::Capabilities]);
+    assert_eq!(counts, Err(BTreeMap::from([(Filter::Capacity, 1)])));
+    let counts = with(&[Filter::Capabilities, Filter::Capacity]);
+    assert_eq!(counts, Err(BTreeMap::from([(Filter::Capabilities, 1)])));
 }
 
 #[test]
-fn thin_pools_promise_more_than_they_have_but_not_what_is_reserved() {
-    let mut thin = pool("a", 50.0);
-    thin.thin = true;
-    thin.provisioned = 130.0;
-    assert!(choose(&request(50, &[]), &[thin.clone()]).is_ok());
-    assert!(choose(&request(51, &[]), &[thin.clone()]).is_err());
-    thin.free = 10.0;
-    assert!(choose(&request(1, &[]), &[thin]).is_err());
+fn weighers_add_up_by_their_multipliers() {
+    let mut pools = [pool("a", 50.0), pool("b", 80.0)];
+    pools[0].goodness_function = Some(function("100"));
+    let heavy = |goodness: f64| Scheduler {
+        weighers: vec![
+            Weighing::new(Weigher::Capacity),
+            Weighing {
+                weigher: Weigher::Goodness,
+                multiplier: goodness,
+            },
+        ],
+        ..Scheduler::default()
+    };
+    let chosen = |goodness: f64| {
+        let chosen = heavy(goodness).choose(&request(1, &[]), &pools, &mut || 0.0);
+        chosen.unwrap().host
+    };
+    assert_eq!(chosen(2.0), pools[0].host);
+    assert_eq!(chosen(0.5), pools[1].host);
+    assert_eq!(chosen(1.0), pools[0].host, "of equals the first");
 }
 
 #[test]
-fn thick_pools_do_not_promise_twice() {
-    let mut thick = pool("a", 90.0);
-    thick.provisioned = 85.0;
-    assert!(choose(&request(5, &[]), &[thick.clone()]).is_ok());
-    assert!(choose(&request(6, &[]), &[thick.clone()]).is_err());
-    thick.total = f64::INFINITY;
-    assert!(choose(&request(u32::MAX, &[]), &[thick]).is_ok());
+fn a_lottery_is_won_in_proportion_to_the_weight() {
+    let pools = [pool("a", 10.0), pool("b", 30.0), pool("c", 60.0)];
+    let scheduler = Scheduler {
+        handler: Handler::Stochastic,
+        ..Scheduler::default()
+    };
+    let wins = (0..100).map(|draw| {
+        let mut chance = || f64::from(draw) / 100.0;
+        let chosen = scheduler.choose(&request(1, &[]), &pools, &mut chance);
+        chosen.unwrap().host
+    });
+    let mut counts = [0; 3];
+    for host in wins {
+        counts[pools.iter().position(|pool| pool.host == host).unwrap()] += 1;
+    }
+    assert_eq!(counts, [10, 30, 60]);
+    assert_eq!(drawn(&[0.0, 0.0], 0.7), Some(1));
+    assert_eq!(drawn(&[-5.0, 0.0], 0.1), Some(1), "the least has no chance");
+    assert_eq!(drawn(&[1.0], 1.0), Some(0));
+    assert_eq!(drawn(&[], 0.5), None);
 }
 
 fn any_pool() -> impl Strategy<Value = PoolState> {
-    let sizes = (0.0..1000.0, 0.0..1.0, 0.0..3000.0);
+    let sizes = (0.0..1000.0, 0.0..1.0, 0.0..3000.0, 0_u8..8);
     let rest = (0_u8..=100, 0.5..20.0, any::<bool>(), any::<bool>(), 0_u8..5);
-    (sizes, rest).prop_map(|((total, free, provisioned), rest)| {
-        let (reserved_percentage, max_over_subscription_ratio, thin, open, name) = rest;
+    (sizes, rest).prop_map(|((total, free, provisioned, odd), rest)| {
+        let (reserved_percentage, ratio, thin, open, name) = rest;
+        let size = |said: bool, size| match (said, odd % 2 == 0) {
+            (true, _) => Capacity::Gigabytes(size),
+            (false, true) => Capacity::Infinite,
+            (false, false) => Capacity::Unknown,
+        };
         PoolState {
-            total,
+            total: size(odd > 1, total),
+            free: size(odd > 3, total * free),
             provisioned,
             reserved_percentage,
-            max_over_subscription_ratio,
+            max_over_subscription_ratio: if odd == 7 {
+                Ratio::Auto
+            } else {
+                Ratio::Fixed(ratio)
+            },
             thin,
             closed: (!open).then(|| "closed".to_owned()),
-            ..pool(&name.to_string(), total * free)
+            ..pool(&name.to_string(), 0.0)
         }
     })
 }
 
+fn any_scheduler() -> impl Strategy<Value = Scheduler> {
+    let weighers = proptest::sample::subsequence(Weigher::ALL.to_vec(), 0..=5);
+    let filters = proptest::sample::subsequence(Filter::ALL.to_vec(), 0..=9);
+    (filters, weighers, -3.0..3.0, any::<bool>()).prop_map(
+        |(filters, weighers, multiplier, stochastic)| Scheduler {
+            filters,
+            weighers: weighers
+                .into_iter()
+                .map(|weigher| Weighing {
+                    weigher,
+                    multiplier,
+                })
+                .collect(),
+            handler: if stochastic {
+                Handler::Stochastic
+            } else {
+                Handler::Ordered
+            },
+        },
+    )
+}
+
 proptest! {
     #[test]
-    fn a_choice_fits_and_has_the_most_room(
+    fn a_choice_passes_every_filter_and_a_refusal_speaks_of_every_pool(
         pools in proptest::collection::vec(any_pool(), 0..8),
+        scheduler in any_scheduler(),
+        size in 0_u32..500,
+        draw in 0.0..1.0,
+    ) {
+        let request = request(size, &[]);
+        let fits = |pool: &&PoolState| scheduler.refused(&request, pool).is_none();
+        match scheduler.choose(&request, &pools, &mut || draw) {
+            Ok(choice) => {
+                let mut chosen = pools.iter().filter(fits);
+                prop_assert!(chosen.any(|pool| pool.host == choice.host));
+            }
+            Err(refusal) => {
+                prop_assert_eq!(refusal.counts().values().sum::<usize>(), pools.len());
+                prop_assert_eq!(pools.iter().filter(fits).count(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn by_default_the_most_room_wins(
+        pools in proptest::collection::vec(any_pool(), 1..8),
         size in 1_u32..500,
     ) {
-        match choose(&request(size, &[]), &pools) {
-            Ok(choice) => {
-                let fits = |pool: &&PoolState| {
-                    pool.closed.is_none() && pool.room() >= f64::from(size)
-                };
-                let most = pools
-                    .iter()
-                    .filter(fits)
-                    .map(PoolState::room)
-                    .fold(0.0, f64::max);
-                let chosen = pools.iter().filter(fits).find(|pool| pool.host == choice.host);
-                prop_assert!(chosen.is_some());
-                let best = pools
-                    .iter()
-                    .filter(|pool| pool.host == choice.host)
-                    .any(|pool| pool.room() >= most);
-                prop_assert!(best);
-            }
-            Err(refusal) => prop_assert_eq!(refusal.pools.len(), pools.len()),
+        let room = |pool: &PoolState| match pool.room(false) {
+            Ok(Room::Gigabytes(room)) => room,
+            Ok(Room::Unbounded) | Err(_) => -1.0,
+        };
+        let request = request(size, &[]);
+        let scheduler = Scheduler::default();
+        let fitting = pools.iter().filter(|pool| scheduler.refused(&request, pool).is_none());
+        let most = fitting.clone().map(room).fold(f64::NEG_INFINITY, f64::max);
+        if let Ok(choice) = choose(&request, &pools) {
+            let mut chosen = fitting.filter(|pool| pool.host == choice.host);
+            prop_assert!(chosen.any(|pool| room(pool) >= most - 1e-6 || room(pool) < 0.0 && most < 0.0));
         }
     }
 

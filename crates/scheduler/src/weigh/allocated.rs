@@ -1,0 +1,7 @@
+//! `AllocatedCapacityWeigher`.
+
+use crate::pool::PoolState;
+
+pub(super) fn weights(pools: &[&PoolState]) -> Vec<f64> {
+    pools.iter().map(|pool| pool.allocated).collect()
+}
