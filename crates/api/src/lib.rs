@@ -17,6 +17,7 @@ mod door;
 mod extensions;
 mod fault;
 mod gate;
+mod hosts;
 mod ids;
 mod limits;
 mod links;

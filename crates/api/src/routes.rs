@@ -11,8 +11,8 @@ use crate::fault::Fault;
 use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
-    activities, attachments, default_types, extensions, gate, limits, messages, pools, qos, quotas,
-    resource_filters, services, snapshots, types, volumes, zones,
+    activities, attachments, default_types, extensions, gate, hosts, limits, messages, pools, qos,
+    quotas, resource_filters, services, snapshots, types, volumes, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -36,6 +36,7 @@ pub(crate) fn all() -> Vec<Route> {
         quotas::routes(),
         resource_filters::routes(),
         services::routes(),
+        hosts::routes(),
         pools::routes(),
         zones::routes(),
         limits::routes(),

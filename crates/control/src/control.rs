@@ -7,7 +7,7 @@ use firebrick_backend::SharedBackend;
 use firebrick_db::{Db, Service, now, services};
 use firebrick_state::ReplicationStatus;
 use firebrick_vocabulary::{HostName, ServiceId};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::activity::Pace;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{BackendOptions, ControlOptions};
+use crate::pools::Placed;
 use crate::report::BackendView;
 use crate::{messages, reconcile, report, runner, types};
 
@@ -47,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) views: RwLock<BTreeMap<String, BackendView>>,
     /// When progress was last written.
     pub(crate) pace: Pace,
+    /// What has been placed in each pool.
+    pub(crate) placed: Mutex<BTreeMap<HostName, Placed>>,
 }
 
 /// What runs behind a [`Control`].
@@ -80,6 +83,7 @@ impl Control {
             compare: Notify::new(),
             views: RwLock::new(BTreeMap::new()),
             pace: Pace::default(),
+            placed: Mutex::new(BTreeMap::new()),
         });
         inner.prepare().await?;
         let (stop, stopped) = watch::channel(false);
@@ -100,22 +104,25 @@ impl Inner {
         // Other processes may start at the same moment.
         tx.lock_start().await?;
         let present = now();
-        let mut rows = vec![(SCHEDULER, self.node_host()?, ReplicationStatus::Disabled)];
+        let usual = &self.options.availability_zone;
+        let disabled = ReplicationStatus::Disabled;
+        let mut rows = vec![(SCHEDULER, self.node_host()?, disabled, usual)];
         for backend in &self.options.backends {
             let replication = if backend.targets.is_empty() {
                 ReplicationStatus::Disabled
             } else {
                 ReplicationStatus::Enabled
             };
-            rows.push((VOLUME, self.host_of(backend), replication));
+            let zone = backend.availability_zone.as_ref().unwrap_or(usual);
+            rows.push((VOLUME, self.host_of(backend), replication, zone));
         }
-        for (binary, host, replication_status) in rows {
+        for (binary, host, replication_status, zone) in rows {
             let service = Service {
                 id: ServiceId::random(),
                 binary: binary.to_owned(),
                 host,
                 cluster: None,
-                availability_zone: self.options.availability_zone.clone(),
+                availability_zone: zone.clone(),
                 disabled: false,
                 disabled_reason: None,
                 frozen: false,

@@ -14,9 +14,11 @@ mod control;
 mod detail;
 mod error;
 mod home;
+mod hosts;
 mod limits;
 mod messages;
 mod options;
+mod place;
 mod pools;
 mod qos;
 mod quota;
@@ -27,6 +29,7 @@ mod request;
 mod runner;
 mod services;
 mod snapshot;
+mod stats;
 mod story;
 mod types;
 mod volume;
@@ -41,7 +44,11 @@ pub use detail::{
 pub use error::{Error, ErrorKind, Result};
 pub use firebrick_db::{
     Activity, AttachMode, Attachment, Column, Direction, Filter, HardLimits, Listing, Message,
-    QosSpec, Service, Snapshot, Test, TimeTest, TypeEncryption, Volume, VolumeType,
+    PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, TypeEncryption, Volume, VolumeType,
+};
+/// How volumes are placed.
+pub use firebrick_scheduler::{
+    Filter as PoolFilter, Function, Handler, Ratio, Scheduler, Weigher, Weighing,
 };
 pub use firebrick_state::QosConsumer;
 pub use options::{
@@ -51,6 +58,6 @@ pub use quota::{QuotaSet, QuotaUse};
 pub use request::{
     Began, ConnectionInfo, Context, CreateAttachment, CreateEncryption, CreateQos, CreateSnapshot,
     CreateType, CreateVolume, DeleteVolume, ForceDetach, LegacyAttach, Limits, Metadata,
-    MetadataWrite, Object, Pool, Query, Rename, ResetStatus, UpdateEncryption, UpdateQos,
-    UpdateType, UsedLimits, Zone,
+    MetadataWrite, Object, Pool, PoolQuery, Query, Rename, ResetStatus, UpdateEncryption,
+    UpdateQos, UpdateType, UsedLimits, Zone,
 };

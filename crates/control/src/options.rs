@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use firebrick_backend::SharedBackend;
+use firebrick_scheduler::{Function, Ratio, Scheduler};
 use firebrick_vocabulary::HostName;
 use uuid::Uuid;
 
@@ -38,6 +39,10 @@ pub struct ControlOptions {
     pub runner: RunnerOptions,
     /// How long failovers wait.
     pub failover: FailoverOptions,
+    /// How volumes are placed.
+    pub scheduler: Scheduler,
+    /// `scheduler_max_attempts`: in how many pools a volume is tried; Cinder's default is 3.
+    pub scheduler_max_attempts: u32,
 }
 
 /// One backend: a section of the configuration.
@@ -54,7 +59,13 @@ pub struct BackendOptions {
     /// `reserved_percentage` of the pool that is never given to volumes, 0 to 100.
     pub reserved_percentage: u8,
     /// `max_over_subscription_ratio`; Cinder's default is 20.
-    pub max_over_subscription_ratio: f64,
+    pub max_over_subscription_ratio: Ratio,
+    /// `filter_function`: which volumes it takes.
+    pub filter_function: Option<Function>,
+    /// `goodness_function`: how much it likes a volume.
+    pub goodness_function: Option<Function>,
+    /// `backend_availability_zone`; that of the control plane, where it has none of its own.
+    pub availability_zone: Option<String>,
 }
 
 impl BackendOptions {
@@ -169,6 +180,17 @@ impl ControlOptions {
             message_ttl: Duration::from_secs(2_592_000),
             runner: RunnerOptions::default(),
             failover: FailoverOptions::default(),
+            scheduler: Scheduler::default(),
+            scheduler_max_attempts: 3,
         }
+    }
+
+    /// Whether a backend is, or would by default be, in that zone.
+    pub(crate) fn has_zone(&self, zone: &str) -> bool {
+        let mut own = self
+            .backends
+            .iter()
+            .flat_map(|backend| &backend.availability_zone);
+        zone == self.availability_zone || own.any(|own| own == zone)
     }
 }

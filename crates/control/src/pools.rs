@@ -1,18 +1,32 @@
-//! Pools: what the scheduler and operators see of the backends.
+//! Pools, as the scheduler sees them.
 
-use firebrick_db::Service;
-use firebrick_policy::Rule;
-use firebrick_scheduler::{Capability, PoolState};
-use firebrick_vocabulary::{Bytes, GIB, Lag};
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use crate::control::{Control, Inner, VOLUME};
-use crate::error::{Error, ErrorKind, Result};
+use firebrick_db::{Column, Listing, Service, volumes};
+use firebrick_scheduler::{Capability, Capacity, PoolState, variants};
+use firebrick_vocabulary::{Bytes, GIB, HostName};
+use serde_json::Value;
+
+use crate::control::Inner;
+use crate::error::Result;
 use crate::options::{BackendOptions, POOL};
 use crate::report::BackendView;
-use crate::request::{Context, Object, Pool};
+use crate::stats::capabilities;
 
-fn gigabytes(bytes: Bytes) -> f64 {
+/// How long what is placed in a pool is only added to, before its volumes are counted again.
+const COUNTED_FOR: Duration = Duration::from_secs(60);
+
+/// What this control plane has placed in a pool: its rows when they were counted, and what was placed
+/// since.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed {
+    pub(crate) volumes: u64,
+    pub(crate) gigabytes: u64,
+    counted: Instant,
+}
+
+pub(crate) fn gigabytes(bytes: Bytes) -> f64 {
     let exact = bytes.0 as f64 / GIB as f64;
     (exact * 100.0).round() / 100.0
 }
@@ -25,7 +39,8 @@ impl Inner {
             let service = self.service_of(&self.host_of(backend)).await?;
             let view = self.views.read().get(&backend.name).cloned();
             if let Some(view) = view {
-                pools.push(self.pool_state(backend, &service, &view));
+                let placed = self.placed(&self.host_of(backend).with_pool(POOL)).await?;
+                pools.push(self.pool_state(backend, &service, &view, placed));
             }
         }
         Ok(pools)
@@ -36,9 +51,40 @@ impl Inner {
         let views = self.views.read();
         let silent = |backend: &BackendOptions| {
             let view = views.get(&backend.name);
-            view.is_none_or(|view| view.why_down.is_some())
+            view.is_none_or(|view| view.down.is_some())
         };
         self.options.backends.iter().any(silent)
+    }
+
+    /// What is placed in a pool, as far as this process knows.
+    async fn placed(&self, pool: &HostName) -> Result<Placed> {
+        let known = self.placed.lock().get(pool).copied();
+        match known {
+            Some(known) if known.counted.elapsed() < COUNTED_FOR => Ok(known),
+            Some(_) | None => self.count(pool).await,
+        }
+    }
+
+    /// Counts the volumes of a pool.
+    pub(crate) async fn count(&self, pool: &HostName) -> Result<Placed> {
+        let counted = Instant::now();
+        let listing = Listing::of(Column::Host, pool);
+        let (volumes, gigabytes) = volumes::total(&mut *self.db.read().await?, &listing).await?;
+        let placed = Placed {
+            volumes,
+            gigabytes,
+            counted,
+        };
+        self.placed.lock().insert(pool.clone(), placed);
+        Ok(placed)
+    }
+
+    /// A volume goes to a pool: others that come at the same time see less room there.
+    pub(crate) fn consume(&self, pool: &HostName, size: u32) {
+        if let Some(placed) = self.placed.lock().get_mut(pool) {
+            placed.volumes += 1;
+            placed.gigabytes += u64::from(size);
+        }
     }
 
     fn pool_state(
@@ -46,164 +92,57 @@ impl Inner {
         backend: &BackendOptions,
         service: &Service,
         view: &BackendView,
+        placed: Placed,
     ) -> PoolState {
-        let closed = if service.frozen {
-            Some("the backend is frozen".to_owned())
-        } else if service.disabled {
-            let reason = service
-                .disabled_reason
-                .as_deref()
-                .unwrap_or("no reason given");
-            Some(format!("the service is disabled ({reason})"))
-        } else {
-            view.why_down
-                .as_ref()
-                .map(|why| format!("the backend does not answer ({why})"))
-        };
         let space = view.space;
-        let capabilities = capabilities(backend, view)
+        let size = |pick: fn(&firebrick_backend::SpaceStats) -> Bytes| {
+            space.as_ref().map_or(Capacity::Unknown, |space| {
+                Capacity::Gigabytes(gigabytes(pick(space)))
+            })
+        };
+        let allocated = placed.gigabytes as f64;
+        let reported = space.map_or(0.0, |space| gigabytes(space.provisioned));
+        let mut capabilities: BTreeMap<_, _> = capabilities(backend, view, placed)
             .into_iter()
-            .filter_map(|(key, value)| Some((key, capability(&value)?)));
+            .filter_map(|(key, value)| Some((key, capability(&value)?)))
+            .collect();
+        let names = variants(&view.capabilities.storage_protocol);
+        if names.len() > 1 {
+            capabilities.insert("storage_protocol".to_owned(), Capability::List(names));
+        }
         PoolState {
             host: self.host_of(backend).with_pool(POOL),
             availability_zone: service.availability_zone.clone(),
-            closed,
-            total: space.map_or(0.0, |space| gigabytes(space.total)),
-            free: space.map_or(0.0, |space| gigabytes(space.free)),
-            provisioned: space.map_or(0.0, |space| gigabytes(space.provisioned)),
+            closed: closed(service, view),
+            total: size(|space| space.total),
+            free: size(|space| space.free),
+            // What was placed since the backend was looked at is promised too.
+            provisioned: reported.max(allocated),
+            allocated,
+            volumes: placed.volumes,
             reserved_percentage: backend.reserved_percentage,
             max_over_subscription_ratio: backend.max_over_subscription_ratio,
             thin: view.capabilities.thin_provisioning,
-            capabilities: capabilities.collect(),
+            online_extend: view.capabilities.online_extend,
+            filter_function: backend.filter_function.clone(),
+            goodness_function: backend.goodness_function.clone(),
+            capabilities,
         }
     }
 }
 
-impl Control {
-    /// `GET /scheduler-stats/get_pools`.
-    pub async fn pools(&self, context: &Context) -> Result<Vec<Pool>> {
-        context.allow(Rule::GetPools)?;
-        let mut pools = Vec::new();
-        for backend in &self.inner.options.backends {
-            let view = self.inner.views.read().get(&backend.name).cloned();
-            if let Some(view) = view {
-                let name = self.inner.host_of(backend).with_pool(POOL).to_string();
-                let service = self.inner.service_of(&self.inner.host_of(backend)).await?;
-                let mut capabilities = capabilities(backend, &view);
-                let active = service.active_backend_id;
-                capabilities.insert("active_backend_id".to_owned(), json!(active));
-                pools.push(Pool { name, capabilities });
-            }
-        }
-        Ok(pools)
+/// Why nothing new may go to a backend.
+fn closed(service: &Service, view: &BackendView) -> Option<String> {
+    if service.frozen {
+        return Some("the backend is frozen".to_owned());
     }
-
-    /// `GET /capabilities/{host}`: what extra specs can ask of a backend.
-    pub fn capabilities(&self, context: &Context, host: &str) -> Result<Object> {
-        context.allow(Rule::Capabilities)?;
-        let missing = || Error::no_service(VOLUME, host);
-        let name = host.parse().map_err(|_| missing())?;
-        let backend = self.inner.backend_of(&name).map_err(|_| missing())?;
-        let view = self.inner.views.read().get(&backend.name).cloned();
-        let Some(view) = view else {
-            let why = format!("The backend of {host} has not answered yet.");
-            return Err(Error::new(ErrorKind::Unavailable, why));
-        };
-        let offered = &view.capabilities;
-        let property = |title: &str, description: &str| json!({ "title": title, "description": description, "type": "boolean" });
-        let value = json!({
-            "namespace": format!("OS::Storage::Capabilities::{host}"),
-            "vendor_name": "Firebrick",
-            "volume_backend_name": backend.volume_backend_name,
-            "pool_name": POOL,
-            "driver_version": env!("CARGO_PKG_VERSION"),
-            "storage_protocol": offered.storage_protocol,
-            "display_name": backend.volume_backend_name,
-            "description": "Log-structured images, mirrored to another site",
-            "visibility": "public",
-            "replication_targets": target_names(backend),
-            "properties": {
-                "thin_provisioning": property("Thin Provisioning", "Sets thin provisioning."),
-                "replication_enabled": property("Replication", "Enables replication."),
-                "compression": property("Compression", "Enables compression."),
-                "qos": property("QoS", "Enables QoS."),
-            },
-        });
-        match value {
-            Value::Object(object) => Ok(object),
-            _ => Ok(Object::new()),
-        }
+    if service.disabled {
+        let reason = service.disabled_reason.as_deref();
+        let reason = reason.unwrap_or("no reason given");
+        return Some(format!("the service is disabled ({reason})"));
     }
-}
-
-fn target_names(backend: &BackendOptions) -> Vec<String> {
-    backend
-        .targets
-        .iter()
-        .map(|(name, _)| name.clone())
-        .collect()
-}
-
-/// What Cinder shows of a pool, and how far its mirror is behind.
-fn capabilities(backend: &BackendOptions, view: &BackendView) -> Object {
-    let offered = &view.capabilities;
-    let replicated = offered.mirroring && !backend.targets.is_empty();
-    let space = view.space;
-    let size = |pick: fn(&firebrick_backend::SpaceStats) -> Bytes| {
-        space
-            .as_ref()
-            .map_or(json!("unknown"), |space| json!(gigabytes(pick(space))))
-    };
-    let lag = view
-        .peers
-        .iter()
-        .map(|peer| peer.lag)
-        .max_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let lag = lag.unwrap_or(Lag::NONE);
-    let value = json!({
-        "volume_backend_name": backend.volume_backend_name,
-        "vendor_name": "Firebrick",
-        "driver_version": env!("CARGO_PKG_VERSION"),
-        "storage_protocol": offered.storage_protocol,
-        "pool_name": POOL,
-        "total_capacity_gb": size(|space| space.total),
-        "free_capacity_gb": size(|space| space.free),
-        "allocated_capacity_gb": size(|space| space.provisioned),
-        "provisioned_capacity_gb": size(|space| space.provisioned),
-        "reclaimable_capacity_gb": size(|space| space.reclaimable),
-        "reserved_percentage": backend.reserved_percentage,
-        "max_over_subscription_ratio": backend.max_over_subscription_ratio.to_string(),
-        "thin_provisioning_support": offered.thin_provisioning,
-        "thick_provisioning_support": !offered.thin_provisioning,
-        "multiattach": offered.multiattach,
-        "online_extend_support": offered.online_extend,
-        "QoS_support": true,
-        "filter_function": null,
-        "goodness_function": null,
-        "location_info": null,
-        "backend_state": if view.why_down.is_none() { "up" } else { "down" },
-        "backend_state_reason": view.why_down,
-        "timestamp": timestamp(view.seen),
-        "replication_enabled": replicated,
-        "replication_type": if replicated { vec!["async"] } else { vec![] },
-        "replication_count": backend.targets.len(),
-        "replication_targets": target_names(backend),
-        "replication_lag_seconds": lag.seconds,
-        "replication_lag_bytes": lag.bytes.0,
-        "replication_lag_records": lag.records,
-        "replication_connected": view.peers.iter().any(|peer| peer.reading),
-    });
-    match value {
-        Value::Object(object) => object,
-        _ => Object::new(),
-    }
-}
-
-fn timestamp(time: time::OffsetDateTime) -> String {
-    let format = time::macros::format_description!(
-        "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]"
-    );
-    time.format(format).unwrap_or_default()
+    let why = view.down.as_ref().map(|down| &down.why);
+    why.map(|why| format!("the backend does not answer ({why})"))
 }
 
 fn capability(value: &Value) -> Option<Capability> {
@@ -217,6 +156,12 @@ fn capability(value: &Value) -> Option<Capability> {
                 .filter_map(|item| item.as_str().map(str::to_owned));
             Some(Capability::List(texts.collect()))
         }
-        Value::Null | Value::Object(_) => None,
+        Value::Object(map) => {
+            let inner = map
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), capability(value)?)));
+            Some(Capability::Map(inner.collect()))
+        }
+        Value::Null => None,
     }
 }

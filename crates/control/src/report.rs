@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use firebrick_backend::{Capabilities, Fault, FaultKind, PeerStatus, SpaceStats};
 use firebrick_db::services;
+use time::OffsetDateTime;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -19,9 +20,38 @@ pub(crate) struct BackendView {
     pub(crate) space: Option<SpaceStats>,
     /// The peers of the active site.
     pub(crate) peers: Vec<PeerStatus>,
-    /// Why it does not answer; `None` while it does.
-    pub(crate) why_down: Option<String>,
-    pub(crate) seen: time::OffsetDateTime,
+    /// `None` while it answers.
+    pub(crate) down: Option<Down>,
+    /// When it answered last, in this life of the process.
+    pub(crate) last_ok: Option<OffsetDateTime>,
+    pub(crate) seen: OffsetDateTime,
+}
+
+/// How a backend is that does not answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Down {
+    pub(crate) why: String,
+    pub(crate) since: OffsetDateTime,
+    /// How often it was asked in vain after the first time.
+    pub(crate) retries: u64,
+}
+
+impl Down {
+    /// It does not answer, or still does not.
+    fn again(why: String, known: Option<&BackendView>) -> Self {
+        match known.and_then(|known| known.down.as_ref()) {
+            Some(down) => Self {
+                why,
+                since: down.since,
+                retries: down.retries + 1,
+            },
+            None => Self {
+                why,
+                since: firebrick_db::now(),
+                retries: 0,
+            },
+        }
+    }
 }
 
 /// How often a backend is looked at that has never answered.
@@ -76,41 +106,45 @@ async fn try_look(inner: &Inner, backend: &BackendOptions) -> Result<bool> {
                 "no answer",
             ))
         });
+    let seen = firebrick_db::now();
+    let known = inner.views.read().get(&backend.name).cloned();
     let view = match answer {
         Ok((status, space)) => BackendView {
             capabilities: site.capabilities(),
             space: Some(space),
             peers: status.peers,
-            why_down: None,
-            seen: firebrick_db::now(),
+            down: None,
+            last_ok: Some(seen),
+            seen,
         },
         Err(fault) => BackendView {
             capabilities: site.capabilities(),
             space: None,
             peers: Vec::new(),
-            why_down: Some(fault.to_string()),
-            seen: firebrick_db::now(),
+            down: Some(Down::again(fault.to_string(), known.as_ref())),
+            last_ok: known.as_ref().and_then(|known| known.last_ok),
+            seen,
         },
     };
-    let up = view.why_down.is_none();
-    let known = inner
+    let up = view.down.is_none();
+    inner
         .views
         .write()
         .insert(backend.name.clone(), view.clone());
     if known
         .as_ref()
-        .is_none_or(|known| known.why_down.is_none() != up)
+        .is_none_or(|known| known.down.is_none() != up)
     {
-        match &view.why_down {
+        match &view.down {
             None => info!(
                 backend = backend.name,
                 site = site.name(),
                 "the backend answers"
             ),
-            Some(why) => warn!(
+            Some(down) => warn!(
                 backend = backend.name,
                 site = site.name(),
-                why,
+                why = down.why,
                 "the backend does not answer"
             ),
         }
@@ -120,7 +154,7 @@ async fn try_look(inner: &Inner, backend: &BackendOptions) -> Result<bool> {
     }
     // The sign of life is this process's own; but a service that never saw its backend does not
     // call itself up.
-    let ever = up || known.is_some_and(|known| known.space.is_some() || known.why_down.is_none());
+    let ever = up || known.is_some_and(|known| known.last_ok.is_some());
     if ever || service.active_backend_id.is_some() {
         services::report(&mut *inner.db.begin_alone().await?, service.id).await?;
     }

@@ -7,6 +7,7 @@ use firebrick_db::{AttachMode, Listing};
 use firebrick_state::QosConsumer;
 use firebrick_vocabulary::{ActivityId, AttachmentId, ProjectId, SnapshotUuid, UserId, VolumeId};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::access::Access;
 
@@ -79,6 +80,10 @@ pub struct CreateVolume {
     pub same_host: Vec<VolumeId>,
     /// `OS-SCH-HNT:scheduler_hints` `different_host`.
     pub different_host: Vec<VolumeId>,
+    /// `OS-SCH-HNT:scheduler_hints` `local_to_instance`.
+    pub local_to_instance: Option<Uuid>,
+    /// `OS-SCH-HNT:scheduler_hints` `query`: a condition on the pool, as JSON.
+    pub query: Option<String>,
 }
 
 /// `PUT /volumes/{id}` and `PUT /snapshots/{id}`: what is `None` stays as it is.
@@ -308,6 +313,36 @@ pub struct Zone {
     pub name: String,
     /// `zoneState.available`: an enabled service in it is up.
     pub available: bool,
+}
+
+/// Which pools: `GET /scheduler-stats/get_pools`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PoolQuery<'a> {
+    /// The one of that name.
+    pub name: Option<&'a str>,
+    /// Those that take volumes of this type, by its id or name.
+    pub volume_type: Option<&'a str>,
+    /// Those with these capabilities.
+    pub capabilities: &'a [(&'a str, &'a str)],
+}
+
+impl PoolQuery<'_> {
+    /// Whether a pool is asked for.
+    pub(crate) fn fits(&self, name: &str, capabilities: &Object) -> bool {
+        let has = |key: &str, wanted: &str| match capabilities.get(key) {
+            Some(Value::Bool(flag)) => {
+                wanted.eq_ignore_ascii_case(if *flag { "true" } else { "false" })
+            }
+            Some(Value::Number(number)) => number.as_f64() == wanted.parse().ok(),
+            Some(Value::String(text)) => text == wanted,
+            Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => false,
+        };
+        self.name.is_none_or(|wanted| wanted == name)
+            && self
+                .capabilities
+                .iter()
+                .all(|(key, wanted)| has(key, wanted))
+    }
 }
 
 /// One pool: `GET /scheduler-stats/get_pools`.

@@ -42,7 +42,7 @@ impl Control {
         let backend_up = (service.binary == VOLUME).then(|| {
             let views = self.inner.views.read();
             let name = backend.split_once('@').map_or("", |(_, name)| name);
-            views.get(name).is_some_and(|view| view.why_down.is_none())
+            views.get(name).is_some_and(|view| view.down.is_none())
         });
         ServiceDetail {
             service,
@@ -115,7 +115,7 @@ impl Control {
         .map(drop)
     }
 
-    async fn change(
+    pub(crate) async fn change(
         &self,
         context: &Context,
         rule: Rule,

@@ -14,6 +14,7 @@ mod failover_trouble;
 mod identity;
 mod image_metadata;
 mod messages;
+mod placing;
 mod policy;
 mod qos;
 mod quota;

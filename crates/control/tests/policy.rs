@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firebrick_control::{
     Context, Control, CreateEncryption, CreateQos, CreateType, CreateVolume, DeleteVolume,
-    ErrorKind, ForceDetach, HardLimits, LegacyAttach, Metadata, MetadataWrite, QosConsumer, Query,
+    ErrorKind, ForceDetach, HardLimits, LegacyAttach, Metadata, MetadataWrite, PoolQuery, QosConsumer, Query,
     Rename, ResetStatus, Result, UpdateEncryption, UpdateQos, UpdateType,
 };
 use firebrick_policy::{Defaults, Policy, Rule};
@@ -372,14 +372,15 @@ async fn operators(
             let set = control.set_quota_class(who, "default", HardLimits::new());
             set.await.map(drop)
         }
-        Rule::GetPools => control.pools(who).await.map(drop),
+        Rule::GetPools => control.pools(who, PoolQuery::default()).await.map(drop),
         Rule::Capabilities => control.capabilities(who, HOST).map(drop),
+        Rule::Hosts => control.hosts(who, None).await.map(drop),
         _ => return None,
     })
 }
 
 /// How many rules [`ask`] knows an operation for.
-const ASKED: usize = 75;
+const ASKED: usize = 76;
 
 #[tokio::test]
 async fn each_operation_asks_its_rule() {

@@ -38,6 +38,6 @@ pub use table::snapshots::{self, Snapshot};
 pub use table::transfers::{self, Transfer};
 pub use table::type_encryption::{self, TypeEncryption};
 pub use table::types::{self, VolumeType};
-pub use table::usage::{self, Usage};
+pub use table::usage::{self, PoolUsage, Usage};
 pub use table::volumes::{self, Volume};
 pub use time::now;

@@ -86,6 +86,36 @@ pub(crate) fn listed<'a>(call: &Call, detail: &'a ServiceDetail) -> Service<'a> 
     }
 }
 
+/// A service in the list of hosts.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Host<'a> {
+    #[serde(rename = "host_name")]
+    name: &'a HostName,
+    service: &'a str,
+    zone: &'a str,
+    service_status: &'static str,
+    service_state: &'static str,
+    last_update: Moment,
+}
+
+/// A service in the list of hosts.
+pub(crate) fn host(detail: &ServiceDetail) -> Host<'_> {
+    let service = &detail.service;
+    Host {
+        name: &service.host,
+        service: &service.binary,
+        zone: &service.availability_zone,
+        service_status: if detail.up {
+            "available"
+        } else {
+            "unavailable"
+        },
+        service_state: status(service.disabled),
+        last_update: Moment(service.updated_at.max(service.reported_at)),
+    }
+}
+
 /// A service that was enabled or disabled; `named` is the older name by which it was asked for.
 pub(crate) fn switched<'a>(
     detail: &'a ServiceDetail,

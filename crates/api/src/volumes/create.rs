@@ -3,6 +3,7 @@
 use axum::extract::State;
 use firebrick_control::{Control, CreateVolume};
 use firebrick_vocabulary::{SnapshotUuid, VolumeId};
+use serde_json::Value;
 
 use crate::body::{Body, Fields, Keys};
 use crate::call::{Call, accepted};
@@ -28,7 +29,8 @@ pub(crate) async fn create(State(control): State<Control>, call: Call, body: Bod
     let root = body.root()?;
     let mut request = read(root.object("volume")?)?;
     if let Some(hints) = root.object_or_null(HINTS)? {
-        // No server tells which host it is on: `local_to_instance` is only checked.
+        request.local_to_instance = hints.uuid_or_null("local_to_instance")?;
+        request.query = condition(&hints);
         request.same_host = hinted(&hints, "same_host")?;
         request.different_host = hinted(&hints, "different_host")?;
     }
@@ -78,6 +80,8 @@ fn read(fields: Fields<'_>) -> Result<CreateVolume, Fault> {
         source,
         same_host: Vec::new(),
         different_host: Vec::new(),
+        local_to_instance: None,
+        query: None,
     })
 }
 
@@ -85,4 +89,13 @@ fn read(fields: Fields<'_>) -> Result<CreateVolume, Fault> {
 fn hinted(hints: &Fields<'_>, key: &str) -> Result<Vec<VolumeId>, Fault> {
     let ids = hints.uuids(key, MAX_HINTED)?;
     Ok(ids.into_iter().map(VolumeId).collect())
+}
+
+/// The hint `query`: JSON, as a text or as it is.
+fn condition(hints: &Fields<'_>) -> Option<String> {
+    match hints.get("query") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(other) => Some(other.to_string()),
+    }
 }

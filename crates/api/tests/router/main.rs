@@ -9,6 +9,7 @@ mod document;
 mod image_metadata;
 mod keystone;
 mod messages;
+mod places;
 mod policy;
 mod qos;
 mod quotas;

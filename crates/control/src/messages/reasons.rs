@@ -5,9 +5,15 @@ use firebrick_state::MessageDetail;
 
 use crate::why::Why;
 
-/// Operators are told of each pool, users of each reason.
-pub(crate) fn unplaced(refusal: &Refusal) -> Why {
-    let why = Why::from(refusal.to_string()).detail(MessageDetail::NoBackendAvailable);
+/// Operators are told of each pool, and of the `failures` in pools where it was tried; users of each
+/// reason.
+pub(crate) fn unplaced(refusal: &Refusal, failures: &[String]) -> Why {
+    let mut text = refusal.to_string();
+    for failure in failures {
+        text.push_str("; ");
+        text.push_str(failure);
+    }
+    let why = Why::from(text).detail(MessageDetail::NoBackendAvailable);
     let mut counted: Vec<(&str, usize)> = Vec::new();
     for (_, filter, _) in &refusal.pools {
         let reason = reason(*filter);
@@ -34,7 +40,12 @@ const fn reason(filter: Filter) -> &'static str {
         Filter::AvailabilityZone => "another availability zone",
         Filter::Capacity => "not enough room",
         Filter::Capabilities => "an extra spec of the type does not fit",
-        Filter::Affinity => "a scheduler hint, or the place of the source",
+        Filter::Origin | Filter::SameBackend | Filter::DifferentBackend => {
+            "a scheduler hint, or the place of the source"
+        }
+        Filter::InstanceLocality | Filter::Json => "a scheduler hint",
+        Filter::Driver => "the backend does not take such volumes",
+        Filter::Retry => "the volume could not be made there",
     }
 }
 
@@ -52,7 +63,7 @@ mod tests {
                 pool("rack9@a#x", Filter::Capacity, "rack9 is full"),
             ],
         };
-        let why = unplaced(&refusal);
+        let why = unplaced(&refusal, &["rack6@a#x failed: worn out".to_owned()]);
         assert_eq!(
             why.note(),
             Some(
@@ -61,8 +72,9 @@ mod tests {
             )
         );
         assert!(why.to_string().contains("rack8@a#x"));
+        assert!(why.to_string().ends_with("; rack6@a#x failed: worn out"));
         assert!(why.is(MessageDetail::NoBackendAvailable));
-        let none = unplaced(&Refusal::default());
+        let none = unplaced(&Refusal::default(), &[]);
         assert_eq!(none.note(), Some("no backend has reported yet"));
     }
 }

@@ -1,18 +1,16 @@
 //! A volume is made: empty, from a snapshot, or from another volume.
 
-use std::collections::BTreeMap;
-
 use firebrick_backend::{ImageInfo, NewImage, Origin, PromoteMode, PromoteOutcome};
 use firebrick_db::{
     Activity, Connection, Tx, Volume, VolumeType, image_properties, now, snapshots, types, volumes,
 };
 use firebrick_policy::Rule;
-use firebrick_scheduler::{Request, choose, matches};
+use firebrick_scheduler::matches;
 use firebrick_state::{
     ActivityKind, AttachStatus, ReplicationStatus, SnapshotOperation, VolumeOperation, VolumeStatus,
 };
 use firebrick_vocabulary::{Gibibytes, HostName, ImageId, Role, VolumeId};
-use serde_json::{Value, json};
+use serde_json::json;
 use tracing::info;
 
 use super::look::{detailed, locked, visible};
@@ -20,7 +18,7 @@ use crate::control::{Control, Inner};
 use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::home::{Home, moves};
-use crate::messages::unplaced;
+use crate::place::{elsewhere, place};
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateVolume};
@@ -63,6 +61,8 @@ impl Control {
             "availability_zone": request.availability_zone,
             "same_host": hosts(&mut tx, context, &request.same_host).await?,
             "different_host": hosts(&mut tx, context, &request.different_host).await?,
+            "local_to_instance": request.local_to_instance,
+            "query": request.query,
             "only": source.as_ref().and_then(|source| source.host.clone()),
         });
         let key = key_for(&mut tx, &inner.options, &kind).await?;
@@ -181,9 +181,9 @@ impl Control {
 
     fn check_zone(&self, zone: Option<&str>) -> Result<()> {
         match zone {
-            Some(zone) if zone != self.inner.options.availability_zone => Err(
-                Error::invalid_input(format!("Availability zone '{zone}' is invalid.")),
-            ),
+            Some(zone) if !self.inner.options.has_zone(zone) => Err(Error::invalid_input(format!(
+                "Availability zone '{zone}' is invalid."
+            ))),
             Some(_) | None => Ok(()),
         }
     }
@@ -323,50 +323,6 @@ async fn make_primary(home: &Home, image: NewImage) -> Step<ImageInfo> {
     }
 }
 
-/// Chooses the pool and notes it, so that a second run takes the same one.
-async fn place(inner: &Inner, activity: &Activity, mut volume: Volume) -> Step<Volume> {
-    let kind = types::get(&mut *inner.db.read().await?, volume.volume_type).await?;
-    let list = |key: &str| -> Vec<HostName> {
-        let texts = activity.input.get(key).cloned().unwrap_or(Value::Null);
-        match texts {
-            Value::String(text) => text.parse().into_iter().collect(),
-            other => serde_json::from_value(other).unwrap_or_default(),
-        }
-    };
-    let request = Request {
-        size: volume.size,
-        extra_specs: kind.map_or_else(BTreeMap::new, |kind| kind.extra_specs),
-        availability_zone: Some(volume.availability_zone.clone()),
-        only: list("only"),
-        same_host: list("same_host"),
-        different_host: list("different_host"),
-    };
-    let pools = inner.pool_states().await?;
-    let choice = choose(&request, &pools).map_err(|refusal| {
-        // One that starts, or starts again, has room in a moment.
-        if inner.awaits_backend() {
-            Stop::later(unplaced(&refusal))
-        } else {
-            Stop::never(unplaced(&refusal))
-        }
-    })?;
-    let service = inner.service_of(&choice.host).await?;
-    let mut tx = inner.db.begin().await?;
-    if let Some(newer) = volumes::get_locked(&mut tx, volume.id).await? {
-        volume = newer;
-    }
-    volume.host = Some(choice.host);
-    volume.service = Some(service.id);
-    let from = [VolumeStatus::Creating];
-    if !volumes::swap(&mut tx, &from, &volume).await?.won() {
-        // Nothing has been made anywhere, and nothing may be: the next run finds out why.
-        let why = "the volume changed while its pool was chosen";
-        return Err(Stop::always(why));
-    }
-    tx.commit().await?;
-    Ok(volume)
-}
-
 async fn origin(connection: &mut Connection, volume: &Volume) -> Step<Option<Origin>> {
     if let Some(id) = volume.snapshot {
         let snapshot = snapshots::get(connection, id).await?;
@@ -392,17 +348,14 @@ async fn image_of(connection: &mut Connection, id: VolumeId) -> Step<ImageId> {
     Ok(found.map_or(id.image_id(), |volume| volume.image()))
 }
 
-/// Removes what may have been made; the volume is an error.
+/// Removes what may have been made. Where no other pool can be tried, the volume is an error.
 pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
     let id = VolumeId(activity.resource);
     let found = volumes::get(&mut *inner.db.read().await?, id).await?;
-    let found = found.filter(|volume| volume.status == VolumeStatus::Creating);
-    if let Some(volume) = found.filter(|volume| volume.host.is_some()) {
-        let home = inner.home(&volume).await?;
-        // Best effort: the image goes when the volume is deleted at the latest.
-        if let Err(fault) = home.site.remove_image(volume.image()).await {
-            info!(volume = %id, %fault, "the image of a failed volume stays for now");
-        }
+    if let Some(volume) = found.filter(|volume| volume.status == VolumeStatus::Creating)
+        && elsewhere(inner, activity, volume, why).await?
+    {
+        return Err(Stop::always(format!("another pool is tried ({why})")));
     }
     let mut tx = inner.db.begin().await?;
     if let Some(mut volume) = volumes::get_locked(&mut tx, id).await? {

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_backend::SharedBackend;
-use firebrick_control::{Access, BackendOptions, Began, Context, Control, ControlOptions, Running};
+use firebrick_control::{
+    Access, BackendOptions, Began, Context, Control, ControlOptions, PoolQuery, Ratio, Running,
+};
 use firebrick_db::Db;
 use firebrick_policy::{Credentials, Policy};
 use firebrick_vocabulary::{ProjectId, UserId};
@@ -74,7 +76,10 @@ impl World {
             primary: site(A, 0),
             targets: vec![(B.to_owned(), site(B, 1))],
             reserved_percentage: 0,
-            max_over_subscription_ratio: 20.0,
+            max_over_subscription_ratio: Ratio::default(),
+            filter_function: None,
+            goodness_function: None,
+            availability_zone: None,
         };
         let mut options = ControlOptions::new("node1", vec![backend]);
         // Only what tests do makes calls.
@@ -125,7 +130,12 @@ impl World {
         let looked = || async {
             let calls = self.wire.calls();
             calls.contains(&(A, "exports"))
-                && !self.control.pools(&admin()).await.unwrap().is_empty()
+                && !self
+                    .control
+                    .pools(&admin(), PoolQuery::default())
+                    .await
+                    .unwrap()
+                    .is_empty()
         };
         until("the backend was looked at", looked).await;
     }

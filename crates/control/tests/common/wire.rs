@@ -30,6 +30,8 @@ pub(crate) enum At {
     Index(usize),
     /// The next so many of that name at that site.
     Name(&'static str, &'static str, usize),
+    /// All of these names at that site.
+    All(&'static str, &'static [&'static str]),
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +89,7 @@ impl Wire {
         let hit = match at {
             At::Index(wanted) => wanted == index,
             At::Name(at, of, times) => (at, of) == (site, name) && state.struck < times,
+            At::All(at, of) => at == site && of.contains(&name),
         };
         if !hit {
             return None;

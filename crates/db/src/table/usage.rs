@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use firebrick_state::ActivityKind;
-use firebrick_vocabulary::{ProjectId, TypeId};
+use firebrick_vocabulary::{HostName, ProjectId, TypeId};
 
 use crate::error::Error;
 use crate::open::Connection;
@@ -110,4 +110,50 @@ pub async fn promised(
             size.unwrap_or(0).saturating_sub(present);
     }
     Ok(promised)
+}
+
+/// What a project has in a pool: how many of each, and their GiB.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct PoolUsage {
+    /// Its volumes.
+    pub volumes: (u64, u64),
+    /// Their snapshots.
+    pub snapshots: (u64, u64),
+}
+
+/// What each project has in a pool, in the order of the projects.
+pub async fn of_pool(
+    connection: &mut Connection,
+    pool: &HostName,
+) -> Result<BTreeMap<ProjectId, PoolUsage>, Error> {
+    const VOLUMES: &str = "SELECT project, COUNT(*) AS amount, \
+                           CAST(SUM(size) AS BIGINT) AS gigabytes FROM volumes \
+                           WHERE host = $1 GROUP BY project";
+    const SNAPSHOTS: &str = "SELECT snapshots.project AS project, COUNT(*) AS amount, \
+                             CAST(SUM(snapshots.size) AS BIGINT) AS gigabytes FROM snapshots \
+                             JOIN volumes ON volumes.id = snapshots.volume \
+                             WHERE volumes.host = $1 GROUP BY snapshots.project";
+    let mut shares: BTreeMap<ProjectId, PoolUsage> = BTreeMap::new();
+    for sql in [VOLUMES, SNAPSHOTS] {
+        let query = sqlx::query(sql).bind(pool.to_string());
+        let rows = query
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(Error::sql("count what projects have in a pool"))?;
+        for row in &rows {
+            let columns = Columns(row);
+            let share = shares
+                .entry(ProjectId(columns.text("project")?))
+                .or_default();
+            let amount = columns.number("amount")?.max(0) as u64;
+            let gigabytes = columns.number("gigabytes")?.max(0) as u64;
+            let share = if sql == VOLUMES {
+                &mut share.volumes
+            } else {
+                &mut share.snapshots
+            };
+            *share = (amount, gigabytes);
+        }
+    }
+    Ok(shares)
 }

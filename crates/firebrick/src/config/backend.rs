@@ -10,13 +10,12 @@ use firebrick_control::BackendOptions;
 use firebrick_site::SiteClient;
 
 use super::limits::number;
+use super::scheduler::{function, ratio};
 
 /// The one driver of this release.
 const DRIVER: &str = "firebrick";
 /// The word for the site of the configuration itself in `failover-host --backend_id`.
 const PRIMARY_ID: &str = "default";
-/// Cinder's default of `max_over_subscription_ratio`.
-const OVER_SUBSCRIPTION: f64 = 20.0;
 /// The longest name of a backend: hosts like `node1@NAME#pool` must fit into 255 bytes.
 const NAME_MAX: usize = 64;
 
@@ -69,14 +68,16 @@ fn one(section: &Section, name: &str, base: &Path) -> Result<BackendOptions, Con
     let targets = targets(section, base)?;
     let admin = base.join(plain_path(&section.require("site_admin")?));
     let site_name = super::name(section, "site_name")?.unwrap_or_else(|| name.to_owned());
-    let ratio = "max_over_subscription_ratio";
     Ok(BackendOptions {
         name: name.to_owned(),
         volume_backend_name,
         primary: client(&site_name, admin, !targets.is_empty()),
         targets,
         reserved_percentage: number(section, "reserved_percentage", 0, &(0..=100))?,
-        max_over_subscription_ratio: number(section, ratio, OVER_SUBSCRIPTION, &(1.0..=1e9))?,
+        max_over_subscription_ratio: ratio(section)?,
+        filter_function: function(section, "filter_function")?,
+        goodness_function: function(section, "goodness_function")?,
+        availability_zone: super::name(section, "backend_availability_zone")?,
     })
 }
 

@@ -4,6 +4,7 @@ mod backend;
 mod keystone;
 mod limits;
 mod policy;
+mod scheduler;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -76,6 +77,9 @@ impl ServeConf {
         if let Some(volume_type) = name(defaults, "default_volume_type")? {
             control.default_volume_type = volume_type;
         }
+        control.scheduler = scheduler::scheduler(defaults)?;
+        control.scheduler_max_attempts =
+            scheduler::attempts(defaults, control.scheduler_max_attempts)?;
         times(defaults, &mut control)?;
         Ok(Self {
             listen,

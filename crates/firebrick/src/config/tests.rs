@@ -1,5 +1,7 @@
 //! `cinder.conf`, by example.
 
+use firebrick_control::{Handler, PoolFilter, Ratio, Scheduler, Weigher, Weighing};
+
 use super::*;
 
 const GOOD: &str = "\
@@ -46,7 +48,10 @@ fn a_small_file_gets_the_defaults() {
     assert!(backend.primary.capabilities().mirroring);
     assert_eq!(backend.targets[0].0, "site-b");
     assert_eq!(backend.targets[0].1.name(), "site-b");
-    assert!((backend.max_over_subscription_ratio - 20.0).abs() < f64::EPSILON);
+    assert_eq!(backend.max_over_subscription_ratio, Ratio::Fixed(20.0));
+    assert_eq!(backend.filter_function, None);
+    assert_eq!(conf.control.scheduler, Scheduler::default());
+    assert_eq!(conf.control.scheduler_max_attempts, 3);
 }
 
 #[test]
@@ -248,4 +253,59 @@ fn noauth_elsewhere_names_noauth_and_loopback() {
         found.contains("noauth") && found.contains("loopback"),
         "{found}"
     );
+}
+
+#[test]
+fn placement_is_configured_in_cinders_words() {
+    let text = with(
+        "scheduler_default_filters = CapacityFilter, JsonFilter\n\
+         scheduler_default_weighers = CapacityWeigher, GoodnessWeigher, VolumeNumberWeigher\n\
+         capacity_weight_multiplier = -2.5\nscheduler_max_attempts = 5\n\
+         scheduler_weight_handler = \
+         cinder.scheduler.weights.stochastic.StochasticHostWeightHandler",
+        "max_over_subscription_ratio = auto\nfilter_function = volume.size < 10\n\
+         goodness_function = stats.free_capacity_gb > 5 ? 100 : 1\n\
+         backend_availability_zone = north",
+    );
+    let control = understand(&text).unwrap().control;
+    let scheduler = control.scheduler;
+    assert_eq!(scheduler.filters, [PoolFilter::Capacity, PoolFilter::Json]);
+    let capacity = Weighing {
+        weigher: Weigher::Capacity,
+        multiplier: -2.5,
+    };
+    let others = [Weigher::Goodness, Weigher::VolumeNumber].map(Weighing::new);
+    assert_eq!(scheduler.weighers, [capacity, others[0], others[1]]);
+    assert_eq!(scheduler.handler, Handler::Stochastic);
+    assert_eq!(control.scheduler_max_attempts, 5);
+    let backend = &control.backends[0];
+    assert_eq!(backend.max_over_subscription_ratio, Ratio::Auto);
+    let function = backend.filter_function.as_ref().unwrap();
+    assert_eq!(function.text(), "volume.size < 10");
+    assert!(backend.goodness_function.is_some());
+    assert_eq!(backend.availability_zone.as_deref(), Some("north"));
+}
+
+#[test]
+fn placement_that_is_not_understood_is_refused() {
+    for (default, backend, why) in [
+        (
+            "scheduler_default_filters = NoFilter",
+            "",
+            "\"NoFilter\" is not a filter",
+        ),
+        (
+            "scheduler_default_weighers = Heavy",
+            "",
+            "\"Heavy\" is not a weigher",
+        ),
+        ("scheduler_weight_handler = dice", "", "is neither"),
+        ("scheduler_max_attempts = 0", "", "between 1 and 100"),
+        ("", "filter_function = 1 +", "a value is expected"),
+        ("", "goodness_function = sqrt(2)", "does not exist"),
+        ("", "max_over_subscription_ratio = 0.5", "between 1 and"),
+    ] {
+        let refused = refusal(&with(default, backend));
+        assert!(refused.contains(why), "{refused}");
+    }
 }

@@ -74,7 +74,10 @@ fn zones_hints_and_origins_bind() {
     asked.different_host.clear();
     assert_eq!(host(&asked, &pools), Some(a));
     asked.availability_zone = Some("elsewhere".into());
-    assert_eq!(filters(&asked, &pools), [Filter::AvailabilityZone, Filter::Origin]);
+    assert_eq!(
+        filters(&asked, &pools),
+        [Filter::AvailabilityZone, Filter::Origin]
+    );
 }
 
 #[test]

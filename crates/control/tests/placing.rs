@@ -1,0 +1,220 @@
+//! Which pool a volume goes to, and where it goes when it cannot be made there.
+
+use firebrick_backend::FaultKind;
+use firebrick_control::{
+    BackendOptions, ControlOptions, CreateVolume, Function, PoolFilter, PoolQuery, Volume,
+};
+use firebrick_db::volumes;
+use firebrick_state::VolumeStatus;
+use firebrick_vocabulary::VolumeId;
+use uuid::Uuid;
+
+use crate::common::{A, At, B, Trouble, World, admin, member, sized, until};
+
+const BLOCKS: &str = "node1@blocks#volumes";
+const SLATES: &str = "node1@slates#volumes";
+
+/// Another backend, on what is a replication target otherwise.
+fn two(options: &mut ControlOptions) {
+    let first = &mut options.backends[0];
+    let (_, site) = first.targets.remove(0);
+    let second = BackendOptions {
+        name: "slates".to_owned(),
+        volume_backend_name: "slates".to_owned(),
+        primary: site,
+        availability_zone: Some("north".to_owned()),
+        ..first.clone()
+    };
+    options.availability_zone = "north".to_owned();
+    options.backends.push(second);
+}
+
+async fn world() -> World {
+    world_with(|_| {}).await
+}
+
+async fn world_with(change: impl FnOnce(&mut ControlOptions)) -> World {
+    let world = World::with(|options| {
+        two(options);
+        change(options);
+    })
+    .await;
+    until("both backends were looked at", || async {
+        let pools = world.control.pools(&admin(), PoolQuery::default()).await;
+        pools.unwrap().len() == 2
+    })
+    .await;
+    world
+}
+
+async fn row(world: &World, id: VolumeId) -> Volume {
+    let connection = &mut *world.db.read().await.unwrap();
+    volumes::get(connection, id).await.unwrap().unwrap()
+}
+
+async fn host(world: &World, id: VolumeId) -> Option<String> {
+    row(world, id).await.host.map(|host| host.to_string())
+}
+
+async fn ended(world: &World, request: CreateVolume) -> VolumeId {
+    let detail = world.control.create_volume(&member(), request).await;
+    let id = detail.unwrap().volume.id;
+    world.settled(id.0).await;
+    id
+}
+
+#[tokio::test]
+async fn a_volume_that_cannot_be_made_in_a_pool_is_made_in_another() {
+    let world = world().await;
+    let refused = Trouble::Refuse(FaultKind::NoSpace);
+    world.wire.arm(At::Name(A, "create_image", 1), refused);
+    let id = world.made(sized(1)).await;
+    assert_eq!(host(&world, id).await.as_deref(), Some(SLATES));
+    assert!(world.wire.saw(A, "remove_image"), "undone where it failed");
+    assert!(world.site(A, |site| site.images.is_empty()));
+    assert!(world.site(B, |site| site.images.contains_key(&id.image_id())));
+}
+
+#[tokio::test]
+async fn where_a_failure_cannot_be_undone_no_other_pool_is_tried() {
+    let world = world().await;
+    let both = At::All(A, &["create_image", "remove_image"]);
+    world.wire.arm(both, Trouble::Refuse(FaultKind::Io));
+    let id = ended(&world, sized(1)).await;
+    assert_eq!(row(&world, id).await.status, VolumeStatus::Error);
+    assert_eq!(host(&world, id).await.as_deref(), Some(BLOCKS));
+    assert!(!world.wire.saw(B, "create_image"));
+}
+
+#[tokio::test]
+async fn where_no_pool_is_left_the_volume_is_an_error_and_says_why() {
+    let world = World::with(|options| options.scheduler_max_attempts = 3).await;
+    let refused = Trouble::Refuse(FaultKind::NoSpace);
+    world.wire.arm(At::Name(A, "create_image", 9), refused);
+    let id = ended(&world, sized(1)).await;
+    assert_eq!(row(&world, id).await.status, VolumeStatus::Error);
+    assert_eq!(world.wire.struck(), 1, "the only pool is tried once");
+}
+
+#[tokio::test]
+async fn as_many_pools_are_tried_as_are_allowed() {
+    let world = world_with(|options| options.scheduler_max_attempts = 1).await;
+    let refused = Trouble::Refuse(FaultKind::NoSpace);
+    world.wire.arm(At::Name(A, "create_image", 9), refused);
+    let id = ended(&world, sized(1)).await;
+    assert_eq!(row(&world, id).await.status, VolumeStatus::Error);
+    assert!(!world.wire.saw(B, "create_image"));
+}
+
+#[tokio::test]
+async fn volumes_of_one_moment_are_spread() {
+    let world = world().await;
+    let mut hosts = Vec::new();
+    for _ in 0..4 {
+        let id = world.made(sized(10)).await;
+        hosts.extend(host(&world, id).await);
+    }
+    hosts.sort();
+    assert_eq!(hosts, [BLOCKS, BLOCKS, SLATES, SLATES]);
+    let pools = world.control.pools(&admin(), PoolQuery::default()).await;
+    for pool in pools.unwrap() {
+        assert_eq!(pool.capabilities["allocated_capacity_gb"], 20);
+        assert_eq!(pool.capabilities["total_volumes"], 2);
+    }
+}
+
+#[tokio::test]
+async fn functions_and_hints_decide() {
+    let world = world_with(|options| {
+        let small = Function::parse("volume.size < 5").unwrap();
+        options.backends[0].filter_function = Some(small);
+        options.scheduler.filters = PoolFilter::ALL.to_vec();
+    })
+    .await;
+    let large = world.made(sized(5)).await;
+    assert_eq!(host(&world, large).await.as_deref(), Some(SLATES));
+    let queried = CreateVolume {
+        query: Some(format!(r#"["=", "$backend_id", "{BLOCKS}"]"#)),
+        ..sized(1)
+    };
+    let id = world.made(queried).await;
+    assert_eq!(host(&world, id).await.as_deref(), Some(BLOCKS));
+    let near = |instance| CreateVolume {
+        local_to_instance: Some(instance),
+        ..sized(1)
+    };
+    let id = ended(&world, near(Uuid::new_v4())).await;
+    assert_eq!(row(&world, id).await.status, VolumeStatus::Error);
+}
+
+#[tokio::test]
+async fn pools_are_found_by_what_they_say() {
+    let world = world_with(|options| {
+        options.backends[1].filter_function = Some(Function::parse("1 > 2").unwrap());
+    })
+    .await;
+    let names = async |query: PoolQuery<'_>| -> Vec<String> {
+        let found = world.control.pools(&admin(), query).await.unwrap();
+        found.into_iter().map(|pool| pool.name).collect()
+    };
+    let has = |capabilities| PoolQuery {
+        capabilities,
+        ..PoolQuery::default()
+    };
+    assert_eq!(names(PoolQuery::default()).await, [BLOCKS, SLATES]);
+    let slates = [("volume_backend_name", "slates"), ("QoS_support", "true")];
+    assert_eq!(names(has(&slates)).await, [SLATES]);
+    assert_eq!(names(has(&[("reserved_percentage", "0")])).await.len(), 2);
+    assert!(names(has(&[("nothing", "0")])).await.is_empty());
+    let by_name = PoolQuery {
+        name: Some(SLATES),
+        ..PoolQuery::default()
+    };
+    assert_eq!(names(by_name).await, [SLATES]);
+    let by_type = PoolQuery {
+        volume_type: Some("__DEFAULT__"),
+        ..PoolQuery::default()
+    };
+    assert_eq!(names(by_type).await, [BLOCKS]);
+}
+
+#[tokio::test]
+async fn pools_and_capabilities_agree() {
+    let world = world().await;
+    let pools = world.control.pools(&admin(), PoolQuery::default()).await;
+    for pool in pools.unwrap() {
+        let host = pool.name.split('#').next().unwrap();
+        let told = world.control.capabilities(&admin(), host).unwrap();
+        for key in [
+            "vendor_name",
+            "volume_backend_name",
+            "storage_protocol",
+            "driver_version",
+        ] {
+            assert_eq!(told[key], pool.capabilities[key], "{key}");
+        }
+        assert_eq!(pool.capabilities["backend_state"], "up");
+        assert!(pool.capabilities["backend_last_ok"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn hosts_tell_what_projects_have_there() {
+    let world = world().await;
+    let id = world.made(sized(3)).await;
+    let host = row(&world, id)
+        .await
+        .host
+        .unwrap()
+        .without_pool()
+        .to_string();
+    let shares = world.control.host(&admin(), &host).await.unwrap();
+    let share = shares[&member().project];
+    assert_eq!((share.volumes, share.snapshots), ((1, 3), (0, 0)));
+    let changed = world.control.enable_host(&admin(), &host, false).await;
+    assert!(changed.unwrap().service.disabled);
+    let enabled = world.control.hosts(&admin(), None).await.unwrap();
+    assert!(enabled.iter().all(|it| it.service.host.to_string() != host));
+    let back = world.control.enable_host(&admin(), &host, true).await;
+    assert!(!back.unwrap().service.disabled);
+}
