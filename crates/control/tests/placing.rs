@@ -25,7 +25,7 @@ fn two(options: &mut ControlOptions) {
         availability_zone: Some("north".to_owned()),
         ..first.clone()
     };
-    options.availability_zone = "north".to_owned();
+    "north".clone_into(&mut options.availability_zone);
     options.backends.push(second);
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use firebrick_control::{
     Context, Control, CreateEncryption, CreateQos, CreateType, CreateVolume, DeleteVolume,
-    ErrorKind, ForceDetach, HardLimits, LegacyAttach, Metadata, MetadataWrite, PoolQuery, QosConsumer, Query,
-    Rename, ResetStatus, Result, UpdateEncryption, UpdateQos, UpdateType,
+    ErrorKind, ForceDetach, HardLimits, LegacyAttach, Metadata, MetadataWrite, PoolQuery,
+    QosConsumer, Query, Rename, ResetStatus, Result, UpdateEncryption, UpdateQos, UpdateType,
 };
 use firebrick_policy::{Defaults, Policy, Rule};
 use firebrick_vocabulary::{AttachmentId, QosId, SnapshotUuid, TypeId, VolumeId};

@@ -7,6 +7,7 @@
 )]
 
 mod place;
+mod pools;
 mod tables;
 mod together;
 

@@ -199,7 +199,7 @@ async fn many_open_an_empty_database(place: Place) {
     assert_eq!(refused.unwrap_err().kind, ErrorKind::Failed);
 }
 
-fn snapshot(volume: firebrick_vocabulary::VolumeId) -> Snapshot {
+pub(crate) fn snapshot(volume: firebrick_vocabulary::VolumeId) -> Snapshot {
     Snapshot {
         id: SnapshotUuid::random(),
         volume,

@@ -605,6 +605,21 @@ pub(crate) const ASKED: &[Row] = &[
         r#"{"host": "none@none"}"#,
         400,
     ),
+    get("volume_extension:hosts", "/os-hosts"),
+    row(
+        "volume_extension:hosts",
+        "GET",
+        "/os-hosts/none@none",
+        "",
+        404,
+    ),
+    row(
+        "volume_extension:hosts",
+        "PUT",
+        "/os-hosts/none@none",
+        r#"{"status": "enable"}"#,
+        404,
+    ),
     get(
         "scheduler_extension:scheduler_stats:get_pools",
         "/scheduler-stats/get_pools",
@@ -753,7 +768,6 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
             "group:list_replication_targets",
         ],
     ),
-    ("There are no hosts yet.", &["volume_extension:hosts"]),
     (
         "Nothing is managed or unmanaged yet.",
         &[
