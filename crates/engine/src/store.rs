@@ -248,6 +248,8 @@ impl Store {
     /// Takes a checkpoint and lets others open the store. Every later change fails.
     pub fn close(&self) -> Result<(), Error> {
         let checkpoint = self.checkpoint();
+        // Before the lock is let go of: who opens the store next must be alone with its files.
+        self.core.index.close();
         self.core.log.close()?;
         checkpoint.map(drop)
     }

@@ -116,6 +116,14 @@ impl Index {
         disk.sync_dir(FOLDER).map_err(failed)
     }
 
+    /// Lets another process open the index: from here on everything that is not in memory fails. The file
+    /// stays as the last commit left it, as after a crash: the database would go on to change it for as
+    /// long as somebody holds a part of it.
+    pub fn close(&self) {
+        let _commit = self.writer.lock();
+        self.core.close();
+    }
+
     /// The blocks from `block` on have these entries. One caller at a time; never waits for the
     /// disk.
     pub fn put(&self, branch: BranchId, tag: Sequence, block: u64, entries: &[Entry]) {

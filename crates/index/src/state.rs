@@ -1,6 +1,7 @@
 //! What lookups go through, from the newest to the oldest; and how it changes.
 
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,8 +48,8 @@ pub(crate) struct Core {
     options: IndexOptions,
     state: RwLock<State>,
     pub(crate) cache: Cache,
-    /// Held by who opens the database again.
-    reviving: Mutex<()>,
+    /// Held by who opens the database again; whether nobody may any more.
+    reviving: Mutex<bool>,
     generations: AtomicU64,
 }
 
@@ -73,7 +74,7 @@ impl Core {
                 epoch: 0,
             }),
             cache: Cache::new(options.cache_bytes),
-            reviving: Mutex::new(()),
+            reviving: Mutex::new(false),
             generations: AtomicU64::new(2),
         })
     }
@@ -197,10 +198,22 @@ impl Core {
         Ok(())
     }
 
+    /// Nothing reads or writes the file any more when this returns, nor will.
+    pub(crate) fn close(&self) {
+        *self.reviving.lock() = true;
+        self.stored().database.gate.shut();
+    }
+
     /// Opens the database again: after any error it refuses everything, and what failed may have
     /// been one page, or have passed.
     pub(crate) fn revive(&self, failed: &Arc<Database>) -> Result<(), Error> {
-        let _only = self.reviving.lock();
+        let closed = self.reviving.lock();
+        if *closed {
+            return Err(Error::io(
+                "opening the index again",
+                io::Error::other("it is closed"),
+            ));
+        }
         if !Arc::ptr_eq(&self.stored().database, failed) {
             return Ok(());
         }

@@ -130,6 +130,33 @@ fn lookups_that_find_all_cached_never_see_a_block_go_back() {
     });
 }
 
+#[test]
+fn who_still_holds_a_closed_index_leaves_the_file_alone() {
+    let disk: Arc<dyn Disk> = Arc::new(SimulatedDisk::new());
+    Index::create(&disk).unwrap();
+    let former = Index::open(&disk, OPTIONS).unwrap();
+    put(&former, 0, 1);
+    commit(&former);
+    former.close();
+    let index = Index::open(&disk, OPTIONS).unwrap();
+    for round in 2..20 {
+        put(&index, 0, round);
+        commit(&index);
+    }
+    // A commit that comes too late, and the end.
+    put(&former, 0, 100);
+    let late = former.commit(former.freeze(), &One, &Batch::default());
+    assert!(late.is_err());
+    drop(former);
+    index.close();
+    let index = Index::open(&disk, OPTIONS).unwrap();
+    let mut found = Vec::new();
+    index
+        .get(&view(HEAD), 0, BLOCKS as usize, &mut found)
+        .unwrap();
+    assert!(found.iter().all(|found| *found == entry(19)));
+}
+
 /// A branch that ended, and its only child; below them another one.
 struct Chain;
 
