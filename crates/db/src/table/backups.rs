@@ -6,12 +6,12 @@ use firebrick_vocabulary::{BackupId, ProjectId, SnapshotUuid, UserId, VolumeId};
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::open::{Connection, Hold, Tx};
+use crate::open::Connection;
 use crate::row::{Columns, maybe};
 use crate::table::listing::Listing;
 use crate::table::properties::{self, Properties};
 use crate::table::query;
-use crate::table::record::{self, Field, Record, field, swapped};
+use crate::table::record::{self, Field, Record, described, field, swapped};
 
 /// A backup. It stays when its volume goes.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,42 +114,7 @@ impl Record for Backup {
     }
 }
 swapped!(Backup, BackupStatus, "status");
-
-/// The backup of that id.
-pub async fn get(connection: &mut Connection, id: BackupId) -> Result<Option<Backup>, Error> {
-    let found = record::get(connection, &id.to_string()).await?;
-    Ok(with_metadata(connection, found).await?.pop())
-}
-
-/// The backup of that id, which nobody else changes until the end of the transaction.
-pub async fn get_locked(tx: &mut Tx, id: BackupId) -> Result<Option<Backup>, Error> {
-    let found = record::get_held(tx, &id.to_string(), Hold::Alone).await?;
-    Ok(with_metadata(tx, found).await?.pop())
-}
-
-/// A page of backups; `None` where the marker is no backup.
-pub async fn list(
-    connection: &mut Connection,
-    listing: &Listing,
-) -> Result<Option<Vec<Backup>>, Error> {
-    match record::page(connection, listing).await? {
-        None => Ok(None),
-        Some(rows) => with_metadata(connection, rows).await.map(Some),
-    }
-}
-
-async fn with_metadata(
-    connection: &mut Connection,
-    rows: impl IntoIterator<Item = Backup>,
-) -> Result<Vec<Backup>, Error> {
-    let mut backups: Vec<Backup> = rows.into_iter().collect();
-    let ids: Vec<_> = backups.iter().map(|backup| backup.id.0).collect();
-    let mut metadata = properties::of_all(connection, &ids).await?;
-    for backup in &mut backups {
-        backup.metadata = metadata.remove(&backup.id.0).unwrap_or_default();
-    }
-    Ok(backups)
-}
+described!(Backup, BackupId);
 
 /// How many backups on all pages, and their GiB.
 pub async fn total(connection: &mut Connection, listing: &Listing) -> Result<(u64, u64), Error> {

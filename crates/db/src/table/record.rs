@@ -311,6 +311,56 @@ macro_rules! keyed {
 }
 pub(crate) use keyed;
 
+/// Looking up a table whose rows have metadata, which lies in another.
+macro_rules! described {
+    ($row:ty, $id:ty) => {
+        async fn with_metadata(
+            connection: &mut crate::open::Connection,
+            rows: impl IntoIterator<Item = $row>,
+        ) -> Result<Vec<$row>, crate::error::Error> {
+            let mut rows: Vec<$row> = rows.into_iter().collect();
+            let ids: Vec<_> = rows.iter().map(|row| row.id.0).collect();
+            let mut metadata = crate::table::properties::of_all(connection, &ids).await?;
+            for row in &mut rows {
+                row.metadata = metadata.remove(&row.id.0).unwrap_or_default();
+            }
+            Ok(rows)
+        }
+
+        /// The row of that id, with its metadata.
+        pub async fn get(
+            connection: &mut crate::open::Connection,
+            id: $id,
+        ) -> Result<Option<$row>, crate::error::Error> {
+            let found = crate::table::record::get(connection, &id.to_string()).await?;
+            Ok(with_metadata(connection, found).await?.pop())
+        }
+
+        /// The row of that id, with its metadata, which nobody else changes until the end of the
+        /// transaction.
+        pub async fn get_locked(
+            tx: &mut crate::open::Tx,
+            id: $id,
+        ) -> Result<Option<$row>, crate::error::Error> {
+            let hold = crate::open::Hold::Alone;
+            let found = crate::table::record::get_held(tx, &id.to_string(), hold).await?;
+            Ok(with_metadata(tx, found).await?.pop())
+        }
+
+        /// A page, with the metadata of its rows; `None` where the marker is no row.
+        pub async fn list(
+            connection: &mut crate::open::Connection,
+            listing: &crate::table::listing::Listing,
+        ) -> Result<Option<Vec<$row>>, crate::error::Error> {
+            match crate::table::record::page(connection, listing).await? {
+                None => Ok(None),
+                Some(rows) => with_metadata(connection, rows).await.map(Some),
+            }
+        }
+    };
+}
+pub(crate) use described;
+
 /// The compare-and-set of a table whose rows have a status.
 macro_rules! swapped {
     ($row:ty, $status:ty, $column:literal) => {

@@ -10,14 +10,14 @@ use firebrick_vocabulary::{
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::open::{Connection, Hold, Tx};
+use crate::open::Connection;
 use crate::row::{Columns, maybe};
 use crate::swapped::Swapped;
 use crate::table::image_properties;
 use crate::table::listing::{Column, Direction, Listing};
 use crate::table::properties;
 use crate::table::query;
-use crate::table::record::{self, Field, Record, field, swapped};
+use crate::table::record::{self, Field, Record, described, field, swapped};
 
 /// A snapshot of a volume.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,48 +106,13 @@ impl Record for Snapshot {
     }
 }
 
+described!(Snapshot, SnapshotUuid);
+
 impl Snapshot {
     /// Its name in the image of its volume.
     pub fn image_name(&self) -> SnapshotName {
         let own = || self.id.snapshot_name();
         self.backend_name.clone().unwrap_or_else(own)
-    }
-}
-
-async fn with_metadata(
-    connection: &mut Connection,
-    rows: impl IntoIterator<Item = Snapshot>,
-) -> Result<Vec<Snapshot>, Error> {
-    let mut snapshots: Vec<Snapshot> = rows.into_iter().collect();
-    let ids: Vec<_> = snapshots.iter().map(|snapshot| snapshot.id.0).collect();
-    let mut metadata = properties::of_all(connection, &ids).await?;
-    for snapshot in &mut snapshots {
-        snapshot.metadata = metadata.remove(&snapshot.id.0).unwrap_or_default();
-    }
-    Ok(snapshots)
-}
-
-/// The snapshot of that id.
-pub async fn get(connection: &mut Connection, id: SnapshotUuid) -> Result<Option<Snapshot>, Error> {
-    let found = record::get(connection, &id.to_string()).await?;
-    Ok(with_metadata(connection, found).await?.pop())
-}
-
-/// The snapshot of that id, which nobody else changes until the end of the transaction.
-pub async fn get_locked(tx: &mut Tx, id: SnapshotUuid) -> Result<Option<Snapshot>, Error> {
-    let found = record::get_held(tx, &id.to_string(), Hold::Alone).await?;
-    Ok(with_metadata(tx, found).await?.pop())
-}
-
-/// A page of snapshots; `None` where the marker is no snapshot. The columns `Id`, `Name`,
-/// `Description`, `Status`, `Size`, `Project`, `User`, `Volume`, `CreatedAt`, `UpdatedAt`.
-pub async fn list(
-    connection: &mut Connection,
-    listing: &Listing,
-) -> Result<Option<Vec<Snapshot>>, Error> {
-    match record::page(connection, listing).await? {
-        None => Ok(None),
-        Some(rows) => with_metadata(connection, rows).await.map(Some),
     }
 }
 

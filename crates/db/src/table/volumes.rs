@@ -10,14 +10,14 @@ use firebrick_vocabulary::{
 use uuid::Uuid;
 
 use crate::error::Error;
-use crate::open::{Connection, Hold, Tx};
+use crate::open::Connection;
 use crate::row::{Columns, maybe};
 use crate::swapped::Swapped;
 use crate::table::image_properties;
 use crate::table::listing::{Column, Direction, Listing, Test};
 use crate::table::properties;
 use crate::table::query;
-use crate::table::record::{self, Field, Record, field, swapped};
+use crate::table::record::{self, Field, Record, described, field, swapped};
 
 /// A volume.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,6 +159,8 @@ impl Record for Volume {
     }
 }
 
+described!(Volume, VolumeId);
+
 impl Volume {
     /// The image in which it lives.
     pub fn image(&self) -> ImageId {
@@ -172,42 +174,6 @@ impl Volume {
             VolumeStatus::Available | VolumeStatus::InUse => self.shown.unwrap_or(self.status),
             _ => self.status,
         }
-    }
-}
-
-async fn with_metadata(
-    connection: &mut Connection,
-    rows: impl IntoIterator<Item = Volume>,
-) -> Result<Vec<Volume>, Error> {
-    let mut volumes: Vec<Volume> = rows.into_iter().collect();
-    let ids: Vec<_> = volumes.iter().map(|volume| volume.id.0).collect();
-    let mut metadata = properties::of_all(connection, &ids).await?;
-    for volume in &mut volumes {
-        volume.metadata = metadata.remove(&volume.id.0).unwrap_or_default();
-    }
-    Ok(volumes)
-}
-
-/// The volume of that id.
-pub async fn get(connection: &mut Connection, id: VolumeId) -> Result<Option<Volume>, Error> {
-    let found = record::get(connection, &id.to_string()).await?;
-    Ok(with_metadata(connection, found).await?.pop())
-}
-
-/// The volume of that id, which nobody else changes until the end of the transaction.
-pub async fn get_locked(tx: &mut Tx, id: VolumeId) -> Result<Option<Volume>, Error> {
-    let found = record::get_held(tx, &id.to_string(), Hold::Alone).await?;
-    Ok(with_metadata(tx, found).await?.pop())
-}
-
-/// A page of volumes; `None` where the marker is no volume. Not the columns `Volume`, `Instance`.
-pub async fn list(
-    connection: &mut Connection,
-    listing: &Listing,
-) -> Result<Option<Vec<Volume>>, Error> {
-    match record::page(connection, listing).await? {
-        None => Ok(None),
-        Some(rows) => with_metadata(connection, rows).await.map(Some),
     }
 }
 
