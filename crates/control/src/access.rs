@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use firebrick_db::{Attachment, Snapshot, Volume};
+use firebrick_db::{Attachment, Backup, Snapshot, Volume};
 use firebrick_policy::{Credentials, Policy, Rule, Target};
 use firebrick_vocabulary::{ProjectId, UserId};
 
@@ -27,6 +27,16 @@ impl Owned for Volume {
 }
 
 impl Owned for Snapshot {
+    fn project(&self) -> &ProjectId {
+        &self.project
+    }
+
+    fn user(&self) -> Option<&UserId> {
+        Some(&self.user)
+    }
+}
+
+impl Owned for Backup {
     fn project(&self) -> &ProjectId {
         &self.project
     }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::activity::Pace;
+use crate::backup::{self, BACKUP};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{BackendOptions, ControlOptions};
 use crate::pools::Placed;
@@ -94,6 +95,7 @@ impl Control {
         tasks.spawn(report::run(Arc::clone(&inner)));
         tasks.spawn(reconcile::run(Arc::clone(&inner)));
         tasks.spawn(messages::run(Arc::clone(&inner)));
+        tasks.spawn(backup::sweep::run(Arc::clone(&inner)));
         Ok((Self { inner }, Running { stop, tasks }))
     }
 }
@@ -107,6 +109,9 @@ impl Inner {
         let usual = &self.options.availability_zone;
         let disabled = ReplicationStatus::Disabled;
         let mut rows = vec![(SCHEDULER, self.node_host()?, disabled, usual)];
+        if self.options.backup.is_some() {
+            rows.push((BACKUP, self.node_host()?, disabled, usual));
+        }
         for backend in &self.options.backends {
             let replication = if backend.targets.is_empty() {
                 ReplicationStatus::Disabled

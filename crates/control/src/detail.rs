@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firebrick_db::{Attachment, Service, Snapshot, Volume, VolumeType};
+use firebrick_db::{Attachment, Backup, Service, Snapshot, Volume, VolumeType};
 
 use crate::request::{ConnectionInfo, Metadata};
 
@@ -35,6 +35,15 @@ pub struct VolumeSummary {
 pub struct SnapshotDetail {
     /// The snapshot.
     pub snapshot: Snapshot,
+}
+
+/// A backup.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackupDetail {
+    /// The backup.
+    pub backup: Backup,
+    /// Whether others build upon it.
+    pub has_dependents: bool,
 }
 
 /// An attachment.

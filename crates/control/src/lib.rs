@@ -9,6 +9,7 @@
 mod access;
 mod activity;
 mod attachment;
+mod backup;
 mod context;
 mod control;
 mod detail;
@@ -37,14 +38,17 @@ mod why;
 mod zones;
 
 pub use access::{Access, Owned};
+pub use backup::{CreateBackup, Record, RestoreBackup, Restored, UpdateBackup};
 pub use control::{Control, Running};
 pub use detail::{
-    AttachmentDetail, ServiceDetail, SnapshotDetail, TypeDetail, VolumeDetail, VolumeSummary,
+    AttachmentDetail, BackupDetail, ServiceDetail, SnapshotDetail, TypeDetail, VolumeDetail,
+    VolumeSummary,
 };
 pub use error::{Error, ErrorKind, Result};
+pub use firebrick_backup::{Container, Posix, SharedRepository};
 pub use firebrick_db::{
-    Activity, AttachMode, Attachment, Column, Direction, Filter, HardLimits, Listing, Message,
-    PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, TypeEncryption, Volume, VolumeType,
+    Activity, AttachMode, Attachment, Backup, Column, Direction, Filter, HardLimits, Listing,
+    Message, PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, TypeEncryption, Volume, VolumeType,
 };
 /// How volumes are placed.
 pub use firebrick_scheduler::{
@@ -52,7 +56,8 @@ pub use firebrick_scheduler::{
 };
 pub use firebrick_state::QosConsumer;
 pub use options::{
-    BackendOptions, ControlOptions, FIXED_KEY, FailoverOptions, POOL, Quotas, RunnerOptions,
+    BackendOptions, BackupOptions, ControlOptions, FIXED_KEY, FailoverOptions, POOL, Quotas,
+    RunnerOptions,
 };
 pub use quota::{QuotaSet, QuotaUse};
 pub use request::{

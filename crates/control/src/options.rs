@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use firebrick_backend::SharedBackend;
+use firebrick_backup::{Container, SharedRepository};
 use firebrick_scheduler::{Function, Ratio, Scheduler};
 use firebrick_vocabulary::HostName;
 use uuid::Uuid;
@@ -35,6 +36,8 @@ pub struct ControlOptions {
     pub service_down_time: Duration,
     /// `message_ttl`: how long users can read what failed; Cinder's default is 30 days.
     pub message_ttl: Duration,
+    /// Where backups are kept; without it there is no backup service.
+    pub backup: Option<BackupOptions>,
     /// How activities are run.
     pub runner: RunnerOptions,
     /// How long failovers wait.
@@ -43,6 +46,17 @@ pub struct ControlOptions {
     pub scheduler: Scheduler,
     /// `scheduler_max_attempts`: in how many pools a volume is tried; Cinder's default is 3.
     pub scheduler_max_attempts: u32,
+}
+
+/// Where backups are kept.
+#[derive(Clone)]
+pub struct BackupOptions {
+    /// `backup_driver` and what belongs to it.
+    pub repository: SharedRepository,
+    /// `backup_container`: that of backups whose request names none.
+    pub container: Container,
+    /// `backup_file_size`: an object is closed once it has as many bytes of data.
+    pub object_bytes: u64,
 }
 
 /// One backend: a section of the configuration.
@@ -178,6 +192,7 @@ impl ControlOptions {
             report_interval: Duration::from_secs(10),
             service_down_time: Duration::from_secs(60),
             message_ttl: Duration::from_secs(2_592_000),
+            backup: None,
             runner: RunnerOptions::default(),
             failover: FailoverOptions::default(),
             scheduler: Scheduler::default(),

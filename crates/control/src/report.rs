@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::backup::BACKUP;
 use crate::control::{Inner, SCHEDULER, site};
 use crate::error::Result;
 use crate::options::BackendOptions;
@@ -163,8 +164,13 @@ async fn try_look(inner: &Inner, backend: &BackendOptions) -> Result<bool> {
 
 async fn report_scheduler(inner: &Inner) -> Result<()> {
     let mut connection = inner.db.begin_alone().await?;
-    if let Some(service) = services::get(&mut connection, SCHEDULER, &inner.node_host()?).await? {
-        services::report(&mut connection, service.id).await?;
+    for binary in [SCHEDULER, BACKUP] {
+        let found = services::get(&mut connection, binary, &inner.node_host()?).await?;
+        // A service that is not configured any more goes down.
+        let runs = binary == SCHEDULER || inner.options.backup.is_some();
+        if let Some(service) = found.filter(|_| runs) {
+            services::report(&mut connection, service.id).await?;
+        }
     }
     Ok(())
 }

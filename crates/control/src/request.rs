@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use firebrick_db::{AttachMode, Listing};
 use firebrick_state::QosConsumer;
-use firebrick_vocabulary::{ActivityId, AttachmentId, ProjectId, SnapshotUuid, UserId, VolumeId};
+use firebrick_vocabulary::{
+    ActivityId, AttachmentId, BackupId, ProjectId, SnapshotUuid, UserId, VolumeId,
+};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -76,6 +78,8 @@ pub struct CreateVolume {
     pub snapshot: Option<SnapshotUuid>,
     /// `source_volid`.
     pub source: Option<VolumeId>,
+    /// `backup_id`, from 3.47.
+    pub backup: Option<BackupId>,
     /// `OS-SCH-HNT:scheduler_hints` `same_host`.
     pub same_host: Vec<VolumeId>,
     /// `OS-SCH-HNT:scheduler_hints` `different_host`.

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use crate::control::Inner;
 use crate::story::{Step, Stop};
 use crate::why::Why;
-use crate::{attachment, qos, replication, snapshot, volume};
+use crate::{attachment, backup, qos, replication, snapshot, volume};
 
 /// The longest pause before another try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -108,6 +108,9 @@ impl Inner {
             ActivityKind::Attach => attachment::export::run(self, activity).await,
             ActivityKind::Detach => attachment::unexport::run(self, activity).await,
             ActivityKind::Failover => replication::failover::run(self, activity).await,
+            ActivityKind::CreateBackup => backup::create::run(self, activity).await,
+            ActivityKind::RestoreBackup => backup::restore::run(self, activity).await,
+            ActivityKind::DeleteBackup => backup::delete::run(self, activity).await,
             // No request of this release begins one; a newer one, from which somebody went back, may have.
             ActivityKind::RetypeVolume
             | ActivityKind::MigrateVolume
@@ -117,9 +120,6 @@ impl Inner {
             | ActivityKind::UploadVolume
             | ActivityKind::ManageSnapshot
             | ActivityKind::UnmanageSnapshot
-            | ActivityKind::CreateBackup
-            | ActivityKind::RestoreBackup
-            | ActivityKind::DeleteBackup
             | ActivityKind::CreateGroup
             | ActivityKind::UpdateGroup
             | ActivityKind::DeleteGroup
@@ -145,6 +145,9 @@ impl Inner {
             ActivityKind::Attach => attachment::export::undo(self, activity, why).await,
             ActivityKind::Detach => attachment::unexport::undo(self, activity, why).await,
             ActivityKind::Failover => replication::failover::undo(self, activity, why).await,
+            ActivityKind::CreateBackup => backup::create::undo(self, activity, why).await,
+            ActivityKind::RestoreBackup => backup::restore::undo(self, activity, why).await,
+            ActivityKind::DeleteBackup => backup::delete::undo(self, activity, why).await,
             ActivityKind::RetypeVolume
             | ActivityKind::MigrateVolume
             | ActivityKind::ReimageVolume
@@ -153,9 +156,6 @@ impl Inner {
             | ActivityKind::UploadVolume
             | ActivityKind::ManageSnapshot
             | ActivityKind::UnmanageSnapshot
-            | ActivityKind::CreateBackup
-            | ActivityKind::RestoreBackup
-            | ActivityKind::DeleteBackup
             | ActivityKind::CreateGroup
             | ActivityKind::UpdateGroup
             | ActivityKind::DeleteGroup

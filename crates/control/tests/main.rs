@@ -9,6 +9,7 @@ mod place;
 
 mod activities;
 mod attachments;
+mod backups;
 mod failover;
 mod failover_trouble;
 mod identity;

@@ -50,6 +50,15 @@ impl Wanted {
         }
     }
 
+    /// A backup of `size` GiB.
+    pub(crate) fn backup(size: u32) -> Self {
+        Self {
+            backups: 1,
+            backup_gigabytes: i64::from(size),
+            ..Self::default()
+        }
+    }
+
     const fn is_of_volumes(&self) -> bool {
         self.volumes > 0 || self.snapshots > 0 || self.gigabytes > 0
     }

@@ -2,18 +2,20 @@
 
 use firebrick_backend::{ImageInfo, NewImage, Origin, PromoteMode, PromoteOutcome};
 use firebrick_db::{
-    Activity, Connection, Tx, Volume, VolumeType, image_properties, now, snapshots, types, volumes,
+    Activity, Backup, Connection, Tx, Volume, VolumeType, image_properties, now, snapshots, types,
+    volumes,
 };
 use firebrick_policy::Rule;
 use firebrick_scheduler::matches;
 use firebrick_state::{
     ActivityKind, AttachStatus, ReplicationStatus, SnapshotOperation, VolumeOperation, VolumeStatus,
 };
-use firebrick_vocabulary::{Gibibytes, HostName, ImageId, Role, VolumeId};
-use serde_json::json;
+use firebrick_vocabulary::{BackupId, Gibibytes, HostName, ImageId, Role, VolumeId};
+use serde_json::{Value, json};
 use tracing::info;
 
 use super::look::{detailed, locked, visible};
+use crate::backup::restore;
 use crate::control::{Control, Inner};
 use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
@@ -49,7 +51,19 @@ impl Control {
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
         tx.lock_project(context.owner()?).await?;
-        let source = source(&mut tx, context, &request).await?;
+        if request.backup.is_some() && (request.snapshot.is_some() || request.source.is_some()) {
+            return Err(Error::invalid_input(
+                "May specify only one of snapshot, imageRef, backup or source volume",
+            ));
+        }
+        let backup = match request.backup {
+            Some(id) => Some(restore::source(inner, &mut tx, context, id).await?),
+            None => None,
+        };
+        let source = match &backup {
+            Some(backup) => Some(of_backup(&mut tx, backup).await?),
+            None => source(&mut tx, context, &request).await?,
+        };
         let size = size(&request, source.as_ref())?;
         let kind = self
             .type_for(&mut tx, context, &request, source.as_ref())
@@ -63,6 +77,7 @@ impl Control {
             "different_host": hosts(&mut tx, context, &request.different_host).await?,
             "local_to_instance": request.local_to_instance,
             "query": request.query,
+            "backup": request.backup,
             "only": source.as_ref().and_then(|source| source.host.clone()),
         });
         let key = key_for(&mut tx, &inner.options, &kind).await?;
@@ -82,6 +97,9 @@ impl Control {
         let origin = (volume.snapshot.map(|id| id.0)).or(volume.source.map(|id| id.0));
         if let Some(origin) = origin {
             image_properties::copy(&mut tx, origin, volume.id.0).await?;
+        }
+        if let Some(backup) = backup {
+            restore::take(&mut tx, backup, volume.id).await?;
         }
         let story = ActivityKind::CreateVolume;
         inner
@@ -179,7 +197,7 @@ impl Control {
         Ok(kind)
     }
 
-    fn check_zone(&self, zone: Option<&str>) -> Result<()> {
+    pub(crate) fn check_zone(&self, zone: Option<&str>) -> Result<()> {
         match zone {
             Some(zone) if !self.inner.options.has_zone(zone) => Err(Error::invalid_input(format!(
                 "Availability zone '{zone}' is invalid."
@@ -205,7 +223,9 @@ fn size(request: &CreateVolume, source: Option<&Source>) -> Result<u32> {
     })?;
     match least {
         Some(least) if size < least => {
-            let what = if request.snapshot.is_some() {
+            let what = if request.backup.is_some() {
+                "backup"
+            } else if request.snapshot.is_some() {
                 "snapshot"
             } else {
                 "original volume"
@@ -217,6 +237,24 @@ fn size(request: &CreateVolume, source: Option<&Source>) -> Result<u32> {
         }
         Some(_) | None => Ok(size),
     }
+}
+
+/// Bytes that hosts have encrypted are of use only in a volume whose hosts decrypt them: without a
+/// word, its type is that of the volume that was backed up.
+async fn of_backup(tx: &mut Tx, backup: &Backup) -> Result<Source> {
+    let encrypted = backup.encryption_key.is_some();
+    let origin = if encrypted {
+        volumes::get(tx, backup.volume).await?
+    } else {
+        None
+    };
+    Ok(Source {
+        size: backup.size,
+        volume_type: origin.map(|volume| volume.volume_type),
+        host: None,
+        bootable: false,
+        encrypted,
+    })
 }
 
 async fn source(tx: &mut Tx, context: &Context, request: &CreateVolume) -> Result<Option<Source>> {
@@ -269,7 +307,8 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let id = VolumeId(activity.resource);
     let found = volumes::get(&mut *inner.db.read().await?, id).await?;
     let Some(mut volume) = found.filter(|volume| volume.status == VolumeStatus::Creating) else {
-        return inner.finish_alone(activity, Ok(())).await;
+        let tx = inner.db.begin().await?;
+        return end(inner, tx, activity, Ok(())).await;
     };
     if volume.host.is_none() {
         volume = place(inner, activity, volume).await?;
@@ -287,6 +326,10 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     if held != limits {
         home.site.set_limits(volume.image(), limits).await?;
     }
+    let backup = backup_of(activity);
+    if let Some(backup) = backup {
+        restore::fill(inner, activity, &home, volume.image(), backup, true).await?;
+    }
     let mut tx = inner.db.begin().await?;
     if let Err(stop) = home.stays(&mut tx).await {
         // The next run makes it primary where it will live; this copy must not be one then.
@@ -302,8 +345,30 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         let from = [VolumeStatus::Creating];
         noted(volumes::swap(&mut tx, &from, &volume).await?, id);
     }
-    inner.finish(&mut tx, activity, Ok(())).await?;
+    if let Some(backup) = backup {
+        restore::mark(&mut tx, id, backup).await?;
+    }
+    end(inner, tx, activity, Ok(())).await
+}
+
+/// The end of the story: the backup that the volume was to be made of is free again.
+async fn end(
+    inner: &Inner,
+    mut tx: Tx,
+    activity: &Activity,
+    outcome: std::result::Result<(), &Why>,
+) -> Step {
+    if let Some(backup) = backup_of(activity) {
+        restore::give_back(&mut tx, backup).await?;
+    }
+    inner.finish(&mut tx, activity, outcome).await?;
     Ok(tx.commit().await?)
+}
+
+/// The backup that the volume is made of.
+fn backup_of(activity: &Activity) -> Option<BackupId> {
+    let text = activity.input.get("backup").and_then(Value::as_str);
+    text.and_then(|text| text.parse().ok())
 }
 
 /// Makes the image. Where an earlier run made it at the other site before the backend moved, this one
@@ -363,6 +428,5 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step 
         let from = [VolumeStatus::Creating];
         noted(volumes::swap(&mut tx, &from, &volume).await?, id);
     }
-    inner.finish(&mut tx, activity, Err(why)).await?;
-    Ok(tx.commit().await?)
+    end(inner, tx, activity, Err(why)).await
 }

@@ -10,6 +10,7 @@ use firebrick_vocabulary::{ImageId, VolumeId};
 use serde_json::json;
 
 use super::look::locked;
+use crate::backup::remove_hidden;
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
 use crate::home::Home;
@@ -147,6 +148,7 @@ async fn remove_image(home: &Home, image: ImageId, of_volume: &[Snapshot]) -> St
     for snapshot in of_volume {
         site.remove_snapshot(image, snapshot.image_name()).await?;
     }
+    remove_hidden(&**site, image).await?;
     for export in site
         .exports()
         .await?
