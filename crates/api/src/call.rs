@@ -79,6 +79,12 @@ pub(crate) fn ok(body: impl Serialize) -> Answer {
     Ok(axum::Json(body).into_response())
 }
 
+/// `201` with a body.
+#[expect(clippy::unnecessary_wraps, reason = "what handlers end with")]
+pub(crate) fn created(body: impl Serialize) -> Answer {
+    Ok((StatusCode::CREATED, axum::Json(body)).into_response())
+}
+
 /// `202` with a body.
 #[expect(clippy::unnecessary_wraps, reason = "what handlers end with")]
 pub(crate) fn accepted(body: impl Serialize) -> Answer {

@@ -1,7 +1,7 @@
 //! Ids in addresses. What is no id names nothing, and is answered as if it were looked for.
 
 use firebrick_vocabulary::{
-    ActivityId, AttachmentId, MessageId, QosId, SnapshotUuid, TypeId, VolumeId,
+    ActivityId, AttachmentId, BackupId, MessageId, QosId, SnapshotUuid, TypeId, VolumeId,
 };
 use uuid::Uuid;
 
@@ -35,6 +35,13 @@ pub(crate) fn snapshot(text: &str) -> Result<SnapshotUuid, Fault> {
     uuid(text)
         .map(SnapshotUuid)
         .ok_or_else(|| missing("Snapshot", text))
+}
+
+/// The backup of an address.
+pub(crate) fn backup(text: &str) -> Result<BackupId, Fault> {
+    uuid(text)
+        .map(BackupId)
+        .ok_or_else(|| missing("Backup", text))
 }
 
 /// The volume type of an address.

@@ -10,6 +10,7 @@
 mod activities;
 mod attachments;
 mod auth;
+mod backups;
 mod body;
 mod call;
 mod default_types;

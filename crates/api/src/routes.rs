@@ -11,8 +11,8 @@ use crate::fault::Fault;
 use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
-    activities, attachments, default_types, extensions, gate, hosts, limits, messages, pools, qos,
-    quotas, resource_filters, services, snapshots, types, volumes, zones,
+    activities, attachments, backups, default_types, extensions, gate, hosts, limits, messages,
+    pools, qos, quotas, resource_filters, services, snapshots, types, volumes, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -30,6 +30,7 @@ pub(crate) fn all() -> Vec<Route> {
         volumes::routes(),
         snapshots::routes(),
         attachments::routes(),
+        backups::routes(),
         types::routes(),
         default_types::routes(),
         qos::routes(),

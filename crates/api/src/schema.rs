@@ -3,6 +3,7 @@
 //! the words that python-jsonschema has for them.
 
 pub(crate) mod attachments;
+pub(crate) mod backups;
 mod check;
 mod common;
 pub(crate) mod qos;

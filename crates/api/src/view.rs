@@ -2,6 +2,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod attachment;
+pub(crate) mod backup;
 pub(crate) mod encryption;
 pub(crate) mod message;
 pub(crate) mod qos;

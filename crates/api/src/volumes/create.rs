@@ -2,24 +2,24 @@
 
 use axum::extract::State;
 use firebrick_control::{Control, CreateVolume};
-use firebrick_vocabulary::{SnapshotUuid, VolumeId};
+use firebrick_vocabulary::{BackupId, SnapshotUuid, VolumeId};
 use serde_json::Value;
 
 use crate::body::{Body, Fields, Keys};
 use crate::call::{Call, accepted};
 use crate::fault::{Answer, Fault};
+use crate::microversion::Microversion;
 use crate::view;
 
 /// Where scheduler hints stand in the body.
 const HINTS: &str = "OS-SCH-HNT:scheduler_hints";
 
 /// What of that is not here: nothing can have the ids.
-const ABSENT: [(&str, &str); 5] = [
+const ABSENT: [(&str, &str); 4] = [
     ("imageRef", "images"),
     ("image_id", "images"),
     ("consistencygroup_id", "consistency groups"),
     ("group_id", "groups"),
-    ("backup_id", "backups"),
 ];
 
 /// The most volumes in one hint.
@@ -27,7 +27,7 @@ const MAX_HINTED: usize = 100;
 
 pub(crate) async fn create(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let root = body.root()?;
-    let mut request = read(root.object("volume")?)?;
+    let mut request = read(&call, root.object("volume")?)?;
     if let Some(hints) = root.object_or_null(HINTS)? {
         request.local_to_instance = hints.uuid_or_null("local_to_instance")?;
         request.query = condition(&hints);
@@ -38,7 +38,7 @@ pub(crate) async fn create(State(control): State<Control>, call: Call, body: Bod
     accepted(view::one("volume", view::volume::changed(&call, &detail)))
 }
 
-fn read(fields: Fields<'_>) -> Result<CreateVolume, Fault> {
+fn read(call: &Call, fields: Fields<'_>) -> Result<CreateVolume, Fault> {
     for (key, what) in ABSENT {
         if fields.has(key) {
             return Err(Fault::invalid_input(format!(
@@ -56,7 +56,12 @@ fn read(fields: Fields<'_>) -> Result<CreateVolume, Fault> {
     let snapshot = fields.uuid_or_null("snapshot_id")?.map(SnapshotUuid);
     let source = fields.uuid_or_null("source_volid")?.map(VolumeId);
     let size = fields.size("size", true)?;
-    if size.is_none() && snapshot.is_none() && source.is_none() {
+    let backup = if call.at(Microversion::CREATE_FROM_BACKUP) {
+        fields.uuid_or_null("backup_id")?.map(BackupId)
+    } else {
+        None
+    };
+    if size.is_none() && snapshot.is_none() && source.is_none() && backup.is_none() {
         return Err(Fault::invalid_input(
             "Invalid volume size provided for create request: None (size argument must be an \
              integer (or string representation of an integer) and greater than zero).",
@@ -78,6 +83,7 @@ fn read(fields: Fields<'_>) -> Result<CreateVolume, Fault> {
             .unwrap_or_default(),
         snapshot,
         source,
+        backup,
         same_host: Vec::new(),
         different_host: Vec::new(),
         local_to_instance: None,

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod activities;
+mod backups;
 mod common;
 mod document;
 mod image_metadata;
@@ -119,8 +120,8 @@ async fn unknown_addresses_answer_404_with_and_without_a_project() {
     let api = Api::new().await;
     for path in [
         "/v2/dev/volumes",
-        "/v3/dev/backups",
-        "/v3/backups/detail",
+        "/v3/dev/nothings",
+        "/v3/nothings/detail",
         "/v3/nothings/dev?usage=False",
         "/v3/volume-transfers/detail",
         "/v3/dev/volumes/x/y/z",

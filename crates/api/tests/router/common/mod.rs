@@ -17,6 +17,7 @@ use tower::ServiceExt as _;
 pub(crate) struct Api {
     router: Router,
     control: Control,
+    /// What it answers from, for what no request makes.
     pub(crate) db: Db,
     _running: Running,
     _directory: TempDir,

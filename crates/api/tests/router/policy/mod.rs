@@ -86,6 +86,7 @@ impl Row {
                 "{busy}",
                 "{boot}",
                 "{snapshot}",
+                "{backup}",
                 "{attachment}",
                 "{imaged}",
                 "{activity}",

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use firebrick_db::{
-    Attachment, Db, Snapshot, Volume, attachments, image_properties, snapshots, volumes,
+    Attachment, Backup, Db, Snapshot, Volume, attachments, image_properties, snapshots, volumes,
 };
 use firebrick_state::{AttachStatus, AttachmentStatus, SnapshotStatus, VolumeStatus};
-use firebrick_vocabulary::{AttachmentId, SnapshotUuid, VolumeId};
+use firebrick_vocabulary::{AttachmentId, BackupId, SnapshotUuid, VolumeId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{HERE, running};
+use crate::backups;
 use crate::common::Api;
 
 /// The token of a service such as Nova, which passes all requests on.
@@ -68,6 +69,7 @@ impl Things {
             "busy",
             "boot",
             "snapshot",
+            "backup",
             "attachment",
             "type",
             "private",
@@ -102,6 +104,7 @@ impl Things {
                 of_volume(db, &self.volume, boot).await.to_string()
             }
             "snapshot" => self.snapped(db).await.to_string(),
+            "backup" => self.backed_up(db).await.to_string(),
             "attachment" => self.reserved(db).await.to_string(),
             "imaged" => self.imaged(db).await.to_string(),
             "activity" => running::activity(db).await.to_string(),
@@ -176,6 +179,22 @@ impl Things {
         image_properties::merge(&mut tx, id.0, &said).await.unwrap();
         tx.commit().await.unwrap();
         id
+    }
+
+    /// A backup of a volume.
+    async fn backed_up(&self, db: &Db) -> BackupId {
+        let backup = Backup {
+            id: BackupId::random(),
+            project: self.volume.project.clone(),
+            user: self.volume.user.clone(),
+            ..backups::backup()
+        };
+        let mut tx = db.begin().await.unwrap();
+        firebrick_db::backups::insert(&mut tx, &backup)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        backup.id
     }
 
     /// An attachment that is being made.

@@ -1,0 +1,34 @@
+//! `GET /backups/{id}/export_record` and `POST /backups/import_record`.
+
+use axum::extract::State;
+use firebrick_control::{Control, Record};
+
+use crate::body::Body;
+use crate::call::{Call, Named, created, ok};
+use crate::fault::{Answer, Fault};
+use crate::view::backup as view;
+use crate::{ids, view as views};
+
+/// `GET`.
+pub(super) async fn export(
+    State(control): State<Control>,
+    Named(id): Named<String>,
+    call: Call,
+) -> Answer {
+    let id = ids::backup(&id)?;
+    let record = control.export_backup(&call.context, id).await?;
+    ok(views::one("backup-record", view::record(&record)))
+}
+
+/// `POST`.
+pub(super) async fn import(State(control): State<Control>, call: Call, body: Body) -> Answer {
+    let fields = body.only("backup-record")?;
+    let text = |key| fields.text(key, 0)?.ok_or_else(Fault::malformed);
+    let record = Record {
+        service: text("backup_service")?,
+        url: text("backup_url")?,
+    };
+    let detail = control.import_backup(&call.context, record).await?;
+    let brief = views::one("backup", view::brief(&call, &detail));
+    created(brief)
+}
