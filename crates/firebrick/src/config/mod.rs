@@ -1,6 +1,7 @@
 //! What `cinder.conf` says about the control plane.
 
 mod backend;
+mod backup;
 mod keystone;
 mod limits;
 mod policy;
@@ -64,6 +65,7 @@ impl ServeConf {
         let listen = listen(defaults, &api)?;
         let database = database(file, defaults, base)?;
         let mut control = ControlOptions::new(node(defaults)?, backend::all(file, defaults, base)?);
+        control.backup = backup::backup(defaults, base)?;
         control.quotas = limits::quotas(defaults, control.quotas)?;
         control.has_fixed_key = match file.section("key_manager") {
             Some(section) => section

@@ -102,6 +102,9 @@ fn cinder_conf(dir: &Path, manifest: &Manifest) -> String {
          quota_volumes = 20000\n\
          quota_snapshots = 20000\n\
          quota_gigabytes = -1\n\
+         quota_backups = 20000\n\
+         quota_backup_gigabytes = -1\n\
+         backup_posix_path = {dir}/backups\n\
          \n\
          [database]\n\
          connection = sqlite:///{dir}/firebrick.sqlite\n\
