@@ -39,6 +39,7 @@ impl Control {
         request: CreateBackup,
     ) -> Result<BackupDetail> {
         let inner = &self.inner;
+        context.allow(Rule::BackupCreate)?;
         let mut tx = inner.db.begin().await?;
         tx.lock_project(context.owner()?).await?;
         let volume = hold(&mut tx, context, request.volume).await?;
