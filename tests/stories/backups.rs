@@ -159,7 +159,14 @@ fn what_the_stock_clients_back_up_comes_back() {
     });
     let name = rotten.file_name().unwrap().to_string_lossy().into_owned();
     until("it says which object is damaged", 30, || {
-        dev.output().contains(&name)
+        let path = format!("/activities?resource_id={full}");
+        let found = api.get(&path).expect(200).body;
+        let activities = found["activities"].as_array().unwrap();
+        activities.iter().any(|activity| {
+            activity["error"]
+                .as_str()
+                .is_some_and(|error| error.contains(&name))
+        })
     });
     assert_eq!(backup(&api, &full)["status"], "available");
 }
