@@ -54,7 +54,7 @@ fn wait(api: &Api, id: &str) -> Value {
     ended
 }
 
-fn begin(api: &Api, body: Value) -> String {
+fn begin(api: &Api, body: &Value) -> String {
     let made = api.post("/backups", &json!({ "backup": body })).expect(202);
     made.body["backup"]["id"].as_str().unwrap().to_owned()
 }
@@ -178,14 +178,14 @@ fn kill_9_of_the_control_plane_in_the_middle_of_a_backup_ends_nothing() {
     let volume = api.make_volume(&json!({ "size": 1 }));
     let then = content(3);
     write(&api, &volume, 0, &then);
-    let id = begin(&api, json!({ "volume_id": volume }));
-    let other = begin(&api, json!({ "volume_id": volume }));
+    let id = begin(&api, &json!({ "volume_id": volume }));
+    let other = begin(&api, &json!({ "volume_id": volume }));
     // While both run a guest writes.
     let (attachment, uri) = api.attach(&volume);
     until("an object is there", 60, || !objects(&dev, &id).is_empty());
     dev.kill_control_plane();
     let mut guest = Guest::open(&uri).unwrap();
-    guest.write(0, &[0x55; MIB]).unwrap();
+    guest.write(0, &vec![0x55; MIB]).unwrap();
     guest.flush().unwrap();
     guest.close();
     for id in [&id, &other] {

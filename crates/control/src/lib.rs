@@ -48,7 +48,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use firebrick_backup::{Container, Posix, SharedRepository};
 pub use firebrick_db::{
     Activity, AttachMode, Attachment, Backup, Column, Direction, Filter, HardLimits, Listing,
-    Message, PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, TypeEncryption, Volume, VolumeType,
+    Message, PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, TypeEncryption, Volume,
+    VolumeType,
 };
 /// How volumes are placed.
 pub use firebrick_scheduler::{
