@@ -130,8 +130,10 @@ fn of_column(call: &Call, column: Column, value: &str) -> Result<Vec<Filter>, Fa
         Column::CreatedAt | Column::UpdatedAt | Column::ExpiresAt => {
             return times(call, column, value);
         }
-        // A service stands for all its pools.
-        Column::Host if !value.contains('#') => Test::Begins(format!("{value}#")),
+        // A service stands for all its pools. What names no backend is a node, as backups have it.
+        Column::Host if value.contains('@') && !value.contains('#') => {
+            Test::Begins(format!("{value}#"))
+        }
         Column::Id
         | Column::Name
         | Column::Description

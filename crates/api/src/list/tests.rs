@@ -114,6 +114,7 @@ fn filters_are_columns_and_properties() {
     let host = Filter::Column(Column::Host, Test::Begins("n@b#".into()));
     assert_eq!(max("host=n%40b"), Ok(vec![host]));
     assert_eq!(max("host=n%40b%23p"), Ok(vec![text(Column::Host, "n@b#p")]));
+    assert_eq!(max("host=n"), Ok(vec![text(Column::Host, "n")]));
     let none = Ok(vec![Filter::Column(Column::Id, Test::OneOf(Vec::new()))]);
     for nothing in [
         "nope=1",
