@@ -1,7 +1,6 @@
 //! Backups: rows, and the stories behind them. A backup never occupies its volume: it is made of a
 //! snapshot that is taken first.
 
-mod base64;
 mod change;
 pub(crate) mod create;
 pub(crate) mod delete;

@@ -1,5 +1,7 @@
 //! Backups whose rows are lost, or of another cloud: what is written down is enough to find them.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_backup::{Chain, Container};
 use firebrick_db::{Backup, backups, now};
@@ -10,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::base64::{decode, encode};
 use super::look::{self, invalid, visible};
 use super::request::Record;
 use crate::control::Control;
@@ -73,7 +74,7 @@ impl Control {
             .map_err(|error| Error::internal("A record could not be written.", error))?;
         Ok(Record {
             service: repository.service().to_owned(),
-            url: encode(&text),
+            url: BASE64_STANDARD.encode(&text),
         })
     }
 
@@ -150,7 +151,7 @@ fn read(url: &str) -> Result<Written> {
     if url.len() > RECORD_MAX {
         return Err(unreadable());
     }
-    let bytes = decode(url).ok_or_else(unreadable)?;
+    let bytes = BASE64_STANDARD.decode(url).map_err(|_| unreadable())?;
     serde_json::from_slice(&bytes).map_err(|_| unreadable())
 }
 
