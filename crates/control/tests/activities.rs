@@ -5,11 +5,12 @@ use std::time::Duration;
 use firebrick_control::{Context, ErrorKind, Listing, Query};
 use firebrick_db::{Activity, Column, Filter, Message, Test, activities, messages, now};
 use firebrick_state::{ActivityKind, ActivityStatus, MessageResource};
-use firebrick_vocabulary::{ActivityId, MessageId, VolumeId};
-use serde_json::json;
+use firebrick_vocabulary::MessageId;
 use uuid::Uuid;
 
-use crate::common::{World, admin, member, member_of, sized, snapshot_of, until, with_roles};
+use crate::common::{
+    World, admin, member, member_of, sized, snapshot_of, until, upload, with_roles,
+};
 
 const OTHER: &str = "fedcba9876543210fedcba9876543210";
 
@@ -24,34 +25,6 @@ async fn seen(world: &World, context: &Context, all_projects: bool) -> Vec<Activ
 
 fn reader() -> Context {
     with_roles(member().project.as_str(), &["reader"])
-}
-
-/// An activity that may be cancelled, as a request begins it.
-fn upload(volume: VolumeId) -> Activity {
-    let context = member();
-    Activity {
-        id: ActivityId::random(),
-        kind: ActivityKind::UploadVolume,
-        resource: Uuid::new_v4(),
-        volume: Some(volume),
-        parent: None,
-        project: context.project,
-        user: Some(context.user),
-        request_id: context.request_id,
-        input: json!({}),
-        state: json!({}),
-        status: ActivityStatus::Running,
-        phase: None,
-        done: None,
-        total: None,
-        cancel: false,
-        node: None,
-        attempts: 0,
-        error: None,
-        created_at: now(),
-        updated_at: now(),
-        finished_at: None,
-    }
 }
 
 fn message(of: &Context) -> Message {

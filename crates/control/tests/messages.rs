@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 
 use firebrick_backend::FaultKind;
 use firebrick_control::{Began, Context, CreateType, CreateVolume, ErrorKind, Listing};
-use firebrick_db::{Activity, Message, activities, messages, now, volumes};
-use firebrick_state::{ActivityKind, ActivityStatus, VolumeStatus};
-use firebrick_vocabulary::{ActivityId, VolumeId};
-use serde_json::json;
-use uuid::Uuid;
+use firebrick_db::{Activity, Message, activities, messages, volumes};
+use firebrick_state::{ActivityStatus, VolumeStatus};
+use firebrick_vocabulary::ActivityId;
 
-use crate::common::{A, At, Trouble, World, admin, attach_to, member, sized, snapshot_of};
+use crate::common::{A, At, Trouble, World, admin, attach_to, member, sized, snapshot_of, upload};
 
 /// All messages, the oldest first.
 async fn told(world: &World) -> Vec<Message> {
@@ -126,39 +124,11 @@ async fn a_pool_that_is_not_found_is_told_with_reasons() {
     assert!(!note.contains("node1"), "{note}");
 }
 
-/// An activity of a kind that leaves the volume free, as a request begins it.
-fn upload_of(volume: VolumeId) -> Activity {
-    let context = member();
-    Activity {
-        id: ActivityId::random(),
-        kind: ActivityKind::UploadVolume,
-        resource: Uuid::new_v4(),
-        volume: Some(volume),
-        parent: None,
-        project: context.project,
-        user: Some(context.user),
-        request_id: context.request_id,
-        input: json!({}),
-        state: json!({}),
-        status: ActivityStatus::Running,
-        phase: None,
-        done: None,
-        total: None,
-        cancel: false,
-        node: None,
-        attempts: 0,
-        error: None,
-        created_at: now(),
-        updated_at: now(),
-        finished_at: None,
-    }
-}
-
 #[tokio::test]
 async fn a_volume_shows_only_what_runs() {
     let world = World::new().await;
     let id = world.made(sized(1)).await;
-    let upload = upload_of(id);
+    let upload = upload(id);
     let mut tx = world.db.begin().await.unwrap();
     let shown = Some(VolumeStatus::Uploading);
     assert!(volumes::show(&mut tx, id, shown).await.unwrap().won());

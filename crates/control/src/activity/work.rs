@@ -101,10 +101,6 @@ impl Inner {
         Ok(tx.commit().await?)
     }
 
-    #[allow(
-        dead_code,
-        reason = "the kinds that may be cancelled have no story yet"
-    )]
     /// Stops the story where a user has asked for that. Stories of kinds that [may be
     /// cancelled](ActivityKind::may_cancel) ask between two pieces of their work, and before the step
     /// behind which there is no way back.

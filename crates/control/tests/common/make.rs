@@ -4,9 +4,11 @@ use firebrick_control::{
     Attachment, Control, CreateAttachment, CreateSnapshot, CreateType, CreateVolume, DeleteVolume,
     Object, Service, Snapshot, Volume,
 };
-use firebrick_db::{activities, attachments, services, snapshots, volumes};
-use firebrick_state::{ReplicationStatus, SnapshotStatus, VolumeStatus};
-use firebrick_vocabulary::{AttachmentId, SnapshotUuid, VolumeId};
+use firebrick_db::{Activity, activities, attachments, now, services, snapshots, volumes};
+use firebrick_state::{
+    ActivityKind, ActivityStatus, ReplicationStatus, SnapshotStatus, VolumeStatus,
+};
+use firebrick_vocabulary::{ActivityId, AttachmentId, SnapshotUuid, VolumeId};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -182,5 +184,33 @@ impl World {
     /// The control plane, for a request that a test leaves alone.
     pub(crate) fn handle(&self) -> Control {
         self.control.clone()
+    }
+}
+
+/// An activity that leaves its volume free and may be cancelled, as a request begins it.
+pub(crate) fn upload(volume: VolumeId) -> Activity {
+    let context = member();
+    Activity {
+        id: ActivityId::random(),
+        kind: ActivityKind::UploadVolume,
+        resource: Uuid::new_v4(),
+        volume: Some(volume),
+        parent: None,
+        project: context.project,
+        user: Some(context.user),
+        request_id: context.request_id,
+        input: json!({}),
+        state: json!({}),
+        status: ActivityStatus::Running,
+        phase: None,
+        done: None,
+        total: None,
+        cancel: false,
+        node: None,
+        attempts: 0,
+        error: None,
+        created_at: now(),
+        updated_at: now(),
+        finished_at: None,
     }
 }

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use crate::place::Place;
 use images::Pair;
 pub(crate) use images::State;
-pub(crate) use make::{attach_to, connector, mirrored, sized, snapshot_of};
+pub(crate) use make::{attach_to, connector, mirrored, sized, snapshot_of, upload};
 use site::Site;
 pub(crate) use wire::{At, Trouble, Wire};
 
