@@ -35,14 +35,14 @@ const TIGHT: f64 = 1.15;
 /// Room is scarce, and guests are slowed, where less than this part of it is left or fewer segments.
 const SCARCE: f64 = 0.015;
 const SCARCE_SEGMENTS: u64 = 2;
+/// But never where more is left than such a part of all that is not live.
+const SLACK_PARTS: u64 = 20;
 /// What is left of the last segment does not count: one that is begun must be there as a whole.
 const LAST_SEGMENTS: u64 = 1;
 /// Nor that of two more, which are packed before the one that was emptied is free; but where the log is
 /// small, those would be dead data that must not lie around, so that more moves.
 const PACK_SEGMENTS: u64 = 2;
 const PACK_PARTS: u64 = 100;
-/// Nor more than such a part of all that is not live.
-const SLACK_PARTS: u64 = 20;
 /// Beginning with how many times that it is cleaned without a pause, and with half as many pauses.
 const FULL: f64 = 1.1;
 const HIGH: f64 = 1.25;
@@ -103,8 +103,7 @@ impl Core {
             () if left < HIGH => live,
             () => live_allowance(live, room.free_for_guests, total, lazy),
         };
-        let dead = used.saturating_sub(live);
-        let hides = left < HIGH && self.hides_much(dead);
+        let hides = left < HIGH && self.hides_much(used.saturating_sub(live));
         if hides {
             self.progress.ask();
         }
