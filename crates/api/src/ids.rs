@@ -1,7 +1,8 @@
 //! Ids in addresses. What is no id names nothing, and is answered as if it were looked for.
 
 use firebrick_vocabulary::{
-    ActivityId, AttachmentId, BackupId, MessageId, QosId, SnapshotUuid, TypeId, VolumeId,
+    ActivityId, AttachmentId, BackupId, GroupTypeId, MessageId, QosId, SnapshotUuid, TypeId,
+    VolumeId,
 };
 use uuid::Uuid;
 
@@ -52,6 +53,13 @@ pub(crate) fn volume_type(text: &str) -> Result<TypeId, Fault> {
 /// That there is no such volume type.
 pub(crate) fn no_volume_type(text: &str) -> Fault {
     missing("Volume type", text)
+}
+
+/// The group type of an address.
+pub(crate) fn group_type(text: &str) -> Result<GroupTypeId, Fault> {
+    uuid(text)
+        .map(GroupTypeId)
+        .ok_or_else(|| missing("Group type", text))
 }
 
 /// The activity of an address.

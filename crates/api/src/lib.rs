@@ -18,6 +18,7 @@ mod door;
 mod extensions;
 mod fault;
 mod gate;
+mod group_types;
 mod hosts;
 mod ids;
 mod limits;

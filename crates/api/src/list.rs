@@ -7,7 +7,7 @@ mod sort;
 #[cfg(test)]
 mod tests;
 
-use firebrick_control::{Column, Query};
+use firebrick_control::{Column, Listing, Query};
 
 use crate::call::Call;
 use crate::fault::Fault;
@@ -33,10 +33,15 @@ pub(crate) struct Kind {
 pub(crate) fn read(call: &Call, kind: &Kind) -> Result<Query, Fault> {
     let mut query = Query {
         all_projects: call.query.flag("all_tenants")?,
-        ..Query::default()
+        listing: unfiltered(call, kind)?,
     };
-    let listing = &mut query.listing;
-    listing.filters = filters::read(call, kind)?;
+    query.listing.filters = filters::read(call, kind)?;
+    Ok(query)
+}
+
+/// Its order and page alone, for lists that take parameters without meaning.
+pub(crate) fn unfiltered(call: &Call, kind: &Kind) -> Result<Listing, Fault> {
+    let mut listing = Listing::default();
     for (key, way) in sort_keys(&call.query)? {
         listing
             .sort
@@ -45,5 +50,5 @@ pub(crate) fn read(call: &Call, kind: &Kind) -> Result<Query, Fault> {
     listing.marker = call.query.get("marker").map(str::to_owned);
     listing.limit = Some(limit(call)?);
     listing.offset = offset(call)?;
-    Ok(query)
+    Ok(listing)
 }

@@ -11,8 +11,8 @@ use crate::fault::Fault;
 use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
-    activities, attachments, backups, default_types, extensions, gate, hosts, limits, messages,
-    pools, qos, quotas, resource_filters, services, snapshots, types, volumes, zones,
+    activities, attachments, backups, default_types, extensions, gate, group_types, hosts, limits,
+    messages, pools, qos, quotas, resource_filters, services, snapshots, types, volumes, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -32,6 +32,7 @@ pub(crate) fn all() -> Vec<Route> {
         attachments::routes(),
         backups::routes(),
         types::routes(),
+        group_types::routes(),
         default_types::routes(),
         qos::routes(),
         quotas::routes(),

@@ -6,6 +6,7 @@ pub(crate) mod attachments;
 pub(crate) mod backups;
 mod check;
 mod common;
+pub(crate) mod group_types;
 pub(crate) mod qos;
 pub(crate) mod quotas;
 mod render;

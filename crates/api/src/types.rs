@@ -6,6 +6,8 @@ mod extra_specs;
 mod list;
 mod resource;
 
+pub(crate) use list::is_public;
+
 use crate::route::{Route, delete, get, post, put};
 use crate::schema;
 use crate::view::volume_type as view;

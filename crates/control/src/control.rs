@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::{BackendOptions, ControlOptions};
 use crate::pools::Placed;
 use crate::report::BackendView;
-use crate::{messages, reconcile, report, runner, types};
+use crate::{group_type, messages, reconcile, report, runner, types};
 
 /// The program name of volume services, as clients expect it.
 pub(crate) const VOLUME: &str = "cinder-volume";
@@ -140,6 +140,7 @@ impl Inner {
             services::insert(&mut tx, &service).await?;
         }
         types::ensure_default(&mut tx, &self.options.default_volume_type).await?;
+        group_type::ensure_default(&mut tx).await?;
         firebrick_db::activities::release_node(&mut tx, &self.options.node).await?;
         tx.commit().await?;
         Ok(())

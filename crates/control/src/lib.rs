@@ -14,6 +14,7 @@ mod context;
 mod control;
 mod detail;
 mod error;
+mod group_type;
 mod home;
 mod hosts;
 mod limits;
@@ -47,15 +48,16 @@ pub use detail::{
 pub use error::{Error, ErrorKind, Result};
 pub use firebrick_backup::{Container, Posix, SharedRepository};
 pub use firebrick_db::{
-    Activity, AttachMode, Attachment, Backup, Column, Direction, Filter, HardLimits, Listing,
-    Message, PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, TypeEncryption, Volume,
-    VolumeType,
+    Activity, AttachMode, Attachment, Backup, Column, Direction, Filter, GroupType, HardLimits,
+    Listing, Message, PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, TypeEncryption,
+    Volume, VolumeType,
 };
 /// How volumes are placed.
 pub use firebrick_scheduler::{
     Filter as PoolFilter, Function, Handler, Ratio, Scheduler, Weigher, Weighing,
 };
 pub use firebrick_state::QosConsumer;
+pub use group_type::{CreateGroupType, UpdateGroupType};
 pub use options::{
     BackendOptions, BackupOptions, ControlOptions, FIXED_KEY, FailoverOptions, POOL, Quotas,
     RunnerOptions,

@@ -25,6 +25,8 @@ pub struct ControlOptions {
     pub availability_zone: String,
     /// `default_volume_type`; Cinder's default is `__DEFAULT__`. It is created at start.
     pub default_volume_type: String,
+    /// `default_group_type`, what `GET /group_types/default` shows; none without.
+    pub default_group_type: Option<String>,
     /// `quota_*`.
     pub quotas: Quotas,
     /// Whether hosts have the one key of `[key_manager] fixed_key`, which volumes of encrypted types
@@ -187,6 +189,7 @@ impl ControlOptions {
             backends,
             availability_zone: "nova".to_owned(),
             default_volume_type: "__DEFAULT__".to_owned(),
+            default_group_type: None,
             quotas: Quotas::default(),
             has_fixed_key: false,
             report_interval: Duration::from_secs(10),

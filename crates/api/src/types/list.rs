@@ -118,7 +118,7 @@ fn filter(call: &Call, found: &mut Vec<TypeDetail>) -> Result<(), Fault> {
 }
 
 /// Which types: public ones unless an administrator says otherwise; `None` for both kinds.
-fn is_public(call: &Call) -> Result<Option<bool>, Fault> {
+pub(crate) fn is_public(call: &Call) -> Result<Option<bool>, Fault> {
     if !call.context.is_admin() {
         return Ok(Some(true));
     }

@@ -7,6 +7,7 @@ mod activities;
 mod backups;
 mod common;
 mod document;
+mod group_types;
 mod image_metadata;
 mod keystone;
 mod messages;

@@ -3,10 +3,11 @@
 use firebrick_db::{
     Column, Connection, Listing, PrivateType, Tx, VolumeType, pairs, types, volumes,
 };
+use firebrick_scheduler::{Capability, matches};
 use firebrick_vocabulary::TypeId;
 
 use crate::error::{Error, Result};
-use crate::request::Context;
+use crate::request::{Context, Metadata};
 
 /// Whether the type exists for whoever asks: private ones do for projects that they were given to, and
 /// for administrators.
@@ -60,4 +61,11 @@ pub(crate) async fn by_id_or_name(
         return Ok(Some(kind));
     }
     Ok(types::named(connection, text).await?)
+}
+
+/// Whether specs of a type ask for a capability with `<is> True`.
+pub(crate) fn asks(specs: &Metadata, key: &str) -> bool {
+    let yes = Capability::Flag(true);
+    let asks = |spec: &String| spec.contains("<is>") && matches(spec, &yes);
+    specs.get(key).is_some_and(asks)
 }

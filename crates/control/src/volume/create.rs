@@ -6,7 +6,6 @@ use firebrick_db::{
     volumes,
 };
 use firebrick_policy::Rule;
-use firebrick_scheduler::matches;
 use firebrick_state::{
     ActivityKind, AttachStatus, ReplicationStatus, SnapshotOperation, VolumeOperation, VolumeStatus,
 };
@@ -26,6 +25,7 @@ use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateVolume};
 use crate::snapshot::look::locked as hold_snapshot;
 use crate::story::{Step, Stop, noted};
+use crate::types::look::asks;
 use crate::types::look::{by_id_or_name, sees};
 use crate::types::{default_for_new, key_for};
 use crate::why::Why;
@@ -209,10 +209,7 @@ impl Control {
 
 /// Whether the type asks for a capability with `<is> True`.
 pub(crate) fn wants(kind: &VolumeType, key: &str) -> bool {
-    let yes = firebrick_scheduler::Capability::Flag(true);
-    kind.extra_specs
-        .get(key)
-        .is_some_and(|spec| spec.contains("<is>") && matches(spec, &yes))
+    asks(&kind.extra_specs, key)
 }
 
 fn size(request: &CreateVolume, source: Option<&Source>) -> Result<u32> {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::open::{Connection, Hold, Tx};
 use crate::row::Columns;
 use crate::swapped::Swapped;
-use crate::table::listing::Listing;
+use crate::table::listing::{Column, Listing};
 use crate::table::properties::{self, Properties};
 use crate::table::record::{self, Field, Record, field};
 
@@ -69,6 +69,19 @@ pub async fn get(connection: &mut Connection, id: GroupTypeId) -> Result<Option<
 pub async fn get_locked(tx: &mut Tx, id: GroupTypeId) -> Result<Option<GroupType>, Error> {
     let found = record::get_held(tx, &id.to_string(), Hold::Alone).await?;
     Ok(with_specs(tx, found).await?.pop())
+}
+
+/// The same for one that nobody changes at all meanwhile: many may hold it so.
+pub async fn get_shared(tx: &mut Tx, id: GroupTypeId) -> Result<Option<GroupType>, Error> {
+    let found = record::get_held(tx, &id.to_string(), Hold::Shared).await?;
+    Ok(with_specs(tx, found).await?.pop())
+}
+
+/// The group type of that name.
+pub async fn named(connection: &mut Connection, name: &str) -> Result<Option<GroupType>, Error> {
+    let listing = Listing::of(Column::Name, &name);
+    let found = list(connection, &listing).await?;
+    Ok(found.and_then(|mut found| found.pop()))
 }
 
 /// A page of group types; `None` where the marker is none.

@@ -76,6 +76,7 @@ impl ServeConf {
         if let Some(zone) = name(defaults, "storage_availability_zone")? {
             control.availability_zone = zone;
         }
+        control.default_group_type = name(defaults, "default_group_type")?;
         if let Some(volume_type) = name(defaults, "default_volume_type")? {
             control.default_volume_type = volume_type;
         }

@@ -61,7 +61,7 @@ fn every_option_is_taken() {
          quota_snapshots = 5\nquota_gigabytes = 6\nper_volume_size_limit = 7\n\
          quota_backups = 8\nquota_backup_gigabytes = 9\nquota_groups = 10\n\
          no_snapshot_gb_quota = true\n\
-         storage_availability_zone = az1\ndefault_volume_type = silver\nreport_interval = 2\n\
+         storage_availability_zone = az1\ndefault_volume_type = silver\ndefault_group_type = sets\nreport_interval = 2\n\
          service_down_time = 9\nmessage_ttl = 60\nstate_path = state\nosapi_max_limit = 100\n\
          public_endpoint = https://volumes.example.org\n[database]\n\
          connection = sqlite:///$state_path/x.sqlite\n[key_manager]\nfixed_key = 00ff",
@@ -82,6 +82,7 @@ fn every_option_is_taken() {
     assert!(conf.control.has_fixed_key);
     assert_eq!(conf.control.availability_zone, "az1");
     assert_eq!(conf.control.default_volume_type, "silver");
+    assert_eq!(conf.control.default_group_type.as_deref(), Some("sets"));
     assert_eq!(conf.control.report_interval.as_secs(), 2);
     assert_eq!(conf.control.service_down_time.as_secs(), 9);
     assert_eq!(conf.control.message_ttl.as_secs(), 60);

@@ -4,6 +4,7 @@
 //! things of the one project that are made anew for each request.
 
 mod data;
+mod groups;
 mod settings;
 
 /// One request.
@@ -44,7 +45,8 @@ const fn act(rule: &'static str, body: &'static str, passes: u16) -> Row {
 
 /// Every request that asks a rule.
 pub(crate) fn asked() -> impl Iterator<Item = &'static Row> {
-    data::ASKED.iter().chain(settings::ASKED)
+    let rows = data::ASKED.iter().chain(settings::ASKED);
+    rows.chain(groups::ASKED)
 }
 
 /// Rules that decide whether a field is shown: the request, and where the field is in its answer.
@@ -111,6 +113,10 @@ pub(crate) const FIELDS: &[(Row, &str)] = &[
         "/volume/volume_image_metadata",
     ),
     (
+        get("group:access_group_types_specs", "/group_types/{grouptype}"),
+        "/group_type/group_specs",
+    ),
+    (
         get("limits_extension:used_limits", "/limits"),
         "/limits/absolute/totalVolumesUsed",
     ),
@@ -146,15 +152,6 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
             "group:get",
             "group:update",
             "group:group_project_attribute",
-            "group:group_types:create",
-            "group:group_types:update",
-            "group:group_types:delete",
-            "group:access_group_types_specs",
-            "group:group_types_specs:get",
-            "group:group_types_specs:get_all",
-            "group:group_types_specs:create",
-            "group:group_types_specs:update",
-            "group:group_types_specs:delete",
             "group:get_all_group_snapshots",
             "group:create_group_snapshot",
             "group:get_group_snapshot",

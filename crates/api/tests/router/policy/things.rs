@@ -72,6 +72,7 @@ impl Things {
             "backup",
             "attachment",
             "type",
+            "grouptype",
             "private",
             "encrypted",
             "defaulting",
@@ -110,6 +111,12 @@ impl Things {
             "activity" => running::activity(db).await.to_string(),
             "message" => running::message(db).await.to_string(),
             "type" => kind(api, true).await,
+            "grouptype" => {
+                let kind = json!({ "name": Uuid::new_v4(), "group_specs": { "key": "value" } });
+                let body = json!({ "group_type": kind });
+                let made = made(api, "/group_types", &body).await;
+                made["group_type"]["id"].as_str().unwrap().to_owned()
+            }
             "private" => {
                 let id = kind(api, false).await;
                 let body = json!({ "addProjectAccess": { "project": "guests" } });
