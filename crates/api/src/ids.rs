@@ -1,8 +1,8 @@
 //! Ids in addresses. What is no id names nothing, and is answered as if it were looked for.
 
 use firebrick_vocabulary::{
-    ActivityId, AttachmentId, BackupId, GroupTypeId, MessageId, QosId, SnapshotUuid, TypeId,
-    VolumeId,
+    ActivityId, AttachmentId, BackupId, GroupTypeId, MessageId, QosId, SnapshotUuid, TransferId,
+    TypeId, VolumeId,
 };
 use uuid::Uuid;
 
@@ -74,6 +74,13 @@ pub(crate) fn message(text: &str) -> Result<MessageId, Fault> {
     uuid(text)
         .map(MessageId)
         .ok_or_else(|| missing("Message", text))
+}
+
+/// The transfer of an address.
+pub(crate) fn transfer(text: &str) -> Result<TransferId, Fault> {
+    uuid(text)
+        .map(TransferId)
+        .ok_or_else(|| missing("Transfer", text))
 }
 
 /// The QoS spec of an address.

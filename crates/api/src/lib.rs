@@ -41,6 +41,7 @@ mod schema;
 mod server;
 mod services;
 mod snapshots;
+mod transfers;
 mod types;
 #[cfg(debug_assertions)]
 mod verify;

@@ -12,7 +12,8 @@ use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
     activities, attachments, backups, default_types, extensions, gate, group_types, hosts, limits,
-    messages, pools, qos, quotas, resource_filters, services, snapshots, types, volumes, zones,
+    messages, pools, qos, quotas, resource_filters, services, snapshots, transfers, types, volumes,
+    zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -31,6 +32,7 @@ pub(crate) fn all() -> Vec<Route> {
         snapshots::routes(),
         attachments::routes(),
         backups::routes(),
+        transfers::routes(),
         types::routes(),
         group_types::routes(),
         default_types::routes(),

@@ -14,6 +14,7 @@ pub(crate) mod services;
 pub(crate) mod snapshots;
 #[cfg(test)]
 mod tests;
+pub(crate) mod transfers;
 pub(crate) mod types;
 pub(crate) mod volumes;
 

@@ -14,6 +14,7 @@ pub(crate) mod snapshot;
 #[cfg(test)]
 mod tests;
 mod time;
+pub(crate) mod transfer;
 pub(crate) mod volume;
 pub(crate) mod volume_type;
 

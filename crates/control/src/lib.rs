@@ -33,6 +33,7 @@ mod services;
 mod snapshot;
 mod stats;
 mod story;
+mod transfer;
 mod types;
 mod volume;
 mod why;
@@ -49,8 +50,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use firebrick_backup::{Container, Posix, SharedRepository};
 pub use firebrick_db::{
     Activity, AttachMode, Attachment, Backup, Column, Direction, Filter, GroupType, HardLimits,
-    Listing, Message, PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, TypeEncryption,
-    Volume, VolumeType,
+    Listing, Message, PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, Transfer,
+    TypeEncryption, Volume, VolumeType,
 };
 /// How volumes are placed.
 pub use firebrick_scheduler::{
@@ -69,3 +70,4 @@ pub use request::{
     MetadataWrite, Object, Pool, PoolQuery, Query, Rename, ResetStatus, UpdateEncryption,
     UpdateQos, UpdateType, UsedLimits, Zone,
 };
+pub use transfer::{AuthKey, CreateTransfer};

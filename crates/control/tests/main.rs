@@ -24,6 +24,7 @@ mod restart;
 mod restart_failover;
 mod revert;
 mod together;
+mod transfers;
 mod twice;
 mod types;
 mod volumes;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use firebrick_control::{
-    Context, Control, CreateEncryption, CreateQos, CreateType, CreateVolume, DeleteVolume,
-    ErrorKind, ForceDetach, HardLimits, LegacyAttach, Metadata, MetadataWrite, PoolQuery,
-    QosConsumer, Query, Rename, ResetStatus, Result, UpdateEncryption, UpdateQos, UpdateType,
+    Context, Control, CreateEncryption, CreateQos, CreateTransfer, CreateType, CreateVolume,
+    DeleteVolume, ErrorKind, ForceDetach, HardLimits, LegacyAttach, Metadata, MetadataWrite,
+    PoolQuery, QosConsumer, Query, Rename, ResetStatus, Result, UpdateEncryption, UpdateQos,
+    UpdateType,
 };
 use firebrick_policy::{Defaults, Policy, Rule};
-use firebrick_vocabulary::{AttachmentId, QosId, SnapshotUuid, TypeId, VolumeId};
+use firebrick_vocabulary::{AttachmentId, QosId, SnapshotUuid, TransferId, TypeId, VolumeId};
 
 use crate::common::{
     HOST, World, admin, attach_to, connector, member, sized, snapshot_of, with_policy, with_roles,
@@ -26,6 +27,8 @@ struct Given {
     attachment: AttachmentId,
     kind: TypeId,
     qos: QosId,
+    /// A volume offered to others.
+    transfer: TransferId,
 }
 
 impl Given {
@@ -50,6 +53,8 @@ impl Given {
         };
         let kind = control.create_type(&operator, request).await.unwrap();
         let qos = control.create_qos(&operator, spec("slow")).await.unwrap();
+        let request = offer(world.made(sized(1)).await);
+        let (transfer, _) = control.create_transfer(&user, request).await.unwrap();
         Self {
             volume,
             busy,
@@ -57,6 +62,7 @@ impl Given {
             attachment,
             kind: kind.volume_type.id,
             qos: qos.id,
+            transfer: transfer.id,
         }
     }
 }
@@ -87,7 +93,39 @@ async fn ask(rule: Rule, control: &Control, who: &Context, given: &Given) -> Opt
     if let Some(answer) = types(rule, control, who, given).await {
         return Some(answer);
     }
+    if let Some(answer) = transfers(rule, control, who, given).await {
+        return Some(answer);
+    }
     operators(rule, control, who, given).await
+}
+
+fn offer(volume: VolumeId) -> CreateTransfer {
+    CreateTransfer {
+        volume,
+        name: None,
+        no_snapshots: false,
+        encrypted: false,
+    }
+}
+
+async fn transfers(
+    rule: Rule,
+    control: &Control,
+    who: &Context,
+    given: &Given,
+) -> Option<Result<()>> {
+    let id = given.transfer;
+    Some(match rule {
+        Rule::VolumeCreateTransfer => {
+            let request = offer(given.volume);
+            control.create_transfer(who, request).await.map(drop)
+        }
+        Rule::VolumeGetAllTransfers => control.transfers(who, Query::default()).await.map(drop),
+        Rule::VolumeGetTransfer => control.transfer(who, id).await.map(drop),
+        Rule::VolumeAcceptTransfer => control.accept_transfer(who, id, "no").await.map(drop),
+        Rule::VolumeDeleteTransfer => control.delete_transfer(who, id).await,
+        _ => return None,
+    })
 }
 
 async fn volumes(
@@ -380,7 +418,7 @@ async fn operators(
 }
 
 /// How many rules [`ask`] knows an operation for.
-const ASKED: usize = 76;
+const ASKED: usize = 81;
 
 #[tokio::test]
 async fn each_operation_asks_its_rule() {

@@ -18,6 +18,7 @@ mod quotas;
 mod resource_filters;
 mod revert;
 mod summary;
+mod transfers;
 mod types;
 
 use axum::body::Body;

@@ -34,6 +34,7 @@ pub enum Column {
     GroupSnapshot,
     Cluster,
     ConsumesQuota,
+    Accepted,
     Parent,
     Container,
     Resource,
@@ -77,6 +78,7 @@ impl Column {
             Self::GroupSnapshot => "group_snapshot",
             Self::Cluster => "cluster",
             Self::ConsumesQuota => "consumes_quota",
+            Self::Accepted => "accepted",
             Self::Parent => "parent",
             Self::Container => "container",
             Self::Resource => "resource",
@@ -99,6 +101,7 @@ impl Column {
                 | Self::Bootable
                 | Self::Multiattach
                 | Self::ConsumesQuota
+                | Self::Accepted
                 | Self::IsPublic
                 | Self::ExpiresAt
                 | Self::CreatedAt

@@ -18,6 +18,7 @@ use crate::table::listing::{Column, Direction, Listing};
 use crate::table::properties;
 use crate::table::query;
 use crate::table::record::{self, Field, Record, described, field, swapped};
+use crate::time::{now, to_micros};
 
 /// A snapshot of a volume.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,6 +147,23 @@ pub async fn rename(connection: &mut Connection, snapshot: &Snapshot) -> Result<
         field("description", snapshot.description.as_deref()),
     ];
     record::write::<Snapshot>(connection, &snapshot.id.to_string(), fields).await
+}
+
+/// Gives the snapshots of a volume to another project.
+pub async fn give(
+    connection: &mut Connection,
+    volume: VolumeId,
+    project: &ProjectId,
+    user: &UserId,
+) -> Result<(), Error> {
+    let sql = "UPDATE snapshots SET project = $2, user_id = $3, updated_at = $4 WHERE volume = $1";
+    let query = sqlx::query(sql)
+        .bind(volume.to_string())
+        .bind(project.as_str())
+        .bind(user.as_str())
+        .bind(to_micros(now()));
+    let done = query.execute(connection).await;
+    done.map(drop).map_err(Error::sql("give snapshots away"))
 }
 
 /// Removes the snapshot with its metadata.

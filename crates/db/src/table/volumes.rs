@@ -241,6 +241,20 @@ pub async fn set_bootable(
     record::write::<Volume>(connection, &id.to_string(), fields).await
 }
 
+/// Gives the volume to another project. Whether it was there.
+pub async fn give(
+    connection: &mut Connection,
+    id: VolumeId,
+    project: &ProjectId,
+    user: &UserId,
+) -> Result<Swapped, Error> {
+    let fields = vec![
+        field("project", project.as_str()),
+        field("user_id", user.as_str()),
+    ];
+    record::write::<Volume>(connection, &id.to_string(), fields).await
+}
+
 /// Removes the volume with its metadata and attachments.
 pub async fn remove(connection: &mut Connection, id: VolumeId) -> Result<(), Error> {
     for sql in [

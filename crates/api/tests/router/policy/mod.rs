@@ -89,6 +89,7 @@ impl Row {
                 "{backup}",
                 "{attachment}",
                 "{imaged}",
+                "{transfer}",
                 "{activity}",
                 "{message}",
                 "{here}",

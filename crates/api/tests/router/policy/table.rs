@@ -183,16 +183,6 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
         &["volume_extension:volume_type_encryption"],
     ),
     (
-        "There are no transfers yet.",
-        &[
-            "volume:get_all_transfers",
-            "volume:create_transfer",
-            "volume:get_transfer",
-            "volume:accept_transfer",
-            "volume:delete_transfer",
-        ],
-    ),
-    (
         "Volumes are neither made of images nor made into ones yet.",
         &[
             "volume_extension:volume_actions:upload_public",

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use firebrick_db::{
-    Attachment, Backup, Db, Snapshot, Volume, attachments, image_properties, snapshots, volumes,
+    Attachment, Backup, Db, Snapshot, Transfer, Volume, attachments, image_properties, now,
+    snapshots, transfers, volumes,
 };
 use firebrick_state::{AttachStatus, AttachmentStatus, SnapshotStatus, VolumeStatus};
-use firebrick_vocabulary::{AttachmentId, BackupId, SnapshotUuid, VolumeId};
+use firebrick_vocabulary::{AttachmentId, BackupId, SnapshotUuid, TransferId, VolumeId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,6 +18,9 @@ use crate::common::Api;
 
 /// The token of a service such as Nova, which passes all requests on.
 pub(super) const SERVICE: (&str, &str) = ("x-service-token", "service@services");
+
+/// What is kept of the key `key` with the salt `salt`: the SHA-256 of `saltkey`.
+const SALTED_KEY: &str = "4a466ea0657e479545b1d6c2d994824f80d8eecd7030f3092ff42a9bcad751d8";
 
 /// Rows as the API makes them, to be copied. Copies are not being worked on, as the originals are.
 pub(super) struct Things {
@@ -78,6 +82,8 @@ impl Things {
             "defaulting",
             "qos",
             "imaged",
+            "transfer",
+            "offered",
             "activity",
             "message",
         ] {
@@ -108,6 +114,7 @@ impl Things {
             "backup" => self.backed_up(db).await.to_string(),
             "attachment" => self.reserved(db).await.to_string(),
             "imaged" => self.imaged(db).await.to_string(),
+            "transfer" | "offered" => self.offered(db).await.to_string(),
             "activity" => running::activity(db).await.to_string(),
             "message" => running::message(db).await.to_string(),
             "type" => kind(api, true).await,
@@ -186,6 +193,29 @@ impl Things {
         image_properties::merge(&mut tx, id.0, &said).await.unwrap();
         tx.commit().await.unwrap();
         id
+    }
+
+    /// The transfer of a volume, of which everybody knows the key.
+    async fn offered(&self, db: &Db) -> TransferId {
+        let awaiting = |volume: &mut Volume| volume.status = VolumeStatus::AwaitingTransfer;
+        let volume = of_volume(db, &self.volume, awaiting).await;
+        let transfer = Transfer {
+            id: TransferId::random(),
+            volume,
+            project: self.volume.project.clone(),
+            name: None,
+            salt: "salt".to_owned(),
+            key_hash: SALTED_KEY.to_owned(),
+            no_snapshots: false,
+            destination: None,
+            accepted: false,
+            created_at: now(),
+            updated_at: None,
+        };
+        let mut tx = db.begin().await.unwrap();
+        transfers::insert(&mut tx, &transfer).await.unwrap();
+        tx.commit().await.unwrap();
+        transfer.id
     }
 
     /// A backup of a volume.

@@ -360,4 +360,33 @@ pub(super) const ASKED: &[Row] = &[
         r#"{"os-force_delete": {}}"#,
         503,
     ),
+    // Transfers.
+    get("volume:get_all_transfers", "/volume-transfers"),
+    get("volume:get_all_transfers", "/volume-transfers/detail"),
+    get("volume:get_all_transfers", "/os-volume-transfer"),
+    get("volume:get_all_transfers", "/os-volume-transfer/detail"),
+    get("volume:get_transfer", "/volume-transfers/{transfer}"),
+    get("volume:get_transfer", "/os-volume-transfer/{transfer}"),
+    row(
+        "volume:create_transfer",
+        "POST",
+        "/volume-transfers",
+        r#"{"transfer": {"volume_id": "{volume}"}}"#,
+        202,
+    ),
+    // Whoever accepts is of another project.
+    row(
+        "volume:accept_transfer",
+        "POST",
+        "/volume-transfers/{offered}/accept",
+        r#"{"accept": {"auth_key": "key"}}"#,
+        202,
+    ),
+    row(
+        "volume:delete_transfer",
+        "DELETE",
+        "/volume-transfers/{transfer}",
+        "",
+        202,
+    ),
 ];
