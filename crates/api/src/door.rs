@@ -66,15 +66,18 @@ fn place<'a>(collections: &BTreeSet<&str>, path: &'a str) -> Place<'a> {
     if path == "/v3" {
         return Place::Slashless;
     }
-    let path = path.trim_end_matches('/');
     match path {
-        "" => return Place::Root,
-        "/v3" => return Place::Version,
+        "" | "/" => return Place::Root,
+        "/v3/" => return Place::Version,
         "/openapi.json" => return Place::Document,
         "/healthcheck" => return Place::Health,
         _ => {}
     }
-    let Some(below) = path.strip_prefix("/v3/") else {
+    // A slash at the end is an id left out: a client that asks for the volume "" is not shown all.
+    let Some(below) = path
+        .strip_prefix("/v3/")
+        .filter(|rest| !rest.ends_with('/'))
+    else {
         return Place::Nowhere;
     };
     let first = below.split('/').next().unwrap_or_default();
@@ -285,7 +288,7 @@ mod tests {
     fn projects_are_told_from_collections() {
         let of = |project, path| Place::Resource { project, path };
         assert_eq!(place("/v3/volumes"), of(None, "/volumes"));
-        assert_eq!(place("/v3/volumes/detail/"), of(None, "/volumes/detail"));
+        assert_eq!(place("/v3/volumes/detail"), of(None, "/volumes/detail"));
         assert_eq!(place("/v3/admin/volumes"), of(Some("admin"), "/volumes"));
         let hex = "/v3/ead99782a50b4b49bfa3acd446721735/types/a%2Fb";
         assert_eq!(
@@ -305,6 +308,8 @@ mod tests {
             "/v2",
             "/v3/admin",
             "/v3/admin/",
+            "/v3/admin/volumes/",
+            "/v3/volumes/detail/",
             "/v3/a%20b/volumes",
             "/v3/backups/detail",
             "/v3/os-quota-sets/admin",

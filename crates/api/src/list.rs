@@ -25,7 +25,7 @@ pub(crate) struct Kind {
     pub(crate) open: &'static [&'static str],
     /// Parameters that are no filters here.
     pub(crate) others: &'static [&'static str],
-    /// Whether metadata filters and sorting by name came later than the list itself.
+    /// Whether metadata filters and sorting by `name` (not by `display_name`) came later than the list itself.
     pub(crate) late: bool,
 }
 

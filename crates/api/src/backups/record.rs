@@ -23,10 +23,13 @@ pub(super) async fn export(
 /// `POST`.
 pub(super) async fn import(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let fields = body.only("backup-record")?;
-    let text = |key| fields.text(key, 0)?.ok_or_else(Fault::malformed);
     let record = Record {
-        service: text("backup_service")?,
-        url: text("backup_url")?,
+        service: fields
+            .text("backup_service", 0)?
+            .ok_or_else(Fault::malformed)?,
+        url: fields
+            .long_text("backup_url")?
+            .ok_or_else(Fault::malformed)?,
     };
     let detail = control.import_backup(&call.context, record).await?;
     let brief = views::one("backup", view::brief(&call, &detail));

@@ -185,6 +185,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A text that only the request's schema limits in length; missing is `None`.
+    pub(crate) fn long_text(&self, key: &str) -> Result<Option<String>, Fault> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(other) => Err(not_of_type(Some(key), other, "'string'")),
+        }
+    }
+
     /// As [`Self::text`], with null allowed and told from missing.
     pub(crate) fn text_or_null(&self, key: &str, shortest: usize) -> Result<Name, Fault> {
         match self.get(key) {

@@ -62,7 +62,7 @@ fn way(text: &str) -> Result<Way, Fault> {
 
 /// The column of a sort key.
 pub(super) fn column(key: &str, call: &Call, kind: &Kind) -> Result<Column, Fault> {
-    let late = kind.late && matches!(key, "name" | "display_name");
+    let late = kind.late && key == "name";
     let known = kind.sorts.iter().find(|(name, _)| *name == key);
     match known {
         Some((_, column)) if !late || call.at(Microversion::SNAPSHOT_SORT_BY_NAME) => Ok(*column),

@@ -22,7 +22,7 @@ pub(crate) async fn create(State(control): State<Control>, call: Call, body: Bod
 fn read(call: &Call, fields: Fields<'_>) -> Result<CreateSnapshot, Fault> {
     let volume = fields
         .uuid_or_null("volume_id")?
-        .ok_or_else(|| Fault::bad_request("'volume_id' must be specified and cannot be null."))?;
+        .ok_or_else(|| Fault::not_found("Volume None could not be found."))?;
     Ok(CreateSnapshot {
         volume: VolumeId(volume),
         name: fields.trimmed(["name", "display_name"], "name")?.flatten(),

@@ -135,6 +135,11 @@ async fn bodies_are_checked_and_nothing_works_without_a_repository() {
         let refused = api.post(address, body.clone()).await;
         assert_eq!(refused.fault("badRequest").0, 400, "{body}");
     }
+    // What describes a backup is longer than a name may be.
+    let record = json!({ "backup_service": "x", "backup_url": "A".repeat(4000) });
+    let import = json!({ "backup-record": record });
+    let read = api.post("/v3/dev/backups/import_record", import).await;
+    assert!(!read.body.to_string().contains("too long"), "{}", read.body);
     let zone = json!({ "backup": { "volume_id": NOWHERE, "availability_zone": "nova" } });
     let early = api
         .call("3.50", "POST", "/v3/dev/backups", Some(zone))

@@ -17,6 +17,7 @@ mod qos;
 mod quotas;
 mod resource_filters;
 mod revert;
+mod snapshots;
 mod summary;
 mod transfers;
 mod types;
