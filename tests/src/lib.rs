@@ -3,7 +3,8 @@
 //! What it is for: start `firebrick dev` in a folder of its own on free ports, drive it as a user
 //! would, kill what a story kills, and end everything that it started. What it leans on: the binary
 //! named by `FIREBRICK_BIN` (else the one beside the test), the stock clients in `FIREBRICK_CLIENTS`
-//! (else `target/venv/bin`), and the programs that `cargo xtask prepare` installs. What is missing
+//! (else `target/venv/bin`), Keystone, Glance and Tempest in `FIREBRICK_OPENSTACK` (else
+//! `target/openstack/bin`), and the programs that `cargo xtask prepare` installs. What is missing
 //! fails the test and says what to run.
 
 #![allow(
@@ -17,17 +18,22 @@
 
 mod api;
 mod clients;
+mod deployment;
 mod dev;
 mod disk;
+mod openstack;
+mod process;
 mod rbd;
 mod tools;
 mod wait;
 
 pub use api::{Answer, Api};
 pub use clients::Clients;
+pub use deployment::Deployment;
 pub use dev::{Dev, Site, binary};
 pub use disk::{Access, Disk, FileSystem, Mounted};
 pub use firebrick_export::{Guest, GuestError};
+pub use openstack::{Openstack, PASSWORD, program};
 pub use rbd::Rbd;
 pub use tools::{Ran, run, tool};
 pub use wait::{until, until_some};

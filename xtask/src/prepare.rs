@@ -1,4 +1,4 @@
-//! What the tests need: Debian packages and the stock clients in a virtual environment.
+//! What the tests need: Debian packages, and the stock clients and services in virtual environments.
 
 use std::path::{Path, PathBuf};
 
@@ -30,10 +30,21 @@ const PROGRAMS: &[(&str, &str)] = &[
 /// Where Debian keeps the programs of PostgreSQL, below the version.
 const POSTGRESQL: &str = "/usr/lib/postgresql";
 
-/// Installs what is missing and returns the virtual environment of the stock clients.
-pub(crate) fn prepare() -> Result<PathBuf, Error> {
+/// The virtual environments of the tests.
+pub(crate) struct Prepared {
+    /// The programs of the stock clients.
+    pub(crate) clients: PathBuf,
+    /// Those of Keystone, Glance and Tempest, whose libraries do not go with those of the clients.
+    pub(crate) openstack: PathBuf,
+}
+
+/// Installs what is missing.
+pub(crate) fn prepare() -> Result<Prepared, Error> {
     packages()?;
-    clients()
+    Ok(Prepared {
+        clients: environment("venv", "clients.txt")?.join("bin"),
+        openstack: environment("openstack", "openstack.txt")?.join("bin"),
+    })
 }
 
 fn packages() -> Result<(), Error> {
@@ -65,10 +76,11 @@ fn is_installed(program: &str) -> bool {
         .any(|dir| dir.join(program).is_file())
 }
 
-/// The virtual environment with the stock clients; made anew where the list of versions changed.
-fn clients() -> Result<PathBuf, Error> {
-    let venv = target().join("venv");
-    let wanted_at = root().join("tests/clients.txt");
+/// A virtual environment below the folder of build products with what `tests/LIST` names; made anew
+/// where that list changed.
+fn environment(name: &str, list: &str) -> Result<PathBuf, Error> {
+    let venv = target().join(name);
+    let wanted_at = root().join("tests").join(list);
     let read = |path: &Path| {
         std::fs::read_to_string(path).map_err(|source| Error::Read {
             path: path.to_owned(),

@@ -32,7 +32,7 @@ pub(crate) fn run(ring: Ring, filter: Option<&str>) -> Result<(), Error> {
         run_checks()?;
     }
     // First: tests beside the code drive the tools too, and one that lacks them fails.
-    let venv = prepare::prepare()?;
+    let prepared = prepare::prepare()?;
     let mut counts = Counts::default();
     if ring != Ring::E2e {
         count(
@@ -49,7 +49,8 @@ pub(crate) fn run(ring: Ring, filter: Option<&str>) -> Result<(), Error> {
             cargo_test(filter, |cargo| {
                 cargo
                     .env("FIREBRICK_BIN", target().join("debug/firebrick"))
-                    .env("FIREBRICK_CLIENTS", venv.join("bin"))
+                    .env("FIREBRICK_CLIENTS", &prepared.clients)
+                    .env("FIREBRICK_OPENSTACK", &prepared.openstack)
                     .args(["--package", "firebrick_tests"])
             }),
         )?;
