@@ -15,6 +15,7 @@ use firebrick_vocabulary::{BLOCK_SIZE, BackupId, SnapshotUuid, VolumeId};
 
 use crate::common::{A, At, B, Trouble, World, admin, member, member_of, mirrored, sized, until};
 
+mod records;
 mod requests;
 
 const BLOCK: usize = BLOCK_SIZE as usize;

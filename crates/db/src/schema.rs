@@ -177,6 +177,9 @@ const VERSIONS: &[&[&str]] = &[&[
         image TEXT NOT NULL, host TEXT NOT NULL, volume TEXT NOT NULL, size BIGINT NOT NULL,
         image_updated_at BIGINT, used_at BIGINT NOT NULL, PRIMARY KEY (host, image))",
     "CREATE INDEX image_cache_by_volume ON image_cache (volume)",
+], &[
+    "ALTER TABLE backups ADD COLUMN kept_as TEXT",
+    "CREATE INDEX backups_by_kept ON backups (kept_as)",
 ]];
 
 /// Takes the schema to the newest version.

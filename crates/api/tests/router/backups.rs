@@ -25,6 +25,7 @@ pub(crate) fn backup() -> Backup {
         fail_reason: None,
         host: Some("node1".to_owned()),
         availability_zone: Some("nova".to_owned()),
+        kept_as: None,
         container: Some("shelf".to_owned()),
         service: None,
         object_count: 7,

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::image::{gone_is_fine, hidden_name, of_volume, tidy};
 use super::request::CreateBackup;
-use super::{container, parent, refused};
+use super::{container, notes, parent, refused};
 use crate::control::{Control, Inner};
 use crate::detail::BackupDetail;
 use crate::error::{Error, Result};
@@ -119,6 +119,7 @@ impl Control {
                     .unwrap_or_else(|| self.inner.options.availability_zone.clone()),
             ),
             container: Some(container.to_string()),
+            kept_as: None,
             service: Some(options.repository.service().to_owned()),
             object_count: 0,
             data_timestamp: snapshot.map_or(present, |snapshot| snapshot.created_at),
@@ -245,7 +246,7 @@ async fn copy(
         differences: since.is_some(),
         size,
         object_bytes: options.object_bytes,
-        notes: json!({ "volume_id": backup.volume, "name": backup.name }),
+        notes: notes::of(inner, backup).await?,
     };
     let begun = Writing::begin(&options.repository, plan).await;
     let writing = begun.map_err(|fault| refused(&fault))?;

@@ -67,13 +67,26 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         return inner.finish_alone(activity, Ok(())).await;
     };
     let repository = &*inner.backups()?.repository;
-    let removed = remove(repository, &container(&backup)?, id).await;
-    removed.map_err(|fault| refused(&fault))?;
+    if !is_shared(inner, &backup).await? {
+        let removed = remove(repository, &container(&backup)?, backup.kept()).await;
+        removed.map_err(|fault| refused(&fault))?;
+    }
     forget(inner, &backup).await?;
     let mut tx = inner.db.begin().await?;
     backups::remove(&mut tx, id).await?;
     inner.finish(&mut tx, activity, Ok(())).await?;
     Ok(tx.commit().await?)
+}
+
+/// Whether another backup that stays is in the same objects.
+async fn is_shared(inner: &Inner, backup: &Backup) -> Step<bool> {
+    let all = backups::of_kept(&mut *inner.db.read().await?, backup.kept()).await?;
+    let stays = |other: &Backup| {
+        other.id != backup.id
+            && other.container == backup.container
+            && other.status != BackupStatus::Deleting
+    };
+    Ok(all.iter().any(stays))
 }
 
 /// The hidden snapshot goes. A site that does not answer keeps it until the volume's next backup, or its

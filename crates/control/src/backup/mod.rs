@@ -6,6 +6,7 @@ pub(crate) mod create;
 pub(crate) mod delete;
 mod image;
 mod look;
+pub(crate) mod notes;
 mod parent;
 mod record;
 mod request;

@@ -56,5 +56,6 @@ pub(super) async fn of(inner: &Inner, backup: &Backup) -> Step<Option<(Parent, S
         }
     };
     let container = container(&parent)?;
+    let id = parent.kept();
     Ok(Some((Parent { container, id }, name)))
 }

@@ -31,6 +31,9 @@ struct Written {
     size: u32,
     volume_id: VolumeId,
     parent_id: Option<BackupId>,
+    /// Under which id the repository has it, where that is another.
+    #[serde(default)]
+    kept_as: Option<BackupId>,
     container: Container,
     display_name: Option<String>,
     display_description: Option<String>,
@@ -47,7 +50,8 @@ struct Written {
 impl Control {
     /// `GET /backups/{id}/export_record`.
     pub async fn export_backup(&self, context: &Context, id: BackupId) -> Result<Record> {
-        let backup = visible(&mut *self.inner.db.read().await?, context, id).await?;
+        let connection = &mut *self.inner.db.read().await?;
+        let backup = visible(connection, context, id).await?;
         context.allow_for(Rule::BackupExportImport, &backup)?;
         let repository = &self.inner.backups()?.repository;
         if !backup.status.allows(BackupOperation::Export) {
@@ -57,11 +61,17 @@ impl Control {
             )));
         }
         let container = backup.container.as_deref().unwrap_or_default().parse();
+        // The record is of what the repository has, where ids of rows mean nothing.
+        let parent = match backup.parent {
+            Some(parent) => backups::get(connection, parent).await?,
+            None => None,
+        };
         let written = Written {
             id,
             size: backup.size,
             volume_id: backup.volume,
-            parent_id: backup.parent,
+            parent_id: parent.map(|parent| parent.kept()).or(backup.parent),
+            kept_as: Some(backup.kept()),
             container: container.map_err(invalid)?,
             display_name: backup.name,
             display_description: backup.description,
@@ -90,7 +100,8 @@ impl Control {
             )));
         }
         let written = read(&record.url)?;
-        let chain = Chain::open(repository, &written.container, written.id).await;
+        let kept = written.kept_as.unwrap_or(written.id);
+        let chain = Chain::open(repository, &written.container, kept).await;
         let chain = chain.map_err(|fault| unusable(&fault))?;
         let parent = chain.manifest().parent().map(|parent| parent.id);
         let objects = chain.manifest().objects();
@@ -98,8 +109,12 @@ impl Control {
         if (parent, size) != (written.parent_id, u64::from(written.size)) {
             return Err(invalid("The record is not of the backup that it names."));
         }
-        let backup = self.imported(context, written, objects as u32);
+        let mut backup = self.imported(context, written, objects as u32);
         let mut tx = self.inner.db.begin().await?;
+        if let Some(parent) = backup.parent {
+            let known = backups::of_kept(&mut tx, parent).await?;
+            backup.parent = known.first().map(|row| row.id).or(backup.parent);
+        }
         let (quotas, size) = (&self.inner.options.quotas, backup.size);
         quota::check(&mut tx, quotas, project, Wanted::backup(size)).await?;
         if backups::get(&mut tx, backup.id).await?.is_some() {
@@ -128,6 +143,7 @@ impl Control {
             fail_reason: None,
             host: Some(options.node.clone()),
             availability_zone: Some(options.availability_zone.clone()),
+            kept_as: written.kept_as.filter(|kept| *kept != written.id),
             container: Some(written.container.to_string()),
             service: backup.map(|backup| backup.repository.service().to_owned()),
             object_count,

@@ -9,6 +9,7 @@ use firebrick_vocabulary::{BackupId, VolumeId};
 use serde_json::json;
 
 use super::look::{invalid, locked};
+use super::notes::{Notes, RESTORED};
 use super::request::{RestoreBackup, Restored};
 use super::{container, refused};
 use crate::control::{Control, Inner};
@@ -34,7 +35,7 @@ impl Control {
             let name = request.name;
             let wanted = CreateVolume {
                 backup: Some(id),
-                name: Some(name.unwrap_or_else(|| format!("restore_backup_{id}"))),
+                name: Some(name.unwrap_or_else(|| format!("{RESTORED}{id}"))),
                 description: Some("auto-created_from_restore_from_backup".to_owned()),
                 ..CreateVolume::default()
             };
@@ -146,11 +147,11 @@ pub(crate) async fn fill(
     image: firebrick_vocabulary::ImageId,
     id: BackupId,
     new: bool,
-) -> Step {
+) -> Step<Notes> {
     let backup = backups::get(&mut *inner.db.read().await?, id).await?;
     let backup = backup.ok_or_else(|| Stop::never(format!("backup {id} is gone")))?;
     let repository = &inner.backups()?.repository;
-    let chain = Chain::open(repository, &container(&backup)?, id).await;
+    let chain = Chain::open(repository, &container(&backup)?, backup.kept()).await;
     let mut chain = chain.map_err(|fault| refused(&fault))?;
     let mut writer = home.site.writer(image).await?;
     let total = chain.size().0;
@@ -168,11 +169,13 @@ pub(crate) async fn fill(
             writer.write(extent.offset, &data).await?;
         }
     }
-    Ok(writer.flush().await?)
+    writer.flush().await?;
+    Ok(Notes::read(chain.manifest().notes()))
 }
 
-/// The volume says which backup is in it.
-pub(crate) async fn mark(tx: &mut Tx, volume: VolumeId, backup: BackupId) -> Step {
+/// The volume says which backup is in it, and what the volume of that backup said of itself.
+pub(crate) async fn mark(tx: &mut Tx, volume: VolumeId, backup: BackupId, notes: Notes) -> Step {
+    notes.apply(tx, volume).await?;
     let note = Metadata::from([("src_backup_id".to_owned(), backup.to_string())]);
     Ok(properties::merge(tx, volume.0, &note).await?)
 }
@@ -190,10 +193,10 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         return end(inner, activity, VolumeStatus::Available, Ok(())).await;
     };
     let home = inner.home(&volume).await?;
-    fill(inner, activity, &home, volume.image(), id, false).await?;
+    let notes = fill(inner, activity, &home, volume.image(), id, false).await?;
     let mut tx = inner.db.begin().await?;
     home.stays(&mut tx).await?;
-    mark(&mut tx, volume.id, id).await?;
+    mark(&mut tx, volume.id, id, notes).await?;
     settle(inner, tx, activity, VolumeStatus::Available, Ok(())).await
 }
 

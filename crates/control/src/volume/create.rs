@@ -324,9 +324,16 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         home.site.set_limits(volume.image(), limits).await?;
     }
     let backup = backup_of(activity);
-    if let Some(backup) = backup {
-        restore::fill(inner, activity, &home, volume.image(), backup, true).await?;
-    }
+    let restored = match backup {
+        Some(backup) => {
+            let image = volume.image();
+            Some((
+                backup,
+                restore::fill(inner, activity, &home, image, backup, true).await?,
+            ))
+        }
+        None => None,
+    };
     let mut tx = inner.db.begin().await?;
     if let Err(stop) = home.stays(&mut tx).await {
         // The next run makes it primary where it will live; this copy must not be one then.
@@ -342,8 +349,8 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         let from = [VolumeStatus::Creating];
         noted(volumes::swap(&mut tx, &from, &volume).await?, id);
     }
-    if let Some(backup) = backup {
-        restore::mark(&mut tx, id, backup).await?;
+    if let Some((backup, notes)) = restored {
+        restore::mark(&mut tx, id, backup, notes).await?;
     }
     end(inner, tx, activity, Ok(())).await
 }

@@ -149,41 +149,6 @@ async fn backups_are_counted_renamed_and_reset() {
 }
 
 #[tokio::test]
-async fn a_backup_without_a_row_is_found_by_its_record() {
-    let disk = SimulatedDisk::new();
-    let world = world(&disk).await;
-    let (control, context) = (world.handle(), admin());
-    let volume = world.made(sized(1)).await;
-    world.write(A, volume, &many(1)).await;
-    let id = world.backed_up(of(volume)).await;
-    let record = control.export_backup(&context, id).await.unwrap();
-    let twice = control.import_backup(&context, record.clone()).await;
-    assert!(kind(twice).1.contains("already exists"));
-    {
-        let mut tx = world.db.begin().await.unwrap();
-        assert!(backups::remove(&mut tx, id).await.unwrap());
-        tx.commit().await.unwrap();
-    }
-    let broken = Record {
-        url: record.url[..8].to_owned(),
-        ..record.clone()
-    };
-    let broken = control.import_backup(&context, broken).await;
-    assert_eq!(kind(broken).0, ErrorKind::Invalid);
-    let back = control
-        .import_backup(&context, record)
-        .await
-        .unwrap()
-        .backup;
-    assert_eq!((back.id, back.size, back.volume), (id, 1, volume));
-    let new = world.restored(id).await;
-    assert_eq!(world.blocks(A, new).await, many(1));
-    control.delete_backup(&context, id, true).await.unwrap();
-    world.settled(id.0).await;
-    assert_eq!(disk.list("shelf").unwrap(), Vec::<String>::new());
-}
-
-#[tokio::test]
 async fn without_a_repository_there_is_no_service() {
     let world = World::new().await;
     let volume = world.made(sized(1)).await;

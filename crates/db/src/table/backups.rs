@@ -39,6 +39,8 @@ pub struct Backup {
     pub host: Option<String>,
     pub availability_zone: Option<String>,
     pub container: Option<String>,
+    /// Under which id the repository has it, where its record was imported under another.
+    pub kept_as: Option<BackupId>,
     /// The kind of repository that has it.
     pub service: Option<String>,
     pub object_count: u32,
@@ -50,6 +52,13 @@ pub struct Backup {
     pub metadata: Properties,
     pub created_at: OffsetDateTime,
     pub updated_at: Option<OffsetDateTime>,
+}
+
+impl Backup {
+    /// Under which id the repository has it.
+    pub fn kept(&self) -> BackupId {
+        self.kept_as.unwrap_or(self.id)
+    }
 }
 
 impl Record for Backup {
@@ -71,6 +80,7 @@ impl Record for Backup {
             host: columns.maybe_text("host")?,
             availability_zone: columns.maybe_text("availability_zone")?,
             container: columns.maybe_text("container")?,
+            kept_as: columns.maybe_parsed("kept_as")?,
             service: columns.maybe_text("service")?,
             object_count: columns.size("object_count")?,
             data_timestamp: columns.time("data_timestamp")?,
@@ -90,6 +100,7 @@ impl Record for Backup {
             field("volume", self.volume.to_string()),
             field("snapshot", maybe(self.snapshot.as_ref())),
             field("parent", maybe(self.parent.as_ref())),
+            field("kept_as", maybe(self.kept_as.as_ref())),
             field("availability_zone", self.availability_zone.as_deref()),
             field("encryption_key", maybe(self.encryption_key.as_ref())),
             field("created_at", self.created_at),
@@ -119,6 +130,19 @@ described!(Backup, BackupId);
 /// How many backups on all pages, and their GiB.
 pub async fn total(connection: &mut Connection, listing: &Listing) -> Result<(u64, u64), Error> {
     query::total(connection, Backup::TABLE, "size", listing).await
+}
+
+/// The backups, without their metadata, that the repository has as `kept`: more than one where a record
+/// was imported beside the backup that it was exported of.
+pub async fn of_kept(connection: &mut Connection, kept: BackupId) -> Result<Vec<Backup>, Error> {
+    let rows = sqlx::query("SELECT * FROM backups WHERE id = $1 OR kept_as = $1 ORDER BY id")
+        .bind(kept.to_string())
+        .fetch_all(connection)
+        .await
+        .map_err(Error::sql("read the backups of an object"))?;
+    let found = rows.iter().map(record::read::<Backup>);
+    let ours = found.filter(|row| row.as_ref().map_or(true, |row| row.kept() == kept));
+    ours.collect()
 }
 
 /// Adds a backup with its metadata.
