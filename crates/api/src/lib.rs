@@ -25,6 +25,7 @@ mod limits;
 mod links;
 mod list;
 mod literal;
+mod manage;
 mod messages;
 mod metadata;
 mod microversion;

@@ -12,8 +12,8 @@ use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
     activities, attachments, backups, default_types, extensions, gate, group_types, hosts, limits,
-    messages, pools, qos, quotas, resource_filters, services, snapshots, transfers, types, volumes,
-    zones,
+    manage, messages, pools, qos, quotas, resource_filters, services, snapshots, transfers, types,
+    volumes, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -33,6 +33,7 @@ pub(crate) fn all() -> Vec<Route> {
         attachments::routes(),
         backups::routes(),
         transfers::routes(),
+        manage::routes(),
         types::routes(),
         group_types::routes(),
         default_types::routes(),

@@ -7,6 +7,7 @@ pub(crate) mod backups;
 mod check;
 mod common;
 pub(crate) mod group_types;
+pub(crate) mod manage;
 pub(crate) mod qos;
 pub(crate) mod quotas;
 mod render;

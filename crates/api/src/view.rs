@@ -5,6 +5,7 @@ pub(crate) mod attachment;
 pub(crate) mod backup;
 pub(crate) mod encryption;
 pub(crate) mod group_type;
+pub(crate) mod manageable;
 pub(crate) mod message;
 pub(crate) mod qos;
 pub(crate) mod quota;

@@ -18,6 +18,7 @@ mod group_type;
 mod home;
 mod hosts;
 mod limits;
+mod manage;
 mod messages;
 mod options;
 mod place;
@@ -59,6 +60,9 @@ pub use firebrick_scheduler::{
 };
 pub use firebrick_state::QosConsumer;
 pub use group_type::{CreateGroupType, UpdateGroupType};
+pub use manage::{
+    At, ManageSnapshot, ManageVolume, Manageable, ManageableKey, ManageableQuery, Reference,
+};
 pub use options::{
     BackendOptions, BackupOptions, ControlOptions, FIXED_KEY, FailoverOptions, POOL, Quotas,
     RunnerOptions,

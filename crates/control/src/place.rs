@@ -94,7 +94,7 @@ pub(crate) async fn place(inner: &Inner, activity: &Activity, mut volume: Volume
 }
 
 /// Asks the scheduler, and notes how often each filter refused where none is left.
-async fn choose(inner: &Inner, request: &Request) -> Step<Result<HostName, Refusal>> {
+pub(crate) async fn choose(inner: &Inner, request: &Request) -> Step<Result<HostName, Refusal>> {
     let pools = inner.pool_states().await?;
     let scheduler = &inner.options.scheduler;
     let chosen = scheduler.choose(request, &pools, &mut rand::random::<f64>);
@@ -112,30 +112,57 @@ async fn request(
 ) -> Step<Request> {
     let hints: Hints = serde_json::from_value(activity.input.clone()).unwrap_or_default();
     let connection = &mut *inner.db.read().await?;
-    let kind = types::get(connection, volume.volume_type).await?;
-    let qos = spec_of(connection, volume).await?;
+    let wanted = wanted(connection, volume).await?;
     let local_to_instance = match hints.local_to_instance {
         Some(instance) => Some(locality(connection, &instance).await?),
         None => None,
     };
-    let extra_specs = kind.map_or_else(BTreeMap::new, |kind| kind.extra_specs);
-    // A type that is bound to zones chooses where the request did not.
-    let usual = !extra_specs.contains_key("RESKEY:availability_zones");
-    let usual = usual.then(|| volume.availability_zone.clone());
     Ok(Request {
-        size: volume.size,
-        extra_specs,
-        qos_specs: qos.map_or_else(BTreeMap::new, |spec| spec.specs),
-        volume: described(volume),
-        availability_zone: hints.availability_zone.or(usual),
+        availability_zone: hints.availability_zone.or(wanted.availability_zone),
         only: hints.only.into_iter().collect(),
         same_host: hints.same_host,
         different_host: hints.different_host,
         local_to_instance,
         query: hints.query,
         attempted: tried.attempts.iter().map(|it| it.host.clone()).collect(),
+        ..wanted
+    })
+}
+
+/// What a volume asks of its pool by what it is, and by its type.
+pub(crate) async fn wanted(connection: &mut Connection, volume: &Volume) -> Step<Request> {
+    let kind = types::get(connection, volume.volume_type).await?;
+    let qos = spec_of(connection, volume).await?;
+    let extra_specs = kind.map_or_else(BTreeMap::new, |kind| kind.extra_specs);
+    // A type that is bound to zones chooses where the request did not.
+    let usual = !extra_specs.contains_key("RESKEY:availability_zones");
+    Ok(Request {
+        size: volume.size,
+        extra_specs,
+        qos_specs: qos.map_or_else(BTreeMap::new, |spec| spec.specs),
+        volume: described(volume),
+        availability_zone: usual.then(|| volume.availability_zone.clone()),
         ..Request::default()
     })
+}
+
+/// Why that pool does not take what is asked for; `None` where it does.
+pub(crate) async fn refused_at(
+    inner: &Inner,
+    request: Request,
+    host: &HostName,
+) -> Step<Option<Why>> {
+    let request = Request {
+        availability_zone: None,
+        only: vec![host.clone()],
+        ..request
+    };
+    let refusal = choose(inner, &request).await?.err();
+    Ok(refusal.map(|mut refusal| {
+        // That the others are others says nothing.
+        refusal.pools.retain(|(pool, ..)| pool == host);
+        unplaced(&refusal, &[])
+    }))
 }
 
 /// Where an instance runs is known from what is attached to it.

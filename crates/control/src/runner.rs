@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use crate::control::Inner;
 use crate::story::{Step, Stop};
 use crate::why::Why;
-use crate::{attachment, backup, qos, replication, snapshot, volume};
+use crate::{attachment, backup, manage, qos, replication, snapshot, volume};
 
 /// The longest pause before another try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -103,6 +103,10 @@ impl Inner {
             ActivityKind::ExtendVolume => volume::extend::run(self, activity).await,
             ActivityKind::LimitVolume => qos::limit::run(self, activity).await,
             ActivityKind::RevertVolume => volume::revert::run(self, activity).await,
+            ActivityKind::ManageVolume => manage::adopt::run(self, activity).await,
+            ActivityKind::UnmanageVolume => manage::unmanage::run(self, activity).await,
+            ActivityKind::ManageSnapshot => manage::snapshot::run(self, activity).await,
+            ActivityKind::UnmanageSnapshot => manage::snapshot::forget(self, activity).await,
             ActivityKind::CreateSnapshot => snapshot::create::run(self, activity).await,
             ActivityKind::DeleteSnapshot => snapshot::delete::run(self, activity).await,
             ActivityKind::Attach => attachment::export::run(self, activity).await,
@@ -115,11 +119,7 @@ impl Inner {
             ActivityKind::RetypeVolume
             | ActivityKind::MigrateVolume
             | ActivityKind::ReimageVolume
-            | ActivityKind::ManageVolume
-            | ActivityKind::UnmanageVolume
             | ActivityKind::UploadVolume
-            | ActivityKind::ManageSnapshot
-            | ActivityKind::UnmanageSnapshot
             | ActivityKind::CreateGroup
             | ActivityKind::UpdateGroup
             | ActivityKind::DeleteGroup
@@ -140,6 +140,10 @@ impl Inner {
             ActivityKind::ExtendVolume => volume::extend::undo(self, activity, why).await,
             ActivityKind::LimitVolume => qos::limit::undo(self, activity, why).await,
             ActivityKind::RevertVolume => volume::revert::undo(self, activity, why).await,
+            ActivityKind::ManageVolume => manage::adopt::undo(self, activity, why).await,
+            ActivityKind::UnmanageVolume => manage::unmanage::undo(self, activity, why).await,
+            ActivityKind::ManageSnapshot => manage::snapshot::undo(self, activity, why).await,
+            ActivityKind::UnmanageSnapshot => manage::snapshot::keep(self, activity, why).await,
             ActivityKind::CreateSnapshot => snapshot::create::undo(self, activity, why).await,
             ActivityKind::DeleteSnapshot => snapshot::delete::undo(self, activity, why).await,
             ActivityKind::Attach => attachment::export::undo(self, activity, why).await,
@@ -151,11 +155,7 @@ impl Inner {
             ActivityKind::RetypeVolume
             | ActivityKind::MigrateVolume
             | ActivityKind::ReimageVolume
-            | ActivityKind::ManageVolume
-            | ActivityKind::UnmanageVolume
             | ActivityKind::UploadVolume
-            | ActivityKind::ManageSnapshot
-            | ActivityKind::UnmanageSnapshot
             | ActivityKind::CreateGroup
             | ActivityKind::UpdateGroup
             | ActivityKind::DeleteGroup

@@ -14,6 +14,7 @@ mod failover;
 mod failover_trouble;
 mod identity;
 mod image_metadata;
+mod manage;
 mod messages;
 mod placing;
 mod policy;

@@ -18,6 +18,8 @@ texts!(
         ErrorDeleting = "error_deleting",
         /// It could not be taken over.
         ErrorManaging = "error_managing",
+        /// One that could not be taken over is being removed; there is no image to go with it.
+        ErrorManagingDeleting = "error_managing_deleting",
         /// Being taken over.
         Managing = "managing",
         /// Reserved by the older actions, or being attached.
@@ -279,6 +281,7 @@ impl VolumeStatus {
         match self {
             Self::Creating
             | Self::Deleting
+            | Self::ErrorManagingDeleting
             | Self::Managing
             | Self::Attaching
             | Self::Detaching

@@ -29,6 +29,11 @@ pub(super) const ACTIONS: &[Action] = &[
         &["snapshot_extension:snapshot_actions:update_snapshot_status"],
         bodies::UPDATE_STATUS,
     ),
+    Action::new(
+        "os-unmanage",
+        &["snapshot_extension:snapshot_unmanage"],
+        SILENT,
+    ),
 ];
 
 pub(super) async fn action(
@@ -54,6 +59,7 @@ pub(super) async fn action(
                 .update_snapshot_status(context, id, &status, progress.as_deref())
                 .await?;
         }
+        "os-unmanage" => control.unmanage_snapshot(context, id).await?,
         other => return Err(Fault::no_action(other)),
     }
     empty(StatusCode::ACCEPTED)

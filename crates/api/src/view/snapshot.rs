@@ -114,6 +114,9 @@ const SHAPE: Schema = object(&[
 /// The shape of a snapshot that was created or changed, or is shown.
 pub(crate) const ONE: Schema = only(&["snapshot"], &[("snapshot", SHAPE)]);
 
+/// The shape of a snapshot that was taken over: as at the oldest version, whichever is asked for.
+pub(crate) const MANAGED: Schema = ONE;
+
 /// The shape of lists.
 pub(crate) const LIST: Schema = object(&[
     ("snapshots", array(&SHAPE)),

@@ -17,7 +17,7 @@ use crate::call::Call;
 use crate::links::Both;
 use crate::microversion::Microversion as V;
 
-pub(crate) use shape::{LIST, LIST_DETAIL, ONE, SUMMARY};
+pub(crate) use shape::{LIST, LIST_DETAIL, MANAGED, ONE, SUMMARY};
 
 /// A volume in a list without details.
 #[derive(Serialize)]

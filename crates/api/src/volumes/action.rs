@@ -36,6 +36,11 @@ pub(crate) const ACTIONS: &[Action] = &[
         &["volume_extension:volume_admin_actions:force_delete"],
         bodies::SILENT,
     ),
+    Action::new(
+        "os-unmanage",
+        &["volume_extension:volume_unmanage"],
+        bodies::SILENT,
+    ),
     Action::new("os-set_bootable", &["volume:update"], bodies::SET_BOOTABLE).ok(200),
     Action::new(
         "os-update_readonly_flag",
@@ -128,6 +133,7 @@ pub(crate) async fn action(
         "os-extend" => asked.extend(fields).await,
         "os-reset_status" => asked.reset_status(fields).await,
         "os-force_delete" => asked.force_delete().await,
+        "os-unmanage" => asked.unmanage().await,
         "os-set_bootable" => asked.set_bootable(fields).await,
         "os-update_readonly_flag" => asked.set_readonly(fields).await,
         "revert" => asked.revert(fields).await,
@@ -203,6 +209,13 @@ impl Asked {
     async fn force_delete(&self) -> Answer {
         self.control
             .force_delete_volume(&self.call.context, self.id)
+            .await?;
+        empty(StatusCode::ACCEPTED)
+    }
+
+    async fn unmanage(&self) -> Answer {
+        self.control
+            .unmanage_volume(&self.call.context, self.id)
             .await?;
         empty(StatusCode::ACCEPTED)
     }

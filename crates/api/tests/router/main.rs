@@ -10,6 +10,7 @@ mod document;
 mod group_types;
 mod image_metadata;
 mod keystone;
+mod manage;
 mod messages;
 mod places;
 mod policy;

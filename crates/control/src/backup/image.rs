@@ -19,6 +19,11 @@ pub(super) fn hidden_name(id: BackupId) -> Step<SnapshotName> {
     name.map_err(|error| Stop::never(error.to_string()))
 }
 
+/// Whether a snapshot of an image is none of the API's.
+pub(crate) fn is_hidden(name: &SnapshotName) -> bool {
+    of_backup(name).is_some()
+}
+
 /// Of which backup that snapshot is.
 fn of_backup(name: &SnapshotName) -> Option<BackupId> {
     name.as_str().strip_prefix(HIDDEN)?.parse().ok()

@@ -23,7 +23,7 @@ use crate::options::BackupOptions;
 use crate::story::{Step, Stop};
 use crate::why::Why;
 
-pub(crate) use image::remove_hidden;
+pub(crate) use image::{is_hidden, remove_hidden};
 pub use request::{CreateBackup, Record, RestoreBackup, Restored, UpdateBackup};
 
 /// The program name of the service, as clients expect it.

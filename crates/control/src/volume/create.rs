@@ -31,7 +31,7 @@ use crate::types::{default_for_new, key_for};
 use crate::why::Why;
 
 /// Where a new volume comes from.
-struct Source {
+pub(crate) struct Source {
     size: u32,
     volume_type: Option<firebrick_vocabulary::TypeId>,
     host: Option<HostName>,
@@ -113,7 +113,7 @@ impl Control {
             .ok_or_else(|| Error::new(ErrorKind::Internal, "The new volume is gone."))
     }
 
-    fn new_row(
+    pub(crate) fn new_row(
         &self,
         context: &Context,
         request: CreateVolume,

@@ -9,7 +9,7 @@ use firebrick_state::{
 use firebrick_vocabulary::{ImageId, VolumeId};
 use serde_json::json;
 
-use super::look::locked;
+use super::look::{is_moving, locked};
 use crate::backup::remove_hidden;
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
@@ -67,7 +67,8 @@ impl Control {
         let allowed = volume.status.allows(operation)
             && (how.force || !attached)
             // What runs needs the image, and is cancelled first.
-            && volume.shown.is_none();
+            && volume.shown.is_none()
+            && !is_moving(&volume);
         let ready = if how.cascade {
             of_volume
                 .iter()
@@ -75,7 +76,11 @@ impl Control {
         } else {
             of_volume.is_empty()
         };
-        if !allowed || !ready || volume.status == VolumeStatus::Deleting {
+        let going = matches!(
+            volume.status,
+            VolumeStatus::Deleting | VolumeStatus::ErrorManagingDeleting
+        );
+        if !allowed || !ready || going {
             return Err(Error::invalid_volume(
                 "Volume status must be available or error or error_restoring or error_extending or \
                  error_managing and must not be migrating, attached, belong to a group, have \
@@ -86,14 +91,19 @@ impl Control {
         delete_snapshots(&mut tx, of_volume).await?;
         let from = [volume.status];
         volume.previous_status = None;
-        volume.status = VolumeStatus::Deleting;
+        let kind = if volume.status == VolumeStatus::ErrorManaging {
+            // What it could not take over is none of its.
+            volume.status = VolumeStatus::ErrorManagingDeleting;
+            ActivityKind::UnmanageVolume
+        } else {
+            volume.status = VolumeStatus::Deleting;
+            ActivityKind::DeleteVolume
+        };
         if !volumes::swap(&mut tx, &from, &volume).await?.won() {
             return Err(Error::lost(format_args!("Volume {id}")));
         }
         let input = json!({ "force": how.force });
-        inner
-            .begin(&mut tx, context, ActivityKind::DeleteVolume, id.0, input)
-            .await?;
+        inner.begin(&mut tx, context, kind, id.0, input).await?;
         tx.commit().await?;
         inner.work.notify_one();
         Ok(())

@@ -7,6 +7,7 @@ use firebrick_db::{
     volumes,
 };
 use firebrick_policy::Rule;
+use firebrick_state::MigrationStatus;
 use firebrick_vocabulary::{TypeId, VolumeId};
 use uuid::Uuid;
 
@@ -56,6 +57,12 @@ impl Control {
             metadata,
         })
     }
+}
+
+/// Whether the volume is on its way to another pool, and to be left alone.
+pub(crate) fn is_moving(volume: &Volume) -> bool {
+    let known = volume.migration_status.as_deref().map(str::parse);
+    matches!(known, Some(Ok::<MigrationStatus, _>(status)) if !status.is_over())
 }
 
 /// What a list says whose marker is nothing.

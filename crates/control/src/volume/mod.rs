@@ -11,4 +11,4 @@ mod reset;
 pub(crate) mod revert;
 
 pub(crate) use create::wants;
-pub(crate) use look::{locked as hold, no_marker, visible as look_at};
+pub(crate) use look::{detailed, is_moving, locked as hold, no_marker, visible as look_at};

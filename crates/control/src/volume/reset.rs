@@ -64,9 +64,14 @@ impl Control {
 }
 
 async fn status(tx: &mut Tx, id: VolumeId, text: &str) -> Result<VolumeStatus> {
-    // Cinder has no statuses for what these two do.
+    // Cinder has no statuses for what these do.
     let known = |status: &VolumeStatus| {
-        !matches!(status, VolumeStatus::Reverting | VolumeStatus::Unmanaging)
+        !matches!(
+            status,
+            VolumeStatus::Reverting
+                | VolumeStatus::Unmanaging
+                | VolumeStatus::ErrorManagingDeleting
+        )
     };
     let parsed = text.to_lowercase().parse().ok().filter(known);
     let status: VolumeStatus = parsed.ok_or_else(|| {

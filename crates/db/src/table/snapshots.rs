@@ -86,7 +86,6 @@ impl Record for Snapshot {
             field("volume", self.volume.to_string()),
             field("project", self.project.as_str()),
             field("user_id", self.user.as_str()),
-            field("size", i64::from(self.size)),
             field("group_snapshot", maybe(self.group_snapshot.as_ref())),
             field("encryption_key", maybe(self.encryption_key.as_ref())),
             field("created_at", self.created_at),
@@ -98,6 +97,7 @@ impl Record for Snapshot {
         vec![
             field("name", self.name.as_deref()),
             field("description", self.description.as_deref()),
+            field("size", i64::from(self.size)),
             field("status", self.status.as_str()),
             field("previous_status", maybe(self.previous_status.as_ref())),
             field("progress", self.progress.as_str()),

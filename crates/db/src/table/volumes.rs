@@ -168,10 +168,13 @@ impl Volume {
     }
 
     /// The status that clients see: an activity that leaves the volume free shows only where nothing
-    /// else is to be said.
+    /// else is to be said, and what is taken over looks as if it were made, as in Cinder.
     pub fn shown_status(&self) -> VolumeStatus {
         match self.status {
             VolumeStatus::Available | VolumeStatus::InUse => self.shown.unwrap_or(self.status),
+            VolumeStatus::Managing => VolumeStatus::Creating,
+            VolumeStatus::ErrorManaging => VolumeStatus::Error,
+            VolumeStatus::ErrorManagingDeleting => VolumeStatus::Deleting,
             _ => self.status,
         }
     }

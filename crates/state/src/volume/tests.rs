@@ -70,6 +70,7 @@ const fn expected(status: VolumeStatus) -> &'static [VolumeOperation] {
         S::Downloading => &[O::Attach],
         S::Creating
         | S::Deleting
+        | S::ErrorManagingDeleting
         | S::Managing
         | S::Maintenance
         | S::RestoringBackup

@@ -106,6 +106,28 @@ const BRIEF: Schema = object(&[("id", ID), ("name", TEXT_OR_NULL), ("links", LIN
 /// A volume that was created or changed, or is shown.
 pub(crate) const ONE: Schema = only(&["volume"], &[("volume", VOLUME)]);
 
+/// A volume that was taken over: as at the oldest version, whichever is asked for.
+pub(crate) const MANAGED: Schema = only(
+    &["volume"],
+    &[(
+        "volume",
+        VOLUME.required(&[
+            "id",
+            "status",
+            "size",
+            "availability_zone",
+            "created_at",
+            "name",
+            "description",
+            "volume_type",
+            "metadata",
+            "links",
+            "bootable",
+            "attachments",
+        ]),
+    )],
+);
+
 const fn list(properties: &'static [(&'static str, Schema)]) -> Schema {
     object(properties).required(&["volumes"]).closed()
 }

@@ -168,17 +168,6 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "Nothing is managed or unmanaged yet.",
-        &[
-            "snapshot_extension:list_manageable",
-            "snapshot_extension:snapshot_manage",
-            "snapshot_extension:snapshot_unmanage",
-            "volume_extension:list_manageable",
-            "volume_extension:volume_manage",
-            "volume_extension:volume_unmanage",
-        ],
-    ),
-    (
         "Files of old may name it in place of those of each request; nothing asks it.",
         &["volume_extension:volume_type_encryption"],
     ),

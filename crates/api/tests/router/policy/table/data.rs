@@ -84,6 +84,47 @@ pub(super) const ASKED: &[Row] = &[
         r#"{"os-force_delete": {}}"#,
         202,
     ),
+    act(
+        "volume_extension:volume_unmanage",
+        r#"{"os-unmanage": null}"#,
+        202,
+    ),
+    // There is no backend to manage anything of.
+    row(
+        "volume_extension:list_manageable",
+        "GET",
+        "/manageable_volumes?host=h%40b",
+        "",
+        404,
+    ),
+    row(
+        "volume_extension:volume_manage",
+        "POST",
+        "/manageable_volumes",
+        r#"{"volume": {"host": "h@b", "ref": {"source-name": "n"}}}"#,
+        503,
+    ),
+    row(
+        "snapshot_extension:list_manageable",
+        "GET",
+        "/manageable_snapshots/detail?host=h%40b",
+        "",
+        404,
+    ),
+    row(
+        "snapshot_extension:snapshot_manage",
+        "POST",
+        "/manageable_snapshots",
+        r#"{"snapshot": {"volume_id": "{volume}", "ref": {"source-name": "n"}}}"#,
+        202,
+    ),
+    row(
+        "snapshot_extension:snapshot_unmanage",
+        "POST",
+        "/snapshots/{snapshot}/action",
+        r#"{"os-unmanage": null}"#,
+        202,
+    ),
     get("volume:get_volume_metadata", "/volumes/{volume}/metadata"),
     act(
         "volume:get_volume_metadata",
