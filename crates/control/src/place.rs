@@ -157,12 +157,17 @@ pub(crate) async fn refused_at(
         only: vec![host.clone()],
         ..request
     };
-    let refusal = choose(inner, &request).await?.err();
-    Ok(refusal.map(|mut refusal| {
-        // That the others are others says nothing.
-        refusal.pools.retain(|(pool, ..)| pool == host);
-        unplaced(&refusal, &[])
-    }))
+    let Err(mut refusal) = choose(inner, &request).await? else {
+        return Ok(None);
+    };
+    // That the others are others says nothing.
+    refusal.pools.retain(|(pool, ..)| pool == host);
+    let why = unplaced(&refusal, &[]);
+    // One that starts, or starts again, takes it in a moment.
+    if inner.awaits_backend() {
+        return Err(Stop::later(why));
+    }
+    Ok(Some(why))
 }
 
 /// Where an instance runs is known from what is attached to it.

@@ -261,9 +261,6 @@ async fn snapshots_are_taken_over_and_given_up_without_a_change_at_the_site() {
     world.settled(taken.0).await;
     let row = world.snapshot(taken).await.unwrap();
     assert_eq!((row.status, row.size), (SnapshotStatus::Available, 1));
-    world
-        .consistent("with a snapshot that was taken over")
-        .await;
     assert_eq!(
         listed().await[0],
         ("monday".to_owned(), Some(taken.0), false)

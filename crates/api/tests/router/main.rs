@@ -127,7 +127,6 @@ async fn unknown_addresses_answer_404_with_and_without_a_project() {
         "/v3/dev/nothings",
         "/v3/nothings/detail",
         "/v3/nothings/dev?usage=False",
-        "/v3/volume-transfers/detail",
         "/v3/dev/volumes/x/y/z",
     ] {
         let expected = (404, "The resource could not be found.");
