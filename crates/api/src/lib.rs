@@ -13,6 +13,7 @@ mod auth;
 mod backups;
 mod body;
 mod call;
+mod clusters;
 mod default_types;
 mod door;
 mod extensions;
@@ -49,6 +50,7 @@ mod verify;
 mod versions;
 mod view;
 mod volumes;
+mod workers;
 mod zones;
 
 pub use options::{ApiOptions, AuthStrategy, OptionsError};

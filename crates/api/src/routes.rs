@@ -11,9 +11,9 @@ use crate::fault::Fault;
 use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
-    activities, attachments, backups, default_types, extensions, gate, group_types, hosts, limits,
-    manage, messages, pools, qos, quotas, resource_filters, services, snapshots, transfers, types,
-    volumes, zones,
+    activities, attachments, backups, clusters, default_types, extensions, gate, group_types,
+    hosts, limits, manage, messages, pools, qos, quotas, resource_filters, services, snapshots,
+    transfers, types, volumes, workers, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -41,6 +41,8 @@ pub(crate) fn all() -> Vec<Route> {
         quotas::routes(),
         resource_filters::routes(),
         services::routes(),
+        clusters::routes(),
+        workers::routes(),
         hosts::routes(),
         pools::routes(),
         zones::routes(),

@@ -1,11 +1,13 @@
 //! Services: what operators look at and switch.
 
+mod levels;
 mod list;
 mod replication;
 mod switch;
 
+use crate::microversion::Microversion as V;
 use crate::route::{Route, get, put};
-use crate::schema::services::{DISABLE, FAILOVER, FREEZE, SWITCH};
+use crate::schema::services::{DISABLE, FAILOVER, FREEZE, GET_LOG, SET_LOG, SWITCH};
 use crate::view::service as view;
 
 /// Everything below `/os-services`.
@@ -31,6 +33,16 @@ pub(crate) fn routes() -> Vec<Route> {
         .answer(&view::SWITCHED)
         .rules(UPDATE)
         .body(DISABLE),
+        put("/os-services/get-log", levels::get)
+            .since(V::LOG_LEVELS)
+            .answer(&view::LEVELS)
+            .rules(UPDATE)
+            .body(GET_LOG),
+        put("/os-services/set-log", levels::set)
+            .since(V::LOG_LEVELS)
+            .rules(UPDATE)
+            .body(SET_LOG)
+            .ok(202),
         put("/os-services/freeze", replication::freeze)
             .rules(&["volume:freeze_host"])
             .body(FREEZE),

@@ -3,6 +3,7 @@
 pub(crate) mod activity;
 pub(crate) mod attachment;
 pub(crate) mod backup;
+pub(crate) mod cluster;
 pub(crate) mod encryption;
 pub(crate) mod group_type;
 pub(crate) mod manageable;

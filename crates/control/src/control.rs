@@ -108,9 +108,9 @@ impl Inner {
         let present = now();
         let usual = &self.options.availability_zone;
         let disabled = ReplicationStatus::Disabled;
-        let mut rows = vec![(SCHEDULER, self.node_host()?, disabled, usual)];
+        let mut rows = vec![(SCHEDULER, self.node_host()?, disabled, usual, None)];
         if self.options.backup.is_some() {
-            rows.push((BACKUP, self.node_host()?, disabled, usual));
+            rows.push((BACKUP, self.node_host()?, disabled, usual, None));
         }
         for backend in &self.options.backends {
             let replication = if backend.targets.is_empty() {
@@ -119,14 +119,15 @@ impl Inner {
                 ReplicationStatus::Enabled
             };
             let zone = backend.availability_zone.as_ref().unwrap_or(usual);
-            rows.push((VOLUME, self.host_of(backend), replication, zone));
+            let host = self.host_of(backend);
+            rows.push((VOLUME, host, replication, zone, backend.cluster()));
         }
-        for (binary, host, replication_status, zone) in rows {
+        for (binary, host, replication_status, zone, cluster) in rows {
             let service = Service {
                 id: ServiceId::random(),
                 binary: binary.to_owned(),
                 host,
-                cluster: None,
+                cluster,
                 availability_zone: zone.clone(),
                 disabled: false,
                 disabled_reason: None,
@@ -138,6 +139,7 @@ impl Inner {
                 reported_at: time::OffsetDateTime::UNIX_EPOCH,
             };
             services::insert(&mut tx, &service).await?;
+            self.join(&mut tx, &service).await?;
         }
         types::ensure_default(&mut tx, &self.options.default_volume_type).await?;
         group_type::ensure_default(&mut tx).await?;

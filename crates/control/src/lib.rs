@@ -10,6 +10,7 @@ mod access;
 mod activity;
 mod attachment;
 mod backup;
+mod clusters;
 mod context;
 mod control;
 mod detail;
@@ -17,6 +18,7 @@ mod error;
 mod group_type;
 mod home;
 mod hosts;
+mod levels;
 mod limits;
 mod manage;
 mod messages;
@@ -38,10 +40,12 @@ mod transfer;
 mod types;
 mod volume;
 mod why;
+mod workers;
 mod zones;
 
 pub use access::{Access, Owned};
 pub use backup::{CreateBackup, Record, RestoreBackup, Restored, UpdateBackup};
+pub use clusters::ClusterDetail;
 pub use control::{Control, Running};
 pub use detail::{
     AttachmentDetail, BackupDetail, ServiceDetail, SnapshotDetail, TypeDetail, VolumeDetail,
@@ -63,6 +67,7 @@ pub use group_type::{CreateGroupType, UpdateGroupType};
 pub use manage::{
     At, ManageSnapshot, ManageVolume, Manageable, ManageableKey, ManageableQuery, Reference,
 };
+pub use levels::{LogLevel, LogLevels, LogQuery, ServiceLevels};
 pub use options::{
     BackendOptions, BackupOptions, ControlOptions, FIXED_KEY, FailoverOptions, POOL, Quotas,
     RunnerOptions,
@@ -75,3 +80,4 @@ pub use request::{
     UpdateQos, UpdateType, UsedLimits, Zone,
 };
 pub use transfer::{AuthKey, CreateTransfer};
+pub use workers::{Cleaned, Cleanup};

@@ -1,5 +1,6 @@
 //! What `cinder.conf` says about the control plane, as the binary read it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_backend::SharedBackend;
@@ -7,6 +8,8 @@ use firebrick_backup::{Container, SharedRepository};
 use firebrick_scheduler::{Function, Ratio, Scheduler};
 use firebrick_vocabulary::HostName;
 use uuid::Uuid;
+
+use crate::levels::LogLevels;
 
 /// The one pool of a backend on the embedded engine.
 pub const POOL: &str = "volumes";
@@ -46,6 +49,8 @@ pub struct ControlOptions {
     pub failover: FailoverOptions,
     /// How volumes are placed.
     pub scheduler: Scheduler,
+    /// The log of this process, where its levels can be changed.
+    pub log_levels: Option<Arc<dyn LogLevels>>,
     /// `scheduler_max_attempts`: in how many pools a volume is tried; Cinder's default is 3.
     pub scheduler_max_attempts: u32,
 }
@@ -80,11 +85,19 @@ pub struct BackendOptions {
     pub filter_function: Option<Function>,
     /// `goodness_function`: how much it likes a volume.
     pub goodness_function: Option<Function>,
+    /// `cluster`: which hosts serve this backend together.
+    pub cluster: Option<String>,
     /// `backend_availability_zone`; that of the control plane, where it has none of its own.
     pub availability_zone: Option<String>,
 }
 
 impl BackendOptions {
+    /// The cluster of its service: `cluster@name`.
+    pub fn cluster(&self) -> Option<String> {
+        let cluster = self.cluster.as_ref();
+        cluster.map(|cluster| format!("{cluster}@{}", self.name))
+    }
+
     /// The service of this backend on `node`: `node@name`.
     pub fn host(&self, node: &str) -> HostName {
         HostName::service(node, &self.name)
@@ -199,6 +212,7 @@ impl ControlOptions {
             runner: RunnerOptions::default(),
             failover: FailoverOptions::default(),
             scheduler: Scheduler::default(),
+            log_levels: None,
             scheduler_max_attempts: 3,
         }
     }

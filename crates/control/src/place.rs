@@ -81,6 +81,7 @@ pub(crate) async fn place(inner: &Inner, activity: &Activity, mut volume: Volume
     }
     volume.host = Some(host.clone());
     volume.service = Some(service.id);
+    volume.cluster = service.cluster;
     volume.availability_zone = service.availability_zone;
     let from = [VolumeStatus::Creating];
     if !volumes::swap(&mut tx, &from, &volume).await?.won() {

@@ -40,7 +40,11 @@ impl Inner {
             let view = self.views.read().get(&backend.name).cloned();
             if let Some(view) = view {
                 let placed = self.placed(&self.host_of(backend).with_pool(POOL)).await?;
-                pools.push(self.pool_state(backend, &service, &view, placed));
+                let mut pool = self.pool_state(backend, &service, &view, placed);
+                if pool.closed.is_none() {
+                    pool.closed = self.cluster_closed(&service).await?;
+                }
+                pools.push(pool);
             }
         }
         Ok(pools)

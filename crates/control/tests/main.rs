@@ -10,6 +10,7 @@ mod place;
 mod activities;
 mod attachments;
 mod backups;
+mod clusters;
 mod failover;
 mod failover_trouble;
 mod identity;

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use firebrick_control::{Control, Error, ErrorKind};
+use firebrick_policy::Rule;
 
 use crate::body::{Body, Fields};
 use crate::call::{Call, empty};
@@ -14,24 +15,36 @@ pub(super) fn host(fields: &Fields<'_>) -> Result<Option<String>, Fault> {
     Ok(fields.text_or_null("host", 1)?.flatten())
 }
 
-/// The host that a body names. Clusters, which it could name instead, are not here.
-fn target(fields: &Fields<'_>) -> Result<String, Fault> {
+/// The hosts that a body means: one, or from 3.26 on those of a cluster.
+async fn targets(
+    control: &Control,
+    call: &Call,
+    rule: Rule,
+    fields: &Fields<'_>,
+) -> Result<Vec<String>, Fault> {
+    let clustered = call.at(Microversion::FAILOVER);
     let cluster = fields.text_or_null("cluster", 0)?.flatten();
+    let cluster = cluster.filter(|name| clustered && !name.is_empty());
     match (host(fields)?, cluster) {
-        (Some(host), None) => Ok(host),
-        (None, Some(cluster)) => Err(Fault::bad_request(format!(
-            "No service found with cluster={cluster}"
-        ))),
-        (None, None) | (Some(_), Some(_)) => Err(Fault::invalid_input(
-            "One and only one of cluster and host must be set.",
-        )),
+        (Some(host), None) => Ok(vec![host]),
+        (None, Some(cluster)) => {
+            let hosts = control
+                .hosts_of_cluster(&call.context, rule, &cluster)
+                .await;
+            hosts.map_err(missing("cluster", &cluster))
+        }
+        (None, None) | (Some(_), Some(_)) => Err(Fault::invalid_input(if clustered {
+            "One and only one of cluster and host must be set."
+        } else {
+            "Host field is missing."
+        })),
     }
 }
 
 /// A host that is not there is a wrong value here, not a wrong address.
-fn of_host(host: &str) -> impl FnOnce(Error) -> Fault {
+fn missing(what: &str, name: &str) -> impl FnOnce(Error) -> Fault {
     move |error| match error.kind {
-        ErrorKind::NotFound => Fault::bad_request(format!("No service found with host={host}")),
+        ErrorKind::NotFound => Fault::bad_request(format!("No service found with {what}={name}")),
         ErrorKind::Invalid
         | ErrorKind::Conflict
         | ErrorKind::OverQuota
@@ -44,22 +57,20 @@ fn of_host(host: &str) -> impl FnOnce(Error) -> Fault {
 /// `PUT …/freeze`.
 pub(crate) async fn freeze(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let fields = body.root()?;
-    let host = target(&fields)?;
-    control
-        .freeze(&call.context, &host)
-        .await
-        .map_err(of_host(&host))?;
+    for host in targets(&control, &call, Rule::VolumeFreezeHost, &fields).await? {
+        let done = control.freeze(&call.context, &host).await;
+        done.map_err(missing("host", &host))?;
+    }
     empty(StatusCode::OK)
 }
 
 /// `PUT …/thaw`.
 pub(crate) async fn thaw(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let fields = body.root()?;
-    let host = target(&fields)?;
-    control
-        .thaw(&call.context, &host)
-        .await
-        .map_err(of_host(&host))?;
+    for host in targets(&control, &call, Rule::VolumeThawHost, &fields).await? {
+        let done = control.thaw(&call.context, &host).await;
+        done.map_err(missing("host", &host))?;
+    }
     empty(StatusCode::OK)
 }
 
@@ -70,15 +81,14 @@ pub(crate) async fn failover_host(
     body: Body,
 ) -> Answer {
     let fields = body.root()?;
-    let host = target(&fields)?;
     let to = fields
         .text_or_null("backend_id", 0)?
         .flatten()
         .filter(|id| !id.is_empty());
-    control
-        .failover(&call.context, &host, to.as_deref())
-        .await
-        .map_err(of_host(&host))?;
+    for host in targets(&control, &call, Rule::VolumeFailoverHost, &fields).await? {
+        let begun = control.failover(&call.context, &host, to.as_deref()).await;
+        begun.map_err(missing("host", &host))?;
+    }
     empty(StatusCode::ACCEPTED)
 }
 

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::shape::TIME_OR_NULL;
 use super::time::Moment;
-use super::{Gated, Nothing, gated, since};
+use super::{Gated, gated, since};
 use crate::call::Call;
 use crate::microversion::Microversion as V;
-use crate::schema::{FLAG, Schema, TEXT, TEXT_OR_NULL, array, object, only};
+use crate::schema::{FLAG, OBJECT, Schema, TEXT, TEXT_OR_NULL, array, object, only};
 
 /// The services that have a backend.
 const VOLUME: &str = "cinder-volume";
@@ -26,7 +26,7 @@ pub(crate) struct Service<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     backend_state: Gated<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cluster: Option<Nothing>,
+    cluster: Gated<&'a str>,
     disabled_reason: Option<&'a str>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     replication: Option<Replication<'a>>,
@@ -76,7 +76,7 @@ pub(crate) fn listed<'a>(call: &Call, detail: &'a ServiceDetail) -> Service<'a> 
             has_backend && call.at(V::BACKEND_STATE),
             detail.backend_up.map(state),
         ),
-        cluster: since(call, V::CLUSTERS, None),
+        cluster: since(call, V::CLUSTERS, service.cluster.as_deref()),
         disabled_reason: service.disabled_reason.as_deref(),
         replication: has_backend.then(|| Replication {
             replication_status: service.replication_status.as_str(),
@@ -161,6 +161,19 @@ const SHAPE: Schema = object(&[
 
 /// The shape of the list.
 pub(crate) const LIST: Schema = only(&["services"], &[("services", array(&SHAPE))]);
+
+/// The shape of levels.
+pub(crate) const LEVELS: Schema = only(
+    &["log_levels"],
+    &[(
+        "log_levels",
+        array(
+            &object(&[("host", TEXT), ("binary", TEXT), ("levels", OBJECT)])
+                .required(&["host", "binary", "levels"])
+                .closed(),
+        ),
+    )],
+);
 
 /// The shape of a service that was enabled or disabled.
 pub(crate) const SWITCHED: Schema = object(&[

@@ -61,7 +61,7 @@ pub(crate) struct Full<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     service_uuid: Gated<ServiceId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cluster_name: Option<Nothing>,
+    cluster_name: Gated<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     volume_type_id: Option<TypeId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +154,7 @@ pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> 
         // Each volume has an export of its own.
         shared_targets: targets.then_some(false),
         service_uuid: gated(targets, volume.service),
-        cluster_name: gated(admin && call.at(V::CLUSTER_NAME), None),
+        cluster_name: gated(admin && call.at(V::CLUSTER_NAME), volume.cluster.as_deref()),
         volume_type_id: call.at(V::VOLUME_TYPE_ID).then_some(volume.volume_type),
         // Cinder hides the id of the key that is no secret's: the one all volumes share.
         encryption_key_id: volume

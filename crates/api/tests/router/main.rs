@@ -5,6 +5,7 @@
 
 mod activities;
 mod backups;
+mod clusters;
 mod common;
 mod document;
 mod group_types;

@@ -80,6 +80,7 @@ impl World {
             filter_function: None,
             goodness_function: None,
             availability_zone: None,
+            cluster: None,
         };
         let mut options = ControlOptions::new("node1", vec![backend]);
         // Only what tests do makes calls.

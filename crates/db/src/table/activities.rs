@@ -237,6 +237,23 @@ pub async fn claim(tx: &mut Tx, owner: &str, lease: Duration) -> Result<Option<A
     Ok((done.rows_affected() > 0).then_some(activity))
 }
 
+/// The activity about a resource, or about a volume, that somebody began to work on and left.
+pub async fn abandoned(
+    connection: &mut Connection,
+    resource: Uuid,
+) -> Result<Option<Activity>, Error> {
+    let sql = "SELECT * FROM activities WHERE (resource = $1 OR volume = $1) \
+               AND status = 'running' AND node IS NOT NULL AND lease_until <= $2 \
+               ORDER BY created_at, id LIMIT 1";
+    let query = sqlx::query(sql).bind(resource.to_string());
+    let query = query.bind(to_micros(now()));
+    let row = query
+        .fetch_optional(connection)
+        .await
+        .map_err(Error::sql(READ))?;
+    row.as_ref().map(from_row).transpose()
+}
+
 /// Ends the leases of owners whose name begins with `node`: an earlier life of this process.
 pub async fn release_node(connection: &mut Connection, node: &str) -> Result<(), Error> {
     let sql = "UPDATE activities SET owner = NULL, lease_until = 0 \

@@ -19,8 +19,8 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Serves until it is asked to stop.
 pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
-    journal::start("info");
-    let (conf, unknown) = ServeConf::read(&args.conf)?;
+    let journal = journal::start("info");
+    let (mut conf, unknown) = ServeConf::read(&args.conf)?;
     for unknown in unknown {
         tracing::warn!("{unknown}");
     }
@@ -35,6 +35,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let db = Db::open(&conf.database)
         .await
         .map_err(|error| Failure::new("open the database", error))?;
+    conf.control.log_levels = Some(journal);
     let (control, running) = Control::start(db.clone(), conf.control)
         .await
         .map_err(|error| Failure::new("start the control plane", error))?;

@@ -21,7 +21,7 @@ pub(crate) fn run(args: SiteArgs) -> Result<(), Failure> {
     match (args.command, args.conf) {
         (Some(SiteCommand::Fingerprint { conf }), _) => print_fingerprint(&conf),
         (None, Some(conf)) => {
-            journal::start("info");
+            drop(journal::start("info"));
             block_on(serve(conf, args.supervised))
         }
         (None, None) => Err(Failure::Usage("--conf is missing".to_owned())),

@@ -41,7 +41,7 @@ pub(super) fn all(
         let section = file
             .section(name)
             .ok_or_else(|| defaults.refuse(OPTION, format!("the section [{name}] is missing")))?;
-        backends.push(one(section, name, base)?);
+        backends.push(one(section, defaults, name, base)?);
     }
     if backends.is_empty() {
         return Err(defaults.refuse(OPTION, "names no backend"));
@@ -54,7 +54,12 @@ fn fits(name: &str) -> bool {
     name.len() <= NAME_MAX && name.chars().all(is_fine)
 }
 
-fn one(section: &Section, name: &str, base: &Path) -> Result<BackendOptions, ConfigError> {
+fn one(
+    section: &Section,
+    defaults: &Section,
+    name: &str,
+    base: &Path,
+) -> Result<BackendOptions, ConfigError> {
     if let Some(driver) = section.text("volume_driver")?
         && driver != DRIVER
     {
@@ -78,7 +83,25 @@ fn one(section: &Section, name: &str, base: &Path) -> Result<BackendOptions, Con
         filter_function: function(section, "filter_function")?,
         goodness_function: function(section, "goodness_function")?,
         availability_zone: super::name(section, "backend_availability_zone")?,
+        cluster: cluster(section, defaults)?,
     })
+}
+
+/// The cluster, which the section or `[DEFAULT]` names.
+fn cluster(section: &Section, defaults: &Section) -> Result<Option<String>, ConfigError> {
+    const OPTION: &str = "cluster";
+    let own = super::name(section, OPTION)?;
+    let (named, section) = match own {
+        Some(own) => (Some(own), section),
+        None => (super::name(defaults, OPTION)?, defaults),
+    };
+    match named {
+        Some(name) if !fits(&name) => {
+            let why = format!("{name:?} is not a name of letters, digits, dashes and underscores");
+            Err(section.refuse(OPTION, why))
+        }
+        named => Ok(named),
+    }
 }
 
 fn targets(section: &Section, base: &Path) -> Result<Vec<(String, SharedBackend)>, ConfigError> {

@@ -136,15 +136,6 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "There are no clusters yet.",
-        &[
-            "clusters:get_all",
-            "clusters:get",
-            "clusters:update",
-            "workers:cleanup",
-        ],
-    ),
-    (
         "There are no groups yet.",
         &[
             "group:get_all",

@@ -30,7 +30,7 @@ const CATCH_UP_WITHIN: Duration = Duration::from_secs(120);
 
 /// Plays it, and fails unless the data matched.
 pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
-    journal::start("warn");
+    drop(journal::start("warn"));
     let screen = Screen::new();
     screen.step("start a private dev: a control plane and two sites");
     let mut stage = Stage::set(args.keep).await?;

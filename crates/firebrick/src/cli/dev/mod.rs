@@ -23,7 +23,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     match &args.command {
         Some(DevCommand::Site(command)) => site::run(command).await,
         None => {
-            journal::start("warn");
+            drop(journal::start("warn"));
             let dir = folder(&args.dir)?;
             let _lock = lock::take(&dir)?;
             let manifest = plan::decide(&dir, &args)?;
