@@ -43,6 +43,7 @@ pub(crate) fn backup() -> Backup {
         name: Some("nightly".into()),
         description: None,
         size: 7,
+        kept_as: None,
         status: BackupStatus::Creating,
         fail_reason: None,
         host: Some("node".into()),
