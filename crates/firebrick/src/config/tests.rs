@@ -266,7 +266,7 @@ fn placement_is_configured_in_cinders_words() {
          cinder.scheduler.weights.stochastic.StochasticHostWeightHandler",
         "max_over_subscription_ratio = auto\nfilter_function = volume.size < 10\n\
          goodness_function = stats.free_capacity_gb > 5 ? 100 : 1\n\
-         backend_availability_zone = north",
+         backend_availability_zone = north\ncluster = together",
     );
     let control = understand(&text).unwrap().control;
     let scheduler = control.scheduler;
@@ -285,6 +285,7 @@ fn placement_is_configured_in_cinders_words() {
     assert_eq!(function.text(), "volume.size < 10");
     assert!(backend.goodness_function.is_some());
     assert_eq!(backend.availability_zone.as_deref(), Some("north"));
+    assert_eq!(backend.cluster().as_deref(), Some("together@blocks"));
 }
 
 #[test]
