@@ -64,10 +64,10 @@ pub use firebrick_scheduler::{
 };
 pub use firebrick_state::QosConsumer;
 pub use group_type::{CreateGroupType, UpdateGroupType};
+pub use levels::{LogLevel, LogLevels, LogQuery, ServiceLevels};
 pub use manage::{
     At, ManageSnapshot, ManageVolume, Manageable, ManageableKey, ManageableQuery, Reference,
 };
-pub use levels::{LogLevel, LogLevels, LogQuery, ServiceLevels};
 pub use options::{
     BackendOptions, BackupOptions, ControlOptions, FIXED_KEY, FailoverOptions, POOL, Quotas,
     RunnerOptions,

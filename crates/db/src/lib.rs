@@ -9,10 +9,12 @@
 mod error;
 mod open;
 mod row;
+mod rows;
 mod schema;
 mod swapped;
 mod table;
 mod time;
+mod value;
 
 pub use error::{Error, ErrorKind};
 pub use open::{Connection, Db, Tx};

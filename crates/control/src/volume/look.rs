@@ -8,7 +8,7 @@ use firebrick_db::{
 };
 use firebrick_policy::Rule;
 use firebrick_state::MigrationStatus;
-use firebrick_vocabulary::{TypeId, VolumeId};
+use firebrick_vocabulary::VolumeId;
 use uuid::Uuid;
 
 use crate::control::Control;
@@ -101,11 +101,7 @@ pub(crate) async fn detailed(
     connection: &mut Connection,
     volumes: Vec<Volume>,
 ) -> Result<Vec<VolumeDetail>> {
-    let names: BTreeMap<TypeId, String> = types::all(connection)
-        .await?
-        .into_iter()
-        .map(|kind| (kind.id, kind.name))
-        .collect();
+    let names = types::names(connection).await?;
     let ids: Vec<VolumeId> = volumes.iter().map(|volume| volume.id).collect();
     let mut attached: BTreeMap<VolumeId, Vec<_>> = BTreeMap::new();
     for attachment in attachments::of_volumes(connection, &ids).await? {

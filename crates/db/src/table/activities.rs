@@ -68,7 +68,10 @@ const READ: &str = "read activities";
 const WRITE: &str = "write an activity";
 
 fn from_row(row: &AnyRow) -> Result<Activity, Error> {
-    let columns = Columns(row);
+    from_columns(&Columns::of(row))
+}
+
+fn from_columns(columns: &Columns<'_>) -> Result<Activity, Error> {
     Ok(Activity {
         id: columns.parsed("id")?,
         kind: columns.parsed("kind")?,
@@ -135,9 +138,7 @@ pub async fn list(
     connection: &mut Connection,
     listing: &Listing,
 ) -> Result<Option<Vec<Activity>>, Error> {
-    let rows = query::page(connection, "activities", listing).await?;
-    rows.map(|rows| rows.iter().map(from_row).collect())
-        .transpose()
+    query::page(connection, "activities", listing, from_columns).await
 }
 
 /// The kinds of the running activities about a volume that is not their resource.
@@ -152,7 +153,9 @@ pub async fn kinds_about(
         .fetch_all(connection)
         .await
         .map_err(Error::sql(READ))?;
-    rows.iter().map(|row| Columns(row).parsed("kind")).collect()
+    rows.iter()
+        .map(|row| Columns::of(row).parsed("kind"))
+        .collect()
 }
 
 /// Asks a running activity to end, at once where it waits for another try. Whether it runs.

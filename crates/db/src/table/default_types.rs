@@ -20,7 +20,7 @@ pub async fn get(
         .fetch_optional(connection)
         .await;
     let row = row.map_err(Error::sql(READ))?;
-    row.map(|row| Columns(&row).parsed("volume_type"))
+    row.map(|row| Columns::of(&row).parsed("volume_type"))
         .transpose()
 }
 
@@ -40,7 +40,7 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<(ProjectId, TypeId)>
         .await
         .map_err(Error::sql(READ))?;
     let pairs = rows.iter().map(|row| {
-        let columns = Columns(row);
+        let columns = Columns::of(row);
         Ok((
             ProjectId(columns.text("project")?),
             columns.parsed("volume_type")?,

@@ -31,7 +31,7 @@ const READ: &str = "read cached images";
 const WRITE: &str = "write a cached image";
 
 fn from_row(row: &AnyRow) -> Result<CachedImage, Error> {
-    let columns = Columns(row);
+    let columns = Columns::of(row);
     Ok(CachedImage {
         image: columns.parsed("image")?,
         host: columns.parsed("host")?,

@@ -48,7 +48,7 @@ pub async fn of(connection: &mut Connection, whose: LimitsOf<'_>) -> Result<Hard
         .fetch_all(connection)
         .await;
     let rows = rows.map_err(Error::sql(READ))?;
-    rows.iter().map(|row| read(&Columns(row))).collect()
+    rows.iter().map(|row| read(&Columns::of(row))).collect()
 }
 
 /// What holds for a project where the configuration says nothing else: its own limits, and those of
@@ -61,7 +61,7 @@ pub async fn holding(connection: &mut Connection, project: &str) -> Result<HardL
     let rows = query.fetch_all(connection).await;
     let rows = rows.map_err(Error::sql(READ))?;
     // Later ones replace earlier ones.
-    rows.iter().map(|row| read(&Columns(row))).collect()
+    rows.iter().map(|row| read(&Columns::of(row))).collect()
 }
 
 fn read(columns: &Columns<'_>) -> Result<(String, i64), Error> {

@@ -41,7 +41,9 @@ impl Table {
         let sql = format!("SELECT {right} FROM {name} WHERE {l} = $1 ORDER BY {right}");
         let rows = sqlx::query(&sql).bind(left).fetch_all(connection).await;
         let rows = rows.map_err(Error::sql(READ))?;
-        rows.iter().map(|row| Columns(row).text(right)).collect()
+        rows.iter()
+            .map(|row| Columns::of(row).text(right))
+            .collect()
     }
 
     async fn holds(

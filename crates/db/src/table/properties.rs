@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row as _;
 use uuid::Uuid;
 
 use crate::error::Error;
 use crate::open::Connection;
+use crate::row::Columns;
+use crate::rows;
+use crate::value::Value;
 
 /// Keys and values.
 pub type Properties = BTreeMap<String, String>;
@@ -20,7 +22,6 @@ const SAID: Table = Table("properties");
 /// What images have said.
 pub(crate) const IMAGE: Table = Table("image_properties");
 
-const READ: &str = "read properties";
 const WRITE: &str = "write properties";
 /// As many owners in one query as both databases allow without a thought.
 const CHUNK: usize = 500;
@@ -54,19 +55,13 @@ pub(crate) async fn of_all_in(
             table.0,
             places.join(", ")
         );
-        let mut query = sqlx::query(&sql);
-        for owner in some {
-            query = query.bind(owner.to_string());
-        }
-        let rows = query
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(Error::sql(READ))?;
-        for row in rows {
-            let owner: String = row.try_get("owner").map_err(Error::sql(READ))?;
-            let owner = owner.parse().map_err(|error| Error::damaged(READ, error))?;
-            let name = row.try_get("name").map_err(Error::sql(READ))?;
-            let value = row.try_get("value").map_err(Error::sql(READ))?;
+        let values: Vec<Value> = some.iter().map(|owner| owner.to_string().into()).collect();
+        let read = |row: &Columns<'_>| {
+            let owner: Uuid = row.parsed("owner")?;
+            Ok((owner, row.text("name")?, row.text("value")?))
+        };
+        let names = &["owner", "name", "value"];
+        for (owner, name, value) in rows::read(connection, names, &sql, &values, read).await? {
             found.entry(owner).or_default().insert(name, value);
         }
     }

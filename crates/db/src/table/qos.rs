@@ -30,7 +30,7 @@ const READ: &str = "read QoS specs";
 const WRITE: &str = "write a QoS spec";
 
 fn from_row(row: &AnyRow) -> Result<QosSpec, Error> {
-    let columns = Columns(row);
+    let columns = Columns::of(row);
     Ok(QosSpec {
         id: columns.parsed("id")?,
         name: columns.text("name")?,

@@ -9,18 +9,15 @@ use sqlx::query::Query;
 use crate::error::Error;
 use crate::open::Connection;
 use crate::row::Columns;
+use crate::rows;
 use crate::table::listing::{Column, Direction, Filter, Listing, Test};
 use crate::time::to_micros;
+use crate::value::{Value, bound};
 
 const DOING: &str = "list rows";
 
 /// The statuses in whose place a volume may show another one.
 const FREE: &str = "('available', 'in-use')";
-
-enum Value {
-    Text(String),
-    Number(i64),
-}
 
 #[derive(Default)]
 struct Sql {
@@ -37,24 +34,17 @@ impl Sql {
     }
 
     fn text(&mut self, value: impl Into<String>) -> String {
-        self.values.push(Value::Text(value.into()));
+        self.values.push(Value::Text(Some(value.into())));
         format!("${}", self.values.len())
     }
 
     fn number(&mut self, value: i64) -> String {
-        self.values.push(Value::Number(value));
+        self.values.push(Value::Number(Some(value)));
         format!("${}", self.values.len())
     }
 
     fn bound(&self) -> Query<'_, Any, AnyArguments<'_>> {
-        let mut query = sqlx::query(&self.text);
-        for value in &self.values {
-            query = match value {
-                Value::Text(text) => query.bind(text.as_str()),
-                Value::Number(number) => query.bind(*number),
-            };
-        }
-        query
+        bound(&self.text, &self.values)
     }
 
     fn filter(&mut self, filter: &Filter) -> String {
@@ -159,7 +149,7 @@ impl Sql {
 
     /// The condition of all rows behind `marker` in that order.
     fn behind(&mut self, marker: &AnyRow, order: &[(Column, Direction)]) -> Result<String, Error> {
-        let columns = Columns(marker);
+        let columns = Columns::of(marker);
         let mut keys = Vec::new();
         for (column, direction) in order {
             let place = if column.is_number() {
@@ -203,12 +193,13 @@ fn behind(keys: &[(String, Direction, String)]) -> String {
     format!("({})", ways.join(" OR "))
 }
 
-/// The rows of a page; `None` where the marker is no row of the table.
-pub(crate) async fn page(
+/// What the rows of a page are read as; `None` where the marker is no row of the table.
+pub(crate) async fn page<T>(
     connection: &mut Connection,
     table: &'static str,
     listing: &Listing,
-) -> Result<Option<Vec<AnyRow>>, Error> {
+    read: impl Fn(&Columns<'_>) -> Result<T, Error>,
+) -> Result<Option<Vec<T>>, Error> {
     let order = listing.order();
     let mut sql = Sql::of(format!("SELECT * FROM {table}"));
     let mut conditions = sql.conditions(listing);
@@ -226,8 +217,15 @@ pub(crate) async fn page(
     sql.add_where(&conditions);
     sql.add_order(&order);
     sql.add_limit(listing);
+    if listing.limit.is_some_and(|limit| limit <= rows::MANY) {
+        let names = rows::columns_of(connection, table).await?;
+        let found = rows::read(connection, names, &sql.text, &sql.values, read).await;
+        return found.map(Some);
+    }
     let rows = sql.bound().fetch_all(connection).await;
-    rows.map(Some).map_err(Error::sql(DOING))
+    let rows = rows.map_err(Error::sql(DOING))?;
+    let found: Result<_, _> = rows.iter().map(|row| read(&Columns::of(row))).collect();
+    found.map(Some)
 }
 
 /// The properties that the rows of all pages have, each with its different values.
@@ -245,7 +243,7 @@ pub(crate) async fn properties(
     let rows = sql.bound().fetch_all(connection).await;
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in rows.map_err(Error::sql(DOING))? {
-        let columns = Columns(&row);
+        let columns = Columns::of(&row);
         let (name, value) = (columns.text("name")?, columns.text("value")?);
         found.entry(name).or_default().insert(value);
     }
@@ -270,7 +268,7 @@ pub(crate) async fn total(
         .fetch_one(connection)
         .await
         .map_err(Error::sql(DOING))?;
-    let columns = Columns(&row);
+    let columns = Columns::of(&row);
     Ok((
         columns.number("number")?.max(0) as u64,
         columns.number("total")?.max(0) as u64,

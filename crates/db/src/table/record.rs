@@ -1,8 +1,6 @@
 //! What most tables have in common: rows are read, added, swapped and removed by the same statements.
 
-use sqlx::Any;
-use sqlx::any::{AnyArguments, AnyRow};
-use sqlx::query::Query;
+use sqlx::any::AnyRow;
 
 use crate::error::Error;
 use crate::open::{Connection, Hold, Tx};
@@ -10,71 +8,11 @@ use crate::row::Columns;
 use crate::swapped::Swapped;
 use crate::table::listing::Listing;
 use crate::table::query;
-use crate::time::{now, to_micros};
+use crate::time::now;
+use crate::value::{Value, also};
 
 const READ: &str = "read rows";
 const WRITE: &str = "write a row";
-
-/// A value on its way to the database.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value {
-    Text(Option<String>),
-    Number(Option<i64>),
-}
-
-impl From<&str> for Value {
-    fn from(text: &str) -> Self {
-        Self::Text(Some(text.to_owned()))
-    }
-}
-
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(Some(text))
-    }
-}
-
-impl From<Option<String>> for Value {
-    fn from(text: Option<String>) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<Option<&str>> for Value {
-    fn from(text: Option<&str>) -> Self {
-        Self::Text(text.map(str::to_owned))
-    }
-}
-
-impl From<i64> for Value {
-    fn from(number: i64) -> Self {
-        Self::Number(Some(number))
-    }
-}
-
-impl From<Option<i64>> for Value {
-    fn from(number: Option<i64>) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<bool> for Value {
-    fn from(flag: bool) -> Self {
-        Self::Number(Some(i64::from(flag)))
-    }
-}
-
-impl From<::time::OffsetDateTime> for Value {
-    fn from(time: ::time::OffsetDateTime) -> Self {
-        Self::Number(Some(to_micros(time)))
-    }
-}
-
-impl From<Option<::time::OffsetDateTime>> for Value {
-    fn from(time: Option<::time::OffsetDateTime>) -> Self {
-        Self::Number(time.map(to_micros))
-    }
-}
 
 /// A column with what it becomes.
 pub(crate) type Field = (&'static str, Value);
@@ -99,16 +37,6 @@ pub(crate) trait Record: Sized {
 
     /// What a swap writes, besides `updated_at`.
     fn changing(&self) -> Vec<Field>;
-}
-
-fn bound<'a>(
-    query: Query<'a, Any, AnyArguments<'a>>,
-    value: &'a Value,
-) -> Query<'a, Any, AnyArguments<'a>> {
-    match value {
-        Value::Text(text) => query.bind(text.as_deref()),
-        Value::Number(number) => query.bind(*number),
-    }
 }
 
 /// The row of that key.
@@ -144,7 +72,7 @@ async fn by_key<R: Record>(
 }
 
 pub(crate) fn read<R: Record>(row: &AnyRow) -> Result<R, Error> {
-    R::read(&Columns(row))
+    R::read(&Columns::of(row))
 }
 
 /// A page; `None` where the marker is no row.
@@ -152,8 +80,7 @@ pub(crate) async fn page<R: Record>(
     connection: &mut Connection,
     listing: &Listing,
 ) -> Result<Option<Vec<R>>, Error> {
-    let rows = query::page(connection, R::TABLE, listing).await?;
-    rows.map(|rows| rows.iter().map(read).collect()).transpose()
+    query::page(connection, R::TABLE, listing, R::read).await
 }
 
 /// Adds a row.
@@ -185,7 +112,7 @@ async fn insert_with<R: Record>(
     );
     let query = fields
         .iter()
-        .fold(sqlx::query(&sql), |query, (_, value)| bound(query, value));
+        .fold(sqlx::query(&sql), |query, (_, value)| also(query, value));
     query
         .execute(connection)
         .await
@@ -220,7 +147,7 @@ pub(crate) async fn swap<R: Record>(
     );
     let mut query = fields
         .iter()
-        .fold(sqlx::query(&sql), |query, (_, value)| bound(query, value));
+        .fold(sqlx::query(&sql), |query, (_, value)| also(query, value));
     for status in from {
         query = query.bind(status);
     }
@@ -248,7 +175,7 @@ pub(crate) async fn write<R: Record>(
     let query = fields
         .iter()
         .fold(sqlx::query(&sql).bind(key), |query, (_, value)| {
-            bound(query, value)
+            also(query, value)
         });
     let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
     Ok(Swapped::of(done.rows_affected()))

@@ -60,7 +60,7 @@ pub async fn of_type(
         .bind(kind.to_string());
     let row = query.fetch_one(connection).await;
     let row = row.map_err(Error::sql("count the snapshots of a type"))?;
-    let columns = Columns(&row);
+    let columns = Columns::of(&row);
     let of_snapshots = columns.number("total")?.max(0) as u64;
     Ok(Usage {
         volumes,
@@ -102,7 +102,7 @@ pub async fn promised(
         .map_err(Error::sql("count what extensions will add"))?;
     let mut promised = BTreeMap::new();
     for row in &rows {
-        let columns = Columns(row);
+        let columns = Columns::of(row);
         let input: serde_json::Value = columns.json("input")?.unwrap_or_default();
         let size = input.get("size").and_then(serde_json::Value::as_u64);
         let present = columns.number("size")?.max(0) as u64;
@@ -141,7 +141,7 @@ pub async fn of_pool(
             .await
             .map_err(Error::sql("count what projects have in a pool"))?;
         for row in &rows {
-            let columns = Columns(row);
+            let columns = Columns::of(row);
             let share = shares
                 .entry(ProjectId(columns.text("project")?))
                 .or_default();
