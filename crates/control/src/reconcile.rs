@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use firebrick_backend::{Backend, ExportAddress, ExportKey, FaultKind, PromoteMode};
-use firebrick_db::{Attachment, activities, attachments, services, volumes};
+use firebrick_db::{Attachment, Volume, activities, attachments, services, volumes};
 use firebrick_state::{ReplicationStatus, VolumeStatus};
-use firebrick_vocabulary::{ImageId, Role};
+use firebrick_vocabulary::{ImageId, Role, VolumeId};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::attachment::export::{access, moved_info};
-use crate::attachment::{export_key, with_images};
+use crate::attachment::export_key;
 use crate::control::{Inner, VOLUME, site};
 use crate::error::Result;
 use crate::home::moves;
@@ -22,10 +22,14 @@ use crate::story::noted;
 
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// At most one part in as many of the time is spent on it, however much there is to compare.
+const SHARE: u32 = 20;
+
 /// Compares again and again.
 pub(crate) async fn run(inner: Arc<Inner>) {
     loop {
         let asked = inner.compare.notified();
+        let begun = Instant::now();
         for backend in &inner.options.backends {
             if let Err(error) = heal(&inner, backend).await {
                 warn!(backend = backend.name, %error, "roles could not be compared");
@@ -37,7 +41,7 @@ pub(crate) async fn run(inner: Arc<Inner>) {
                 warn!(backend = backend.name, %error, "exports could not be compared with attachments");
             }
         }
-        let _ = timeout(PAUSE, asked).await;
+        let _ = timeout(PAUSE.max(begun.elapsed() * SHARE), asked).await;
     }
 }
 
@@ -140,9 +144,17 @@ async fn rows_at(
     }
     let active = service.active_backend_id.as_deref();
     let connection = &mut *inner.db.read().await?;
-    let mut there = volumes::of_service(connection, &host).await?;
-    there.retain(|volume| active.filter(|_| moves(volume)) == id);
-    Ok(Some(with_images(connection, &there).await?))
+    let rows = attachments::of_service(connection, &host).await?;
+    let ids: BTreeSet<VolumeId> = rows.iter().map(|row| row.volume).collect();
+    let ids: Vec<VolumeId> = ids.into_iter().collect();
+    let volumes = volumes::named(connection, &ids).await?;
+    let there: BTreeMap<VolumeId, ImageId> = volumes
+        .iter()
+        .filter(|volume| active.filter(|_| moves(volume)) == id)
+        .map(|volume| (volume.id, volume.image()))
+        .collect();
+    let known = |row: Attachment| Some((*there.get(&row.volume)?, row));
+    Ok(Some(rows.into_iter().filter_map(known).collect()))
 }
 
 /// Whether an activity is about to change the attachment.
@@ -165,7 +177,7 @@ async fn heal(inner: &Inner, backend: &BackendOptions) -> Result<()> {
         Err(fault) if fault.kind == FaultKind::Unreachable => return Ok(()),
         Err(fault) => return Err(fault.into()),
     };
-    let mut idle: BTreeSet<ImageId> = images
+    let idle: BTreeSet<ImageId> = images
         .into_iter()
         .filter(|image| image.role == Role::Secondary)
         .map(|image| image.id)
@@ -181,14 +193,23 @@ async fn heal(inner: &Inner, backend: &BackendOptions) -> Result<()> {
             now.replication_status != ReplicationStatus::FailingOver
                 && now.active_backend_id == service.active_backend_id
         });
-    let rows = volumes::of_service(&mut tx, &host).await?;
-    let ours = |image: &ImageId| {
-        rows.iter().any(|row| {
-            let resting = !matches!(row.status, VolumeStatus::Error | VolumeStatus::Creating);
-            row.image() == *image && moves(row) && resting
-        })
-    };
-    idle.retain(ours);
+    let mut ours = BTreeSet::new();
+    let mut walk = volumes::Walk::of_service(&host);
+    loop {
+        let rows = walk.next(&mut tx).await?;
+        if rows.is_empty() {
+            break;
+        }
+        let resting = rows.iter().filter(|row| {
+            moves(row) && !matches!(row.status, VolumeStatus::Error | VolumeStatus::Creating)
+        });
+        ours.extend(
+            resting
+                .map(Volume::image)
+                .filter(|image| idle.contains(image)),
+        );
+    }
+    let idle = ours;
     if unmoved && !idle.is_empty() {
         let idle: Vec<ImageId> = idle.into_iter().collect();
         let asked = site.promote(&idle, PromoteMode::Planned);

@@ -180,6 +180,8 @@ const VERSIONS: &[&[&str]] = &[&[
 ], &[
     "ALTER TABLE backups ADD COLUMN kept_as TEXT",
     "CREATE INDEX backups_by_kept ON backups (kept_as)",
+    "DROP INDEX volumes_by_host",
+    "CREATE INDEX volumes_by_host ON volumes (host, id)",
 ]];
 
 /// Takes the schema to the newest version.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use firebrick_backend::FaultKind;
-use firebrick_db::{activities, volumes};
+use firebrick_db::{Volume, activities, volumes};
 use firebrick_state::{ReplicationStatus, VolumeStatus};
 use firebrick_vocabulary::{ImageId, Limits, Role};
 use tracing::info;
@@ -46,43 +46,49 @@ async fn hold_at(
         .filter(|image| image.role == Role::Primary)
         .map(|image| (image.id, image.limits))
         .collect();
-    let (rules, rows) = {
-        let connection = &mut *inner.db.read().await?;
-        let rules = Rules::now(connection).await?;
-        let rows = volumes::of_service(connection, &inner.host_of(backend)).await?;
-        (rules, rows)
-    };
-    for volume in rows {
-        let here = active.filter(|_| moves(&volume)) == id;
-        let resting = !matches!(
-            volume.status,
-            VolumeStatus::Creating | VolumeStatus::Deleting | VolumeStatus::Extending
-        );
-        let differs = match held.get(&volume.image()) {
-            Some(limits) => *limits != rules.of(&volume)?,
-            None => false,
+    let mut walk = volumes::Walk::of_service(&inner.host_of(backend));
+    loop {
+        let (rules, rows) = {
+            let connection = &mut *inner.db.read().await?;
+            (Rules::now(connection).await?, walk.next(connection).await?)
         };
-        if !(here && resting && differs) {
-            continue;
+        if rows.is_empty() {
+            return Ok(());
         }
-        let mut tx = inner.db.begin().await?;
-        // Whatever is about to happen to it comes first, and may be just that.
-        if activities::running_for(&mut tx, volume.id.0)
-            .await?
-            .is_none()
-        {
-            info!(volume = %volume.id, "a volume is not held to the limits of its type");
-            let context = Context {
-                access: Access::own(&volume.user, &volume.project),
-                project: volume.project,
-                user: volume.user,
-                request_id: String::new(),
-                began: Began::default(),
+        for volume in rows {
+            let here = active.filter(|_| moves(&volume)) == id;
+            let resting = !matches!(
+                volume.status,
+                VolumeStatus::Creating | VolumeStatus::Deleting | VolumeStatus::Extending
+            );
+            let differs = match held.get(&volume.image()) {
+                Some(limits) => *limits != rules.of(&volume)?,
+                None => false,
             };
-            inner.limit_volume(&mut tx, &context, volume.id).await?;
-            tx.commit().await?;
-            inner.work.notify_one();
+            if here && resting && differs {
+                look_after(inner, volume).await?;
+            }
         }
     }
+}
+
+/// Whatever is about to happen to the volume comes first, and may be just that.
+async fn look_after(inner: &Inner, volume: Volume) -> Result<()> {
+    let mut tx = inner.db.begin().await?;
+    let running = activities::running_for(&mut tx, volume.id.0).await?;
+    if running.is_some() {
+        return Ok(());
+    }
+    info!(volume = %volume.id, "a volume is not held to the limits of its type");
+    let context = Context {
+        access: Access::own(&volume.user, &volume.project),
+        project: volume.project,
+        user: volume.user,
+        request_id: String::new(),
+        began: Began::default(),
+    };
+    inner.limit_volume(&mut tx, &context, volume.id).await?;
+    tx.commit().await?;
+    inner.work.notify_one();
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use ::time::OffsetDateTime;
 use firebrick_state::AttachmentStatus;
-use firebrick_vocabulary::{AttachmentId, ProjectId, VolumeId};
+use firebrick_vocabulary::{AttachmentId, HostName, ProjectId, VolumeId};
 use serde_json::{Map, Value};
 
 use crate::error::Error;
@@ -157,6 +157,22 @@ pub async fn of_volumes(
         found.extend(list(connection, &listing).await?.unwrap_or_default());
     }
     Ok(found)
+}
+
+/// The attachments of the volumes in the pools of a service, by its host, which names no pool.
+pub async fn of_service(
+    connection: &mut Connection,
+    host: &HostName,
+) -> Result<Vec<Attachment>, Error> {
+    let pools = format!("{host}#");
+    let length = pools.chars().count();
+    let sql = format!(
+        "SELECT attachments.* FROM attachments JOIN volumes ON volumes.id = attachments.volume \
+         WHERE SUBSTR(volumes.host, 1, {length}) = $1 ORDER BY attachments.id"
+    );
+    let rows = sqlx::query(&sql).bind(pools).fetch_all(connection).await;
+    let rows = rows.map_err(Error::sql("read the attachments of a service"))?;
+    rows.iter().map(record::read).collect()
 }
 
 /// Adds an attachment.

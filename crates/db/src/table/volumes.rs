@@ -12,12 +12,14 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::open::Connection;
 use crate::row::{Columns, maybe};
+use crate::rows;
 use crate::swapped::Swapped;
 use crate::table::image_properties;
 use crate::table::listing::{Column, Direction, Listing, Test};
 use crate::table::properties;
 use crate::table::query;
 use crate::table::record::{self, Field, Record, described, field, swapped};
+use crate::value::Value;
 
 /// A volume.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,6 +194,76 @@ pub async fn of_service(
     let pools = format!("{host}#");
     let listing = listing.and(Column::Host, Test::Begins(pools));
     Ok(list(connection, &listing).await?.unwrap_or_default())
+}
+
+/// A walk over the volumes in the pools of a service, a thousand at a time: they may be more than should
+/// be in memory at once.
+#[derive(Debug)]
+pub struct Walk {
+    /// The pools that are left; `None` before it is known which there are.
+    pools: Option<Vec<String>>,
+    /// What the names of the pools begin with.
+    begin: String,
+    /// Up to which id the last of `pools` has been walked.
+    after: String,
+}
+
+impl Walk {
+    /// A walk that begins, by the host of the service, which names no pool.
+    pub fn of_service(host: &HostName) -> Self {
+        Self {
+            pools: None,
+            begin: format!("{host}#"),
+            after: String::new(),
+        }
+    }
+
+    /// The next volumes, without their metadata; none at the end. Those that come or move meanwhile may
+    /// be passed over.
+    pub async fn next(&mut self, connection: &mut Connection) -> Result<Vec<Volume>, Error> {
+        let pools = match &mut self.pools {
+            Some(pools) => pools,
+            none => none.insert(pools(connection, &self.begin).await?),
+        };
+        let names = rows::columns_of(connection, Volume::TABLE).await?;
+        while let Some(pool) = pools.last() {
+            let sql = format!(
+                "SELECT * FROM volumes WHERE host = $1 AND id > $2 ORDER BY id LIMIT {STEP}"
+            );
+            let values = [pool.as_str().into(), self.after.as_str().into()];
+            let found = rows::read(connection, names, &sql, &values, Volume::read).await?;
+            if let Some(last) = found.last() {
+                self.after = last.id.to_string();
+                return Ok(found);
+            }
+            self.after.clear();
+            pools.pop();
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// How many volumes are read at once.
+const STEP: u32 = 1000;
+
+async fn pools(connection: &mut Connection, begin: &str) -> Result<Vec<String>, Error> {
+    let length = begin.chars().count();
+    let sql = format!("SELECT DISTINCT host FROM volumes WHERE SUBSTR(host, 1, {length}) = $1");
+    let read = |row: &Columns<'_>| row.text("host");
+    rows::read(connection, &["host"], &sql, &[begin.into()], read).await
+}
+
+/// The volumes of these ids that there are, without their metadata, in no order.
+pub async fn named(connection: &mut Connection, ids: &[VolumeId]) -> Result<Vec<Volume>, Error> {
+    let names = rows::columns_of(connection, Volume::TABLE).await?;
+    let mut found = Vec::new();
+    for some in ids.chunks(500) {
+        let values: Vec<Value> = some.iter().map(|id| id.to_string().into()).collect();
+        let places: Vec<String> = (1..=some.len()).map(|i| format!("${i}")).collect();
+        let sql = format!("SELECT * FROM volumes WHERE id IN ({})", places.join(", "));
+        found.extend(rows::read(connection, names, &sql, &values, Volume::read).await?);
+    }
+    Ok(found)
 }
 
 /// How many volumes on all pages, and their GiB.
