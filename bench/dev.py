@@ -39,15 +39,16 @@ class Dev:
         self.log = open(self.folder / "dev-output.txt", "wb")
         self.command = [binary, "dev", "--dir", str(self.folder / "data"),
                         "--listen", f"127.0.0.1:{self.port}", "--nbd-port", str(free_port(2))]
-        self._start()
+        self.start()
         if options:
             # The first start writes the configurations.
-            self._stop()
+            self.stop()
             for site in ("site-a", "site-b"):
                 self._configure(site, options)
-            self._start()
+            self.start()
 
-    def _start(self):
+    def start(self):
+        """Starts it and waits until it answers and its backend is up."""
         started = time.monotonic()
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log,
                                         stderr=self.log, env=os.environ | {"FIREBRICK_LOG": LOUD})
@@ -55,7 +56,8 @@ class Dev:
         self.start_seconds = time.monotonic() - started
         self.wait(lambda: self.service()["state"] == "up", "the backend is up")
 
-    def _stop(self):
+    def stop(self):
+        """Ends it in order; what it wrote stays."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(120)
 
@@ -70,7 +72,7 @@ class Dev:
         return self
 
     def __exit__(self, *_):
-        self._stop()
+        self.stop()
         self.log.close()
 
     def wait(self, condition, what, seconds=60):

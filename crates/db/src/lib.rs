@@ -22,6 +22,7 @@ pub use swapped::Swapped;
 pub use table::activities::{self, Activity};
 pub use table::attachments::{self, AttachMode, Attachment};
 pub use table::backups::{self, Backup};
+pub use table::beside::{self, Beside};
 pub use table::clusters::{self, Cluster};
 pub use table::default_types;
 pub use table::group_snapshots::{self, GroupSnapshot};

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use firebrick_db::{
-    Column, Connection, Filter, Listing, Test, Tx, Volume, attachments, image_properties, types,
-    volumes,
+    Column, Connection, Filter, Listing, Test, Tx, Volume, attachments, beside, types, volumes,
 };
 use firebrick_policy::Rule;
 use firebrick_state::MigrationStatus;
 use firebrick_vocabulary::VolumeId;
-use uuid::Uuid;
 
 use crate::control::Control;
 use crate::detail::{VolumeDetail, VolumeSummary};
@@ -101,8 +99,8 @@ pub(crate) async fn detailed(
     connection: &mut Connection,
     volumes: Vec<Volume>,
 ) -> Result<Vec<VolumeDetail>> {
-    let names = types::names(connection).await?;
     let ids: Vec<VolumeId> = volumes.iter().map(|volume| volume.id).collect();
+    let mut beside = beside::of(connection, &ids).await?;
     let mut attached: BTreeMap<VolumeId, Vec<_>> = BTreeMap::new();
     for attachment in attachments::of_volumes(connection, &ids).await? {
         attached
@@ -110,11 +108,13 @@ pub(crate) async fn detailed(
             .or_default()
             .push(attachment);
     }
-    let owners: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let mut remembered = image_properties::of_all(connection, &owners).await?;
     let details = volumes.into_iter().map(|volume| VolumeDetail {
-        type_name: names.get(&volume.volume_type).cloned().unwrap_or_default(),
-        image: remembered.remove(&volume.id.0).unwrap_or_default(),
+        type_name: beside
+            .types
+            .get(&volume.volume_type)
+            .cloned()
+            .unwrap_or_default(),
+        image: beside.images.remove(&volume.id).unwrap_or_default(),
         attachments: attached.remove(&volume.id).unwrap_or_default(),
         volume,
     });

@@ -3,6 +3,7 @@
 pub mod activities;
 pub mod attachments;
 pub mod backups;
+pub mod beside;
 pub mod clusters;
 pub mod default_types;
 pub mod group_snapshots;

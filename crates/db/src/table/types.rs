@@ -9,7 +9,6 @@ use sqlx::any::AnyRow;
 use crate::error::Error;
 use crate::open::{Connection, Hold, Tx};
 use crate::row::{Columns, flag};
-use crate::rows;
 use crate::table::properties;
 use crate::time::{now, to_micros};
 
@@ -68,14 +67,6 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<VolumeType>, Error> 
         .await
         .map_err(Error::sql(READ))?;
     with_specs(connection, &rows).await
-}
-
-/// The names of all types.
-pub async fn names(connection: &mut Connection) -> Result<BTreeMap<TypeId, String>, Error> {
-    let columns = &["id", "name"];
-    let read = |row: &Columns<'_>| Ok((row.parsed("id")?, row.text("name")?));
-    let found = rows::read(connection, columns, "SELECT id, name FROM types", &[], read).await?;
-    Ok(found.into_iter().collect())
 }
 
 /// The type of that id.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use firebrick_db::{
     Backup, CachedImage, Cluster, Column, Group, GroupSnapshot, GroupType, LimitsOf, Listing,
-    Message, PrivateType, Swapped, Test, Transfer, Tx, TypeEncryption, VolumeType, backups,
+    Message, PrivateType, Swapped, Test, Transfer, Tx, TypeEncryption, VolumeType, backups, beside,
     clusters, default_types, group_snapshots, group_types, groups, image_cache, image_properties,
     limits, messages, now, pairs, transfers, type_encryption, types,
 };
@@ -403,6 +403,13 @@ async fn images_are_remembered(place: Place) {
     );
     let found = image_properties::of_all(&mut tx, &[owner]).await.unwrap();
     assert_eq!(found[&owner].len(), 1);
+    let kind = volume_type(&mut tx).await;
+    for (ids, images) in [(vec![VolumeId(owner), VolumeId::random()], 1), (vec![], 0)] {
+        let beside = beside::of(&mut tx, &ids).await.unwrap();
+        assert!(beside.types.contains_key(&kind));
+        assert_eq!(beside.images.len(), images);
+        assert!(beside.images.values().all(|said| said["min_disk"] == "1"));
+    }
     image_properties::clear(&mut tx, owner).await.unwrap();
 
     let host = "node@blocks".parse().unwrap();
