@@ -8,6 +8,7 @@ mod check;
 mod common;
 pub(crate) mod group_types;
 pub(crate) mod manage;
+pub(crate) mod moving;
 pub(crate) mod qos;
 pub(crate) mod quotas;
 mod render;

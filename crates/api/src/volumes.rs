@@ -8,6 +8,7 @@ mod encryption;
 mod image_metadata;
 pub(crate) mod list;
 mod metadata;
+mod moving;
 mod show;
 mod summary;
 mod update;

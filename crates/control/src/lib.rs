@@ -22,6 +22,7 @@ mod levels;
 mod limits;
 mod manage;
 mod messages;
+mod moving;
 mod options;
 mod place;
 mod pools;
@@ -68,6 +69,7 @@ pub use levels::{LogLevel, LogLevels, LogQuery, ServiceLevels};
 pub use manage::{
     At, ManageSnapshot, ManageVolume, Manageable, ManageableKey, ManageableQuery, Reference,
 };
+pub use moving::{MigrateVolume, MigrationPolicy, RetypeVolume};
 pub use options::{
     BackendOptions, BackupOptions, ControlOptions, FIXED_KEY, FailoverOptions, POOL, Quotas,
     RunnerOptions,

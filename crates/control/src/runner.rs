@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use crate::control::Inner;
 use crate::story::{Step, Stop};
 use crate::why::Why;
-use crate::{attachment, backup, manage, qos, replication, snapshot, volume};
+use crate::{attachment, backup, manage, moving, qos, replication, snapshot, volume};
 
 /// The longest pause before another try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -103,6 +103,9 @@ impl Inner {
             ActivityKind::ExtendVolume => volume::extend::run(self, activity).await,
             ActivityKind::LimitVolume => qos::limit::run(self, activity).await,
             ActivityKind::RevertVolume => volume::revert::run(self, activity).await,
+            // The longest stories: boxed, so that a worker's memory is not that of these.
+            ActivityKind::RetypeVolume => Box::pin(moving::change_type(self, activity)).await,
+            ActivityKind::MigrateVolume => Box::pin(moving::migrate(self, activity)).await,
             ActivityKind::ManageVolume => manage::adopt::run(self, activity).await,
             ActivityKind::UnmanageVolume => manage::unmanage::run(self, activity).await,
             ActivityKind::ManageSnapshot => manage::snapshot::run(self, activity).await,
@@ -116,9 +119,7 @@ impl Inner {
             ActivityKind::RestoreBackup => backup::restore::run(self, activity).await,
             ActivityKind::DeleteBackup => backup::delete::run(self, activity).await,
             // No request of this release begins one; a newer one, from which somebody went back, may have.
-            ActivityKind::RetypeVolume
-            | ActivityKind::MigrateVolume
-            | ActivityKind::ReimageVolume
+            ActivityKind::ReimageVolume
             | ActivityKind::UploadVolume
             | ActivityKind::CreateGroup
             | ActivityKind::UpdateGroup
@@ -140,6 +141,8 @@ impl Inner {
             ActivityKind::ExtendVolume => volume::extend::undo(self, activity, why).await,
             ActivityKind::LimitVolume => qos::limit::undo(self, activity, why).await,
             ActivityKind::RevertVolume => volume::revert::undo(self, activity, why).await,
+            ActivityKind::RetypeVolume => moving::keep_type(self, activity, why).await,
+            ActivityKind::MigrateVolume => moving::stay(self, activity, why).await,
             ActivityKind::ManageVolume => manage::adopt::undo(self, activity, why).await,
             ActivityKind::UnmanageVolume => manage::unmanage::undo(self, activity, why).await,
             ActivityKind::ManageSnapshot => manage::snapshot::undo(self, activity, why).await,
@@ -152,9 +155,7 @@ impl Inner {
             ActivityKind::CreateBackup => backup::create::undo(self, activity, why).await,
             ActivityKind::RestoreBackup => backup::restore::undo(self, activity, why).await,
             ActivityKind::DeleteBackup => backup::delete::undo(self, activity, why).await,
-            ActivityKind::RetypeVolume
-            | ActivityKind::MigrateVolume
-            | ActivityKind::ReimageVolume
+            ActivityKind::ReimageVolume
             | ActivityKind::UploadVolume
             | ActivityKind::CreateGroup
             | ActivityKind::UpdateGroup

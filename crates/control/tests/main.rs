@@ -17,6 +17,7 @@ mod identity;
 mod image_metadata;
 mod manage;
 mod messages;
+mod moving;
 mod placing;
 mod policy;
 mod qos;

@@ -123,12 +123,14 @@ fn of_column(call: &Call, column: Column, value: &str) -> Result<Vec<Filter>, Fa
             Err(_) => return Ok(nothing()),
         },
         Column::Bootable => Test::Number(i64::from(bootable(call, value)?)),
-        Column::Multiattach | Column::ConsumesQuota | Column::Accepted | Column::IsPublic => {
-            match boolean(value) {
-                Some(flag) => Test::Number(i64::from(flag)),
-                None => return Ok(nothing()),
-            }
-        }
+        Column::Multiattach
+        | Column::ConsumesQuota
+        | Column::Accepted
+        | Column::MigrationTarget
+        | Column::IsPublic => match boolean(value) {
+            Some(flag) => Test::Number(i64::from(flag)),
+            None => return Ok(nothing()),
+        },
         Column::CreatedAt | Column::UpdatedAt | Column::ExpiresAt => {
             return times(call, column, value);
         }

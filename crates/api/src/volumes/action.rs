@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use firebrick_control::{Control, ResetStatus};
 use firebrick_vocabulary::{SnapshotUuid, VolumeId};
 
-use super::{connect, image_metadata};
+use super::{connect, image_metadata, moving};
 use crate::body::{Body, Fields};
 use crate::call::{Call, Named, empty};
 use crate::fault::{Answer, Fault};
@@ -36,6 +36,10 @@ pub(crate) const ACTIONS: &[Action] = &[
         &["volume_extension:volume_admin_actions:force_delete"],
         bodies::SILENT,
     ),
+    moving::RETYPE,
+    moving::MIGRATE,
+    moving::COMPLETE_MIGRATION,
+    moving::COMPLETE_EXTENSION,
     Action::new(
         "os-unmanage",
         &["volume_extension:volume_unmanage"],
@@ -133,6 +137,10 @@ pub(crate) async fn action(
         "os-extend" => asked.extend(fields).await,
         "os-reset_status" => asked.reset_status(fields).await,
         "os-force_delete" => asked.force_delete().await,
+        "os-retype" => moving::retype(&asked, fields).await,
+        "os-migrate_volume" => moving::migrate(&asked, fields).await,
+        "os-migrate_volume_completion" => moving::complete_migration(&asked, fields).await,
+        "os-extend_volume_completion" => moving::complete_extension(&asked, fields).await,
         "os-unmanage" => asked.unmanage().await,
         "os-set_bootable" => asked.set_bootable(fields).await,
         "os-update_readonly_flag" => asked.set_readonly(fields).await,

@@ -8,6 +8,7 @@ use firebrick_db::{Column, Listing};
 use firebrick_state::BackupStatus;
 use firebrick_vocabulary::{BackupId, ImageId, SnapshotName, VolumeId};
 
+use crate::moving::is_ours as is_of_copy;
 use crate::story::{Step, Stop};
 
 /// What their names begin with.
@@ -21,7 +22,7 @@ pub(super) fn hidden_name(id: BackupId) -> Step<SnapshotName> {
 
 /// Whether a snapshot of an image is none of the API's.
 pub(crate) fn is_hidden(name: &SnapshotName) -> bool {
-    of_backup(name).is_some()
+    of_backup(name).is_some() || is_of_copy(name)
 }
 
 /// Of which backup that snapshot is.
@@ -72,12 +73,17 @@ pub(super) async fn tidy(
     Ok(())
 }
 
-/// Removes all of them: the image goes.
+/// Removes all of them: the image goes, or is somebody else's from now on.
 pub(crate) async fn remove_hidden(
     site: &dyn Backend,
     image: ImageId,
 ) -> std::result::Result<(), Fault> {
-    tidy(site, image, &[], None).await
+    for snapshot in site.snapshots(image).await? {
+        if is_hidden(&snapshot.name) {
+            gone_is_fine(site.remove_snapshot(image, snapshot.name).await)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn gone_is_fine(

@@ -1,6 +1,6 @@
 //! Refuses what would exceed a quota.
 
-use firebrick_db::{Tx, Usage, types, usage};
+use firebrick_db::{Tx, Usage, Volume, types, usage};
 use firebrick_vocabulary::{ProjectId, TypeId};
 
 use super::limits::Effective;
@@ -100,6 +100,21 @@ pub(crate) async fn check(
     Ok(())
 }
 
+/// Refuses a volume that is there already and gets the type `kind`, where that would exceed a quota of
+/// the type. Its project is locked from here on.
+pub(crate) async fn check_type(
+    tx: &mut Tx,
+    quotas: &Quotas,
+    volume: &Volume,
+    kind: TypeId,
+) -> Result<()> {
+    let project = &volume.project;
+    tx.lock_project(project).await?;
+    let limits = Effective::of(tx, quotas, project).await?;
+    let wanted = Wanted::volume(volume.size, kind);
+    check_of_type(tx, quotas, &limits, project, wanted).await
+}
+
 async fn check_volumes(
     tx: &mut Tx,
     quotas: &Quotas,
@@ -122,12 +137,24 @@ async fn check_volumes(
     if exceeds(limit, used.snapshots, wanted.snapshots) {
         return refuse(too_many_snapshots(limit));
     }
+    check_of_type(tx, quotas, limits, project, wanted).await
+}
+
+/// Refuses what would exceed a quota of a type.
+async fn check_of_type(
+    tx: &mut Tx,
+    quotas: &Quotas,
+    limits: &Effective,
+    project: &ProjectId,
+    wanted: Wanted,
+) -> Result<()> {
     let Some(id) = wanted.kind.filter(|_| limits.limit_types()) else {
         return Ok(());
     };
     let Some(kind) = types::get(tx, id).await? else {
         return Ok(());
     };
+    let promised = usage::promised(tx, project).await?;
     let used = usage::of_type(tx, project, id).await?;
     let gigabytes = gigabytes_of(quotas, &used, promised.get(&id).copied());
     for of in OfType::ALL {

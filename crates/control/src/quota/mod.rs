@@ -8,7 +8,7 @@ mod limits;
 mod resource;
 mod sets;
 
-pub(crate) use check::{Wanted, check, gigabytes};
+pub(crate) use check::{Wanted, check, check_type, gigabytes};
 pub(crate) use limits::Effective;
 pub(crate) use resource::Resource;
 pub use sets::{QuotaSet, QuotaUse};

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateSnapshot};
 use crate::story::{Step, Stop, noted};
-use crate::volume::hold;
+use crate::volume::{hold, is_moving};
 use crate::why::Why;
 
 impl Control {
@@ -33,6 +33,11 @@ impl Control {
         } else {
             VolumeOperation::Snapshot
         };
+        if is_moving(&volume) {
+            return Err(Error::invalid_volume(
+                "Volume is being migrated, and what is taken of it now would stay behind.",
+            ));
+        }
         if !volume.status.allows(operation) {
             return Err(Error::invalid_volume(format!(
                 "Volume {} status must be available{}, but current status is: {}.",

@@ -27,7 +27,7 @@ impl Control {
     pub async fn volumes(&self, context: &Context, query: Query) -> Result<Vec<VolumeDetail>> {
         context.allow(Rule::VolumeGetAll)?;
         let connection = &mut *self.inner.db.read().await?;
-        let listing = with_type_ids(connection, context.narrowed(query)).await?;
+        let listing = listed(connection, context, query).await?;
         let found = volumes::list(connection, &listing).await?;
         let marker = listing.marker.unwrap_or_default();
         let found = found.ok_or_else(|| no_marker(&marker))?;
@@ -38,7 +38,7 @@ impl Control {
     pub async fn count_volumes(&self, context: &Context, query: Query) -> Result<u64> {
         context.allow(Rule::VolumeGetAll)?;
         let connection = &mut *self.inner.db.read().await?;
-        let listing = with_type_ids(connection, context.narrowed(query)).await?;
+        let listing = listed(connection, context, query).await?;
         Ok(volumes::total(connection, &listing).await?.0)
     }
 
@@ -46,7 +46,7 @@ impl Control {
     pub async fn volume_summary(&self, context: &Context, query: Query) -> Result<VolumeSummary> {
         context.allow(Rule::VolumeGetAll)?;
         let connection = &mut *self.inner.db.read().await?;
-        let listing = with_type_ids(connection, context.narrowed(query)).await?;
+        let listing = listed(connection, context, query).await?;
         let (count, gigabytes) = volumes::total(connection, &listing).await?;
         let metadata = volumes::metadata(connection, &listing).await?;
         Ok(VolumeSummary {
@@ -119,6 +119,13 @@ pub(crate) async fn detailed(
         volume,
     });
     Ok(details.collect())
+}
+
+/// What of a list is shown: nothing that only serves a migration.
+async fn listed(connection: &mut Connection, context: &Context, query: Query) -> Result<Listing> {
+    let listing = context.narrowed(query);
+    let listing = listing.and(Column::MigrationTarget, Test::Number(0));
+    with_type_ids(connection, listing).await
 }
 
 /// Types may be named by their names.

@@ -125,6 +125,11 @@ impl State {
         self.exports.retain(|export| export.0 != id);
     }
 
+    /// The other site loses its copy.
+    pub(crate) fn leave_to_itself(&mut self, id: ImageId) {
+        self.removed.insert(id);
+    }
+
     /// The image, to be written.
     pub(crate) fn primary(&mut self, id: ImageId) -> Result<&mut Image, Fault> {
         match self.images.get_mut(&id) {

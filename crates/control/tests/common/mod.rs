@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use crate::place::Place;
 use images::Pair;
 pub(crate) use images::State;
-pub(crate) use make::{attach_to, connector, mirrored, sized, snapshot_of, upload};
+pub(crate) use make::{MIRRORED, attach_to, connector, mirrored, sized, snapshot_of, upload};
 use site::Site;
 pub(crate) use wire::{At, Trouble, Wire};
 
@@ -32,6 +32,11 @@ pub(crate) const HOST: &str = "node1@blocks";
 pub(crate) const A: &str = "site-a";
 /// Its replication target.
 pub(crate) const B: &str = "site-b";
+
+/// The service of another backend, of worlds that have [`World::of_two`].
+pub(crate) const FAR: &str = "node1@stones";
+/// Its one site.
+pub(crate) const C: &str = "site-c";
 
 /// How long anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,6 +50,8 @@ pub(crate) struct World {
     pub(crate) db: Db,
     pub(crate) wire: Wire,
     pair: Arc<Mutex<Pair>>,
+    /// What the other backend has.
+    far: Arc<Mutex<Pair>>,
 }
 
 impl World {
@@ -60,29 +67,41 @@ impl World {
 
     /// The same with its database there.
     pub(crate) async fn on(place: Place, change: impl FnOnce(&mut ControlOptions)) -> Self {
+        Self::made_of(place, false, change).await
+    }
+
+    /// The same with another backend beside, which both were looked at.
+    pub(crate) async fn of_two(place: Place, change: impl FnOnce(&mut ControlOptions)) -> Self {
+        let world = Self::made_of(place, true, change).await;
+        world.both_looked_at().await;
+        world
+    }
+
+    /// Both backends have answered.
+    pub(crate) async fn both_looked_at(&self) {
+        until("both backends were looked at", || async {
+            let pools = self.control.pools(&admin(), PoolQuery::default()).await;
+            pools.unwrap().len() == 2
+        })
+        .await;
+    }
+
+    async fn made_of(place: Place, two: bool, change: impl FnOnce(&mut ControlOptions)) -> Self {
         let wire = Wire::default();
         let pair = Arc::new(Mutex::new(Pair::new()));
-        let site = |name, index| -> SharedBackend {
+        let far = Arc::new(Mutex::new(Pair::new()));
+        let site = |name, index, pair: &Arc<Mutex<Pair>>| -> SharedBackend {
             Arc::new(Site {
                 name,
                 index,
-                pair: Arc::clone(&pair),
+                pair: Arc::clone(pair),
                 wire: wire.clone(),
             })
         };
-        let backend = BackendOptions {
-            name: "blocks".to_owned(),
-            volume_backend_name: "blocks".to_owned(),
-            primary: site(A, 0),
-            targets: vec![(B.to_owned(), site(B, 1))],
-            reserved_percentage: 0,
-            max_over_subscription_ratio: Ratio::default(),
-            filter_function: None,
-            goodness_function: None,
-            availability_zone: None,
-            cluster: None,
-        };
-        let mut options = ControlOptions::new("node1", vec![backend]);
+        let targets = vec![(B.to_owned(), site(B, 1, &pair))];
+        let near = backend("blocks", site(A, 0, &pair), targets);
+        let stones = backend("stones", site(C, 0, &far), Vec::new());
+        let mut options = ControlOptions::new("node1", vec![near, stones]);
         // Only what tests do makes calls.
         options.report_interval = Duration::from_secs(3600);
         options.runner.workers = 4;
@@ -92,6 +111,9 @@ impl World {
         options.runner.attempts = 3;
         options.failover.probe = Duration::from_millis(300);
         change(&mut options);
+        if !two {
+            options.backends.truncate(1);
+        }
         let (db, control, running) = begin(&place, &options).await;
         let world = Self {
             place,
@@ -101,6 +123,7 @@ impl World {
             db,
             wire,
             pair,
+            far,
         };
         world.looked_at().await;
         world.types().await;
@@ -146,6 +169,11 @@ impl World {
         look(&mut self.pair.lock().sites[usize::from(name == B)])
     }
 
+    /// The site of the other backend as it is now.
+    pub(crate) fn far<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.far.lock().sites[0])
+    }
+
     /// The site goes down, or comes back with what it had.
     pub(crate) fn set_up(&self, name: &str, up: bool) {
         let mut pair = self.pair.lock();
@@ -168,6 +196,25 @@ impl World {
     /// Waits until a call was in trouble.
     pub(crate) async fn struck(&self) {
         until("a call is in trouble", || async { self.wire.struck() > 0 }).await;
+    }
+}
+
+fn backend(
+    name: &str,
+    primary: SharedBackend,
+    targets: Vec<(String, SharedBackend)>,
+) -> BackendOptions {
+    BackendOptions {
+        name: name.to_owned(),
+        volume_backend_name: name.to_owned(),
+        primary,
+        targets,
+        reserved_percentage: 0,
+        max_over_subscription_ratio: Ratio::default(),
+        filter_function: None,
+        goodness_function: None,
+        availability_zone: None,
+        cluster: None,
     }
 }
 

@@ -285,6 +285,9 @@ impl Backend for Site {
     async fn set_mirroring(&self, image: ImageId, enabled: bool) -> Result<(), Fault> {
         let act = |state: &mut State| {
             state.images.get_mut(&image).ok_or_else(missing)?.mirrored = enabled;
+            if !enabled {
+                state.leave_to_itself(image);
+            }
             Ok(())
         };
         self.call("set_mirroring", act).await

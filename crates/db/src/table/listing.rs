@@ -26,6 +26,8 @@ pub enum Column {
     Multiattach,
     ReplicationStatus,
     MigrationStatus,
+    /// Whether a volume only serves a migration.
+    MigrationTarget,
     AttachStatus,
     Instance,
     Image,
@@ -70,6 +72,7 @@ impl Column {
             Self::Multiattach => "multiattach",
             Self::ReplicationStatus => "replication_status",
             Self::MigrationStatus => "migration_status",
+            Self::MigrationTarget => "is_migration_target",
             Self::AttachStatus => "attach_status",
             Self::Instance => "instance",
             Self::Image => "image",
@@ -101,6 +104,7 @@ impl Column {
                 | Self::Bootable
                 | Self::Multiattach
                 | Self::ConsumesQuota
+                | Self::MigrationTarget
                 | Self::Accepted
                 | Self::IsPublic
                 | Self::ExpiresAt

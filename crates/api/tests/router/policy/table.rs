@@ -176,13 +176,4 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
         "Cinder asks it where it writes for itself; no request does.",
         &["volume:update_volume_admin_metadata"],
     ),
-    (
-        "Volumes do not do this yet.",
-        &[
-            "volume_extension:volume_admin_actions:extend_volume_completion",
-            "volume:retype",
-            "volume_extension:volume_admin_actions:migrate_volume",
-            "volume_extension:volume_admin_actions:migrate_volume_completion",
-        ],
-    ),
 ];

@@ -85,6 +85,27 @@ pub(super) const ASKED: &[Row] = &[
         202,
     ),
     act(
+        "volume:retype",
+        r#"{"os-retype": {"new_type": "{type}"}}"#,
+        202,
+    ),
+    // No backend is there to go to, no migration to be ended, no extension to wait for.
+    act(
+        "volume_extension:volume_admin_actions:migrate_volume",
+        r#"{"os-migrate_volume": {"host": "h@b"}}"#,
+        400,
+    ),
+    act(
+        "volume_extension:volume_admin_actions:migrate_volume_completion",
+        r#"{"os-migrate_volume_completion": {"new_volume": "{volume}", "error": true}}"#,
+        200,
+    ),
+    act(
+        "volume_extension:volume_admin_actions:extend_volume_completion",
+        r#"{"os-extend_volume_completion": {}}"#,
+        400,
+    ),
+    act(
         "volume_extension:volume_unmanage",
         r#"{"os-unmanage": null}"#,
         202,
