@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use firebrick_cloud::UserToken;
 use firebrick_db::{Attachment, Backup, Snapshot, Volume};
 use firebrick_policy::{Credentials, Policy, Rule, Target};
 use firebrick_vocabulary::{ProjectId, UserId};
@@ -73,6 +74,7 @@ pub struct Access {
     policy: Arc<Policy>,
     who: Arc<Credentials>,
     service: bool,
+    token: Option<UserToken>,
 }
 
 impl Access {
@@ -84,7 +86,22 @@ impl Access {
             policy,
             who,
             service,
+            token: None,
         }
+    }
+
+    /// The same with the token that they showed, which other services ask for.
+    #[must_use]
+    pub fn with_token(self, token: UserToken) -> Self {
+        Self {
+            token: Some(token),
+            ..self
+        }
+    }
+
+    /// The token that they showed; none under `noauth`.
+    pub(crate) fn token(&self) -> Option<&UserToken> {
+        self.token.as_ref()
     }
 
     /// The same, where a service such as Nova has shown that it passes the request on.
@@ -114,6 +131,7 @@ impl Access {
             policy,
             who,
             service,
+            token: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use firebrick_cloud::{Identity, Keystone, KeystoneError};
+use firebrick_cloud::{Identity, Keystone, KeystoneError, UserToken};
 use firebrick_control::Access;
 use firebrick_policy::Policy;
 use firebrick_vocabulary::{ProjectId, UserId};
@@ -14,15 +14,17 @@ use super::Caller;
 use crate::fault::Fault;
 
 /// What the tokens of a request say.
-pub(crate) struct Shown(Box<Identity>);
+pub(crate) struct Shown(Box<Identity>, UserToken);
 
 /// What the tokens in `headers` say, or the answer to those who have none that counts.
 pub(super) async fn ask(keystone: &Keystone, headers: &HeaderMap) -> Result<Shown, Response> {
     let found = match tokens(headers) {
-        Ok((token, service)) => keystone.identity(token, service).await,
+        Ok((token, service)) => keystone.identity(token, service).await.map(|identity| {
+            let token = UserToken::new(token);
+            Shown(Box::new(identity), token)
+        }),
         Err(error) => Err(error),
     };
-    let found = found.map(|identity| Shown(Box::new(identity)));
     found.map_err(|error| refusal(keystone, &error))
 }
 
@@ -75,7 +77,7 @@ impl Shown {
             user: UserId(who.user_id.clone().unwrap_or_default()),
             project: ProjectId(who.project_id.clone().unwrap_or_default()),
         };
-        let access = Access::new(policy, who);
+        let access = Access::new(policy, who).with_token(self.1);
         Ok((caller, if service { access.by_service() } else { access }))
     }
 }

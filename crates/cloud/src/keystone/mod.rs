@@ -1,5 +1,6 @@
 //! Keystone: whose token is this?
 
+mod catalog;
 mod session;
 mod token;
 mod wire;
@@ -14,6 +15,7 @@ use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
+use crate::seal::Seal;
 use session::Session;
 use token::Token;
 use wire::Wire;
@@ -202,6 +204,35 @@ impl Keystone {
             who,
             service: known,
         })
+    }
+
+    /// Where the service of `kind` is, as the catalogue of this service's own token says. `interface` is
+    /// `public`, `internal` or `admin`; any region does where none is named.
+    ///
+    /// # Errors
+    ///
+    /// [`KeystoneError::Unavailable`] where Keystone does not answer, or knows of none.
+    pub async fn endpoint(
+        &self,
+        kind: &str,
+        interface: &str,
+        region: Option<&str>,
+    ) -> Result<String, KeystoneError> {
+        let (_, catalog) = self.session.token(&self.wire, None).await?;
+        catalog.endpoint(kind, interface, region).ok_or_else(|| {
+            let why = format!("the catalogue has no {interface} endpoint of a service {kind}");
+            KeystoneError::Unavailable(why.into())
+        })
+    }
+
+    /// What seals the tokens of users, with a key that all processes with this service's password have.
+    pub fn seal(&self) -> Option<Seal> {
+        Seal::new(&self.options.password)
+    }
+
+    /// This service's own token, for `X-Service-Token`.
+    pub(crate) async fn own_token(&self) -> Result<String, KeystoneError> {
+        Ok(self.session.token(&self.wire, None).await?.0)
     }
 
     fn knows(&self, service: &Token) -> bool {

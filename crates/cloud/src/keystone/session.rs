@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 use tokio::sync::Mutex;
 
+use super::catalog::Catalog;
 use super::token::Token;
 use super::wire::Wire;
 use super::{Domain, KeystoneError, KeystoneOptions};
@@ -22,6 +23,7 @@ pub(super) struct Session {
 struct Own {
     token: String,
     expires_at: OffsetDateTime,
+    catalog: Arc<Catalog>,
 }
 
 impl Session {
@@ -50,7 +52,7 @@ impl Session {
         subject: &str,
         expired: bool,
     ) -> Result<Option<Token>, KeystoneError> {
-        let mut own = self.token(wire, None).await?;
+        let mut own = self.token(wire, None).await?.0;
         for again in [true, false] {
             let answer = wire.show(own.clone(), subject.to_owned(), expired).await?;
             match answer.status {
@@ -60,22 +62,26 @@ impl Session {
                 }
                 404 => return Ok(None),
                 // The own token was revoked, or Keystone has new keys.
-                401 if again => own = self.token(wire, Some(&own)).await?,
+                401 if again => own = self.token(wire, Some(&own)).await?.0,
                 status => return Err(unexpected("a validation", status)),
             }
         }
         Err(unexpected("a validation", 401))
     }
 
-    /// The own token, a new one where it is `bad` or about to end.
-    async fn token(&self, wire: &Arc<Wire>, bad: Option<&str>) -> Result<String, KeystoneError> {
+    /// The own token and what came with it, new ones where that is `bad` or about to end.
+    pub(super) async fn token(
+        &self,
+        wire: &Arc<Wire>,
+        bad: Option<&str>,
+    ) -> Result<(String, Arc<Catalog>), KeystoneError> {
         let mut own = self.own.lock().await;
         let soon = OffsetDateTime::now_utc() + MARGIN;
         if let Some(own) = own.as_ref()
             && own.expires_at > soon
             && bad != Some(own.token.as_str())
         {
-            return Ok(own.token.clone());
+            return Ok((own.token.clone(), Arc::clone(&own.catalog)));
         }
         *own = None;
         let answer = wire.log_in(self.log_in.clone()).await?;
@@ -87,13 +93,16 @@ impl Session {
             return Err(unexpected("a log-in", answer.status));
         }
         let described = Token::read(&answer.body).map_err(KeystoneError::Unavailable)?;
+        let catalog = Catalog::read(&answer.body).map_err(KeystoneError::Unavailable)?;
+        let catalog = Arc::new(catalog);
         let missing = || KeystoneError::Unavailable("a log-in gave no token".into());
         let token = answer.subject.ok_or_else(missing)?;
         *own = Some(Own {
             token: token.clone(),
             expires_at: described.expires_at,
+            catalog: Arc::clone(&catalog),
         });
-        Ok(token)
+        Ok((token, catalog))
     }
 }
 

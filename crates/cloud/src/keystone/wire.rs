@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use ureq::Agent;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::{KeystoneError, KeystoneOptions};
+use crate::tls;
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: u64 = 1 << 20;
@@ -34,28 +34,13 @@ impl Wire {
             return Err(KeystoneError::Options(why.to_owned()));
         }
         let base = base.strip_suffix("/v3").unwrap_or(base);
-        let mut tls = TlsConfig::builder().disable_verification(options.insecure);
-        if let Some(path) = &options.cafile {
-            let shown = path.display();
-            let refused = |why: String| KeystoneError::Options(format!("cafile {shown}: {why}"));
-            let pem = std::fs::read(path).map_err(|why| refused(why.to_string()))?;
-            let mut roots: Vec<Certificate<'static>> = Vec::new();
-            for item in parse_pem(&pem) {
-                match item.map_err(|why| refused(why.to_string()))? {
-                    PemItem::Certificate(certificate) => roots.push(certificate),
-                    _ => return Err(refused("holds something else than certificates".into())),
-                }
-            }
-            if roots.is_empty() {
-                return Err(refused("holds no certificate".into()));
-            }
-            tls = tls.root_certs(RootCerts::new_with_certs(&roots));
-        }
+        let tls = tls::checks(options.cafile.as_deref(), options.insecure)
+            .map_err(KeystoneError::Options)?;
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(options.timeout))
-            .tls_config(tls.build());
+            .tls_config(tls);
         Ok(Self {
             agent: config.build().new_agent(),
             tokens: format!("{base}/v3/auth/tokens"),
