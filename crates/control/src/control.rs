@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::activity::Pace;
 use crate::backup::{self, BACKUP};
 use crate::error::{Error, ErrorKind, Result};
+use crate::image::Room;
 use crate::options::{BackendOptions, ControlOptions};
 use crate::pools::Placed;
 use crate::report::BackendView;
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) views: RwLock<BTreeMap<String, BackendView>>,
     /// When progress was last written.
     pub(crate) pace: Pace,
+    /// Where images are converted.
+    pub(crate) room: Room,
     /// What has been placed in each pool.
     pub(crate) placed: Mutex<BTreeMap<HostName, Placed>>,
 }
@@ -74,8 +77,10 @@ impl Control {
     /// this process left, and starts the workers.
     pub async fn start(db: Db, options: ControlOptions) -> Result<(Self, Running)> {
         let owner = format!("{}/{}", options.node, Uuid::new_v4());
+        let room = Room::new(options.images.as_ref(), &options.node);
         let inner = Arc::new(Inner {
             db,
+            room,
             options,
             owner,
             work: Notify::new(),

@@ -18,6 +18,7 @@ mod error;
 mod group_type;
 mod home;
 mod hosts;
+mod image;
 mod levels;
 mod limits;
 mod manage;
@@ -71,8 +72,8 @@ pub use manage::{
 };
 pub use moving::{MigrateVolume, MigrationPolicy, RetypeVolume};
 pub use options::{
-    BackendOptions, BackupOptions, ControlOptions, FIXED_KEY, FailoverOptions, POOL, Quotas,
-    RunnerOptions,
+    BackendOptions, BackupOptions, ControlOptions, FIXED_KEY, FailoverOptions, ImageOptions, POOL,
+    Quotas, RunnerOptions,
 };
 pub use quota::{QuotaSet, QuotaUse};
 pub use request::{

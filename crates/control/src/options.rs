@@ -1,10 +1,12 @@
 //! What `cinder.conf` says about the control plane, as the binary read it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_backend::SharedBackend;
 use firebrick_backup::{Container, SharedRepository};
+use firebrick_cloud::{Glance, Seal};
 use firebrick_scheduler::{Function, Ratio, Scheduler};
 use firebrick_vocabulary::HostName;
 use uuid::Uuid;
@@ -43,6 +45,8 @@ pub struct ControlOptions {
     pub message_ttl: Duration,
     /// Where backups are kept; without it there is no backup service.
     pub backup: Option<BackupOptions>,
+    /// Where images come from and go to; without it there are none.
+    pub images: Option<ImageOptions>,
     /// How activities are run.
     pub runner: RunnerOptions,
     /// How long failovers wait.
@@ -64,6 +68,43 @@ pub struct BackupOptions {
     pub container: Container,
     /// `backup_file_size`: an object is closed once it has as many bytes of data.
     pub object_bytes: u64,
+}
+
+/// Where images come from and go to.
+#[derive(Clone)]
+pub struct ImageOptions {
+    /// The image service.
+    pub glance: Glance,
+    /// What seals the tokens of users while activities need them; none where there are no tokens.
+    pub seal: Option<Arc<Seal>>,
+    /// `image_conversion_dir`: where images lie while they are converted.
+    pub conversion_dir: PathBuf,
+    /// How many images are converted at once.
+    pub at_once: usize,
+    /// `image_conversion_address_space_limit`, in bytes; Cinder's default is 1 GiB.
+    pub address_space: u64,
+    /// `image_conversion_cpu_limit`, in seconds; Cinder's default is 60.
+    pub cpu_seconds: u64,
+    /// `vmdk_allowed_types`; Cinder's default are the two types that refer to no other files.
+    pub vmdk_types: Vec<String>,
+    /// `enable_force_upload`: whether attached volumes are uploaded where a request says so.
+    pub force_upload: bool,
+}
+
+impl ImageOptions {
+    /// Cinder's defaults for images of `glance`.
+    pub fn new(glance: Glance, conversion_dir: PathBuf) -> Self {
+        Self {
+            glance,
+            seal: None,
+            conversion_dir,
+            at_once: 4,
+            address_space: 1 << 30,
+            cpu_seconds: 60,
+            vmdk_types: vec!["streamOptimized".to_owned(), "monolithicSparse".to_owned()],
+            force_upload: false,
+        }
+    }
 }
 
 /// One backend: a section of the configuration.
@@ -209,6 +250,7 @@ impl ControlOptions {
             service_down_time: Duration::from_secs(60),
             message_ttl: Duration::from_secs(2_592_000),
             backup: None,
+            images: None,
             runner: RunnerOptions::default(),
             failover: FailoverOptions::default(),
             scheduler: Scheduler::default(),

@@ -78,6 +78,8 @@ pub struct CreateVolume {
     pub snapshot: Option<SnapshotUuid>,
     /// `source_volid`.
     pub source: Option<VolumeId>,
+    /// `imageRef`, or `image_id`.
+    pub image: Option<Uuid>,
     /// `backup_id`, from 3.47.
     pub backup: Option<BackupId>,
     /// `OS-SCH-HNT:scheduler_hints` `same_host`.

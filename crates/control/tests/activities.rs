@@ -145,9 +145,12 @@ async fn a_running_activity_is_cancelled_once_it_looks() {
     assert_eq!(found.status, ActivityStatus::Cancelled);
     assert!(found.finished_at.is_some());
     assert_eq!(cancel(&member()).await, Err(ErrorKind::Conflict));
-    let made = seen(&world, &member(), false).await;
-    let made = made.iter().find(|it| it.kind == ActivityKind::CreateVolume);
     let context = member();
+    let grown = world.control.extend_volume(&context, id, 2, false).await;
+    grown.unwrap();
+    world.settled(id.0).await;
+    let made = seen(&world, &member(), false).await;
+    let made = made.iter().find(|it| it.kind == ActivityKind::ExtendVolume);
     let refused = world.control.cancel_activity(&context, made.unwrap().id);
     let refused = refused.await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Conflict);

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+#[path = "../../cloud/tests/fake/glance.rs"]
+mod glance;
 #[path = "../../db/tests/contract/place/mod.rs"]
 mod place;
 
@@ -14,6 +16,7 @@ mod clusters;
 mod failover;
 mod failover_trouble;
 mod identity;
+mod image;
 mod image_metadata;
 mod manage;
 mod messages;

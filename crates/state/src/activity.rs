@@ -196,11 +196,12 @@ impl ActivityKind {
     /// and what it has made is removed.
     pub const fn may_cancel(self) -> bool {
         match self {
-            Self::CreateBackup | Self::UploadVolume | Self::MigrateVolume | Self::RetypeVolume => {
-                true
-            }
             Self::CreateVolume
-            | Self::DeleteVolume
+            | Self::CreateBackup
+            | Self::UploadVolume
+            | Self::MigrateVolume
+            | Self::RetypeVolume => true,
+            Self::DeleteVolume
             | Self::ExtendVolume
             | Self::LimitVolume
             | Self::RevertVolume

@@ -4,6 +4,7 @@ use axum::extract::State;
 use firebrick_control::{Control, CreateVolume};
 use firebrick_vocabulary::{BackupId, SnapshotUuid, VolumeId};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::body::{Body, Fields, Keys};
 use crate::call::{Call, accepted};
@@ -15,9 +16,7 @@ use crate::view;
 const HINTS: &str = "OS-SCH-HNT:scheduler_hints";
 
 /// What of that is not here: nothing can have the ids.
-const ABSENT: [(&str, &str); 4] = [
-    ("imageRef", "images"),
-    ("image_id", "images"),
+const ABSENT: [(&str, &str); 2] = [
     ("consistencygroup_id", "consistency groups"),
     ("group_id", "groups"),
 ];
@@ -61,6 +60,7 @@ fn read(call: &Call, fields: Fields<'_>) -> Result<CreateVolume, Fault> {
     } else {
         None
     };
+    let image = image(&fields)?;
     if size.is_none() && snapshot.is_none() && source.is_none() && backup.is_none() {
         return Err(Fault::invalid_input(
             "Invalid volume size provided for create request: None (size argument must be an \
@@ -83,11 +83,27 @@ fn read(call: &Call, fields: Fields<'_>) -> Result<CreateVolume, Fault> {
             .unwrap_or_default(),
         snapshot,
         source,
+        image,
         backup,
         same_host: Vec::new(),
         different_host: Vec::new(),
         local_to_instance: None,
         query: None,
+    })
+}
+
+/// The image: its id, or (as Nova writes it) an address that ends with it.
+fn image(fields: &Fields<'_>) -> Result<Option<Uuid>, Fault> {
+    let given = match fields.text_or_null("image_id", 0)?.flatten() {
+        Some(text) => Some(text),
+        None => fields.text_or_null("imageRef", 0)?.flatten(),
+    };
+    let Some(text) = given.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let id = text.rsplit('/').next().and_then(|id| id.parse().ok());
+    id.map(Some).ok_or_else(|| {
+        Fault::bad_request("Invalid image identifier or unable to access requested image.")
     })
 }
 

@@ -1,44 +1,35 @@
-//! A volume is made: empty, from a snapshot, or from another volume.
+//! A volume is made: empty, from a snapshot, a backup or an image, or from another volume.
 
 use firebrick_backend::{ImageInfo, NewImage, Origin, PromoteMode, PromoteOutcome};
 use firebrick_db::{
-    Activity, Backup, Connection, Tx, Volume, VolumeType, image_properties, now, snapshots, types,
-    volumes,
+    Activity, Connection, Tx, Volume, VolumeType, image_properties, now, snapshots, types, volumes,
 };
 use firebrick_policy::Rule;
-use firebrick_state::{
-    ActivityKind, AttachStatus, ReplicationStatus, SnapshotOperation, VolumeOperation, VolumeStatus,
-};
+use firebrick_state::{ActivityKind, AttachStatus, ReplicationStatus, VolumeStatus};
 use firebrick_vocabulary::{BackupId, Gibibytes, HostName, ImageId, Role, VolumeId};
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::look::{detailed, locked, visible};
+use super::look::{detailed, visible};
+use super::source::{Source, fits, of_backup, of_image, one_source, size, source};
 use crate::backup::restore;
 use crate::control::{Control, Inner};
 use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::home::{Home, moves};
+use crate::image::{self, Pinned};
 use crate::place::{elsewhere, place};
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateVolume};
-use crate::snapshot::look::locked as hold_snapshot;
 use crate::story::{Step, Stop, noted};
 use crate::types::look::asks;
 use crate::types::look::{by_id_or_name, sees};
 use crate::types::{default_for_new, key_for};
 use crate::why::Why;
 
-/// Where a new volume comes from.
-pub(crate) struct Source {
-    size: u32,
-    volume_type: Option<firebrick_vocabulary::TypeId>,
-    host: Option<HostName>,
-    bootable: bool,
-    /// Whether its hosts encrypt what they write.
-    encrypted: bool,
-}
+/// The statuses of a volume that is being made.
+const MAKING: [VolumeStatus; 2] = [VolumeStatus::Creating, VolumeStatus::Downloading];
 
 impl Control {
     /// `POST /volumes`: the volume is `creating`, and an activity goes on from there.
@@ -49,22 +40,31 @@ impl Control {
     ) -> Result<VolumeDetail> {
         context.allow(Rule::VolumeCreate)?;
         let inner = &self.inner;
+        one_source(&request)?;
+        // Nothing is held while another service is asked.
+        let image = match request.image {
+            Some(id) => Some(image::wanted(inner, context, id).await?),
+            None => None,
+        };
         let mut tx = inner.db.begin().await?;
         tx.lock_project(context.owner()?).await?;
-        if request.backup.is_some() && (request.snapshot.is_some() || request.source.is_some()) {
-            return Err(Error::invalid_input(
-                "May specify only one of snapshot, imageRef, backup or source volume",
-            ));
-        }
         let backup = match request.backup {
             Some(id) => Some(restore::source(inner, &mut tx, context, id).await?),
             None => None,
         };
-        let source = match &backup {
-            Some(backup) => Some(of_backup(&mut tx, backup).await?),
-            None => source(&mut tx, context, &request).await?,
+        let source = match (&backup, &image) {
+            (Some(backup), _) => Some(of_backup(&mut tx, backup).await?),
+            (None, Some(image)) => Some(of_image(&mut tx, image).await?),
+            (None, None) => source(&mut tx, context, &request).await?,
         };
         let size = size(&request, source.as_ref())?;
+        let pinned = match image {
+            Some(image) => {
+                image::check(&image, size)?;
+                Some(Pinned::new(inner, context, image)?.to_json()?)
+            }
+            None => None,
+        };
         let kind = self
             .type_for(&mut tx, context, &request, source.as_ref())
             .await?;
@@ -78,19 +78,11 @@ impl Control {
             "local_to_instance": request.local_to_instance,
             "query": request.query,
             "backup": request.backup,
+            "image": pinned,
             "only": source.as_ref().and_then(|source| source.host.clone()),
         });
         let key = key_for(&mut tx, &inner.options, &kind).await?;
-        if source
-            .as_ref()
-            .is_some_and(|source| source.encrypted != key.is_some())
-        {
-            return Err(Error::invalid_input(format_args!(
-                "Invalid volume_type provided: {} (requested type is not compatible; either match \
-                 source volume, or omit type argument).",
-                kind.id
-            )));
-        }
+        fits(source.as_ref(), &kind, key.is_some())?;
         let mut volume = self.new_row(context, request, source.as_ref(), &kind, size);
         volume.encryption_key = key;
         volumes::insert(&mut tx, &volume).await?;
@@ -212,85 +204,6 @@ pub(crate) fn wants(kind: &VolumeType, key: &str) -> bool {
     asks(&kind.extra_specs, key)
 }
 
-fn size(request: &CreateVolume, source: Option<&Source>) -> Result<u32> {
-    let least = source.map(|source| source.size);
-    let asked = request.size.or(least).filter(|size| *size > 0);
-    let size = asked.ok_or_else(|| {
-        Error::invalid_input("Volume size must be specified as an integer greater than 0.")
-    })?;
-    match least {
-        Some(least) if size < least => {
-            let what = if request.backup.is_some() {
-                "backup"
-            } else if request.snapshot.is_some() {
-                "snapshot"
-            } else {
-                "original volume"
-            };
-            Err(Error::invalid_input(format!(
-                "Volume size '{size}'GB cannot be smaller than the {what} size {least}GB. They \
-                 must be >= {what} size."
-            )))
-        }
-        Some(_) | None => Ok(size),
-    }
-}
-
-/// Bytes that hosts have encrypted are of use only in a volume whose hosts decrypt them: without a
-/// word, its type is that of the volume that was backed up.
-async fn of_backup(tx: &mut Tx, backup: &Backup) -> Result<Source> {
-    let encrypted = backup.encryption_key.is_some();
-    let origin = if encrypted {
-        volumes::get(tx, backup.volume).await?
-    } else {
-        None
-    };
-    Ok(Source {
-        size: backup.size,
-        volume_type: origin.map(|volume| volume.volume_type),
-        host: None,
-        bootable: false,
-        encrypted,
-    })
-}
-
-async fn source(tx: &mut Tx, context: &Context, request: &CreateVolume) -> Result<Option<Source>> {
-    if let Some(id) = request.snapshot {
-        let snapshot = hold_snapshot(tx, context, id).await?;
-        if !snapshot.status.allows(SnapshotOperation::Clone) {
-            return Err(Error::invalid_snapshot(format!(
-                "Originating snapshot status must be one of 'available' values; it is {}.",
-                snapshot.status
-            )));
-        }
-        let origin = volumes::get(tx, snapshot.volume).await?;
-        return Ok(Some(Source {
-            size: snapshot.size,
-            encrypted: snapshot.encryption_key.is_some(),
-            volume_type: origin.as_ref().map(|volume| volume.volume_type),
-            bootable: origin.as_ref().is_some_and(|volume| volume.bootable),
-            host: origin.and_then(|volume| volume.host),
-        }));
-    }
-    let Some(id) = request.source else {
-        return Ok(None);
-    };
-    let origin = locked(tx, context, id).await?;
-    if !origin.status.allows(VolumeOperation::Clone) {
-        return Err(Error::invalid_volume(format!(
-            "Source volume status must be available or in-use; it is {}.",
-            origin.status
-        )));
-    }
-    Ok(Some(Source {
-        size: origin.size,
-        encrypted: origin.encryption_key.is_some(),
-        volume_type: Some(origin.volume_type),
-        bootable: origin.bootable,
-        host: origin.host,
-    }))
-}
-
 async fn hosts(tx: &mut Tx, context: &Context, ids: &[VolumeId]) -> Result<Vec<HostName>> {
     let mut hosts = Vec::new();
     for id in ids {
@@ -303,7 +216,7 @@ async fn hosts(tx: &mut Tx, context: &Context, ids: &[VolumeId]) -> Result<Vec<H
 pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let id = VolumeId(activity.resource);
     let found = volumes::get(&mut *inner.db.read().await?, id).await?;
-    let Some(mut volume) = found.filter(|volume| volume.status == VolumeStatus::Creating) else {
+    let Some(mut volume) = found.filter(|volume| MAKING.contains(&volume.status)) else {
         let tx = inner.db.begin().await?;
         return end(inner, tx, activity, Ok(())).await;
     };
@@ -334,6 +247,13 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         }
         None => None,
     };
+    let pinned = Pinned::of(activity)?;
+    if let Some(pinned) = &pinned {
+        // What an earlier run has written may be something else.
+        let new = volume.status == VolumeStatus::Creating;
+        downloading(inner, &mut volume).await?;
+        image::fill(inner, activity, &home, &volume, pinned, new).await?;
+    }
     let mut tx = inner.db.begin().await?;
     if let Err(stop) = home.stays(&mut tx).await {
         // The next run makes it primary where it will live; this copy must not be one then.
@@ -346,13 +266,34 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         volume.status = VolumeStatus::Available;
         volume.replication_status = Some(home.replication_status());
         volume.launched_at = Some(now());
-        let from = [VolumeStatus::Creating];
-        noted(volumes::swap(&mut tx, &from, &volume).await?, id);
+        volume.bootable |= pinned.is_some();
+        noted(volumes::swap(&mut tx, &MAKING, &volume).await?, id);
     }
     if let Some((backup, notes)) = restored {
         restore::mark(&mut tx, id, backup, notes).await?;
     }
+    if let Some(pinned) = pinned {
+        let known = image::remembered(&pinned.image);
+        image_properties::merge(&mut tx, id.0, &known).await?;
+    }
     end(inner, tx, activity, Ok(())).await
+}
+
+/// There is an image, and its bytes come from the image service.
+async fn downloading(inner: &Inner, volume: &mut Volume) -> Step {
+    if volume.status == VolumeStatus::Downloading {
+        return Ok(());
+    }
+    let mut tx = inner.db.begin().await?;
+    if let Some(newer) = volumes::get_locked(&mut tx, volume.id).await? {
+        *volume = newer;
+    }
+    volume.status = VolumeStatus::Downloading;
+    let from = [VolumeStatus::Creating];
+    if !volumes::swap(&mut tx, &from, volume).await?.won() {
+        return Err(Stop::always("the volume changed while its image was made"));
+    }
+    Ok(tx.commit().await?)
 }
 
 /// The end of the story: the backup that the volume was to be made of is free again.
@@ -417,6 +358,19 @@ async fn image_of(connection: &mut Connection, id: VolumeId) -> Step<ImageId> {
     Ok(found.map_or(id.image_id(), |volume| volume.image()))
 }
 
+/// Nobody needs the half of an image. What cannot be removed now goes with the volume.
+async fn discard(inner: &Inner, id: VolumeId) -> Step {
+    let found = volumes::get(&mut *inner.db.read().await?, id).await?;
+    let Some(volume) = found.filter(|volume| volume.status == VolumeStatus::Downloading) else {
+        return Ok(());
+    };
+    let home = inner.home(&volume).await?;
+    if let Err(fault) = home.site.remove_image(volume.image()).await {
+        info!(volume = %id, %fault, "the half of an image stays for now");
+    }
+    Ok(())
+}
+
 /// Removes what may have been made. Where no other pool can be tried, the volume is an error.
 pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
     let id = VolumeId(activity.resource);
@@ -426,11 +380,11 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step 
     {
         return Err(Stop::always(format!("another pool is tried ({why})")));
     }
+    discard(inner, id).await?;
     let mut tx = inner.db.begin().await?;
     if let Some(mut volume) = volumes::get_locked(&mut tx, id).await? {
         volume.status = VolumeStatus::Error;
-        let from = [VolumeStatus::Creating];
-        noted(volumes::swap(&mut tx, &from, &volume).await?, id);
+        noted(volumes::swap(&mut tx, &MAKING, &volume).await?, id);
     }
     end(inner, tx, activity, Err(why)).await
 }

@@ -9,6 +9,7 @@ mod look;
 mod metadata;
 mod reset;
 pub(crate) mod revert;
+mod source;
 
 pub(crate) use create::wants;
 pub(crate) use look::{detailed, is_moving, locked as hold, no_marker, visible as look_at};

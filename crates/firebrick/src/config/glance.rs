@@ -1,0 +1,171 @@
+//! `glance_*` and `image_*`: where images come from and go to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use firebrick_api::AuthStrategy;
+use firebrick_cloud::{Glance, GlanceError, GlanceOptions};
+use firebrick_config::{ConfigError, Section};
+use firebrick_control::ImageOptions;
+
+use super::limits::number;
+use super::name;
+
+/// What of the catalogue is meant where the file says nothing.
+const CATALOG: &str = "image:glance:publicURL";
+
+/// The image service; `None` where neither the file nor a Keystone says where one is.
+pub(super) fn images(
+    defaults: &Section,
+    base: &Path,
+    auth: &AuthStrategy,
+) -> Result<Option<ImageOptions>, ConfigError> {
+    let keystone = match auth {
+        AuthStrategy::Keystone(keystone) => Some(Arc::clone(keystone)),
+        AuthStrategy::NoAuth => None,
+    };
+    let seal = keystone.as_ref().and_then(|keystone| keystone.seal());
+    let options = GlanceOptions {
+        keystone,
+        ..options(defaults, base)?
+    };
+    let nowhere = options.keystone.is_none() && options.servers.is_empty();
+    let mut images = if nowhere {
+        None
+    } else {
+        let made = Glance::new(options).map_err(|error| refuse(defaults, &error))?;
+        Some(ImageOptions::new(made, PathBuf::new()))
+    };
+    let dir = name(defaults, "image_conversion_dir")?;
+    let state = defaults.text("state_path")?;
+    let state = base.join(state.as_deref().unwrap_or(super::STATE_PATH));
+    let dir = dir.map_or_else(|| state.join("conversion"), |dir| base.join(dir));
+    let gib = number(
+        defaults,
+        "image_conversion_address_space_limit",
+        1,
+        &(1..=1 << 20),
+    )?;
+    let seconds = number(defaults, "image_conversion_cpu_limit", 60, &(1..=86_400))?;
+    let types = defaults.list("vmdk_allowed_types")?;
+    let force = defaults.flag("enable_force_upload", false)?;
+    if let Some(images) = &mut images {
+        images.seal = seal.map(Arc::new);
+        images.conversion_dir = dir;
+        images.address_space = gib << 30;
+        images.cpu_seconds = seconds;
+        images.force_upload = force;
+        if !types.is_empty() {
+            images.vmdk_types = types;
+        }
+    }
+    Ok(images)
+}
+
+fn options(defaults: &Section, base: &Path) -> Result<GlanceOptions, ConfigError> {
+    let usual = GlanceOptions::default();
+    let catalog = name(defaults, "glance_catalog_info")?;
+    let catalog = catalog.unwrap_or_else(|| CATALOG.to_owned());
+    let interface = match catalog.split(':').collect::<Vec<_>>()[..] {
+        ["image", _, "publicURL"] => "public",
+        ["image", _, "internalURL"] => "internal",
+        ["image", _, "adminURL"] => "admin",
+        _ => {
+            let why = format!("{catalog:?} is not like {CATALOG}");
+            return Err(defaults.refuse("glance_catalog_info", why));
+        }
+    };
+    let cafile = name(defaults, "glance_ca_certificates_file")?;
+    let seconds = number(
+        defaults,
+        "glance_request_timeout",
+        usual.timeout.as_secs(),
+        &(1..=86_400),
+    )?;
+    let retries = number(
+        defaults,
+        "glance_num_retries",
+        u64::from(usual.retries),
+        &(0..=100),
+    )?;
+    Ok(GlanceOptions {
+        servers: defaults.list("glance_api_servers")?,
+        interface: interface.to_owned(),
+        region: name(defaults, "os_region_name")?,
+        cafile: cafile.map(|path| base.join(path)),
+        insecure: defaults.flag("glance_api_insecure", usual.insecure)?,
+        retries: u32::try_from(retries).unwrap_or(usual.retries),
+        timeout: Duration::from_secs(seconds),
+        keystone: None,
+    })
+}
+
+fn refuse(defaults: &Section, error: &GlanceError) -> ConfigError {
+    let text = error.to_string();
+    let of = ["glance_ca_certificates_file", "glance_api_servers"];
+    let option = of.into_iter().find(|option| text.starts_with(option));
+    defaults.refuse(option.unwrap_or("glance_api_servers"), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use firebrick_config::ConfigFile;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Option<ImageOptions>, String> {
+        let file = ConfigFile::parse(Path::new("/etc/cinder.conf"), text).unwrap();
+        let defaults = file.require("DEFAULT").unwrap();
+        let read = images(defaults, Path::new("/etc"), &AuthStrategy::NoAuth);
+        assert!(
+            read.is_err() || file.unknown().is_empty(),
+            "{:?}",
+            file.unknown()
+        );
+        read.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_options_of_cinder_are_understood() {
+        assert!(read("[DEFAULT]\n").unwrap().is_none());
+        let images =
+            read("[DEFAULT]\nstate_path = /srv\nglance_api_servers = http://a, http://b/v2\n");
+        let images = images.unwrap().unwrap();
+        assert_eq!(images.conversion_dir, Path::new("/srv/conversion"));
+        assert_eq!((images.address_space, images.cpu_seconds), (1 << 30, 60));
+        assert_eq!(images.vmdk_types, ["streamOptimized", "monolithicSparse"]);
+        assert!(!images.force_upload);
+        let images = read(
+            "[DEFAULT]\nglance_api_servers = https://a\nglance_num_retries = 0\n\
+             glance_request_timeout = 5\nglance_api_insecure = true\nos_region_name = north\n\
+             glance_catalog_info = image:glance:internalURL\nimage_conversion_dir = tmp\n\
+             image_conversion_address_space_limit = 2\nimage_conversion_cpu_limit = 9\n\
+             vmdk_allowed_types = monolithicSparse\nenable_force_upload = yes\n",
+        );
+        let images = images.unwrap().unwrap();
+        assert_eq!(images.conversion_dir, Path::new("/etc/tmp"));
+        assert_eq!((images.address_space, images.cpu_seconds), (2 << 30, 9));
+        assert_eq!(images.vmdk_types, ["monolithicSparse"]);
+        assert!(images.force_upload);
+    }
+
+    #[test]
+    fn refusals_name_the_option() {
+        for (more, expected) in [
+            ("glance_api_servers = glance:9292", "glance_api_servers"),
+            (
+                "glance_catalog_info = volume:cinder:publicURL",
+                "glance_catalog_info",
+            ),
+            ("glance_request_timeout = 0", "glance_request_timeout"),
+            (
+                "glance_api_servers = https://a\nglance_ca_certificates_file = /nowhere.pem",
+                "glance_ca_certificates_file",
+            ),
+        ] {
+            let refusal = read(&format!("[DEFAULT]\n{more}\n")).err().unwrap();
+            assert!(refusal.contains(expected), "{refusal}");
+        }
+    }
+}
