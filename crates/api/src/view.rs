@@ -6,6 +6,7 @@ pub(crate) mod backup;
 pub(crate) mod cluster;
 pub(crate) mod encryption;
 pub(crate) mod group_type;
+pub(crate) mod image;
 pub(crate) mod manageable;
 pub(crate) mod message;
 pub(crate) mod qos;

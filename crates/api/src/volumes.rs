@@ -5,6 +5,7 @@ mod connect;
 mod create;
 mod delete;
 mod encryption;
+mod image;
 mod image_metadata;
 pub(crate) mod list;
 mod metadata;

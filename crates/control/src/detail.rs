@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use firebrick_cloud::Image;
 use firebrick_db::{Attachment, Backup, Service, Snapshot, Volume, VolumeType};
 
 use crate::request::{ConnectionInfo, Metadata};
@@ -17,6 +18,17 @@ pub struct VolumeDetail {
     pub image: Metadata,
     /// Its attachments, oldest first, complete or not.
     pub attachments: Vec<Attachment>,
+}
+
+/// A volume that becomes an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UploadDetail {
+    /// The volume.
+    pub volume: Volume,
+    /// Its type.
+    pub volume_type: Option<VolumeType>,
+    /// The image, which has no data yet.
+    pub image: Image,
 }
 
 /// How much there is.

@@ -16,6 +16,7 @@ mod control;
 mod detail;
 mod error;
 mod group_type;
+mod hidden;
 mod home;
 mod hosts;
 mod image;
@@ -50,11 +51,12 @@ pub use backup::{CreateBackup, Record, RestoreBackup, Restored, UpdateBackup};
 pub use clusters::ClusterDetail;
 pub use control::{Control, Running};
 pub use detail::{
-    AttachmentDetail, BackupDetail, ServiceDetail, SnapshotDetail, TypeDetail, VolumeDetail,
-    VolumeSummary,
+    AttachmentDetail, BackupDetail, ServiceDetail, SnapshotDetail, TypeDetail, UploadDetail,
+    VolumeDetail, VolumeSummary,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use firebrick_backup::{Container, Posix, SharedRepository};
+pub use firebrick_cloud::Visibility;
 pub use firebrick_db::{
     Activity, AttachMode, Attachment, Backup, Column, Direction, Filter, GroupType, HardLimits,
     Listing, Message, PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, Transfer,
@@ -80,7 +82,7 @@ pub use request::{
     Began, ConnectionInfo, Context, CreateAttachment, CreateEncryption, CreateQos, CreateSnapshot,
     CreateType, CreateVolume, DeleteVolume, ForceDetach, LegacyAttach, Limits, Metadata,
     MetadataWrite, Object, Pool, PoolQuery, Query, Rename, ResetStatus, UpdateEncryption,
-    UpdateQos, UpdateType, UsedLimits, Zone,
+    UpdateQos, UpdateType, UploadImage, UsedLimits, Zone,
 };
 pub use transfer::{AuthKey, CreateTransfer};
 pub use workers::{Cleaned, Cleanup};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use firebrick_cloud::Visibility;
 use firebrick_db::{AttachMode, Listing};
 use firebrick_state::QosConsumer;
 use firebrick_vocabulary::{
@@ -90,6 +91,23 @@ pub struct CreateVolume {
     pub local_to_instance: Option<Uuid>,
     /// `OS-SCH-HNT:scheduler_hints` `query`: a condition on the pool, as JSON.
     pub query: Option<String>,
+}
+
+/// `os-volume_upload_image`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UploadImage {
+    /// `image_name`.
+    pub name: String,
+    /// `force`: an attached volume too, where the options allow that.
+    pub force: bool,
+    /// `disk_format`; `raw` without.
+    pub disk_format: String,
+    /// `container_format`; `bare` without.
+    pub container_format: String,
+    /// `visibility`, from 3.1; that of Glance without.
+    pub visibility: Option<Visibility>,
+    /// `protected`, from 3.1.
+    pub protected: Option<bool>,
 }
 
 /// `PUT /volumes/{id}` and `PUT /snapshots/{id}`: what is `None` stays as it is.

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use crate::control::Inner;
 use crate::story::{Step, Stop};
 use crate::why::Why;
-use crate::{attachment, backup, manage, moving, qos, replication, snapshot, volume};
+use crate::{attachment, backup, image, manage, moving, qos, replication, snapshot, volume};
 
 /// The longest pause before another try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -118,10 +118,10 @@ impl Inner {
             ActivityKind::CreateBackup => backup::create::run(self, activity).await,
             ActivityKind::RestoreBackup => backup::restore::run(self, activity).await,
             ActivityKind::DeleteBackup => backup::delete::run(self, activity).await,
+            ActivityKind::UploadVolume => image::upload::run(self, activity).await,
+            ActivityKind::ReimageVolume => image::reimage::run(self, activity).await,
             // No request of this release begins one; a newer one, from which somebody went back, may have.
-            ActivityKind::ReimageVolume
-            | ActivityKind::UploadVolume
-            | ActivityKind::CreateGroup
+            ActivityKind::CreateGroup
             | ActivityKind::UpdateGroup
             | ActivityKind::DeleteGroup
             | ActivityKind::CreateGroupSnapshot
@@ -155,9 +155,9 @@ impl Inner {
             ActivityKind::CreateBackup => backup::create::undo(self, activity, why).await,
             ActivityKind::RestoreBackup => backup::restore::undo(self, activity, why).await,
             ActivityKind::DeleteBackup => backup::delete::undo(self, activity, why).await,
-            ActivityKind::ReimageVolume
-            | ActivityKind::UploadVolume
-            | ActivityKind::CreateGroup
+            ActivityKind::UploadVolume => image::upload::undo(self, activity, why).await,
+            ActivityKind::ReimageVolume => image::reimage::undo(self, activity, why).await,
+            ActivityKind::CreateGroup
             | ActivityKind::UpdateGroup
             | ActivityKind::DeleteGroup
             | ActivityKind::CreateGroupSnapshot

@@ -2,7 +2,7 @@
 
 use super::{
     ANY, ID, ID_OR_NULL, Kind, METADATA, METADATA_KEY, METADATA_OR_NULL, MODE, NAME, NAME_OR_NULL,
-    NULL, OBJECT, SAID, SHORT, SHORT_OR_NULL, SIZE, Schema, TEXT_OR_NULL, any_of, array, map,
+    NULL, OBJECT, SAID, SHORT, SHORT_OR_NULL, SIZE, Schema, TEXT_OR_NULL, Word, any_of, array, map,
     object, of, only, text,
 };
 use crate::microversion::Microversion as V;
@@ -127,6 +127,50 @@ pub(crate) const UNSET_IMAGE_METADATA: Bodies = &[(V::MIN, &only(&["key"], &[("k
 
 /// `revert`.
 pub(crate) const REVERT: Bodies = &[(V::MIN, &object(&[("snapshot_id", TEXT_OR_NULL)]).closed())];
+
+/// The formats of images that volumes become.
+const DISK_FORMAT: Schema = text().words(&[
+    Word::Text("raw"),
+    Word::Text("vmdk"),
+    Word::Text("vdi"),
+    Word::Text("qcow2"),
+    Word::Text("vhd"),
+    Word::Text("vhdx"),
+    Word::Text("ploop"),
+]);
+
+/// Who sees an image.
+const VISIBILITY: Schema = text().words(&[
+    Word::Text("community"),
+    Word::Text("public"),
+    Word::Text("private"),
+    Word::Text("shared"),
+]);
+
+/// `os-volume_upload_image`.
+pub(crate) const UPLOAD: Bodies = &[(
+    V::MIN,
+    &only(
+        &["image_name"],
+        &[
+            ("image_name", NAME),
+            ("force", SAID),
+            ("disk_format", DISK_FORMAT),
+            ("container_format", SHORT),
+            ("visibility", VISIBILITY.since(V::UPLOAD_OPTIONS)),
+            ("protected", SAID.since(V::UPLOAD_OPTIONS)),
+        ],
+    ),
+)];
+
+/// `os-reimage`.
+pub(crate) const REIMAGE: Bodies = &[(
+    V::MIN,
+    &only(
+        &["image_id"],
+        &[("image_id", ID), ("reimage_reserved", SAID)],
+    ),
+)];
 
 /// `os-update_readonly_flag`.
 pub(crate) const SET_READONLY: Bodies = &[(V::MIN, &only(&["readonly"], &[("readonly", SAID)]))];

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use firebrick_control::{Control, ResetStatus};
 use firebrick_vocabulary::{SnapshotUuid, VolumeId};
 
-use super::{connect, image_metadata, moving};
+use super::{connect, image, image_metadata, moving};
 use crate::body::{Body, Fields};
 use crate::call::{Call, Named, empty};
 use crate::fault::{Answer, Fault};
@@ -14,6 +14,7 @@ use crate::microversion::Microversion as V;
 use crate::route::Action;
 use crate::schema::volumes as bodies;
 use crate::schema::{OBJECT, Schema, only};
+use crate::view::image::UPLOADING;
 use crate::view::shape::METADATA;
 
 /// How the host reaches the volume.
@@ -76,6 +77,22 @@ pub(crate) const ACTIONS: &[Action] = &[
         bodies::UNSET_IMAGE_METADATA,
     )
     .ok(200),
+    Action::new(
+        "os-volume_upload_image",
+        &[
+            "volume_extension:volume_actions:upload_image",
+            "volume_extension:volume_actions:upload_public",
+        ],
+        bodies::UPLOAD,
+    )
+    .answer(&UPLOADING)
+    .ok(202),
+    Action::new(
+        "os-reimage",
+        &["volume:reimage", "volume:reimage_reserved"],
+        bodies::REIMAGE,
+    )
+    .since(V::REIMAGE),
     Action::new(
         "os-reserve",
         &["volume_extension:volume_actions:reserve"],
@@ -148,6 +165,8 @@ pub(crate) async fn action(
         "os-show_image_metadata" => image_metadata::show(&asked).await,
         "os-set_image_metadata" => image_metadata::set(&asked, fields).await,
         "os-unset_image_metadata" => image_metadata::unset(&asked, fields).await,
+        "os-volume_upload_image" => image::upload(&asked, fields).await,
+        "os-reimage" => image::reimage(&asked, fields).await,
         "os-reserve" => connect::reserve(&asked).await,
         "os-unreserve" => connect::unreserve(&asked).await,
         "os-begin_detaching" => connect::begin_detaching(&asked).await,

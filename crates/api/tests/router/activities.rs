@@ -121,11 +121,13 @@ async fn activities_are_listed_by_what_they_are_about() {
 #[tokio::test]
 async fn only_what_runs_and_is_undone_safely_is_cancelled() {
     let api = Api::new().await;
-    let (_, activity) = failed(&api).await;
-    let id = activity["id"].as_str().unwrap();
+    let (volume, _) = failed(&api).await;
+    let path = format!("/v3/dev/volumes/{volume}");
+    let gone = api.call("3.71", "DELETE", &path, None).await;
+    let id = gone.activity.unwrap();
     let path = format!("/v3/dev/activities/{id}");
     let refused = api.call("3.71", "DELETE", &path, None).await;
-    let text = format!("Activity {id} cannot be cancelled: create_volume is not undone safely.");
+    let text = format!("Activity {id} cannot be cancelled: delete_volume is not undone safely.");
     assert_eq!(refused.fault("conflictingRequest"), (409, text.as_str()));
     for id in [NOWHERE, "x"] {
         let path = format!("/v3/dev/activities/{id}");

@@ -8,8 +8,11 @@ mod backups;
 mod clusters;
 mod common;
 mod document;
+#[path = "../../../cloud/tests/fake/glance.rs"]
+mod glance;
 mod group_types;
 mod image_metadata;
+mod images;
 mod keystone;
 mod manage;
 mod messages;

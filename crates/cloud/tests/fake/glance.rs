@@ -45,6 +45,8 @@ pub(crate) struct Known {
     pub(crate) fault: Fault,
     /// `X-Auth-Token` and `X-Service-Token` of each call.
     pub(crate) tokens: Vec<(Option<String>, Option<String>)>,
+    /// Images that were made, whether they are there still or not.
+    pub(crate) made: Vec<Uuid>,
     /// How often data were asked for.
     pub(crate) downloads: usize,
 }
@@ -158,6 +160,7 @@ async fn create(
     }
     let mut known = glance.known.lock();
     known.images.insert(id, (image.clone(), Vec::new()));
+    known.made.push(id);
     (StatusCode::CREATED, Json(image)).into_response()
 }
 
@@ -186,7 +189,7 @@ async fn upload(
         Ok(Fault::Status(status)) => return StatusCode::from_u16(status).unwrap(),
         Ok(_) => {}
     }
-    let Ok(data) = axum::body::to_bytes(body, 1 << 30).await else {
+    let Some((size, data)) = received(body).await else {
         return StatusCode::BAD_REQUEST;
     };
     let mut known = glance.known.lock();
@@ -194,11 +197,33 @@ async fn upload(
         return StatusCode::NOT_FOUND;
     };
     let written = described(id, &data);
-    for key in ["status", "size", "os_hash_value"] {
+    for key in ["status", "os_hash_value"] {
         image[key] = written[key].clone();
     }
-    *stored = data.to_vec();
+    image["size"] = size.into();
+    *stored = data;
     StatusCode::NO_CONTENT
+}
+
+/// How many bytes came, and those up to the last one that is not zero.
+async fn received(body: Body) -> Option<(u64, Vec<u8>)> {
+    const ZEROES: [u8; 4096] = [0; 4096];
+    let (mut size, mut data) = (0_u64, Vec::new());
+    let mut frames = body.into_data_stream();
+    while let Some(frame) = futures_util::StreamExt::next(&mut frames).await {
+        let frame = frame.ok()?;
+        for piece in frame.chunks(ZEROES.len()) {
+            if piece != &ZEROES[..piece.len()] {
+                data.resize(size as usize, 0);
+                data.extend_from_slice(piece);
+            }
+            size += piece.len() as u64;
+        }
+    }
+    while data.last() == Some(&0) {
+        data.pop();
+    }
+    Some((size, data))
 }
 
 async fn download(

@@ -87,7 +87,7 @@ async fn stream(inner: &Inner, activity: &Activity, pinned: &Pinned, mut sink: S
 }
 
 /// Says how far it is, and asks now and then whether to go on.
-async fn step(
+pub(super) async fn step(
     inner: &Inner,
     activity: &Activity,
     phase: &'static str,

@@ -6,8 +6,10 @@
 mod fill;
 mod format;
 mod qemu;
+pub(crate) mod reimage;
 mod room;
 mod sink;
+pub(crate) mod upload;
 mod wanted;
 
 use firebrick_cloud::GlanceError;
@@ -21,7 +23,7 @@ use crate::why::Why;
 
 pub(crate) use fill::fill;
 pub(crate) use room::Room;
-pub(crate) use wanted::{Pinned, check, remembered, wanted};
+pub(crate) use wanted::{Pinned, check, is_encrypted, remembered, wanted};
 
 impl Inner {
     /// The image service and what goes with it.

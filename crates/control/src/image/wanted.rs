@@ -11,16 +11,35 @@ use super::format::DiskFormat;
 use super::refused;
 use crate::control::Inner;
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::ImageOptions;
+use crate::options::{FIXED_KEY, ImageOptions};
 use crate::request::{Context, Metadata};
 use crate::story::{Step, Stop};
 
 /// Where the image stands in the input of an activity.
 const KEY: &str = "image";
-/// The longest value of what is remembered of an image.
-const MAX_VALUE: usize = 255;
-/// Keys that Glance or Cinder keep to themselves, by their beginnings.
-const RESERVED: [&str; 2] = ["os_glance_", "os_glance:"];
+/// The property of images whose data are encrypted.
+const KEY_ID: &str = "cinder_encryption_key_id";
+/// The longest key that is remembered.
+const MAX_KEY: usize = 255;
+/// Keys that are about one image alone, by their beginnings.
+const RESERVED: [&str; 4] = [
+    "os_glance",
+    "img_signature",
+    "signature_verified",
+    "cinder_encryption_key",
+];
+/// `glance_core_properties`: what images have of their own.
+const CORE: [&str; 9] = [
+    "checksum",
+    "container_format",
+    "disk_format",
+    "image_id",
+    "image_name",
+    "min_disk",
+    "min_ram",
+    "name",
+    "size",
+];
 
 /// The image as the request found it, and the user's token, sealed: the story reads just that.
 #[derive(Deserialize, Serialize)]
@@ -131,11 +150,18 @@ pub(crate) fn check(image: &Image, size: u32) -> Result<()> {
         let why = format!("disk_format {format:?} is none that is read");
         return Err(unacceptable(image, why));
     }
-    if image.properties.contains_key("cinder_encryption_key_id") {
+    if let Some(key) = image.properties.get(KEY_ID)
+        && (*key != FIXED_KEY.to_string() || format != "raw")
+    {
         let why = "its data are encrypted, and there is no key manager";
         return Err(unacceptable(image, why));
     }
     Ok(())
+}
+
+/// Whether its data are what hosts with the one fixed key have encrypted.
+pub(crate) fn is_encrypted(image: &Image) -> bool {
+    image.properties.contains_key(KEY_ID)
 }
 
 fn unacceptable(image: &Image, why: impl std::fmt::Display) -> Error {
@@ -143,12 +169,21 @@ fn unacceptable(image: &Image, why: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Invalid, text)
 }
 
+fn is_reserved(key: &str) -> bool {
+    RESERVED.iter().any(|start| key.starts_with(start))
+}
+
+/// What an image that is made of a volume has of what the volume remembers.
+pub(crate) fn custom(mut known: Metadata) -> Metadata {
+    known.retain(|key, _| !CORE.contains(&key.as_str()) && !is_reserved(key));
+    known
+}
+
 /// `volume_image_metadata`: what a volume remembers of its image.
 pub(crate) fn remembered(image: &Image) -> Metadata {
     let mut all = Metadata::new();
     for (key, value) in &image.properties {
-        let reserved = RESERVED.iter().any(|start| key.starts_with(start));
-        if !reserved && key.len() <= MAX_VALUE {
+        if !is_reserved(key) && key.len() <= MAX_KEY {
             all.insert(key.clone(), value.clone());
         }
     }

@@ -11,9 +11,9 @@ use tokio::time::timeout;
 
 use super::page::{Manageable, ManageableQuery, page};
 use super::whole;
-use crate::backup::is_hidden;
 use crate::control::{Control, Inner, VOLUME, site};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hidden::is_hidden;
 use crate::request::Context;
 
 /// How many images a site is asked about at once.

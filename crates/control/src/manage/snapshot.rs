@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::request::ManageSnapshot;
 use super::whole;
-use crate::backup::is_hidden;
 use crate::control::{Control, Inner};
 use crate::detail::SnapshotDetail;
 use crate::error::{Error, Result};
+use crate::hidden::is_hidden;
 use crate::quota::{self, Wanted};
 use crate::request::Context;
 use crate::snapshot::look::{locked, visible};

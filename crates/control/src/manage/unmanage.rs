@@ -7,9 +7,9 @@ use firebrick_vocabulary::VolumeId;
 use serde_json::json;
 use tracing::info;
 
-use crate::backup::remove_hidden;
 use crate::control::{Control, Inner};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hidden::remove_hidden;
 use crate::request::Context;
 use crate::story::{Step, Stop, noted};
 use crate::volume::{hold, is_moving};

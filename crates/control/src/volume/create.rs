@@ -38,7 +38,10 @@ impl Control {
         context: &Context,
         request: CreateVolume,
     ) -> Result<VolumeDetail> {
-        context.allow(Rule::VolumeCreate)?;
+        context.allow(match request.image {
+            Some(_) => Rule::VolumeCreateFromImage,
+            None => Rule::VolumeCreate,
+        })?;
         let inner = &self.inner;
         one_source(&request)?;
         // Nothing is held while another service is asked.

@@ -10,9 +10,9 @@ use firebrick_vocabulary::{ImageId, VolumeId};
 use serde_json::json;
 
 use super::look::{is_moving, locked};
-use crate::backup::remove_hidden;
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::hidden::remove_hidden;
 use crate::home::Home;
 use crate::request::{Context, DeleteVolume};
 use crate::story::{Step, Stop, noted};

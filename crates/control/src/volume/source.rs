@@ -7,6 +7,7 @@ use firebrick_vocabulary::{HostName, TypeId};
 
 use super::look::locked;
 use crate::error::{Error, ErrorKind, Result};
+use crate::image::is_encrypted;
 use crate::request::{Context, CreateVolume};
 use crate::snapshot::look::locked as hold_snapshot;
 use crate::types::look::by_id_or_name;
@@ -113,7 +114,7 @@ pub(super) async fn of_image(tx: &mut Tx, image: &Image) -> Result<Source> {
         volume_type,
         host: None,
         bootable: false,
-        encrypted: false,
+        encrypted: is_encrypted(image),
     })
 }
 

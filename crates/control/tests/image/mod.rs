@@ -2,6 +2,7 @@
 
 mod create;
 mod trouble;
+mod upload;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

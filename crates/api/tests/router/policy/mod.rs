@@ -84,6 +84,7 @@ impl Row {
             let owned = [
                 "{volume}",
                 "{busy}",
+                "{reserved}",
                 "{boot}",
                 "{snapshot}",
                 "{backup}",

@@ -163,16 +163,6 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
         &["volume_extension:volume_type_encryption"],
     ),
     (
-        "Volumes are neither made of images nor made into ones yet.",
-        &[
-            "volume_extension:volume_actions:upload_public",
-            "volume_extension:volume_actions:upload_image",
-            "volume:reimage",
-            "volume:reimage_reserved",
-            "volume:create_from_image",
-        ],
-    ),
-    (
         "Cinder asks it where it writes for itself; no request does.",
         &["volume:update_volume_admin_metadata"],
     ),

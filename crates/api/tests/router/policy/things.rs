@@ -71,6 +71,7 @@ impl Things {
         for name in [
             "volume",
             "busy",
+            "reserved",
             "boot",
             "snapshot",
             "backup",
@@ -102,6 +103,10 @@ impl Things {
         match name {
             "volume" => of_volume(db, &self.volume, |_| {}).await.to_string(),
             "busy" => self.attached(db).await.volume.to_string(),
+            "reserved" => {
+                let reserved = |volume: &mut Volume| volume.status = VolumeStatus::Reserved;
+                of_volume(db, &self.volume, reserved).await.to_string()
+            }
             "boot" => {
                 let boot = |volume: &mut Volume| {
                     volume.status = VolumeStatus::InUse;

@@ -1,3 +1,5 @@
+//! Heads of files that would do, and of those that name others.
+
 use super::*;
 
 fn allowed() -> Vec<String> {

@@ -60,6 +60,36 @@ pub(super) const ASKED: &[Row] = &[
         "",
         202,
     ),
+    // There is no image service: who may is told so.
+    row(
+        "volume:create_from_image",
+        "POST",
+        "/volumes",
+        r#"{"volume": {"size": 1, "imageRef": "6f7e1b8c-3c6a-4a5e-9a41-0d9d0c3b7a10"}}"#,
+        400,
+    ),
+    act(
+        "volume_extension:volume_actions:upload_image",
+        r#"{"os-volume_upload_image": {"image_name": "n"}}"#,
+        503,
+    ),
+    act(
+        "volume_extension:volume_actions:upload_public",
+        r#"{"os-volume_upload_image": {"image_name": "n", "visibility": "public"}}"#,
+        503,
+    ),
+    act(
+        "volume:reimage",
+        r#"{"os-reimage": {"image_id": "6f7e1b8c-3c6a-4a5e-9a41-0d9d0c3b7a10"}}"#,
+        400,
+    ),
+    row(
+        "volume:reimage_reserved",
+        "POST",
+        "/volumes/{reserved}/action",
+        r#"{"os-reimage": {"image_id": "6f7e1b8c-3c6a-4a5e-9a41-0d9d0c3b7a10", "reimage_reserved": true}}"#,
+        400,
+    ),
     // It has no snapshot.
     act(
         "volume:revert_to_snapshot",

@@ -1,0 +1,130 @@
+//! A volume is written anew from an image.
+
+use firebrick_db::{Activity, Tx, Volume, attachments, image_properties, volumes};
+use firebrick_policy::Rule;
+use firebrick_state::{ActivityKind, VolumeOperation, VolumeStatus};
+use firebrick_vocabulary::VolumeId;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Pinned, check, fill, is_encrypted, remembered, wanted};
+use crate::control::{Control, Inner};
+use crate::error::{Error, ErrorKind, Result};
+use crate::request::Context;
+use crate::story::{Step, Stop, noted};
+use crate::volume::{hold, look_at};
+use crate::why::Why;
+
+impl Control {
+    /// `os-reimage` (3.68): what is in the volume is replaced. `reserved` says that it may be reserved for an
+    /// instance.
+    pub async fn reimage_volume(
+        &self,
+        context: &Context,
+        id: VolumeId,
+        image: Uuid,
+        reserved: bool,
+    ) -> Result<()> {
+        let inner = &self.inner;
+        // Nobody learns what images there are who may not do this.
+        let seen = look_at(&mut *inner.db.read().await?, context, id).await?;
+        allow(context, &seen)?;
+        let image = wanted(inner, context, image).await?;
+        let mut tx = inner.db.begin().await?;
+        let mut volume = hold(&mut tx, context, id).await?;
+        allow(context, &volume)?;
+        if attachments::of_volume(&mut tx, id).await?.len() > 1 {
+            let text = "Cannot re-image a volume which is attached to more than one server.";
+            return Err(Error::new(ErrorKind::Conflict, text));
+        }
+        let operation = if reserved {
+            VolumeOperation::ReimageReserved
+        } else {
+            VolumeOperation::Reimage
+        };
+        // What reads the volume would read two states of it.
+        if !volume.status.allows(operation) || volume.shown.is_some() {
+            let statuses = if reserved {
+                "available or error or reserved"
+            } else {
+                "available or error"
+            };
+            return Err(Error::invalid_volume(format_args!(
+                "Volume {id} status must be {statuses}, but current status is {}.",
+                volume.shown_status()
+            )));
+        }
+        if volume.encryption_key.is_some() != is_encrypted(&image) {
+            let text =
+                "An encrypted volume is written from an image of the same key, and only that.";
+            return Err(Error::invalid_volume(text));
+        }
+        check(&image, volume.size)?;
+        let from = [volume.status];
+        volume.previous_status = Some(volume.status);
+        volume.status = VolumeStatus::Downloading;
+        if !volumes::swap(&mut tx, &from, &volume).await?.won() {
+            return Err(Error::lost(format_args!("Volume {id}")));
+        }
+        let pinned = Pinned::new(inner, context, image)?.to_json()?;
+        let (kind, input) = (ActivityKind::ReimageVolume, json!({ "image": pinned }));
+        inner.begin(&mut tx, context, kind, id.0, input).await?;
+        tx.commit().await?;
+        inner.work.notify_one();
+        Ok(())
+    }
+}
+
+fn allow(context: &Context, volume: &Volume) -> Result<()> {
+    let rule = if volume.status == VolumeStatus::Reserved {
+        Rule::VolumeReimageReserved
+    } else {
+        Rule::VolumeReimage
+    };
+    context.allow_for(rule, volume)
+}
+
+/// The story: the image's bytes, then the row.
+pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
+    let id = VolumeId(activity.resource);
+    let found = volumes::get(&mut *inner.db.read().await?, id).await?;
+    let Some(volume) = found.filter(|volume| volume.status == VolumeStatus::Downloading) else {
+        return inner.finish_alone(activity, Ok(())).await;
+    };
+    let pinned = Pinned::of(activity)?.ok_or_else(|| Stop::never("its image is not known"))?;
+    let home = inner.home(&volume).await?;
+    fill(inner, activity, &home, &volume, &pinned, false).await?;
+    let mut tx = inner.db.begin().await?;
+    home.stays(&mut tx).await?;
+    image_properties::clear(&mut tx, id.0).await?;
+    let known = remembered(&pinned.image);
+    image_properties::merge(&mut tx, id.0, &known).await?;
+    settle(inner, tx, activity, Ok(())).await
+}
+
+/// What the volume has now is neither the one nor the other: it says so.
+pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step {
+    let tx = inner.db.begin().await?;
+    settle(inner, tx, activity, Err(why)).await
+}
+
+async fn settle(
+    inner: &Inner,
+    mut tx: Tx,
+    activity: &Activity,
+    outcome: std::result::Result<(), &Why>,
+) -> Step {
+    let id = VolumeId(activity.resource);
+    if let Some(mut volume) = volumes::get_locked(&mut tx, id).await? {
+        let former = volume.previous_status.take();
+        volume.status = match outcome {
+            Ok(()) => former.unwrap_or(VolumeStatus::Available),
+            Err(_) => VolumeStatus::Error,
+        };
+        volume.bootable |= outcome.is_ok();
+        let from = [VolumeStatus::Downloading];
+        noted(volumes::swap(&mut tx, &from, &volume).await?, id);
+    }
+    inner.finish(&mut tx, activity, outcome).await?;
+    Ok(tx.commit().await?)
+}
