@@ -54,11 +54,13 @@ impl Deployment {
         let mut text = format!(
             "[DEFAULT]\nhost = node1\nenabled_backends = {}\n\
              osapi_volume_listen = 127.0.0.1\nosapi_volume_listen_port = {}\n\
-             report_interval = 1\nservice_down_time = 10\nbackup_posix_path = {}\n{defaults}\n\
+             report_interval = 1\nservice_down_time = 10\nbackup_posix_path = {}\n\
+             image_conversion_dir = {}\n{defaults}\n\
              [database]\nconnection = sqlite:///{}\n{sections}\n",
             self.backends.join(","),
             self.port,
             self.dir().join("backups").display(),
+            self.dir().join("conversion").display(),
             self.dir().join("firebrick.sqlite").display(),
         );
         for name in self.backends.clone() {

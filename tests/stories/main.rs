@@ -19,6 +19,7 @@ mod dev;
 mod disaster;
 mod filesystems;
 mod guests;
+mod images;
 mod qos;
 mod rbd;
 mod revert;
