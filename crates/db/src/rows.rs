@@ -98,6 +98,20 @@ pub(crate) async fn read<T>(
         .collect()
 }
 
+/// A list of ids as the one value of a query. A place for each would cost more than finding their rows.
+pub(crate) fn ids<T: fmt::Display>(ids: impl IntoIterator<Item = T>) -> Value {
+    let texts: Vec<serde_json::Value> = ids.into_iter().map(|id| id.to_string().into()).collect();
+    serde_json::Value::from(texts).to_string().into()
+}
+
+/// What selects the ids of the first value, as [`ids`] made it.
+pub(crate) fn among(connection: &Connection) -> &'static str {
+    match connection.backend_name() {
+        SQLITE => "(SELECT value FROM json_each($1))",
+        _ => "(SELECT json_array_elements_text(CAST($1 AS json)))",
+    }
+}
+
 /// The name of SQLite's driver.
 const SQLITE: &str = "SQLite";
 

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::open::{Connection, Hold, Tx};
 use crate::row::{Columns, maybe};
+use crate::rows;
 use crate::swapped::Swapped;
-use crate::table::listing::{Column, Direction, Listing, Test};
+use crate::table::listing::Listing;
 use crate::table::record::{self, Field, Record, field};
 
 /// What an attachment allows.
@@ -145,16 +146,13 @@ pub async fn of_volumes(
     connection: &mut Connection,
     volumes: &[VolumeId],
 ) -> Result<Vec<Attachment>, Error> {
+    let names = rows::columns_of(connection, Attachment::TABLE).await?;
+    let among = rows::among(connection);
+    let sql = format!("SELECT * FROM attachments WHERE volume IN {among} ORDER BY created_at, id");
     let mut found = Vec::new();
-    for some in volumes.chunks(500) {
-        let ids = some.iter().map(ToString::to_string).collect();
-        let sort = vec![(Column::CreatedAt, Direction::Ascending)];
-        let listing = Listing {
-            sort,
-            ..Listing::default()
-        };
-        let listing = listing.and(Column::Volume, Test::OneOf(ids));
-        found.extend(list(connection, &listing).await?.unwrap_or_default());
+    for some in volumes.chunks(1000) {
+        let values = [rows::ids(some)];
+        found.extend(rows::read(connection, names, &sql, &values, Attachment::read).await?);
     }
     Ok(found)
 }

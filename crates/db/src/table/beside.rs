@@ -10,7 +10,6 @@ use crate::open::Connection;
 use crate::row::Columns;
 use crate::rows;
 use crate::table::properties::Properties;
-use crate::value::Value;
 
 /// What volumes are shown with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,23 +23,18 @@ pub struct Beside {
 /// What these volumes are shown with.
 pub async fn of(connection: &mut Connection, volumes: &[VolumeId]) -> Result<Beside, Error> {
     const NAMES: &[&str] = &["id", "name", "value"];
+    let among = rows::among(connection);
+    // A type has no value, not an empty one.
+    let sql = format!(
+        "SELECT id, name, CAST(NULL AS TEXT) AS value FROM types UNION ALL \
+         SELECT owner AS id, name, value FROM image_properties WHERE owner IN {among}"
+    );
     let mut found = Beside::default();
     // Once at least, for the types.
     let mut rest = volumes;
     loop {
-        let (some, later) = rest.split_at(rest.len().min(500));
-        let values: Vec<Value> = some.iter().map(|id| id.to_string().into()).collect();
-        let places: Vec<String> = (1..=some.len()).map(|i| format!("${i}")).collect();
-        let images = match some {
-            [] => String::new(),
-            _ => format!(
-                " UNION ALL SELECT owner AS id, name, value FROM image_properties \
-                 WHERE owner IN ({})",
-                places.join(", ")
-            ),
-        };
-        // A type has no value, not an empty one.
-        let sql = format!("SELECT id, name, CAST(NULL AS TEXT) AS value FROM types{images}");
+        let (some, later) = rest.split_at(rest.len().min(1000));
+        let values = [rows::ids(some)];
         let read = |row: &Columns<'_>| {
             let id: Uuid = row.parsed("id")?;
             Ok((id, row.text("name")?, row.maybe_text("value")?))

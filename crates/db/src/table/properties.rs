@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::open::Connection;
 use crate::row::Columns;
 use crate::rows;
-use crate::value::Value;
 
 /// Keys and values.
 pub type Properties = BTreeMap<String, String>;
@@ -23,8 +22,8 @@ const SAID: Table = Table("properties");
 pub(crate) const IMAGE: Table = Table("image_properties");
 
 const WRITE: &str = "write properties";
-/// As many owners in one query as both databases allow without a thought.
-const CHUNK: usize = 500;
+/// The owners of one query.
+const CHUNK: usize = 1000;
 
 /// The properties of `owner`.
 pub async fn of(connection: &mut Connection, owner: Uuid) -> Result<Properties, Error> {
@@ -48,14 +47,13 @@ pub(crate) async fn of_all_in(
     owners: &[Uuid],
 ) -> Result<BTreeMap<Uuid, Properties>, Error> {
     let mut found: BTreeMap<Uuid, Properties> = BTreeMap::new();
+    let among = rows::among(connection);
+    let sql = format!(
+        "SELECT owner, name, value FROM {} WHERE owner IN {among}",
+        table.0
+    );
     for some in owners.chunks(CHUNK) {
-        let places: Vec<String> = (1..=some.len()).map(|i| format!("${i}")).collect();
-        let sql = format!(
-            "SELECT owner, name, value FROM {} WHERE owner IN ({})",
-            table.0,
-            places.join(", ")
-        );
-        let values: Vec<Value> = some.iter().map(|owner| owner.to_string().into()).collect();
+        let values = [rows::ids(some)];
         let read = |row: &Columns<'_>| {
             let owner: Uuid = row.parsed("owner")?;
             Ok((owner, row.text("name")?, row.text("value")?))

@@ -19,7 +19,6 @@ use crate::table::listing::{Column, Direction, Listing, Test};
 use crate::table::properties;
 use crate::table::query;
 use crate::table::record::{self, Field, Record, described, field, swapped};
-use crate::value::Value;
 
 /// A volume.
 #[derive(Clone, Debug, PartialEq)]
@@ -256,11 +255,11 @@ async fn pools(connection: &mut Connection, begin: &str) -> Result<Vec<String>, 
 /// The volumes of these ids that there are, without their metadata, in no order.
 pub async fn named(connection: &mut Connection, ids: &[VolumeId]) -> Result<Vec<Volume>, Error> {
     let names = rows::columns_of(connection, Volume::TABLE).await?;
+    let among = rows::among(connection);
+    let sql = format!("SELECT * FROM volumes WHERE id IN {among}");
     let mut found = Vec::new();
-    for some in ids.chunks(500) {
-        let values: Vec<Value> = some.iter().map(|id| id.to_string().into()).collect();
-        let places: Vec<String> = (1..=some.len()).map(|i| format!("${i}")).collect();
-        let sql = format!("SELECT * FROM volumes WHERE id IN ({})", places.join(", "));
+    for some in ids.chunks(1000) {
+        let values = [rows::ids(some)];
         found.extend(rows::read(connection, names, &sql, &values, Volume::read).await?);
     }
     Ok(found)
