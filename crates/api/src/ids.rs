@@ -1,8 +1,8 @@
 //! Ids in addresses. What is no id names nothing, and is answered as if it were looked for.
 
 use firebrick_vocabulary::{
-    ActivityId, AttachmentId, BackupId, GroupTypeId, MessageId, QosId, SnapshotUuid, TransferId,
-    TypeId, VolumeId,
+    ActivityId, AttachmentId, BackupId, GroupId, GroupSnapshotId, GroupTypeId, MessageId, QosId,
+    SnapshotUuid, TransferId, TypeId, VolumeId,
 };
 use uuid::Uuid;
 
@@ -53,6 +53,20 @@ pub(crate) fn volume_type(text: &str) -> Result<TypeId, Fault> {
 /// That there is no such volume type.
 pub(crate) fn no_volume_type(text: &str) -> Fault {
     missing("Volume type", text)
+}
+
+/// The group of an address.
+pub(crate) fn group(text: &str) -> Result<GroupId, Fault> {
+    uuid(text)
+        .map(GroupId)
+        .ok_or_else(|| missing("Group", text))
+}
+
+/// The group snapshot of an address.
+pub(crate) fn group_snapshot(text: &str) -> Result<GroupSnapshotId, Fault> {
+    uuid(text)
+        .map(GroupSnapshotId)
+        .ok_or_else(|| missing("GroupSnapshot", text))
 }
 
 /// The group type of an address.

@@ -11,9 +11,9 @@ use crate::fault::Fault;
 use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
-    activities, attachments, backups, clusters, default_types, extensions, gate, group_types,
-    hosts, limits, manage, messages, pools, qos, quotas, resource_filters, services, snapshots,
-    transfers, types, volumes, workers, zones,
+    activities, attachments, backups, clusters, default_types, extensions, gate, group_snapshots,
+    group_types, groups, hosts, limits, manage, messages, pools, qos, quotas, resource_filters,
+    services, snapshots, transfers, types, volumes, workers, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -36,6 +36,8 @@ pub(crate) fn all() -> Vec<Route> {
         manage::routes(),
         types::routes(),
         group_types::routes(),
+        groups::routes(),
+        group_snapshots::routes(),
         default_types::routes(),
         qos::routes(),
         quotas::routes(),

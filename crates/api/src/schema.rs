@@ -7,6 +7,7 @@ pub(crate) mod backups;
 mod check;
 mod common;
 pub(crate) mod group_types;
+pub(crate) mod groups;
 pub(crate) mod manage;
 pub(crate) mod moving;
 pub(crate) mod qos;

@@ -5,6 +5,8 @@ pub(crate) mod attachment;
 pub(crate) mod backup;
 pub(crate) mod cluster;
 pub(crate) mod encryption;
+pub(crate) mod group;
+pub(crate) mod group_snapshot;
 pub(crate) mod group_type;
 pub(crate) mod image;
 pub(crate) mod manageable;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use firebrick_cloud::UserToken;
-use firebrick_db::{Attachment, Backup, Snapshot, Volume};
+use firebrick_db::{Attachment, Backup, Group, GroupSnapshot, Snapshot, Volume};
 use firebrick_policy::{Credentials, Policy, Rule, Target};
 use firebrick_vocabulary::{ProjectId, UserId};
 
@@ -38,6 +38,26 @@ impl Owned for Snapshot {
 }
 
 impl Owned for Backup {
+    fn project(&self) -> &ProjectId {
+        &self.project
+    }
+
+    fn user(&self) -> Option<&UserId> {
+        Some(&self.user)
+    }
+}
+
+impl Owned for Group {
+    fn project(&self) -> &ProjectId {
+        &self.project
+    }
+
+    fn user(&self) -> Option<&UserId> {
+        Some(&self.user)
+    }
+}
+
+impl Owned for GroupSnapshot {
     fn project(&self) -> &ProjectId {
         &self.project
     }

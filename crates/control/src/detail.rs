@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_cloud::Image;
-use firebrick_db::{Attachment, Backup, Service, Snapshot, Volume, VolumeType};
+use firebrick_db::{Attachment, Backup, Group, Service, Snapshot, Volume, VolumeType};
+use firebrick_vocabulary::{TypeId, VolumeId};
 
 use crate::request::{ConnectionInfo, Metadata};
 
@@ -14,6 +15,8 @@ pub struct VolumeDetail {
     pub volume: Volume,
     /// The name of its type.
     pub type_name: String,
+    /// Whether its group is a consistency group.
+    pub in_consistency_group: bool,
     /// What it remembers of its image.
     pub image: Metadata,
     /// Its attachments, oldest first, complete or not.
@@ -56,6 +59,17 @@ pub struct BackupDetail {
     pub backup: Backup,
     /// Whether others build upon it.
     pub has_dependents: bool,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupDetail {
+    /// The group.
+    pub group: Group,
+    /// The types that its volumes may have.
+    pub volume_types: Vec<TypeId>,
+    /// Its volumes, where they were asked for.
+    pub volumes: Vec<VolumeId>,
 }
 
 /// An attachment.

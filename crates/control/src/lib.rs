@@ -15,6 +15,8 @@ mod context;
 mod control;
 mod detail;
 mod error;
+mod group;
+mod group_snapshot;
 mod group_type;
 mod hidden;
 mod home;
@@ -51,22 +53,23 @@ pub use backup::{CreateBackup, Record, RestoreBackup, Restored, UpdateBackup};
 pub use clusters::ClusterDetail;
 pub use control::{Control, Running};
 pub use detail::{
-    AttachmentDetail, BackupDetail, ServiceDetail, SnapshotDetail, TypeDetail, UploadDetail,
-    VolumeDetail, VolumeSummary,
+    AttachmentDetail, BackupDetail, GroupDetail, ServiceDetail, SnapshotDetail, TypeDetail,
+    UploadDetail, VolumeDetail, VolumeSummary,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use firebrick_backup::{Container, Posix, SharedRepository};
 pub use firebrick_cloud::Visibility;
 pub use firebrick_db::{
-    Activity, AttachMode, Attachment, Backup, Column, Direction, Filter, GroupType, HardLimits,
-    Listing, Message, PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest, Transfer,
-    TypeEncryption, Volume, VolumeType,
+    Activity, AttachMode, Attachment, Backup, Column, Direction, Filter, Group, GroupSnapshot,
+    GroupType, HardLimits, Listing, Message, PoolUsage, QosSpec, Service, Snapshot, Test, TimeTest,
+    Transfer, TypeEncryption, Volume, VolumeType,
 };
 /// How volumes are placed.
 pub use firebrick_scheduler::{
     Filter as PoolFilter, Function, Handler, Ratio, Scheduler, Weigher, Weighing,
 };
 pub use firebrick_state::QosConsumer;
+pub use group::{CloneGroup, CreateGroup, Family, GroupSource, UpdateGroup};
 pub use group_type::{CreateGroupType, UpdateGroupType};
 pub use levels::{LogLevel, LogLevels, LogQuery, ServiceLevels};
 pub use manage::{

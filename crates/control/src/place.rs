@@ -14,6 +14,7 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::control::Inner;
+use crate::group::join::pool_for;
 use crate::messages::unplaced;
 use crate::qos::front::spec_of;
 use crate::story::{Step, Stop};
@@ -114,13 +115,14 @@ async fn request(
     let hints: Hints = serde_json::from_value(activity.input.clone()).unwrap_or_default();
     let connection = &mut *inner.db.read().await?;
     let wanted = wanted(connection, volume).await?;
+    let of_group = pool_for(connection, volume).await?;
     let local_to_instance = match hints.local_to_instance {
         Some(instance) => Some(locality(connection, &instance).await?),
         None => None,
     };
     Ok(Request {
         availability_zone: hints.availability_zone.or(wanted.availability_zone),
-        only: hints.only.into_iter().collect(),
+        only: hints.only.or(of_group).into_iter().collect(),
         same_host: hints.same_host,
         different_host: hints.different_host,
         local_to_instance,

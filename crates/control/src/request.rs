@@ -7,7 +7,7 @@ use firebrick_cloud::Visibility;
 use firebrick_db::{AttachMode, Listing};
 use firebrick_state::QosConsumer;
 use firebrick_vocabulary::{
-    ActivityId, AttachmentId, BackupId, ProjectId, SnapshotUuid, UserId, VolumeId,
+    ActivityId, AttachmentId, BackupId, GroupId, ProjectId, SnapshotUuid, UserId, VolumeId,
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -83,6 +83,8 @@ pub struct CreateVolume {
     pub image: Option<Uuid>,
     /// `backup_id`, from 3.47.
     pub backup: Option<BackupId>,
+    /// `group_id`, from 3.13, or `consistencygroup_id`.
+    pub group: Option<GroupId>,
     /// `OS-SCH-HNT:scheduler_hints` `same_host`.
     pub same_host: Vec<VolumeId>,
     /// `OS-SCH-HNT:scheduler_hints` `different_host`.

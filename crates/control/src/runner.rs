@@ -11,7 +11,10 @@ use tracing::{info, warn};
 use crate::control::Inner;
 use crate::story::{Step, Stop};
 use crate::why::Why;
-use crate::{attachment, backup, image, manage, moving, qos, replication, snapshot, volume};
+use crate::{
+    attachment, backup, group, group_snapshot, image, manage, moving, qos, replication, snapshot,
+    volume,
+};
 
 /// The longest pause before another try.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -120,12 +123,12 @@ impl Inner {
             ActivityKind::DeleteBackup => backup::delete::run(self, activity).await,
             ActivityKind::UploadVolume => image::upload::run(self, activity).await,
             ActivityKind::ReimageVolume => image::reimage::run(self, activity).await,
+            ActivityKind::CreateGroup => group::create::run(self, activity).await,
+            ActivityKind::DeleteGroup => group::delete::run(self, activity).await,
+            ActivityKind::CreateGroupSnapshot => group_snapshot::create::run(self, activity).await,
+            ActivityKind::DeleteGroupSnapshot => group_snapshot::delete::run(self, activity).await,
             // No request of this release begins one; a newer one, from which somebody went back, may have.
-            ActivityKind::CreateGroup
-            | ActivityKind::UpdateGroup
-            | ActivityKind::DeleteGroup
-            | ActivityKind::CreateGroupSnapshot
-            | ActivityKind::DeleteGroupSnapshot
+            ActivityKind::UpdateGroup
             | ActivityKind::GroupReplication
             | ActivityKind::GroupFailover => Err(Stop::never(format!(
                 "this release cannot {}",
@@ -157,11 +160,15 @@ impl Inner {
             ActivityKind::DeleteBackup => backup::delete::undo(self, activity, why).await,
             ActivityKind::UploadVolume => image::upload::undo(self, activity, why).await,
             ActivityKind::ReimageVolume => image::reimage::undo(self, activity, why).await,
-            ActivityKind::CreateGroup
-            | ActivityKind::UpdateGroup
-            | ActivityKind::DeleteGroup
-            | ActivityKind::CreateGroupSnapshot
-            | ActivityKind::DeleteGroupSnapshot
+            ActivityKind::CreateGroup => group::create::undo(self, activity, why).await,
+            ActivityKind::DeleteGroup => group::delete::undo(self, activity, why).await,
+            ActivityKind::CreateGroupSnapshot => {
+                group_snapshot::create::undo(self, activity, why).await
+            }
+            ActivityKind::DeleteGroupSnapshot => {
+                group_snapshot::delete::undo(self, activity, why).await
+            }
+            ActivityKind::UpdateGroup
             | ActivityKind::GroupReplication
             | ActivityKind::GroupFailover => self.finish_alone(activity, Err(why)).await,
         }

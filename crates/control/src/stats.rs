@@ -142,6 +142,7 @@ fn described(backend: &BackendOptions, view: &BackendView) -> Value {
         "thick_provisioning_support": !offered.thin_provisioning,
         "multiattach": offered.multiattach,
         "online_extend_support": offered.online_extend,
+        "consistent_group_snapshot_enabled": offered.consistent_groups,
         "QoS_support": true,
         "filter_function": text(&backend.filter_function),
         "goodness_function": text(&backend.goodness_function),

@@ -15,6 +15,7 @@ mod backups;
 mod clusters;
 mod failover;
 mod failover_trouble;
+mod groups;
 mod identity;
 mod image;
 mod image_metadata;

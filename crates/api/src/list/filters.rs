@@ -84,7 +84,7 @@ fn one(call: &Call, kind: &Kind, key: &str, value: &str) -> Result<Vec<Filter>, 
         "metadata" => Ok(pairs(value, Filter::Property)),
         "glance_metadata" if !call.at(Microversion::GLANCE_METADATA_FILTER) => Ok(Vec::new()),
         "glance_metadata" => Ok(pairs(value, Filter::Image)),
-        "group_id" => Ok(absent(call)),
+        "group_id" if !call.at(Microversion::GROUP_FILTER) => Ok(Vec::new()),
         "consumes_quota" => {
             let all = call.at(Microversion::CONSUMES_QUOTA) && boolean(value) == Some(true);
             Ok(if all { Vec::new() } else { nothing() })
@@ -105,15 +105,6 @@ fn pairs(literal: &str, filter: fn(String, String) -> Filter) -> Vec<Filter> {
     map.into_iter()
         .map(|(key, value)| filter(key, value))
         .collect()
-}
-
-/// A filter on a group, which no volume has here, from the version on that knows it.
-fn absent(call: &Call) -> Vec<Filter> {
-    if call.at(Microversion::GROUP_FILTER) {
-        nothing()
-    } else {
-        Vec::new()
-    }
 }
 
 fn of_column(call: &Call, column: Column, value: &str) -> Result<Vec<Filter>, Fault> {

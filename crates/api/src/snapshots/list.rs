@@ -16,6 +16,7 @@ const SNAPSHOTS: Kind = Kind {
         ("created_at", Column::CreatedAt),
         ("description", Column::Description),
         ("display_name", Column::Name),
+        ("group_snapshot_id", Column::GroupSnapshot),
         ("id", Column::Id),
         ("name", Column::Name),
         ("project_id", Column::Project),
@@ -41,7 +42,7 @@ const SNAPSHOTS: Kind = Kind {
 };
 
 /// The parameters of lists of snapshots.
-pub(crate) const QUERY: [&str; 22] = [
+pub(crate) const QUERY: [&str; 23] = [
     "all_tenants",
     "limit",
     "marker",
@@ -55,6 +56,7 @@ pub(crate) const QUERY: [&str; 22] = [
     "created_at",
     "description",
     "display_name",
+    "group_snapshot_id",
     "id",
     "metadata",
     "name",

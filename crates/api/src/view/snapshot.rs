@@ -2,12 +2,12 @@
 
 use firebrick_control::{Metadata, SnapshotDetail};
 use firebrick_policy::Rule;
-use firebrick_vocabulary::{SnapshotUuid, VolumeId};
+use firebrick_vocabulary::{GroupSnapshotId, SnapshotUuid, VolumeId};
 use serde::Serialize;
 
 use super::shape::{LINKS, TEXTS, TIME, TIME_OR_NULL, WHOLE};
 use super::time::Moment;
-use super::{Nothing, since};
+use super::{Gated, since};
 use crate::call::Call;
 use crate::microversion::Microversion as V;
 use crate::schema::{FLAG, ID, ID_OR_NULL, Schema, TEXT, TEXT_OR_NULL, array, object, only};
@@ -25,7 +25,7 @@ pub(crate) struct Snapshot<'a> {
     size: u32,
     metadata: &'a Metadata,
     #[serde(skip_serializing_if = "Option::is_none")]
-    group_snapshot_id: Option<Nothing>,
+    group_snapshot_id: Gated<GroupSnapshotId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ pub(crate) fn brief(detail: &SnapshotDetail) -> Snapshot<'_> {
 pub(crate) fn changed<'a>(call: &Call, detail: &'a SnapshotDetail) -> Snapshot<'a> {
     let user = detail.snapshot.user.as_str();
     Snapshot {
-        group_snapshot_id: since(call, V::GROUP_SNAPSHOTS, None),
+        group_snapshot_id: since(call, V::GROUP_SNAPSHOTS, detail.snapshot.group_snapshot),
         user_id: call.at(V::SNAPSHOT_USER_ID).then_some(user),
         consumes_quota: call.at(V::CONSUMES_QUOTA).then_some(true),
         ..brief(detail)

@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use firebrick_control::{Attachment, FIXED_KEY, Metadata, VolumeDetail};
 use firebrick_policy::Rule;
 use firebrick_state::{AttachStatus, AttachmentStatus, ReplicationStatus};
-use firebrick_vocabulary::{AttachmentId, HostName, ServiceId, SnapshotUuid, TypeId, VolumeId};
+use firebrick_vocabulary::{
+    AttachmentId, GroupId, HostName, ServiceId, SnapshotUuid, TypeId, VolumeId,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -47,13 +49,13 @@ pub(crate) struct Full<'a> {
     bootable: &'static str,
     encrypted: bool,
     replication_status: Option<&'static str>,
-    consistencygroup_id: Nothing,
+    consistencygroup_id: Option<GroupId>,
     multiattach: bool,
     attachments: Vec<Attached<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     migration_status: Gated<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    group_id: Option<Nothing>,
+    group_id: Gated<GroupId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_id: Option<Nothing>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,11 +147,15 @@ pub(crate) fn changed<'a>(call: &'a Call, detail: &'a VolumeDetail) -> Full<'a> 
         bootable: if volume.bootable { "true" } else { "false" },
         encrypted: volume.encryption_key.is_some(),
         replication_status: volume.replication_status.map(ReplicationStatus::as_str),
-        consistencygroup_id: None,
+        consistencygroup_id: volume.group.filter(|_| detail.in_consistency_group),
         multiattach: volume.multiattach,
         attachments: attached(volume.attach_status, &detail.attachments),
         migration_status: gated(admin, volume.migration_status.as_deref()),
-        group_id: since(call, V::GROUPS, None),
+        group_id: since(
+            call,
+            V::GROUPS,
+            volume.group.filter(|_| !detail.in_consistency_group),
+        ),
         provider_id: gated(admin && call.at(V::PROVIDER_ID), None),
         // Each volume has an export of its own.
         shared_targets: targets.then_some(false),

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use firebrick_control::{Control, CreateVolume};
-use firebrick_vocabulary::{BackupId, SnapshotUuid, VolumeId};
+use firebrick_vocabulary::{BackupId, GroupId, SnapshotUuid, VolumeId};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -10,16 +10,10 @@ use crate::body::{Body, Fields, Keys};
 use crate::call::{Call, accepted};
 use crate::fault::{Answer, Fault};
 use crate::microversion::Microversion;
-use crate::view;
+use crate::{ids, view};
 
 /// Where scheduler hints stand in the body.
 const HINTS: &str = "OS-SCH-HNT:scheduler_hints";
-
-/// What of that is not here: nothing can have the ids.
-const ABSENT: [(&str, &str); 2] = [
-    ("consistencygroup_id", "consistency groups"),
-    ("group_id", "groups"),
-];
 
 /// The most volumes in one hint.
 const MAX_HINTED: usize = 100;
@@ -38,13 +32,6 @@ pub(crate) async fn create(State(control): State<Control>, call: Call, body: Bod
 }
 
 fn read(call: &Call, fields: Fields<'_>) -> Result<CreateVolume, Fault> {
-    for (key, what) in ABSENT {
-        if fields.has(key) {
-            return Err(Fault::invalid_input(format!(
-                "{key}: this service has no {what}."
-            )));
-        }
-    }
     if fields.has("multiattach") && fields.boolean("multiattach")? == Some(true) {
         return Err(Fault::bad_request(
             "multiattach parameter has been removed. The default behavior is to use multiattach \
@@ -85,6 +72,7 @@ fn read(call: &Call, fields: Fields<'_>) -> Result<CreateVolume, Fault> {
         source,
         image,
         backup,
+        group: group(call, &fields)?,
         same_host: Vec::new(),
         different_host: Vec::new(),
         local_to_instance: None,
@@ -105,6 +93,20 @@ fn image(fields: &Fields<'_>) -> Result<Option<Uuid>, Fault> {
     id.map(Some).ok_or_else(|| {
         Fault::bad_request("Invalid image identifier or unable to access requested image.")
     })
+}
+
+/// The group that the volume is to belong to, by either of its names.
+fn group(call: &Call, fields: &Fields<'_>) -> Result<Option<GroupId>, Fault> {
+    let legacy = fields.uuid_or_null("consistencygroup_id")?.map(GroupId);
+    let named = if call.at(Microversion::GROUPS) {
+        fields.text_or_null("group_id", 0)?.flatten()
+    } else {
+        None
+    };
+    match named {
+        Some(id) => ids::group(&id).map(Some),
+        None => Ok(legacy),
+    }
 }
 
 /// The volumes of a hint: one id or a list.

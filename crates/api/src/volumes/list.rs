@@ -20,6 +20,7 @@ pub(crate) const VOLUMES: Kind = Kind {
         ("description", Column::Description),
         ("display_description", Column::Description),
         ("display_name", Column::Name),
+        ("group_id", Column::Group),
         ("host", Column::Host),
         ("id", Column::Id),
         ("migration_status", Column::MigrationStatus),

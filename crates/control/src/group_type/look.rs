@@ -3,8 +3,10 @@
 use firebrick_db::{Connection, GroupType, Tx, group_types};
 use firebrick_vocabulary::GroupTypeId;
 
+use super::{CONSISTENCY, CONSISTENT_SNAPSHOTS};
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::Context;
+use crate::types::look::asks;
 
 /// `Group type … could not be found.`
 pub(crate) fn no_group_type(id: impl std::fmt::Display) -> Error {
@@ -34,4 +36,29 @@ pub(super) async fn visible(
 pub(super) async fn locked(tx: &mut Tx, id: GroupTypeId) -> Result<GroupType> {
     let found = group_types::get_locked(tx, id).await?;
     found.ok_or_else(|| no_group_type(id))
+}
+/// The type for a new group, by its id or its name; it stays as it is until the transaction ends.
+pub(crate) async fn for_new(tx: &mut Tx, context: &Context, text: &str) -> Result<GroupType> {
+    let missing = || {
+        let shown: String = text.chars().take(255).collect();
+        no_group_type(shown)
+    };
+    let id = match text.parse() {
+        Ok(id) => id,
+        Err(_) => group_types::named(tx, text).await?.ok_or_else(missing)?.id,
+    };
+    let found = group_types::get_shared(tx, id).await?;
+    let found = found.filter(|kind| sees(context, kind));
+    found.ok_or_else(missing)
+}
+
+/// Whether snapshots of such groups are of one moment.
+pub(crate) fn is_consistent(kind: &GroupType) -> bool {
+    asks(&kind.group_specs, CONSISTENT_SNAPSHOTS)
+}
+
+/// The id of the type of consistency groups; none where an administrator has renamed it.
+pub(crate) async fn consistency(connection: &mut Connection) -> Result<Option<GroupTypeId>> {
+    let found = group_types::named(connection, CONSISTENCY).await?;
+    Ok(found.map(|kind| kind.id))
 }

@@ -1,5 +1,7 @@
 //! Refuses what would exceed a quota.
 
+use std::collections::BTreeMap;
+
 use firebrick_db::{Tx, Usage, Volume, types, usage};
 use firebrick_vocabulary::{ProjectId, TypeId};
 
@@ -59,6 +61,27 @@ impl Wanted {
         }
     }
 
+    /// A group.
+    pub(crate) fn group() -> Self {
+        Self {
+            groups: 1,
+            ..Self::default()
+        }
+    }
+
+    /// Volumes of these types and sizes.
+    pub(crate) fn volumes_by_type(sizes: impl Iterator<Item = (TypeId, u32)>) -> Vec<Self> {
+        summed(sizes.map(|(kind, size)| Self::volume(size, kind)))
+    }
+
+    /// Snapshots of volumes of these types and sizes.
+    pub(crate) fn snapshots_by_type(
+        sizes: impl Iterator<Item = (TypeId, u32)>,
+        quotas: &Quotas,
+    ) -> Vec<Self> {
+        summed(sizes.map(|(kind, size)| Self::snapshot(size, kind, quotas)))
+    }
+
     const fn is_of_volumes(&self) -> bool {
         self.volumes > 0 || self.snapshots > 0 || self.gigabytes > 0
     }
@@ -70,6 +93,23 @@ impl Wanted {
             OfType::Gigabytes => self.gigabytes,
         }
     }
+}
+
+/// All together, and those of each type, which have quotas of their own.
+fn summed(wanted: impl Iterator<Item = Wanted>) -> Vec<Wanted> {
+    let mut all = Wanted::default();
+    let mut by_type: BTreeMap<Option<TypeId>, Wanted> = BTreeMap::new();
+    for one in wanted {
+        let of_type = by_type.entry(one.kind).or_default();
+        of_type.kind = one.kind;
+        for sum in [&mut all, of_type] {
+            sum.volumes += one.volumes;
+            sum.snapshots += one.snapshots;
+            sum.gigabytes += one.gigabytes;
+            sum.size = sum.size.max(one.size);
+        }
+    }
+    by_type.into_values().chain([all]).collect()
 }
 
 /// Refuses what would exceed a quota of the project, which is locked from here on.

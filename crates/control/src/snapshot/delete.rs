@@ -36,6 +36,12 @@ impl Control {
         } else {
             SnapshotOperation::Delete
         };
+        if let Some(group) = snapshot.group_snapshot {
+            return Err(Error::invalid_snapshot(format_args!(
+                "Snapshot status must be available or error and must not be part of a group; it is \
+                 part of group snapshot {group}."
+            )));
+        }
         if !snapshot.status.allows(operation) {
             return Err(Error::invalid_snapshot(format!(
                 "Snapshot status must be one of available or error; it is {}.",

@@ -16,6 +16,7 @@ use crate::backup::restore;
 use crate::control::{Control, Inner};
 use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
+use crate::group::join;
 use crate::home::{Home, moves};
 use crate::image::{self, Pinned};
 use crate::place::{elsewhere, place};
@@ -36,7 +37,7 @@ impl Control {
     pub async fn create_volume(
         &self,
         context: &Context,
-        request: CreateVolume,
+        mut request: CreateVolume,
     ) -> Result<VolumeDetail> {
         context.allow(match request.image {
             Some(_) => Rule::VolumeCreateFromImage,
@@ -55,6 +56,8 @@ impl Control {
             Some(id) => Some(restore::source(inner, &mut tx, context, id).await?),
             None => None,
         };
+        // A group is held before its volumes.
+        let group = join::named(&mut tx, context, request.group).await?;
         let source = match (&backup, &image) {
             (Some(backup), _) => Some(of_backup(&mut tx, backup).await?),
             (None, Some(image)) => Some(of_image(&mut tx, image).await?),
@@ -71,19 +74,16 @@ impl Control {
         let kind = self
             .type_for(&mut tx, context, &request, source.as_ref())
             .await?;
+        if let Some(group) = group {
+            let origin = source.as_ref().and_then(|source| source.host.as_ref());
+            join::check(&mut tx, &group, kind.id, origin).await?;
+            request.availability_zone = Some(group.availability_zone);
+        }
         self.check_zone(request.availability_zone.as_deref())?;
         let wanted = Wanted::volume(size, kind.id);
         quota::check(&mut tx, &inner.options.quotas, &context.project, wanted).await?;
-        let hints = json!({
-            "availability_zone": request.availability_zone,
-            "same_host": hosts(&mut tx, context, &request.same_host).await?,
-            "different_host": hosts(&mut tx, context, &request.different_host).await?,
-            "local_to_instance": request.local_to_instance,
-            "query": request.query,
-            "backup": request.backup,
-            "image": pinned,
-            "only": source.as_ref().and_then(|source| source.host.clone()),
-        });
+        let mut input = hints(&mut tx, context, &request, source.as_ref()).await?;
+        input["image"] = json!(pinned);
         let key = key_for(&mut tx, &inner.options, &kind).await?;
         fits(source.as_ref(), &kind, key.is_some())?;
         let mut volume = self.new_row(context, request, source.as_ref(), &kind, size);
@@ -98,7 +98,7 @@ impl Control {
         }
         let story = ActivityKind::CreateVolume;
         inner
-            .begin(&mut tx, context, story, volume.id.0, hints)
+            .begin(&mut tx, context, story, volume.id.0, input)
             .await?;
         let mut details = detailed(&mut tx, vec![volume]).await?;
         tx.commit().await?;
@@ -136,7 +136,7 @@ impl Control {
             volume_type: kind.id,
             snapshot: request.snapshot,
             source: request.source,
-            group: None,
+            group: request.group,
             image: None,
             provider_id: None,
             encryption_key: None,
@@ -207,6 +207,24 @@ pub(crate) fn wants(kind: &VolumeType, key: &str) -> bool {
     asks(&kind.extra_specs, key)
 }
 
+/// What the request says about the place, and of what the volume is made.
+async fn hints(
+    tx: &mut Tx,
+    context: &Context,
+    request: &CreateVolume,
+    source: Option<&Source>,
+) -> Result<Value> {
+    Ok(json!({
+        "availability_zone": request.availability_zone,
+        "same_host": hosts(tx, context, &request.same_host).await?,
+        "different_host": hosts(tx, context, &request.different_host).await?,
+        "local_to_instance": request.local_to_instance,
+        "query": request.query,
+        "backup": request.backup,
+        "only": source.and_then(|source| source.host.clone()),
+    }))
+}
+
 async fn hosts(tx: &mut Tx, context: &Context, ids: &[VolumeId]) -> Result<Vec<HostName>> {
     let mut hosts = Vec::new();
     for id in ids {
@@ -226,19 +244,8 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     if volume.host.is_none() {
         volume = place(inner, activity, volume).await?;
     }
-    let home = inner.home(&volume).await?;
-    let image = NewImage {
-        id: volume.image(),
-        name: id.image_name(),
-        size: Gibibytes(volume.size).bytes(),
-        origin: origin(&mut *inner.db.read().await?, &volume).await?,
-        mirrored: moves(&volume),
-    };
-    let held = make_primary(&home, image).await?.limits;
-    let limits = limits_of(&mut *inner.db.read().await?, &volume, volume.size).await?;
-    if held != limits {
-        home.site.set_limits(volume.image(), limits).await?;
-    }
+    let origin = origin(&mut *inner.db.read().await?, &volume).await?;
+    let home = build(inner, &volume, origin).await?;
     let backup = backup_of(activity);
     let restored = match backup {
         Some(backup) => {
@@ -299,6 +306,24 @@ async fn downloading(inner: &Inner, volume: &mut Volume) -> Step {
     Ok(tx.commit().await?)
 }
 
+/// Makes the image of a volume where it lives, with the limits of its type.
+pub(crate) async fn build(inner: &Inner, volume: &Volume, origin: Option<Origin>) -> Step<Home> {
+    let home = inner.home(volume).await?;
+    let image = NewImage {
+        id: volume.image(),
+        name: volume.id.image_name(),
+        size: Gibibytes(volume.size).bytes(),
+        origin,
+        mirrored: moves(volume),
+    };
+    let held = make_primary(&home, image).await?.limits;
+    let limits = limits_of(&mut *inner.db.read().await?, volume, volume.size).await?;
+    if held != limits {
+        home.site.set_limits(volume.image(), limits).await?;
+    }
+    Ok(home)
+}
+
 /// The end of the story: the backup that the volume was to be made of is free again.
 async fn end(
     inner: &Inner,
@@ -356,7 +381,7 @@ async fn origin(connection: &mut Connection, volume: &Volume) -> Step<Option<Ori
 }
 
 /// The image of a volume that may be gone meanwhile: then the site says whether that matters.
-async fn image_of(connection: &mut Connection, id: VolumeId) -> Step<ImageId> {
+pub(crate) async fn image_of(connection: &mut Connection, id: VolumeId) -> Step<ImageId> {
     let found = volumes::get(connection, id).await?;
     Ok(found.map_or(id.image_id(), |volume| volume.image()))
 }

@@ -1,7 +1,7 @@
 //! A volume is removed, perhaps with its snapshots.
 
 use firebrick_backend::FaultKind;
-use firebrick_db::{Activity, Snapshot, Tx, attachments, snapshots, volumes};
+use firebrick_db::{Activity, Snapshot, Tx, Volume, attachments, snapshots, volumes};
 use firebrick_policy::Rule;
 use firebrick_state::{
     ActivityKind, SnapshotOperation, SnapshotStatus, VolumeOperation, VolumeStatus,
@@ -66,13 +66,15 @@ impl Control {
         };
         let allowed = volume.status.allows(operation)
             && (how.force || !attached)
+            && volume.group.is_none()
             // What runs needs the image, and is cancelled first.
             && volume.shown.is_none()
             && !is_moving(&volume);
         let ready = if how.cascade {
-            of_volume
-                .iter()
-                .all(|snapshot| snapshot.status.allows(SnapshotOperation::Delete))
+            of_volume.iter().all(|snapshot| {
+                snapshot.status.allows(SnapshotOperation::Delete)
+                    && snapshot.group_snapshot.is_none()
+            })
         } else {
             of_volume.is_empty()
         };
@@ -130,10 +132,18 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let Some(volume) = found.filter(|volume| volume.status == VolumeStatus::Deleting) else {
         return inner.finish_alone(activity, Ok(())).await;
     };
+    let mut tx = erase(inner, &volume).await?;
+    inner.finish(&mut tx, activity, Ok(())).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Removes the image, and in the transaction that it returns the rows.
+pub(crate) async fn erase(inner: &Inner, volume: &Volume) -> Step<Tx> {
+    let id = volume.id;
     let of_volume = snapshots::of_volume(&mut *inner.db.read().await?, id).await?;
     let mut home = None;
     if volume.host.is_some() {
-        let home = home.insert(inner.home(&volume).await?);
+        let home = home.insert(inner.home(volume).await?);
         remove_image(home, volume.image(), &of_volume).await?;
     }
     let mut tx = inner.db.begin().await?;
@@ -144,8 +154,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         snapshots::remove(&mut tx, snapshot.id).await?;
     }
     volumes::remove(&mut tx, id).await?;
-    inner.finish(&mut tx, activity, Ok(())).await?;
-    Ok(tx.commit().await?)
+    Ok(tx)
 }
 
 async fn remove_image(home: &Home, image: ImageId, of_volume: &[Snapshot]) -> Step {

@@ -1,17 +1,19 @@
 //! Looking at volumes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_db::{
-    Column, Connection, Filter, Listing, Test, Tx, Volume, attachments, beside, types, volumes,
+    Column, Connection, Filter, Listing, Test, Tx, Volume, attachments, beside, groups, types,
+    volumes,
 };
 use firebrick_policy::Rule;
 use firebrick_state::MigrationStatus;
-use firebrick_vocabulary::VolumeId;
+use firebrick_vocabulary::{GroupId, VolumeId};
 
 use crate::control::Control;
 use crate::detail::{VolumeDetail, VolumeSummary};
 use crate::error::{Error, ErrorKind, Result};
+use crate::group_type::look::consistency;
 use crate::request::{Context, Query};
 
 impl Control {
@@ -108,12 +110,14 @@ pub(crate) async fn detailed(
             .or_default()
             .push(attachment);
     }
+    let consistency = consistency_groups(connection, &volumes).await?;
     let details = volumes.into_iter().map(|volume| VolumeDetail {
         type_name: beside
             .types
             .get(&volume.volume_type)
             .cloned()
             .unwrap_or_default(),
+        in_consistency_group: (volume.group).is_some_and(|id| consistency.contains(&id)),
         image: beside.images.remove(&volume.id).unwrap_or_default(),
         attachments: attached.remove(&volume.id).unwrap_or_default(),
         volume,
@@ -126,6 +130,24 @@ async fn listed(connection: &mut Connection, context: &Context, query: Query) ->
     let listing = context.narrowed(query);
     let listing = listing.and(Column::MigrationTarget, Test::Number(0));
     with_type_ids(connection, listing).await
+}
+
+/// Those of the groups of the volumes that are consistency groups.
+async fn consistency_groups(
+    connection: &mut Connection,
+    volumes: &[Volume],
+) -> Result<BTreeSet<GroupId>> {
+    let ids: BTreeSet<GroupId> = volumes.iter().filter_map(|volume| volume.group).collect();
+    if ids.is_empty() {
+        return Ok(ids);
+    }
+    let Some(kind) = consistency(connection).await? else {
+        return Ok(BTreeSet::new());
+    };
+    let ids = ids.iter().map(ToString::to_string).collect();
+    let listing = Listing::of(Column::GroupType, &kind).and(Column::Id, Test::OneOf(ids));
+    let found = groups::list(connection, &listing).await?;
+    Ok(found.into_iter().flatten().map(|group| group.id).collect())
 }
 
 /// Types may be named by their names.

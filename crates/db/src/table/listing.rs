@@ -154,6 +154,8 @@ impl TimeTest {
 pub enum Test {
     /// One of these texts.
     OneOf(Vec<String>),
+    /// Not this text; a column without a value passes too.
+    Not(String),
     /// Contains this text, with capital letters as they are.
     Contains(String),
     /// Begins with this text, with capital letters as they are.

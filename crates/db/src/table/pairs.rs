@@ -1,6 +1,6 @@
 //! Tables of two ids, each pair of which is there or not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use firebrick_vocabulary::{GroupId, GroupTypeId, ProjectId, TypeId};
@@ -11,6 +11,9 @@ use crate::row::Columns;
 
 const READ: &str = "read pairs of ids";
 const WRITE: &str = "write a pair of ids";
+
+/// As many ids in one query as both databases allow without a thought.
+const CHUNK: usize = 500;
 
 #[derive(Clone, Copy)]
 struct Table {
@@ -200,6 +203,32 @@ pub async fn types_of_group(
 ) -> Result<Vec<TypeId>, Error> {
     let found = GROUP_TYPES.of(connection, &group.to_string()).await?;
     parsed(&found)
+}
+
+/// The same for several groups at once; groups without any are not there.
+pub async fn types_of_groups(
+    connection: &mut Connection,
+    groups: &[GroupId],
+) -> Result<BTreeMap<GroupId, Vec<TypeId>>, Error> {
+    let mut found: BTreeMap<GroupId, Vec<TypeId>> = BTreeMap::new();
+    for some in groups.chunks(CHUNK) {
+        let places: Vec<String> = (1..=some.len()).map(|i| format!("${i}")).collect();
+        let sql = format!(
+            "SELECT group_id, volume_type FROM group_volume_types WHERE group_id IN ({}) \
+             ORDER BY group_id, volume_type",
+            places.join(", ")
+        );
+        let query = some
+            .iter()
+            .fold(sqlx::query(&sql), |query, id| query.bind(id.to_string()));
+        let rows = query.fetch_all(&mut *connection).await;
+        for row in &rows.map_err(Error::sql(READ))? {
+            let columns = Columns::of(row);
+            let types = found.entry(columns.parsed("group_id")?).or_default();
+            types.push(columns.parsed("volume_type")?);
+        }
+    }
+    Ok(found)
 }
 
 /// Whether any group may have volumes of the type.

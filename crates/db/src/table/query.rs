@@ -82,6 +82,9 @@ impl Sql {
         };
         match test {
             Test::OneOf(texts) => self.one_of(column, texts),
+            Test::Not(text) => {
+                format!("({name} IS NULL OR {as_text} <> {})", self.text(text))
+            }
             // LIKE regards capitals in one of the databases and not in the other.
             Test::Contains(text) if text.is_empty() => format!("{name} IS NOT NULL"),
             Test::Contains(text) => {

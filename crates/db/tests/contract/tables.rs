@@ -200,6 +200,16 @@ async fn groups_and_their_snapshots_are_kept(place: Place) {
     assert_eq!((found.status, found.site), (row.status, row.site.clone()));
     let listing = Listing::of(Column::GroupType, &kind.id);
     assert_eq!(groups::total(&mut tx, &listing).await.unwrap(), 1);
+    for (kind, expected) in [(row.group_type, 0), (GroupTypeId::random(), 1)] {
+        let others = listing
+            .clone()
+            .and(Column::GroupType, Test::Not(kind.to_string()));
+        assert_eq!(groups::total(&mut tx, &others).await.unwrap(), expected);
+    }
+    // What has no source has not this one.
+    let source = Test::Not(row.id.to_string());
+    let others = listing.clone().and(Column::Source, source);
+    assert_eq!(groups::total(&mut tx, &others).await.unwrap(), 1);
 
     let mut taken = group_snapshot(&row);
     group_snapshots::insert(&mut tx, &taken).await.unwrap();
@@ -244,6 +254,9 @@ async fn group_types_and_their_groups_hold_each_other(place: Place) {
     );
     let found = pairs::types_of_group(&mut tx, row.id).await.unwrap();
     assert_eq!(found, [of_group]);
+    let wanted = [GroupId::random(), row.id];
+    let found = pairs::types_of_groups(&mut tx, &wanted).await.unwrap();
+    assert_eq!(found, BTreeMap::from([(row.id, vec![of_group])]));
     pairs::clear_group_types(&mut tx, row.id).await.unwrap();
     groups::remove(&mut tx, row.id).await.unwrap();
     assert!(group_types::remove(&mut tx, kind.id).await.unwrap());

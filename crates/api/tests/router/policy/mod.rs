@@ -1,5 +1,6 @@
 //! Every rule with every kind of caller, as requests with tokens, against the table of a real Cinder.
 
+mod groups;
 mod running;
 mod table;
 mod things;
@@ -88,6 +89,8 @@ impl Row {
                 "{boot}",
                 "{snapshot}",
                 "{backup}",
+                "{group}",
+                "{groupsnapshot}",
                 "{attachment}",
                 "{imaged}",
                 "{transfer}",
@@ -106,6 +109,7 @@ fn endless(options: &mut ControlOptions) {
     options.quotas.volumes = -1;
     options.quotas.snapshots = -1;
     options.quotas.gigabytes = -1;
+    options.quotas.groups = -1;
 }
 
 struct Walk {

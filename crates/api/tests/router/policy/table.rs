@@ -117,6 +117,17 @@ pub(crate) const FIELDS: &[(Row, &str)] = &[
         "/group_type/group_specs",
     ),
     (
+        get("group:group_project_attribute", "/groups/{group}"),
+        "/group/project_id",
+    ),
+    (
+        get(
+            "group:group_snapshot_project_attribute",
+            "/group_snapshots/{groupsnapshot}",
+        ),
+        "/group_snapshot/project_id",
+    ),
+    (
         get("limits_extension:used_limits", "/limits"),
         "/limits/absolute/totalVolumesUsed",
     ),
@@ -136,22 +147,12 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "There are no groups yet.",
+        "Cinder has no address for it.",
+        &["group:update_group_snapshot"],
+    ),
+    (
+        "Groups do not replicate yet.",
         &[
-            "group:get_all",
-            "group:create",
-            "group:get",
-            "group:update",
-            "group:group_project_attribute",
-            "group:get_all_group_snapshots",
-            "group:create_group_snapshot",
-            "group:get_group_snapshot",
-            "group:delete_group_snapshot",
-            "group:update_group_snapshot",
-            "group:group_snapshot_project_attribute",
-            "group:reset_group_snapshot_status",
-            "group:delete",
-            "group:reset_status",
             "group:enable_replication",
             "group:disable_replication",
             "group:failover_replication",

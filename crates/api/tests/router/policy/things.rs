@@ -12,7 +12,7 @@ use firebrick_vocabulary::{AttachmentId, BackupId, SnapshotUuid, TransferId, Vol
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{HERE, running};
+use super::{HERE, groups, running};
 use crate::backups;
 use crate::common::Api;
 
@@ -78,6 +78,8 @@ impl Things {
             "attachment",
             "type",
             "grouptype",
+            "group",
+            "groupsnapshot",
             "private",
             "encrypted",
             "defaulting",
@@ -123,6 +125,8 @@ impl Things {
             "activity" => running::activity(db).await.to_string(),
             "message" => running::message(db).await.to_string(),
             "type" => kind(api, true).await,
+            "group" => groups::group(api, &self.volume).await.id.to_string(),
+            "groupsnapshot" => groups::taken(api, &self.volume).await.to_string(),
             "grouptype" => {
                 let kind = json!({ "name": Uuid::new_v4(), "group_specs": { "key": "value" } });
                 let body = json!({ "group_type": kind });
@@ -290,7 +294,7 @@ async fn kind(api: &Api, is_public: bool) -> String {
 }
 
 /// What an administrator makes.
-async fn made(api: &Api, path: &str, body: &Value) -> Value {
+pub(super) async fn made(api: &Api, path: &str, body: &Value) -> Value {
     asked(api, "POST", path, body).await
 }
 
