@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::api::Api;
+use crate::clients::Clients;
 use crate::dev::{binary, free_port};
 use crate::process::Process;
 use crate::wait::until;
@@ -46,6 +47,25 @@ impl Deployment {
     /// A client of its API as `noauth` knows it.
     pub fn api(&self) -> Api {
         Api::new(&format!("http://127.0.0.1:{}", self.port))
+    }
+
+    /// The stock clients, without Keystone: `cinder` reads the first half and `openstack` the second.
+    pub fn clients(&self) -> Clients {
+        let clouds = self.dir().join("clouds.yaml");
+        let text = format!(
+            "clouds:\n  firebrick:\n    auth_type: none\n    auth:\n      endpoint: {}/dev\n",
+            self.url()
+        );
+        fs::write(&clouds, text).unwrap();
+        let pairs = [
+            ("OS_AUTH_PLUGIN", "noauth".to_owned()),
+            ("CINDER_ENDPOINT", self.url()),
+            ("CINDER_PROJECT_ID", "dev".to_owned()),
+            ("OS_CLOUD", "firebrick".to_owned()),
+            ("OS_CLIENT_CONFIG_FILE", clouds.display().to_string()),
+        ];
+        let owned = |(name, value): (&str, String)| (name.to_owned(), value);
+        Clients::new(pairs.into_iter().map(owned).collect())
     }
 
     /// Writes the configuration and starts all of it. `defaults` are more lines of `[DEFAULT]`,

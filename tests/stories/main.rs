@@ -20,6 +20,7 @@ mod disaster;
 mod filesystems;
 mod guests;
 mod images;
+mod moving;
 mod qos;
 mod rbd;
 mod revert;
