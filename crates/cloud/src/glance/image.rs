@@ -99,7 +99,7 @@ pub struct Image {
 }
 
 /// What Glance itself says of an image beside what is above; no properties of users.
-const OWN: [&str; 24] = [
+const OWN: [&str; 28] = [
     "id",
     "name",
     "status",
@@ -124,6 +124,10 @@ const OWN: [&str; 24] = [
     "tags",
     "locations",
     "direct_url",
+    "location",
+    "stores",
+    "deleted",
+    "deleted_at",
 ];
 
 impl Image {

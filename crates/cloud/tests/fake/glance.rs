@@ -125,7 +125,7 @@ fn described(id: Uuid, data: &[u8]) -> Value {
         "min_ram": 0, "visibility": "private", "protected": false, "owner": "p",
         "checksum": null, "os_hash_algo": "sha512", "os_hash_value": hash, "os_hidden": false,
         "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:01Z",
-        "tags": [], "file": "/v2/images/file", "schema": "/v2/schemas/image",
+        "tags": [], "stores": "local", "file": "/v2/images/file", "schema": "/v2/schemas/image",
     })
 }
 
@@ -150,6 +150,10 @@ async fn create(
 ) -> Response {
     if let Err(status) = glance.called(&headers) {
         return status.into_response();
+    }
+    // As the real one: what it says itself nobody else says.
+    if body.get("stores").is_some() || body.get("location").is_some() {
+        return StatusCode::FORBIDDEN.into_response();
     }
     let id = Uuid::new_v4();
     let mut image = described(id, &[]);
