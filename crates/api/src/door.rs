@@ -18,10 +18,11 @@ use crate::call::Call;
 use crate::fault::Fault;
 use crate::links::Links;
 use crate::microversion::{self, Microversion, Refused};
+use crate::openapi::Documents;
 use crate::options::ApiOptions;
 use crate::query::Query;
 use crate::route::Entry;
-use crate::{openapi, routes, versions};
+use crate::{routes, versions};
 
 /// The names under which the request's id is sent back.
 const REQUEST_ID: [HeaderName; 2] = [
@@ -35,7 +36,7 @@ const ACTIVITY: HeaderName = HeaderName::from_static("x-firebrick-activity");
 /// What the door leads to.
 pub(crate) struct Door {
     resources: Router,
-    entries: Vec<Entry>,
+    documents: Documents,
     collections: BTreeSet<&'static str>,
     options: ApiOptions,
 }
@@ -124,7 +125,7 @@ impl Door {
         Self {
             resources,
             collections: routes::collections(&entries),
-            entries,
+            documents: Documents::new(entries),
             options,
         }
     }
@@ -188,7 +189,8 @@ impl Door {
         match version {
             Ok(version) => {
                 let base = self.links(request, None).base().to_owned();
-                axum::Json(openapi::document(&self.entries, version, &base)).into_response()
+                let kind = [(header::CONTENT_TYPE, "application/json")];
+                (kind, self.documents.text(version, &base)).into_response()
             }
             Err(refused) => echoing(refused.fault.into_response(), refused.echo),
         }

@@ -4,7 +4,11 @@ mod operation;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
 use axum::http::Method;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
 use crate::fault;
@@ -14,8 +18,53 @@ use crate::route::Entry;
 /// The name of a project within an address.
 const PROJECT: &str = "project_id";
 
-/// All routes as they are at `version`, for a service at `base`.
-pub(crate) fn document(entries: &[Entry], version: Microversion, base: &str) -> Value {
+/// How many versions are kept as texts: clients ask for the newest, or for theirs.
+const KEPT: usize = 4;
+
+/// The documents of all versions, each made once.
+pub(crate) struct Documents {
+    entries: Vec<Entry>,
+    /// Without the address of the service, which each request tells by its own.
+    made: Mutex<BTreeMap<Microversion, Bytes>>,
+}
+
+impl Documents {
+    /// Of these entries; nothing is made yet.
+    pub(crate) fn new(entries: Vec<Entry>) -> Self {
+        Self {
+            entries,
+            made: Mutex::default(),
+        }
+    }
+
+    /// The document of that version for a service at `base`, as JSON.
+    pub(crate) fn text(&self, version: Microversion, base: &str) -> Vec<u8> {
+        let made = self.made(version);
+        let servers = json!({ "servers": [{ "url": base }] }).to_string();
+        // Two objects become one: the brace between them is a comma.
+        let mut text = Vec::with_capacity(servers.len() + made.len());
+        text.extend_from_slice(&servers.as_bytes()[..servers.len() - 1]);
+        text.push(b',');
+        text.extend_from_slice(made.get(1..).unwrap_or_default());
+        text
+    }
+
+    fn made(&self, version: Microversion) -> Bytes {
+        if let Some(made) = self.made.lock().get(&version) {
+            return made.clone();
+        }
+        let text = Bytes::from(document(&self.entries, version).to_string());
+        let mut made = self.made.lock();
+        if made.len() >= KEPT {
+            made.clear();
+        }
+        made.insert(version, text.clone());
+        text
+    }
+}
+
+/// All routes as they are at `version`.
+fn document(entries: &[Entry], version: Microversion) -> Value {
     let mut paths = about();
     for entry in entries.iter().filter(|entry| entry.since <= version) {
         for project in [true, false] {
@@ -39,7 +88,6 @@ pub(crate) fn document(entries: &[Entry], version: Microversion, base: &str) -> 
                 OpenStack-API-Version chooses the microversion, by which this document differs.",
             "x-openstack-microversions": history(version),
         },
-        "servers": [{ "url": base }],
         "security": [{ "token": [] }, {}],
         "paths": paths,
         "components": {

@@ -14,7 +14,7 @@ fn entries() -> Vec<Entry> {
 }
 
 fn at(version: Microversion) -> Value {
-    document(&entries(), version, "http://127.0.0.1:8776")
+    document(&entries(), version)
 }
 
 #[test]
@@ -76,4 +76,22 @@ fn actions_are_alternatives() {
 fn no_form_of_keys_is_empty() {
     // Some validators take an empty expression for none.
     assert!(!at(Microversion::MAX).to_string().contains("\"\":"));
+}
+
+#[test]
+fn a_document_is_made_once_and_names_who_is_asked() {
+    let documents = Documents::new(entries());
+    let read = |version, base| -> Value {
+        serde_json::from_slice(&documents.text(version, base)).expect("JSON")
+    };
+    let here = read(Microversion::MAX, "http://here:1");
+    let there = read(Microversion::MAX, "http://there:2");
+    assert_eq!(here["servers"][0]["url"], "http://here:1");
+    assert_eq!(there["servers"][0]["url"], "http://there:2");
+    assert_eq!(here["paths"], there["paths"]);
+    assert_eq!(documents.made.lock().len(), 1);
+    for (version, _) in crate::microversion::HISTORY {
+        assert_eq!(read(*version, "x")["info"]["version"], version.to_string());
+        assert!(documents.made.lock().len() <= KEPT);
+    }
 }

@@ -5,6 +5,7 @@
 
 mod activities;
 mod backups;
+mod bad_input;
 mod clusters;
 mod common;
 mod document;

@@ -16,13 +16,13 @@ use serde_json::Value;
 
 use crate::common::{Api, Reply, keystone};
 use table::{FIELDS, Row, UNASKED, asked};
-use things::Things;
+pub(crate) use things::Things;
 
 /// Name, default and requests of each rule, as Cinder lists them.
 const CINDER: &str = include_str!("../../../../policy/tests/policies.txt");
 
 /// The project of all that is asked about.
-const HERE: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const HERE: &str = "0123456789abcdef0123456789abcdef";
 /// Another project.
 const THERE: &str = "ffffffffffffffffffffffffffffffff";
 
@@ -105,7 +105,7 @@ impl Row {
 }
 
 /// Things are made for each request.
-fn endless(options: &mut ControlOptions) {
+pub(crate) fn endless(options: &mut ControlOptions) {
     options.quotas.volumes = -1;
     options.quotas.snapshots = -1;
     options.quotas.gigabytes = -1;

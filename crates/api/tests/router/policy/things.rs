@@ -23,14 +23,14 @@ pub(super) const SERVICE: (&str, &str) = ("x-service-token", "service@services")
 const SALTED_KEY: &str = "4a466ea0657e479545b1d6c2d994824f80d8eecd7030f3092ff42a9bcad751d8";
 
 /// Rows as the API makes them, to be copied. Copies are not being worked on, as the originals are.
-pub(super) struct Things {
+pub(crate) struct Things {
     volume: Volume,
     snapshot: Snapshot,
     attachment: Attachment,
 }
 
 impl Things {
-    pub(super) async fn new(api: &Api) -> Self {
+    pub(crate) async fn new(api: &Api) -> Self {
         let body = json!({ "volume": { "size": 1, "metadata": { "key": "value" } } });
         let volume = made(api, "/volumes", &body).await;
         let id: VolumeId = volume["volume"]["id"].as_str().unwrap().parse().unwrap();
@@ -66,7 +66,7 @@ impl Things {
     }
 
     /// The text with something new for each name in it.
-    pub(super) async fn filled(&self, api: &Api, text: &str) -> String {
+    pub(crate) async fn filled(&self, api: &Api, text: &str) -> String {
         let mut filled = text.to_owned();
         for name in [
             "volume",
