@@ -18,6 +18,7 @@ mod damage;
 mod dev;
 mod disaster;
 mod filesystems;
+mod fuzz_api;
 mod guests;
 mod images;
 mod moving;

@@ -1,4 +1,5 @@
-//! The one door: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask torture`.
+//! The one door: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask torture`,
+//! `cargo xtask fuzz-api`.
 //!
 //! CI runs `cargo xtask test` and nothing else, so whatever a test needs is installed here.
 
@@ -9,6 +10,7 @@
 )]
 
 mod command;
+mod fuzz;
 mod prepare;
 mod test;
 mod tidy;
@@ -44,6 +46,12 @@ enum Task {
         #[arg(long, default_value_t = 10)]
         minutes: u64,
     },
+    /// Asks a service of its own what its description allows, and what it does not.
+    FuzzApi {
+        /// For how long.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+    },
     /// Installs what the end-to-end tests need, and nothing else.
     Prepare,
 }
@@ -53,6 +61,7 @@ fn main() -> ExitCode {
         Task::Test { ring, filter } => test::run(ring, filter.as_deref()),
         Task::Tidy => tidy::run(),
         Task::Torture { minutes } => torture::run(minutes),
+        Task::FuzzApi { minutes } => fuzz::run(minutes),
         Task::Prepare => prepare::prepare().map(|_| ()),
     };
     match outcome {

@@ -36,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) clients: PathBuf,
     /// Those of Keystone, Glance and Tempest, whose libraries do not go with those of the clients.
     pub(crate) openstack: PathBuf,
+    /// Those of the maker of requests, which knows the description of the API alone.
+    pub(crate) fuzz: PathBuf,
 }
 
 /// Installs what is missing.
@@ -44,7 +46,13 @@ pub(crate) fn prepare() -> Result<Prepared, Error> {
     Ok(Prepared {
         clients: environment("venv", "clients.txt")?.join("bin"),
         openstack: environment("openstack", "openstack.txt")?.join("bin"),
+        fuzz: fuzz()?,
     })
+}
+
+/// The maker of requests alone.
+pub(crate) fn fuzz() -> Result<PathBuf, Error> {
+    Ok(environment("fuzz", "fuzz.txt")?.join("bin"))
 }
 
 fn packages() -> Result<(), Error> {

@@ -51,6 +51,7 @@ pub(crate) fn run(ring: Ring, filter: Option<&str>) -> Result<(), Error> {
                     .env("FIREBRICK_BIN", target().join("debug/firebrick"))
                     .env("FIREBRICK_CLIENTS", &prepared.clients)
                     .env("FIREBRICK_OPENSTACK", &prepared.openstack)
+                    .env("FIREBRICK_FUZZ", &prepared.fuzz)
                     .args(["--package", "firebrick_tests"])
             }),
         )?;

@@ -68,9 +68,15 @@ impl Schema {
             out.insert("properties".to_owned(), Value::Object(properties));
         }
         if let Some((pattern, schema)) = self.others {
-            let expression = pattern.expression.to_owned();
-            let patterns = json!({ expression: schema.render(version) });
-            out.insert("patternProperties".to_owned(), patterns);
+            // To JSON Schema a form of keys is one of the known keys too, whose values are others.
+            let is_known = |(name, _): &(&str, Schema)| (pattern.matches)(name);
+            if self.properties.iter().any(is_known) {
+                out.insert("additionalProperties".to_owned(), schema.render(version));
+            } else {
+                let expression = pattern.expression.to_owned();
+                let patterns = json!({ expression: schema.render(version) });
+                out.insert("patternProperties".to_owned(), patterns);
+            }
         }
         let hidden = |key: &str| {
             (self.properties.iter()).any(|(name, schema)| *name == key && !known(schema))
@@ -80,7 +86,7 @@ impl Schema {
             out.insert("required".to_owned(), json!(required));
         }
         if self.closed {
-            out.insert("additionalProperties".to_owned(), json!(false));
+            out.entry("additionalProperties").or_insert(json!(false));
         }
     }
 }

@@ -134,3 +134,19 @@ fn rendered_schemas_have_the_same_keywords() {
     let list = array(&ID).at_most(2);
     assert_eq!(list.render(V)["maxItems"], json!(2));
 }
+
+#[test]
+fn known_keys_are_not_held_to_the_form_of_the_others() {
+    const COUNT: Schema = of(&[Kind::Integer]);
+    let any = Pattern {
+        expression: ".*",
+        matches: |_| true,
+    };
+    let limits = map(any, &COUNT).with(&[("id", TEXT)]);
+    let shown = limits.render(V);
+    assert_eq!(shown.get("patternProperties"), None);
+    assert_eq!(shown["additionalProperties"], json!({ "type": "integer" }));
+    assert_eq!(shown["properties"]["id"], json!({ "type": "string" }));
+    let closed = map(METADATA_KEY, &COUNT).with(&[("\u{e9}", TEXT)]);
+    assert_eq!(closed.render(V)["additionalProperties"], json!(false));
+}
