@@ -27,7 +27,7 @@ const ACTIVITIES: Kind = Kind {
         ("started_at", Column::CreatedAt),
         ("updated_at", Column::UpdatedAt),
     ],
-    open: &["action", "request_id", "status"],
+    open: list::open::always(&["action", "request_id", "status"]),
     others: &["resource_id"],
     late: false,
 };

@@ -1,5 +1,7 @@
 //! What a handler knows about its request beside the body: who, which version, which query.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -10,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::fault::{Answer, Fault};
 use crate::links::Links;
+use crate::list::open::ResourceFilters;
 use crate::microversion::Microversion;
 use crate::query::Query;
 
@@ -24,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) links: Links,
     /// The query of the address.
     pub(crate) query: Query,
+    /// The filters that are open to everybody.
+    pub(crate) filters: Arc<ResourceFilters>,
     /// The most items of a page.
     pub(crate) max_limit: u32,
 }

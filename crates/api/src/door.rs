@@ -242,6 +242,7 @@ impl Door {
             version,
             links: self.links(request, project),
             query: Query::parse(request.uri().query())?,
+            filters: Arc::clone(&self.options.filters),
             max_limit: self.options.max_limit,
         })
     }

@@ -55,6 +55,7 @@ mod volumes;
 mod workers;
 mod zones;
 
+pub use list::open::ResourceFilters;
 pub use options::{ApiOptions, AuthStrategy, OptionsError};
 pub use routes::router;
 pub use server::serve;

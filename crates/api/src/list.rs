@@ -22,7 +22,7 @@ pub(crate) struct Kind {
     /// Those by which rows are sorted.
     pub(crate) sorts: &'static [(&'static str, Column)],
     /// The filters open to everybody, as in Cinder's `resource_filters.json`.
-    pub(crate) open: &'static [&'static str],
+    pub(crate) open: open::Open,
     /// Parameters that are no filters here.
     pub(crate) others: &'static [&'static str],
     /// Whether metadata filters and sorting by `name` (not by `display_name`) came later than the list itself.

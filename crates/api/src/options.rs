@@ -6,6 +6,8 @@ use std::sync::Arc;
 use firebrick_cloud::Keystone;
 use firebrick_policy::Policy;
 
+use crate::list::open::ResourceFilters;
+
 /// Who may call.
 #[derive(Clone, Debug, Default)]
 pub enum AuthStrategy {
@@ -24,6 +26,8 @@ pub struct ApiOptions {
     /// `public_endpoint`: what links in answers begin with, for example `https://volumes.example.org`;
     /// the `Host` header of the request without.
     pub public_endpoint: Option<String>,
+    /// `resource_filters_file`: the filters that are open to everybody.
+    pub filters: Arc<ResourceFilters>,
     /// `osapi_max_limit`: the most items of a list's page.
     pub max_limit: u32,
     /// `[oslo_policy]`: who may do what.
@@ -35,6 +39,7 @@ impl Default for ApiOptions {
         Self {
             auth: AuthStrategy::NoAuth,
             public_endpoint: None,
+            filters: Arc::default(),
             max_limit: 1000,
             policy: Arc::default(),
         }

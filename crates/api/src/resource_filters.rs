@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::call::{Call, ok};
 use crate::fault::Answer;
-use crate::list::open;
 use crate::microversion::Microversion;
 use crate::route::{Route, get};
 use crate::schema::{Schema, TEXT, array, object, only};
@@ -30,7 +29,7 @@ pub(crate) fn routes() -> Vec<Route> {
 
 async fn list(call: Call) -> Answer {
     let asked = call.query.get("resource").filter(|name| !name.is_empty());
-    let shown: Vec<Value> = (open::ALL.iter())
+    let shown: Vec<Value> = (call.filters.all().iter())
         .filter(|(resource, _)| asked.is_none_or(|asked| asked == *resource))
         .map(|(resource, filters)| json!({ "resource": resource, "filters": filters }))
         .collect();

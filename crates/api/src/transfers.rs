@@ -36,14 +36,14 @@ const TRANSFERS: Kind = Kind {
         ("updated_at", Column::UpdatedAt),
         ("volume_id", Column::Volume),
     ],
-    open: &[
+    open: list::open::always(&[
         "created_at",
         "display_name",
         "id",
         "name",
         "updated_at",
         "volume_id",
-    ],
+    ]),
     others: &[],
     late: false,
 };

@@ -20,7 +20,7 @@ const GROUP_TYPES: Kind = Kind {
         ("name", Column::Name),
         ("updated_at", Column::UpdatedAt),
     ],
-    open: &[],
+    open: list::open::always(&[]),
     others: &[],
     late: false,
 };

@@ -34,6 +34,7 @@ fn call(query: &str, version: Microversion, is_admin: bool) -> Call {
         version,
         links: Links::new(Some("http://x"), &axum::http::HeaderMap::new(), None),
         query: Parameters::parse(Some(query)).expect("a query"),
+        filters: std::sync::Arc::default(),
         max_limit: 1000,
     }
 }

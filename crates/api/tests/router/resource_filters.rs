@@ -1,8 +1,11 @@
 //! What is told of filters is what lists check by.
 
-use serde_json::json;
+use std::sync::Arc;
 
-use crate::common::Api;
+use firebrick_api::{ApiOptions, ResourceFilters};
+use serde_json::{Value, json};
+
+use crate::common::{Api, keystone};
 
 #[tokio::test]
 async fn filters_are_told_by_resource() {
@@ -32,4 +35,29 @@ async fn filters_are_told_by_resource() {
             assert_eq!(api.get(&path).await.status.as_u16(), 200, "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_file_says_what_lists_take_from_everybody() {
+    let filters = ResourceFilters::parse(r#"{"volume": ["size"]}"#).unwrap();
+    let api = Api::behind(ApiOptions {
+        auth: keystone::strategy().await,
+        filters: Arc::new(filters),
+        ..ApiOptions::default()
+    })
+    .await;
+    let token = [("x-auth-token", "member@0123456789abcdef0123456789abcdef")];
+    for (path, code) in [
+        ("/v3/volumes?size=1", 200),
+        ("/v3/volumes?status=error", 400),
+        ("/v3/snapshots?status=error", 400),
+    ] {
+        let reply = api.ask(&token, "GET", path, Value::Null).await;
+        assert_eq!(reply.status.as_u16(), code, "{path}: {}", reply.body);
+    }
+    let told = api
+        .ask(&token, "GET", "/v3/resource_filters", Value::Null)
+        .await;
+    let volume = json!({ "resource": "volume", "filters": ["size"] });
+    assert_eq!(told.body, json!({ "resource_filters": [volume] }));
 }

@@ -10,9 +10,10 @@ mod scheduler;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_api::{ApiOptions, AuthStrategy, OptionsError};
+use firebrick_api::{ApiOptions, AuthStrategy, OptionsError, ResourceFilters};
 use firebrick_config::{ConfigError, ConfigFile, Section, Unknown};
 use firebrick_control::ControlOptions;
 use firebrick_vocabulary::HostName;
@@ -114,9 +115,23 @@ fn api_options(
     Ok(ApiOptions {
         auth,
         public_endpoint: name(defaults, "public_endpoint")?,
+        filters: filters(defaults, base)?,
         max_limit: defaults.value_or("osapi_max_limit", "a number", usual.max_limit)?,
         ..usual
     })
+}
+
+/// `resource_filters_file`, of which a relative path starts at the folder of the configuration.
+fn filters(defaults: &Section, base: &Path) -> Result<Arc<ResourceFilters>, ConfigError> {
+    const OPTION: &str = "resource_filters_file";
+    let Some(named) = name(defaults, OPTION)? else {
+        return Ok(Arc::default());
+    };
+    let path = base.join(named);
+    let refuse = |why: String| defaults.refuse(OPTION, format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(|error| refuse(error.to_string()))?;
+    let read = ResourceFilters::parse(&text).map_err(|error| refuse(error.to_string()))?;
+    Ok(Arc::new(read))
 }
 
 fn listen(defaults: &Section, api: &ApiOptions) -> Result<SocketAddr, ConfigError> {

@@ -311,3 +311,23 @@ fn placement_that_is_not_understood_is_refused() {
         assert!(refused.contains(why), "{refused}");
     }
 }
+
+#[test]
+fn a_file_of_open_filters_is_read_from_beside_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = with("resource_filters_file = filters.json", "");
+    let read = || {
+        let file = ConfigFile::parse(&folder.path().join("cinder.conf"), &text)?;
+        ServeConf::from_file(&file).map(|conf| format!("{:?}", conf.api.filters))
+    };
+    let missing = read().unwrap_err().to_string();
+    assert!(missing.contains("resource_filters_file") && missing.contains("filters.json"));
+    std::fs::write(folder.path().join("filters.json"), "[]").unwrap();
+    assert!(read().unwrap_err().to_string().contains("invalid type"));
+    std::fs::write(
+        folder.path().join("filters.json"),
+        r#"{"volume": ["name~"]}"#,
+    )
+    .unwrap();
+    assert!(read().unwrap().contains("name~"));
+}
