@@ -19,6 +19,7 @@ mod dev;
 mod disaster;
 mod filesystems;
 mod fuzz_api;
+mod groups;
 mod guests;
 mod images;
 mod moving;
