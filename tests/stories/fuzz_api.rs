@@ -59,6 +59,6 @@ fn no_request_of_the_description_breaks_the_service() {
     println!("{}", ran.stdout);
     // It stands with all its parts afterwards.
     assert_eq!(dev.api().get("/volumes").status, 200);
-    assert!(ran.stdout.contains("test cases"), "{ran:?}");
+    assert!(ran.stdout.contains("Test cases:"), "{ran:?}");
     let _ = ran.ok();
 }
