@@ -26,7 +26,10 @@ pub(super) async fn snapshot(State(control): State<Control>, call: Call, body: B
     let request = read_snapshot(&body.only("snapshot")?)?;
     let detail = control.manage_snapshot(&call.context, request).await?;
     let call = oldest(call);
-    accepted(view::one("snapshot", view::snapshot::full(&call, &detail)))
+    accepted(view::one(
+        "snapshot",
+        view::snapshot::changed(&call, &detail),
+    ))
 }
 
 fn oldest(call: Call) -> Call {
