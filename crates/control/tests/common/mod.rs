@@ -110,10 +110,10 @@ impl World {
         options.runner.wait = Duration::from_secs(5);
         options.runner.attempts = 3;
         options.failover.probe = Duration::from_millis(300);
-        change(&mut options);
         if !two {
             options.backends.truncate(1);
         }
+        change(&mut options);
         let (db, control, running) = begin(&place, &options).await;
         let world = Self {
             place,
