@@ -116,14 +116,9 @@ fn filters_are_columns_and_properties() {
     assert_eq!(max("host=n%40b"), Ok(vec![host]));
     assert_eq!(max("host=n%40b%23p"), Ok(vec![text(Column::Host, "n@b#p")]));
     assert_eq!(max("host=n"), Ok(vec![text(Column::Host, "n")]));
+    assert_eq!(max("group_id=g"), Ok(vec![text(Column::Group, "g")]));
     let none = Ok(vec![Filter::Column(Column::Id, Test::OneOf(Vec::new()))]);
-    for nothing in [
-        "nope=1",
-        "size=x",
-        "group_id=g",
-        "consumes_quota=false",
-        "metadata=x",
-    ] {
+    for nothing in ["nope=1", "size=x", "consumes_quota=false", "metadata=x"] {
         assert_eq!(max(nothing), none, "{nothing}");
     }
     assert_eq!(max("consumes_quota=true"), Ok(Vec::new()));
