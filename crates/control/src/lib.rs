@@ -77,8 +77,8 @@ pub use manage::{
 };
 pub use moving::{MigrateVolume, MigrationPolicy, RetypeVolume};
 pub use options::{
-    BackendOptions, BackupOptions, ControlOptions, FIXED_KEY, FailoverOptions, ImageOptions, POOL,
-    Quotas, RunnerOptions,
+    BackendOptions, BackupOptions, CacheOptions, ControlOptions, FIXED_KEY, FailoverOptions,
+    ImageOptions, POOL, Quotas, RunnerOptions,
 };
 pub use quota::{QuotaSet, QuotaUse};
 pub use request::{

@@ -1,5 +1,6 @@
 //! What `cinder.conf` says about the control plane, as the binary read it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use firebrick_backend::SharedBackend;
 use firebrick_backup::{Container, SharedRepository};
 use firebrick_cloud::{Glance, Seal};
 use firebrick_scheduler::{Function, Ratio, Scheduler};
-use firebrick_vocabulary::HostName;
+use firebrick_vocabulary::{HostName, ProjectId, UserId};
 use uuid::Uuid;
 
 use crate::levels::LogLevels;
@@ -87,8 +88,22 @@ pub struct ImageOptions {
     pub cpu_seconds: u64,
     /// `vmdk_allowed_types`; Cinder's default are the two types that refer to no other files.
     pub vmdk_types: Vec<String>,
+    /// `cinder_internal_tenant_project_id` and `cinder_internal_tenant_user_id`: who owns what is cached; without
+    /// them nothing is.
+    pub internal: Option<(ProjectId, UserId)>,
+    /// The caches of the backends that have one, by their names.
+    pub caches: BTreeMap<String, CacheOptions>,
     /// `enable_force_upload`: whether attached volumes are uploaded where a request says so.
     pub force_upload: bool,
+}
+
+/// The cache of a backend, `image_volume_cache_enabled`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct CacheOptions {
+    /// `image_volume_cache_max_size_gb`: GiB of all volumes in it; 0 is no limit.
+    pub max_gigabytes: u64,
+    /// `image_volume_cache_max_count`: volumes in it; 0 is no limit.
+    pub max_count: u64,
 }
 
 impl ImageOptions {
@@ -102,6 +117,8 @@ impl ImageOptions {
             address_space: 1 << 30,
             cpu_seconds: 60,
             vmdk_types: vec!["streamOptimized".to_owned(), "monolithicSparse".to_owned()],
+            internal: None,
+            caches: BTreeMap::new(),
             force_upload: false,
         }
     }

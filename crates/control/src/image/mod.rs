@@ -3,6 +3,7 @@
 //! Nothing in an image is believed: its format is the one that the image service names, never one that is
 //! guessed, and an image that names other files is refused before any program opens it.
 
+pub(crate) mod cache;
 mod fill;
 mod format;
 mod qemu;

@@ -18,7 +18,7 @@ use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::join;
 use crate::home::{Home, moves};
-use crate::image::{self, Pinned};
+use crate::image::{self, Pinned, cache};
 use crate::place::{elsewhere, place};
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
@@ -244,8 +244,17 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     if volume.host.is_none() {
         volume = place(inner, activity, volume).await?;
     }
-    let origin = origin(&mut *inner.db.read().await?, &volume).await?;
-    let home = build(inner, &volume, origin).await?;
+    let pinned = Pinned::of(activity)?;
+    let cached = match &pinned {
+        Some(pinned) => {
+            let home = inner.home(&volume).await?;
+            cache::find(inner, &home, &volume, pinned).await?
+        }
+        None => None,
+    };
+    let cloned = cached.is_some();
+    let own = origin(&mut *inner.db.read().await?, &volume).await?;
+    let home = build(inner, &volume, cached.or(own)).await?;
     let backup = backup_of(activity);
     let restored = match backup {
         Some(backup) => {
@@ -257,12 +266,12 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         }
         None => None,
     };
-    let pinned = Pinned::of(activity)?;
-    if let Some(pinned) = &pinned {
+    if let Some(pinned) = pinned.as_ref().filter(|_| !cloned) {
         // What an earlier run has written may be something else.
         let new = volume.status == VolumeStatus::Creating;
         downloading(inner, &mut volume).await?;
         image::fill(inner, activity, &home, &volume, pinned, new).await?;
+        cache::keep(inner, activity, &home, &volume, pinned).await?;
     }
     let mut tx = inner.db.begin().await?;
     if let Err(stop) = home.stays(&mut tx).await {
@@ -387,7 +396,7 @@ pub(crate) async fn image_of(connection: &mut Connection, id: VolumeId) -> Step<
 }
 
 /// Nobody needs the half of an image. What cannot be removed now goes with the volume.
-async fn discard(inner: &Inner, id: VolumeId) -> Step {
+async fn discard(inner: &Inner, activity: &Activity, id: VolumeId) -> Step {
     let found = volumes::get(&mut *inner.db.read().await?, id).await?;
     let Some(volume) = found.filter(|volume| volume.status == VolumeStatus::Downloading) else {
         return Ok(());
@@ -396,7 +405,7 @@ async fn discard(inner: &Inner, id: VolumeId) -> Step {
     if let Err(fault) = home.site.remove_image(volume.image()).await {
         info!(volume = %id, %fault, "the half of an image stays for now");
     }
-    Ok(())
+    cache::forget(inner, activity, &home).await
 }
 
 /// Removes what may have been made. Where no other pool can be tried, the volume is an error.
@@ -408,7 +417,7 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step 
     {
         return Err(Stop::always(format!("another pool is tried ({why})")));
     }
-    discard(inner, id).await?;
+    discard(inner, activity, id).await?;
     let mut tx = inner.db.begin().await?;
     if let Some(mut volume) = volumes::get_locked(&mut tx, id).await? {
         volume.status = VolumeStatus::Error;

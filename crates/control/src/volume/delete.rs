@@ -1,7 +1,7 @@
 //! A volume is removed, perhaps with its snapshots.
 
 use firebrick_backend::FaultKind;
-use firebrick_db::{Activity, Snapshot, Tx, Volume, attachments, snapshots, volumes};
+use firebrick_db::{Activity, Snapshot, Tx, Volume, attachments, image_cache, snapshots, volumes};
 use firebrick_policy::Rule;
 use firebrick_state::{
     ActivityKind, SnapshotOperation, SnapshotStatus, VolumeOperation, VolumeStatus,
@@ -153,6 +153,7 @@ pub(crate) async fn erase(inner: &Inner, volume: &Volume) -> Step<Tx> {
     for snapshot in of_volume {
         snapshots::remove(&mut tx, snapshot.id).await?;
     }
+    image_cache::remove(&mut tx, id).await?;
     volumes::remove(&mut tx, id).await?;
     Ok(tx)
 }

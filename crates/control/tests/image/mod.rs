@@ -1,5 +1,6 @@
 //! Volumes and images of an image service in this process.
 
+mod cache;
 mod create;
 mod trouble;
 mod upload;

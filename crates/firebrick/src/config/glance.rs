@@ -1,13 +1,15 @@
 //! `glance_*` and `image_*`: where images come from and go to.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_api::AuthStrategy;
 use firebrick_cloud::{Glance, GlanceError, GlanceOptions};
-use firebrick_config::{ConfigError, Section};
-use firebrick_control::ImageOptions;
+use firebrick_config::{ConfigError, ConfigFile, Section};
+use firebrick_control::{CacheOptions, ImageOptions};
+use firebrick_vocabulary::{ProjectId, UserId};
 
 use super::limits::number;
 use super::name;
@@ -17,6 +19,7 @@ const CATALOG: &str = "image:glance:publicURL";
 
 /// The image service; `None` where neither the file nor a Keystone says where one is.
 pub(super) fn images(
+    file: &ConfigFile,
     defaults: &Section,
     base: &Path,
     auth: &AuthStrategy,
@@ -50,7 +53,12 @@ pub(super) fn images(
     let seconds = number(defaults, "image_conversion_cpu_limit", 60, &(1..=86_400))?;
     let types = defaults.list("vmdk_allowed_types")?;
     let force = defaults.flag("enable_force_upload", false)?;
+    let project = name(defaults, "cinder_internal_tenant_project_id")?;
+    let user = name(defaults, "cinder_internal_tenant_user_id")?;
+    let caches = caches(file, defaults)?;
     if let Some(images) = &mut images {
+        images.internal = project.map(ProjectId).zip(user.map(UserId));
+        images.caches = caches;
         images.seal = seal.map(Arc::new);
         images.conversion_dir = dir;
         images.address_space = gib << 30;
@@ -61,6 +69,35 @@ pub(super) fn images(
         }
     }
     Ok(images)
+}
+
+/// The caches of the backends: what their sections do not say, `[DEFAULT]` does.
+fn caches(
+    file: &ConfigFile,
+    defaults: &Section,
+) -> Result<BTreeMap<String, CacheOptions>, ConfigError> {
+    let any = 0..=u64::from(u32::MAX);
+    let read = |section: &Section, enabled, usual: CacheOptions| {
+        let most = |option, usual| number(section, option, usual, &any);
+        let options = CacheOptions {
+            max_gigabytes: most("image_volume_cache_max_size_gb", usual.max_gigabytes)?,
+            max_count: most("image_volume_cache_max_count", usual.max_count)?,
+        };
+        let enabled = section.flag("image_volume_cache_enabled", enabled)?;
+        Ok::<_, ConfigError>((enabled, options))
+    };
+    let (enabled, usual) = read(defaults, false, CacheOptions::default())?;
+    let mut caches = BTreeMap::new();
+    for backend in defaults.list("enabled_backends")? {
+        let Some(section) = file.section(&backend) else {
+            continue;
+        };
+        let (enabled, options) = read(section, enabled, usual)?;
+        if enabled {
+            caches.insert(backend, options);
+        }
+    }
+    Ok(caches)
 }
 
 fn options(defaults: &Section, base: &Path) -> Result<GlanceOptions, ConfigError> {
@@ -110,14 +147,12 @@ fn refuse(defaults: &Section, error: &GlanceError) -> ConfigError {
 
 #[cfg(test)]
 mod tests {
-    use firebrick_config::ConfigFile;
-
     use super::*;
 
     fn read(text: &str) -> Result<Option<ImageOptions>, String> {
         let file = ConfigFile::parse(Path::new("/etc/cinder.conf"), text).unwrap();
         let defaults = file.require("DEFAULT").unwrap();
-        let read = images(defaults, Path::new("/etc"), &AuthStrategy::NoAuth);
+        let read = images(&file, defaults, Path::new("/etc"), &AuthStrategy::NoAuth);
         assert!(
             read.is_err() || file.unknown().is_empty(),
             "{:?}",
@@ -148,6 +183,28 @@ mod tests {
         assert_eq!((images.address_space, images.cpu_seconds), (2 << 30, 9));
         assert_eq!(images.vmdk_types, ["monolithicSparse"]);
         assert!(images.force_upload);
+    }
+
+    #[test]
+    fn backends_have_caches_of_their_own() {
+        let images = read(
+            "[DEFAULT]\nglance_api_servers = http://a\nenabled_backends = x, y, z\n\
+             cinder_internal_tenant_project_id = p\ncinder_internal_tenant_user_id = u\n\
+             image_volume_cache_enabled = true\nimage_volume_cache_max_count = 7\n\
+             [x]\nimage_volume_cache_max_size_gb = 5\n[y]\nimage_volume_cache_enabled = false\n\
+             [z]\nimage_volume_cache_max_count = 0\n",
+        );
+        let images = images.unwrap().unwrap();
+        assert_eq!(
+            images.internal,
+            Some((ProjectId("p".into()), UserId("u".into())))
+        );
+        let cache = |max_gigabytes, max_count| CacheOptions {
+            max_gigabytes,
+            max_count,
+        };
+        let expected = [("x".to_owned(), cache(5, 7)), ("z".to_owned(), cache(0, 0))];
+        assert_eq!(images.caches, BTreeMap::from(expected));
     }
 
     #[test]

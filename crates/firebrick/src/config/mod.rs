@@ -68,7 +68,7 @@ impl ServeConf {
         let database = database(file, defaults, base)?;
         let mut control = ControlOptions::new(node(defaults)?, backend::all(file, defaults, base)?);
         control.backup = backup::backup(defaults, base)?;
-        control.images = glance::images(defaults, base, &api.auth)?;
+        control.images = glance::images(file, defaults, base, &api.auth)?;
         control.quotas = limits::quotas(defaults, control.quotas)?;
         control.has_fixed_key = match file.section("key_manager") {
             Some(section) => section
