@@ -2,28 +2,35 @@
 //! next volumes of the same images are cloned.
 
 use firebrick_backend::{FaultKind, NewImage, Origin};
-use firebrick_db::{
-    Activity, CachedImage, Tx, Volume, image_cache, image_properties, now, volumes,
-};
-use firebrick_state::{ActivityKind, AttachStatus, VolumeStatus};
-use firebrick_vocabulary::{Gibibytes, HostName, ImageId, VolumeId};
-use serde_json::json;
+use firebrick_db::{Activity, CachedImage, Volume, image_cache, image_properties, now, volumes};
+use firebrick_state::{AttachStatus, VolumeOperation, VolumeStatus};
+use firebrick_vocabulary::{Gibibytes, HostName, ImageId, Role, VolumeId};
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use super::evict::{dismiss, drop_one, is_own, make_room};
 use super::wanted::{Pinned, is_encrypted, remembered};
-use crate::access::Access;
 use crate::control::Inner;
 use crate::home::{Home, moves};
 use crate::options::CacheOptions;
-use crate::request::{Began, Context};
 use crate::story::{Step, Stop};
+use crate::volume::create::build;
 
 /// The name of what makes the ids of hidden volumes.
 const HIDDEN: &[u8] = b"image cache";
 
-/// The cache of the volume's backend, and who owns what is in it; none where it has none, or where what hosts
-/// encrypt would be shared.
+/// How a volume of an image begins.
+pub(crate) enum Beginning {
+    /// With everything: it is a clone of what is cached.
+    Whole(Home),
+    /// With nothing that anybody has written.
+    Blank,
+    /// With whatever an earlier run has left.
+    Unknown,
+}
+
+/// The cache of the volume's backend, and who owns what is in it; none where it has none, where what hosts
+/// encrypt would be shared, or where nobody could tell that the image has changed.
 fn cache<'a>(
     inner: &'a Inner,
     volume: &Volume,
@@ -34,54 +41,94 @@ fn cache<'a>(
     options.internal.as_ref()?;
     let backend = inner.backend_of(host).ok()?;
     let cache = options.caches.get(&backend.name)?;
-    let shared = volume.encryption_key.is_none() && !is_encrypted(&pinned.image);
+    let shared = volume.encryption_key.is_none()
+        && !is_encrypted(&pinned.image)
+        && pinned.image.updated_at.is_some();
     shared.then(|| (cache, host.without_pool()))
 }
 
-/// The hidden volume of which a new one can be cloned.
-pub(crate) async fn find(
-    inner: &Inner,
-    home: &Home,
-    volume: &Volume,
-    pinned: &Pinned,
-) -> Step<Option<Origin>> {
+/// Clones what is cached, where something is. Whatever goes wrong with that, the image can be read instead.
+pub(crate) async fn begin(inner: &Inner, volume: &Volume, pinned: &Pinned) -> Step<Beginning> {
     let Some((_, host)) = cache(inner, volume, pinned) else {
-        return Ok(None);
+        return Ok(Beginning::Blank);
     };
+    let home = inner.home(volume).await?;
     // What an earlier run has made may have no bytes yet: a clone is made at once, or not at all.
     match home.site.image(volume.image()).await {
-        Ok(_) => return Ok(None),
+        Ok(_) => return Ok(Beginning::Unknown),
         Err(fault) if fault.kind == FaultKind::NotFound => {}
         Err(fault) => return Err(fault.into()),
     }
-    let mut tx = inner.db.begin().await?;
-    let Some(cached) = image_cache::get(&mut tx, &host, pinned.image.id).await? else {
-        return Ok(None);
+    let cloned = match find(inner, &home, &host, volume, pinned).await {
+        Ok(None) => return Ok(Beginning::Blank),
+        Ok(Some(origin)) => build(inner, volume, Some(origin)).await,
+        Err(stop) => Err(stop),
     };
-    let hidden = volumes::get(&mut tx, cached.volume).await?;
-    let whole = hidden.filter(|hidden| hidden.status == VolumeStatus::Available);
-    let Some(hidden) = whole.filter(|_| cached.image_updated_at == pinned.image.updated_at) else {
+    match cloned {
+        Ok(home) => Ok(Beginning::Whole(home)),
+        Err(Stop::Later(why) | Stop::Never(why)) => {
+            warn!(image = %pinned.image.id, %why, "a cached image cannot be cloned");
+            Ok(Beginning::Unknown)
+        }
+        Err(stop @ (Stop::Always(_) | Stop::Lost)) => Err(stop),
+    }
+}
+
+/// The hidden volume of which a new one can be cloned. One that is of no use any more goes.
+async fn find(
+    inner: &Inner,
+    home: &Home,
+    host: &HostName,
+    volume: &Volume,
+    pinned: &Pinned,
+) -> Step<Option<Origin>> {
+    let (cached, hidden) = {
+        let connection = &mut *inner.db.read().await?;
+        let Some(cached) = image_cache::get(connection, host, pinned.image.id).await? else {
+            return Ok(None);
+        };
+        let hidden = volumes::get(connection, cached.volume).await?;
+        (cached, hidden)
+    };
+    let good = hidden.filter(|hidden| is_good(inner, &cached, hidden, pinned));
+    let Some(hidden) = good else {
         info!(image = %pinned.image.id, "a cached image is of no use any more");
-        drop_one(inner, &mut tx, cached.volume).await?;
-        tx.commit().await?;
-        inner.work.notify_one();
+        dismiss(inner, &cached).await?;
         return Ok(None);
     };
-    // It lives at another site then, or does not fit.
-    if moves(&hidden) != moves(volume) || hidden.size > volume.size {
+    // Somebody is busy with it, it lives at another site, or it does not fit.
+    if hidden.status != VolumeStatus::Available
+        || moves(&hidden) != moves(volume)
+        || hidden.size > volume.size
+    {
         return Ok(None);
     }
     match home.site.image(hidden.image()).await {
-        Ok(_) => {}
-        Err(fault) if fault.kind == FaultKind::NotFound => return Ok(None),
+        Ok(there) if there.role == Role::Primary => {}
+        Ok(_) => return Ok(None),
+        Err(fault) if fault.kind == FaultKind::NotFound => {
+            dismiss(inner, &cached).await?;
+            return Ok(None);
+        }
         Err(fault) => return Err(fault.into()),
     }
+    let mut tx = inner.db.begin().await?;
     image_cache::touch(&mut tx, hidden.id, now()).await?;
     tx.commit().await?;
     Ok(Some(Origin {
         image: hidden.image(),
         snapshot: None,
     }))
+}
+
+/// Whether the hidden volume has what the image has now, or will have it when nobody is busy with it.
+fn is_good(inner: &Inner, cached: &CachedImage, hidden: &Volume, pinned: &Pinned) -> bool {
+    let there = hidden.host.as_ref().map(HostName::without_pool);
+    let sound = hidden.status.allows(VolumeOperation::Clone) || hidden.status.is_transient();
+    cached.image_updated_at == pinned.image.updated_at
+        && sound
+        && is_own(inner, hidden)
+        && there.as_ref() == Some(&cached.host)
 }
 
 /// The hidden volume that the story may make.
@@ -102,14 +149,18 @@ pub(crate) async fn keep(
         return Ok(());
     };
     match kept(inner, activity, home, (volume, host), pinned, options).await {
+        Ok(true) => Ok(()),
+        // An earlier run may have come further.
+        Ok(false) => forget(inner, activity, home).await,
         Err(Stop::Later(why) | Stop::Never(why)) => {
             warn!(image = %pinned.image.id, %why, "an image is not cached");
             forget(inner, activity, home).await
         }
-        other => other,
+        Err(stop @ (Stop::Always(_) | Stop::Lost)) => Err(stop),
     }
 }
 
+/// Whether it is in the cache because of this story.
 async fn kept(
     inner: &Inner,
     activity: &Activity,
@@ -117,18 +168,20 @@ async fn kept(
     (volume, host): (&Volume, HostName),
     pinned: &Pinned,
     options: &CacheOptions,
-) -> Step {
+) -> Step<bool> {
     let image = pinned.image.id;
     let found = image_cache::get(&mut *inner.db.read().await?, &host, image).await?;
-    if found.is_some() || !make_room(inner, &host, volume.size, options).await? {
-        return Ok(());
+    if found.is_some_and(|found| found.size <= volume.size)
+        || !make_room(inner, &host, volume.size, options).await?
+    {
+        return Ok(false);
     }
     inner.progress(activity, "caching", 0, 0).await?;
-    let id = hidden_id(activity);
+    let row = row(inner, activity, home, volume, image)?;
     let clone = NewImage {
-        id: id.image_id(),
-        name: id.image_name(),
-        size: Gibibytes(volume.size).bytes(),
+        id: row.image(),
+        name: row.id.image_name(),
+        size: Gibibytes(row.size).bytes(),
         origin: Some(Origin {
             image: volume.image(),
             snapshot: None,
@@ -136,12 +189,54 @@ async fn kept(
         mirrored: moves(volume),
     };
     home.site.create_image(clone).await?;
-    let Some((project, user)) = inner.images()?.internal.clone() else {
-        return Ok(());
+    let mut tx = inner.db.begin().await?;
+    home.stays(&mut tx).await?;
+    match image_cache::get(&mut tx, &host, image).await? {
+        None => {}
+        // Smaller volumes can be cloned of the new one.
+        Some(found) if found.size > volume.size => drop_one(inner, &mut tx, found.volume).await?,
+        Some(_) => return Ok(false),
+    }
+    let cached = CachedImage {
+        image,
+        host,
+        volume: row.id,
+        size: row.size,
+        image_updated_at: pinned.image.updated_at,
+        used_at: now(),
     };
+    let inserted = match volumes::insert(&mut tx, &row).await {
+        Ok(()) => image_cache::insert(&mut tx, &cached).await,
+        Err(error) => Err(error),
+    };
+    match inserted {
+        Ok(()) => {}
+        // Another volume of it was first, or what an earlier run has kept is about to go.
+        Err(error) if error.kind == firebrick_db::ErrorKind::Exists => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    image_properties::merge(&mut tx, row.id.0, &remembered(&pinned.image)).await?;
+    tx.commit().await?;
+    if let Some(pool) = &row.host {
+        inner.consume(pool, row.size);
+    }
+    inner.work.notify_one();
+    Ok(true)
+}
+
+/// The hidden volume that is like `volume`, and to be read only.
+fn row(
+    inner: &Inner,
+    activity: &Activity,
+    home: &Home,
+    volume: &Volume,
+    image: Uuid,
+) -> Step<Volume> {
+    let internal = inner.images()?.internal.clone();
+    let (project, user) = internal.ok_or_else(|| Stop::never("nobody owns what is cached"))?;
     let present = now();
-    let row = Volume {
-        id,
+    Ok(Volume {
+        id: hidden_id(activity),
         project,
         user,
         name: Some(format!("image-{image}")),
@@ -155,6 +250,7 @@ async fn kept(
         group: None,
         image: None,
         bootable: true,
+        readonly: Some(true),
         multiattach: false,
         consumes_quota: false,
         replication_status: Some(home.replication_status()),
@@ -163,38 +259,22 @@ async fn kept(
         updated_at: None,
         launched_at: Some(present),
         ..volume.clone()
-    };
-    let cached = CachedImage {
-        image,
-        host,
-        volume: id,
-        size: volume.size,
-        image_updated_at: pinned.image.updated_at,
-        used_at: present,
-    };
-    let mut tx = inner.db.begin().await?;
-    home.stays(&mut tx).await?;
-    if image_cache::get(&mut tx, &cached.host, image)
-        .await?
-        .is_some()
-    {
-        // Another volume of it was first.
-        drop(tx);
-        return forget(inner, activity, home).await;
-    }
-    volumes::insert(&mut tx, &row).await?;
-    image_properties::merge(&mut tx, id.0, &remembered(&pinned.image)).await?;
-    image_cache::insert(&mut tx, &cached).await?;
-    Ok(tx.commit().await?)
+    })
 }
 
 /// Removes what [`keep`] has made, where nothing knows of it.
 pub(crate) async fn forget(inner: &Inner, activity: &Activity, home: &Home) -> Step {
-    let id = hidden_id(activity);
-    if volumes::get(&mut *inner.db.read().await?, id)
-        .await?
-        .is_some()
+    if inner
+        .options
+        .images
+        .as_ref()
+        .is_none_or(|options| options.caches.is_empty())
     {
+        return Ok(());
+    }
+    let id = hidden_id(activity);
+    let known = volumes::get(&mut *inner.db.read().await?, id).await?;
+    if known.is_some() {
         return Ok(());
     }
     let image: ImageId = id.image_id();
@@ -203,62 +283,5 @@ pub(crate) async fn forget(inner: &Inner, activity: &Activity, home: &Home) -> S
         Err(fault) if fault.kind == FaultKind::NotFound => {}
         Err(fault) => info!(%image, %fault, "the image of a cached one stays"),
     }
-    Ok(())
-}
-
-/// Lets those go that were not used for the longest time, so that another one of `size` GiB fits; whether it
-/// does.
-async fn make_room(
-    inner: &Inner,
-    host: &HostName,
-    size: u32,
-    options: &CacheOptions,
-) -> Step<bool> {
-    let fits = |count: u64, gigabytes: u64| {
-        (options.max_count == 0 || count <= options.max_count)
-            && (options.max_gigabytes == 0 || gigabytes <= options.max_gigabytes)
-    };
-    if !fits(1, size.into()) {
-        return Ok(false);
-    }
-    let mut tx = inner.db.begin().await?;
-    let there = image_cache::of_host(&mut tx, host).await?;
-    let mut count = there.len() as u64 + 1;
-    let sizes: u64 = there.iter().map(|cached| u64::from(cached.size)).sum();
-    let mut gigabytes = sizes + u64::from(size);
-    for cached in there {
-        if fits(count, gigabytes) {
-            break;
-        }
-        info!(image = %cached.image, "a cached image makes room for another");
-        drop_one(inner, &mut tx, cached.volume).await?;
-        count -= 1;
-        gigabytes -= u64::from(cached.size);
-    }
-    tx.commit().await?;
-    inner.work.notify_one();
-    Ok(true)
-}
-
-/// The entry goes at once, the hidden volume by an activity.
-async fn drop_one(inner: &Inner, tx: &mut Tx, id: VolumeId) -> Step {
-    image_cache::remove(tx, id).await?;
-    let Some(mut volume) = volumes::get_locked(tx, id).await? else {
-        return Ok(());
-    };
-    let from = [volume.status];
-    volume.status = VolumeStatus::Deleting;
-    if from[0] == VolumeStatus::Deleting || !volumes::swap(tx, &from, &volume).await?.won() {
-        return Ok(());
-    }
-    let context = Context {
-        access: Access::own(&volume.user, &volume.project),
-        project: volume.project,
-        user: volume.user,
-        request_id: format!("req-{}", Uuid::new_v4()),
-        began: Began::default(),
-    };
-    let (kind, input) = (ActivityKind::DeleteVolume, json!({ "force": false }));
-    inner.begin(tx, &context, kind, id.0, input).await?;
     Ok(())
 }

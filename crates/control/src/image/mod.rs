@@ -4,6 +4,7 @@
 //! guessed, and an image that names other files is refused before any program opens it.
 
 pub(crate) mod cache;
+mod evict;
 mod fill;
 mod format;
 mod qemu;

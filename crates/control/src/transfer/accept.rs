@@ -42,6 +42,8 @@ impl Control {
             let quotas = &inner.options.quotas;
             let wanted = wanted(&mut tx, quotas, &transfer, &volume).await?;
             quota::check(&mut tx, quotas, project, wanted).await?;
+            // What served the cache of images is a volume like others from now on.
+            volume.consumes_quota = true;
         }
         volume.status = VolumeStatus::Available;
         let from = VolumeOperation::AcceptTransfer.sources();

@@ -18,7 +18,8 @@ use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::join;
 use crate::home::{Home, moves};
-use crate::image::{self, Pinned, cache};
+use crate::image::cache::{self, Beginning};
+use crate::image::{self, Pinned};
 use crate::place::{elsewhere, place};
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
@@ -245,16 +246,18 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         volume = place(inner, activity, volume).await?;
     }
     let pinned = Pinned::of(activity)?;
-    let cached = match &pinned {
-        Some(pinned) => {
-            let home = inner.home(&volume).await?;
-            cache::find(inner, &home, &volume, pinned).await?
-        }
-        None => None,
+    let beginning = match &pinned {
+        Some(pinned) => cache::begin(inner, &volume, pinned).await?,
+        None => Beginning::Blank,
     };
-    let cloned = cached.is_some();
-    let own = origin(&mut *inner.db.read().await?, &volume).await?;
-    let home = build(inner, &volume, cached.or(own)).await?;
+    let blank = matches!(beginning, Beginning::Blank);
+    let (home, whole) = match beginning {
+        Beginning::Whole(home) => (home, true),
+        Beginning::Blank | Beginning::Unknown => {
+            let origin = origin(&mut *inner.db.read().await?, &volume).await?;
+            (build(inner, &volume, origin).await?, false)
+        }
+    };
     let backup = backup_of(activity);
     let restored = match backup {
         Some(backup) => {
@@ -266,9 +269,9 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         }
         None => None,
     };
-    if let Some(pinned) = pinned.as_ref().filter(|_| !cloned) {
+    if let Some(pinned) = pinned.as_ref().filter(|_| !whole) {
         // What an earlier run has written may be something else.
-        let new = volume.status == VolumeStatus::Creating;
+        let new = blank && volume.status == VolumeStatus::Creating;
         downloading(inner, &mut volume).await?;
         image::fill(inner, activity, &home, &volume, pinned, new).await?;
         cache::keep(inner, activity, &home, &volume, pinned).await?;

@@ -7,9 +7,10 @@ use firebrick_vocabulary::{HostName, ProjectId, UserId};
 use super::*;
 use crate::common::{At, HOST, Trouble, until};
 
-const INTERNAL: &str = "internal";
+pub(super) const INTERNAL: &str = "internal";
 
-async fn cached(max_gigabytes: u64, max_count: u64) -> Cloud {
+/// A cloud whose one backend has a cache with these limits.
+pub(super) async fn cached(max_gigabytes: u64, max_count: u64) -> Cloud {
     Cloud::with(|options| {
         let images = options.images.as_mut().unwrap();
         images.internal = Some((ProjectId(INTERNAL.to_owned()), UserId("cinder".to_owned())));
@@ -24,7 +25,7 @@ async fn cached(max_gigabytes: u64, max_count: u64) -> Cloud {
 
 impl Cloud {
     /// What is cached, the least recently used first.
-    async fn cache(&self) -> Vec<Uuid> {
+    pub(super) async fn cache(&self) -> Vec<Uuid> {
         let host: HostName = HOST.parse().unwrap();
         let connection = &mut *self.world.db.read().await.unwrap();
         let rows = image_cache::of_host(connection, &host).await.unwrap();
@@ -32,13 +33,13 @@ impl Cloud {
     }
 
     /// The hidden volumes.
-    async fn hidden(&self) -> Vec<firebrick_control::Volume> {
+    pub(super) async fn hidden(&self) -> Vec<firebrick_control::Volume> {
         let listing = Listing::of(Column::Project, &INTERNAL);
         let connection = &mut *self.world.db.read().await.unwrap();
         volumes::list(connection, &listing).await.unwrap().unwrap()
     }
 
-    async fn good(&self, image: Uuid, size: u32) -> VolumeId {
+    pub(super) async fn good(&self, image: Uuid, size: u32) -> VolumeId {
         let request = CreateVolume {
             size: Some(size),
             ..of(image)
@@ -46,12 +47,12 @@ impl Cloud {
         self.world.made(request).await
     }
 
-    fn downloads(&self) -> usize {
+    pub(super) fn downloads(&self) -> usize {
         self.glance.known.lock().downloads
     }
 
     /// The sites have as many images as there are rows.
-    async fn agrees(&self) {
+    pub(super) async fn agrees(&self) {
         let rows = || async {
             let connection = &mut *self.world.db.read().await.unwrap();
             let all = volumes::list(connection, &Listing::default())
@@ -105,6 +106,11 @@ async fn what_does_not_fit_is_read_again() {
     // Smaller than the cached one.
     cloud.good(image, 1).await;
     assert_eq!(cloud.downloads(), 2);
+    // It has taken the place of the larger one.
+    cloud.good(image, 1).await;
+    assert_eq!(cloud.downloads(), 2);
+    let one = || async { cloud.hidden().await.len() == 1 };
+    until("the larger hidden volume is gone", one).await;
     // The image is another one now.
     cloud.glance.known.lock().images.get_mut(&image).unwrap().0["updated_at"] =
         "2026-02-02T00:00:00Z".into();
@@ -113,7 +119,6 @@ async fn what_does_not_fit_is_read_again() {
     assert_eq!(cloud.cache().await, [image]);
     cloud.good(image, 2).await;
     assert_eq!(cloud.downloads(), 3);
-    let one = || async { cloud.hidden().await.len() == 1 };
     until("the former hidden volume is gone", one).await;
     cloud.agrees().await;
     // Whoever does not see the image gets none of it.

@@ -1,6 +1,7 @@
 //! Volumes and images of an image service in this process.
 
 mod cache;
+mod cache_trouble;
 mod create;
 mod trouble;
 mod upload;
