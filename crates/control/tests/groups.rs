@@ -12,6 +12,7 @@ use firebrick_vocabulary::{GroupId, GroupSnapshotId, SnapshotUuid, VolumeId};
 use crate::common::{A, At, Trouble, World, admin, member, member_of, mirrored, sized};
 
 mod copies;
+mod meeting;
 mod snapshots_of;
 
 /// The type of groups whose snapshots are of one moment.

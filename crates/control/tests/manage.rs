@@ -15,7 +15,7 @@ use crate::common::{
 };
 use crate::place::{Place, on_both};
 
-on_both!(one_of_many_gets_the_image);
+on_both!(one_of_many_gets_the_image, one_of_many_gets_the_snapshot);
 
 const NAME: &str = "disk of an older day";
 
@@ -392,4 +392,28 @@ async fn one_of_many_gets_the_image(place: Place) {
         .into_iter()
         .find(|row| row.image() == image);
     assert_eq!(name, format!("volume-{}", owner.unwrap().id));
+}
+
+async fn one_of_many_gets_the_snapshot(place: Place) {
+    let world = World::on(place, |options| options.runner.workers = 8).await;
+    let id = world.made(sized(1)).await;
+    let name: SnapshotName = "monday".parse().unwrap();
+    world.site(A, |site| site.snapshot(id.image_id(), name).unwrap());
+    let mut all = JoinSet::new();
+    for _ in 0..8 {
+        let control = world.handle();
+        let request = snapshot(id, "monday");
+        all.spawn(async move { control.manage_snapshot(&admin(), request).await });
+    }
+    let mut owners = Vec::new();
+    for answer in all.join_all().await {
+        match answer {
+            Ok(detail) => owners.push(detail.snapshot.id),
+            Err(error) => assert_eq!(error.kind, ErrorKind::Invalid, "{error:?}"),
+        }
+    }
+    assert_eq!(owners.len(), 1);
+    world.settled(owners[0].0).await;
+    let row = world.snapshot(owners[0]).await.unwrap();
+    assert_eq!(row.status, SnapshotStatus::Available);
 }

@@ -5,11 +5,12 @@ use firebrick_state::VolumeStatus;
 use firebrick_vocabulary::VolumeId;
 use tokio::task::JoinSet;
 
-use crate::common::{HOST, World, admin, attach_to, member, mirrored, sized, snapshot_of};
+use crate::common::{A, HOST, World, admin, attach_to, member, mirrored, sized, snapshot_of};
 use crate::place::{Place, on_both};
 
 on_both!(
     one_deletion_wins,
+    one_giving_up_wins,
     one_extension_wins,
     one_reservation_wins,
     one_attachment_wins,
@@ -75,6 +76,20 @@ async fn one_deletion_wins(place: Place) {
     world.settled(id.0).await;
     assert_eq!(world.status(id).await, None);
     world.consistent("after the deletion").await;
+}
+
+/// The image stays, and once is enough.
+async fn one_giving_up_wins(place: Place) {
+    let (world, id) = world(place).await;
+    one_wins!(world, |control| async move {
+        match control.unmanage_volume(&admin(), id).await {
+            Err(error) if error.kind == ErrorKind::NotFound => Err(Error::lost("gone")),
+            other => other,
+        }
+    });
+    world.settled(id.0).await;
+    assert_eq!(world.status(id).await, None);
+    assert_eq!(world.site(A, |site| site.images.len()), 1);
 }
 
 async fn one_extension_wins(place: Place) {

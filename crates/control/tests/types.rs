@@ -29,7 +29,39 @@ fn of(kind: &str) -> CreateVolume {
 on_both!(
     private_types_are_for_those_they_were_given_to,
     the_default_type_is_that_of_the_project,
+    a_type_says_how_large_its_volumes_are,
 );
+
+async fn a_type_says_how_large_its_volumes_are(place: Place) {
+    let world = World::on(place, |_| {}).await;
+    let limit = |what: &str, size: &str| (format!("provisioning:{what}_vol_size"), size.to_owned());
+    let request = CreateType {
+        name: "middling".to_owned(),
+        description: None,
+        is_public: true,
+        extra_specs: [limit("min", "2"), limit("max", "3")].into(),
+    };
+    let control = &world.control;
+    control.create_type(&admin(), request).await.unwrap();
+    let wanted = |size| CreateVolume {
+        size: Some(size),
+        ..of("middling")
+    };
+    let few = "less than the minimum required size of '2' for volume type 'middling'.";
+    let many = "greater than the maximum allowable size of '3' for volume type 'middling'.";
+    for (size, why) in [(1, few), (4, many)] {
+        let refused = control.create_volume(&member(), wanted(size)).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Invalid);
+        assert!(refused.message.ends_with(why), "{refused}");
+    }
+    let id = world.made(wanted(2)).await;
+    let refused = control.extend_volume(&member(), id, 4, true).await;
+    assert!(refused.unwrap_err().message.ends_with(many));
+    control.extend_volume(&member(), id, 3, true).await.unwrap();
+    world.settled(id.0).await;
+    assert_eq!(world.volume(id).await.unwrap().size, 3);
+}
 
 async fn private_types_are_for_those_they_were_given_to(place: Place) {
     let world = World::on(place, |_| {}).await;

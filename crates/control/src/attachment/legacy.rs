@@ -10,7 +10,7 @@ use super::settle;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::{ConnectionInfo, Context, ForceDetach, LegacyAttach, Object};
-use crate::volume::{hold, look_at};
+use crate::volume::{hold, is_moving, look_at};
 
 impl Control {
     /// `os-reserve`.
@@ -100,6 +100,17 @@ impl Control {
         let mut tx = inner.db.begin().await?;
         let volume = hold(&mut tx, context, id).await?;
         context.allow_for(Rule::VolumeActionsInitializeConnection, &volume)?;
+        if volume.status == VolumeStatus::Maintenance {
+            return Err(Error::invalid_volume(
+                "The volume connection cannot be initialized in maintenance mode.",
+            ));
+        }
+        if is_moving(&volume) && volume.status != VolumeStatus::Available {
+            // Nobody looks any more at what is written to it.
+            return Err(Error::invalid_volume(
+                "The volume connection cannot be initialized while the volume is moved.",
+            ));
+        }
         let (attachment, made) = match legacy_of(&mut tx, id).await? {
             Some(attachment) => (attachment, false),
             None => (self.legacy_row(&mut tx, context, &volume).await?, true),

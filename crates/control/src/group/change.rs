@@ -12,6 +12,7 @@ use super::{Family, UpdateGroup};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::Context;
+use crate::volume::is_moving;
 
 impl Control {
     /// `PUT /groups/{id}`: volumes come and go at once, all of them or none.
@@ -178,16 +179,14 @@ async fn joining(
     if volume.host.as_ref().map(backend) != group.host.as_ref().map(backend) {
         return Err(Error::invalid_volume("Volume is not local to this node."));
     }
-    if is_migrating(&volume) {
+    if is_moving(&volume) {
         return refuse("volume is migrating.".to_owned());
+    }
+    if volume.shown.is_some() {
+        return refuse(state(volume.shown_status(), VolumeOperation::JoinGroup));
     }
     volume.group = Some(group.id);
     Ok(Some(volume))
-}
-
-fn is_migrating(volume: &Volume) -> bool {
-    let status = volume.migration_status.as_deref();
-    !matches!(status, None | Some("success" | "error" | "deleting"))
 }
 
 /// The volume as one of no group.

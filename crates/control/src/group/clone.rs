@@ -29,6 +29,7 @@ use crate::quota;
 use crate::request::{Context, Metadata};
 use crate::story::{Step, Stop, noted};
 use crate::volume::create::{build, image_of};
+use crate::volume::is_moving;
 
 /// What the names of the hidden snapshots begin with.
 const HIDDEN: &str = "group-";
@@ -145,7 +146,7 @@ async fn of_group(
     }
     let mut parts = Vec::new();
     for origin in hold_members(tx, id).await? {
-        if !origin.status.allows(VolumeOperation::Clone) {
+        if !origin.status.allows(VolumeOperation::Clone) || is_moving(&origin) {
             return Err(invalid(format_args!(
                 "Cannot create group because source volume {} is not in a valid state. Valid \
                  states are: available, in-use.",

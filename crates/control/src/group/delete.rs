@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::request::Context;
 use crate::story::{Step, noted};
 use crate::volume::delete::erase;
+use crate::volume::is_moving;
 use crate::why::Why;
 
 impl Control {
@@ -107,7 +108,8 @@ async fn check(tx: &mut Tx, group: &Group, volumes: &[Volume], with_volumes: boo
         }
         let failed = volume.status == VolumeStatus::ErrorDeleting;
         // What runs needs the image, and ends first.
-        if volume.shown.is_some() || !(failed || volume.status.allows(VolumeOperation::Delete)) {
+        let taken = volume.shown.is_some() || is_moving(volume);
+        if taken || !(failed || volume.status.allows(VolumeOperation::Delete)) {
             return Err(invalid(format_args!(
                 "Volume {} in group {id} is busy: its status is {}.",
                 volume.id,

@@ -21,6 +21,7 @@ use crate::group_type::look::is_consistent;
 use crate::quota::{self, Wanted};
 use crate::request::{Context, Metadata};
 use crate::story::{Step, Stop, noted};
+use crate::volume::is_moving;
 use crate::why::Why;
 
 impl Control {
@@ -76,6 +77,11 @@ impl Control {
 
 fn check(context: &Context, volume: &Volume) -> Result<()> {
     context.allow_for(Rule::VolumeCreateSnapshot, volume)?;
+    if is_moving(volume) {
+        return Err(Error::invalid_volume(
+            "Volume is being migrated, and what is taken of it now would stay behind.",
+        ));
+    }
     if !volume.status.allows(VolumeOperation::SnapshotInUse) {
         return Err(Error::invalid_volume(format!(
             "The snapshot cannot be created when the volume is in {} status.",

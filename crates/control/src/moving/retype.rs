@@ -12,6 +12,7 @@ use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::quota;
 use crate::request::Context;
+use crate::types::check_size;
 use crate::types::look::{by_id_or_name, sees};
 use crate::volume::{hold, is_moving, look_at, wants};
 
@@ -55,6 +56,8 @@ impl Control {
         check_encryption(&mut tx, &volume, &new, multiattach).await?;
         let retypable = volume.status.allows(VolumeOperation::Retype)
             && !is_moving(&volume)
+            // What runs is of the volume as it is.
+            && volume.shown.is_none()
             && volume.group.is_none()
             && volume.volume_type != new.id
             && (volume.status != VolumeStatus::InUse
@@ -98,26 +101,6 @@ async fn kind(tx: &mut Tx, context: &Context, text: &str) -> Result<VolumeType> 
         return Err(missing());
     }
     Ok(found)
-}
-
-/// Types may say how large their volumes are.
-fn check_size(kind: &VolumeType, size: u32) -> Result<()> {
-    let limit = |key: &str| kind.extra_specs.get(key)?.trim().parse::<u32>().ok();
-    if let Some(least) = limit("provisioning:min_vol_size").filter(|least| size < *least) {
-        return Err(Error::invalid_input(format_args!(
-            "Specified volume size of '{size}' is less than the minimum required size of \
-             '{least}' for volume type '{}'.",
-            kind.name
-        )));
-    }
-    if let Some(most) = limit("provisioning:max_vol_size").filter(|most| size > *most) {
-        return Err(Error::invalid_input(format_args!(
-            "Specified volume size of '{size}' is greater than the maximum allowable size of \
-             '{most}' for volume type '{}'.",
-            kind.name
-        )));
-    }
-    Ok(())
 }
 
 fn check_multiattach(context: &Context, volume: &Volume, wanted: bool) -> Result<()> {

@@ -64,13 +64,17 @@ pub(super) async fn ready(
     way.target = Some(id);
     way.to = Some(route.to.clone());
     way.save_in(&mut tx, inner, activity).await?;
+    // It may have grown, or been given away, since the story looked at it.
+    let changed = || Stop::never("the volume changed before it was moved");
+    let found = volumes::get_locked(&mut tx, route.volume.id).await?;
+    let mut volume = found.ok_or_else(changed)?;
+    if volume.size != target.size {
+        return Err(changed());
+    }
+    volume.migration_status = Some(MigrationStatus::Migrating.to_string());
     let from = [route.volume.status];
-    let migrating = Volume {
-        migration_status: Some(MigrationStatus::Migrating.to_string()),
-        ..route.volume.clone()
-    };
-    if !volumes::swap(&mut tx, &from, &migrating).await?.won() {
-        return Err(Stop::never("the volume changed before it was moved"));
+    if !volumes::swap(&mut tx, &from, &volume).await?.won() {
+        return Err(changed());
     }
     tx.commit().await?;
     inner.consume(&route.to, target.size);

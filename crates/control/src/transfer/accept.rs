@@ -38,6 +38,13 @@ impl Control {
         if !volume.status.allows(VolumeOperation::AcceptTransfer) {
             return Err(Error::invalid_volume("status must be awaiting-transfer"));
         }
+        if volume.group.is_some() {
+            // An operator may have said meanwhile that it is free, and it joined one.
+            return Err(Error::invalid_volume(format_args!(
+                "Volume {} must not be part of a group.",
+                volume.id
+            )));
+        }
         if volume.project != *project {
             let quotas = &inner.options.quotas;
             let wanted = wanted(&mut tx, quotas, &transfer, &volume).await?;

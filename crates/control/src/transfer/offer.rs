@@ -84,7 +84,8 @@ impl Control {
 }
 
 async fn check(tx: &mut Tx, volume: &Volume, request: &CreateTransfer) -> Result<()> {
-    if !volume.status.allows(VolumeOperation::OfferTransfer) {
+    // A backup or an upload that runs is of the project that asked for it.
+    if !volume.status.allows(VolumeOperation::OfferTransfer) || volume.shown.is_some() {
         return Err(Error::invalid_volume("status must be available"));
     }
     if volume.group.is_some() {

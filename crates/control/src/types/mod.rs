@@ -7,7 +7,9 @@ mod encryption;
 mod extra_specs;
 pub(crate) mod look;
 mod resource;
+mod size;
 
 pub(crate) use default::for_new as default_for_new;
 pub(crate) use encryption::key_for;
 pub(crate) use resource::ensure_default;
+pub(crate) use size::check_size;

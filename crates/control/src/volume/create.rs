@@ -27,7 +27,7 @@ use crate::request::{Context, CreateVolume};
 use crate::story::{Step, Stop, noted};
 use crate::types::look::asks;
 use crate::types::look::{by_id_or_name, sees};
-use crate::types::{default_for_new, key_for};
+use crate::types::{check_size, default_for_new, key_for};
 use crate::why::Why;
 
 /// The statuses of a volume that is being made.
@@ -75,6 +75,7 @@ impl Control {
         let kind = self
             .type_for(&mut tx, context, &request, source.as_ref())
             .await?;
+        check_size(&kind, size)?;
         if let Some(group) = group {
             let origin = source.as_ref().and_then(|source| source.host.as_ref());
             join::check(&mut tx, &group, kind.id, origin).await?;

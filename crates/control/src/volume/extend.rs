@@ -1,6 +1,6 @@
 //! A volume grows.
 
-use firebrick_db::{Activity, volumes};
+use firebrick_db::{Activity, types, volumes};
 use firebrick_policy::Rule;
 use firebrick_state::{ActivityKind, VolumeOperation, VolumeStatus};
 use firebrick_vocabulary::{Gibibytes, VolumeId};
@@ -13,6 +13,7 @@ use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::Context;
 use crate::story::{Step, Stop, noted};
+use crate::types::check_size;
 use crate::why::Why;
 
 impl Control {
@@ -59,6 +60,9 @@ impl Control {
                  {size}).",
                 volume.size
             )));
+        }
+        if let Some(kind) = types::get(&mut tx, volume.volume_type).await? {
+            check_size(&kind, size)?;
         }
         if let Some(host) = &volume.host {
             inner.refuse_frozen(host).await?;

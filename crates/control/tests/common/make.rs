@@ -154,6 +154,19 @@ impl World {
         id
     }
 
+    /// Somebody elsewhere uploads the volume, for as long as the test takes.
+    pub(crate) async fn is_read(&self, volume: VolumeId) {
+        let upload = upload(volume);
+        let mut tx = self.db.begin().await.unwrap();
+        activities::insert(&mut tx, &upload).await.unwrap();
+        let hour = std::time::Duration::from_secs(3600);
+        let claimed = activities::claim(&mut tx, "elsewhere/1", hour).await;
+        assert_eq!(claimed.unwrap().map(|it| it.id), Some(upload.id));
+        let shown = Some(VolumeStatus::Uploading);
+        assert!(volumes::show(&mut tx, volume, shown).await.unwrap().won());
+        tx.commit().await.unwrap();
+    }
+
     /// Deletes a volume, which must go.
     pub(crate) async fn deleted(&self, id: VolumeId) {
         let how = DeleteVolume::default();

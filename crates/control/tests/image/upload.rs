@@ -6,7 +6,7 @@ use firebrick_state::ActivityStatus;
 use std::io::Read as _;
 
 use super::*;
-use crate::common::{admin, attach_to, snapshot_of};
+use crate::common::{At, Trouble, admin, attach_to, snapshot_of};
 
 fn named(name: &str) -> UploadImage {
     UploadImage {
@@ -315,4 +315,30 @@ async fn a_volume_is_written_anew() {
     cloud.world.attached(attached).await;
     let attached = control.reimage_volume(&member(), attached, raw, true).await;
     assert_eq!(attached.unwrap_err().kind, ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn of_many_that_write_it_anew_one_does() {
+    let cloud = Cloud::new().await;
+    let id = cloud.written().await;
+    let image = cloud.glance.add("raw", disk(), &nothing());
+    let wire = &cloud.world.wire;
+    wire.arm(At::Name(A, "write", 1), Trouble::HangBeforeRelease);
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let control = cloud.world.handle();
+        all.spawn(async move { control.reimage_volume(&member(), id, image, false).await });
+    }
+    let answers = all.join_all().await;
+    let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 7, "{refused:?}");
+    for error in refused {
+        let kinds = [ErrorKind::Conflict, ErrorKind::Invalid];
+        assert!(kinds.contains(&error.kind), "{error:?}");
+    }
+    cloud.world.struck().await;
+    wire.disarm();
+    wire.release();
+    cloud.world.settled(id.0).await;
+    assert_eq!(cloud.world.status(id).await, Some(VolumeStatus::Available));
 }
