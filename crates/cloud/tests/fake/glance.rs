@@ -188,12 +188,15 @@ async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> StatusCode {
-    match glance.called(&headers) {
+    let called = glance.called(&headers);
+    // An answer before all is read may never be heard.
+    let received = received(body).await;
+    match called {
         Err(status) => return status,
         Ok(Fault::Status(status)) => return StatusCode::from_u16(status).unwrap(),
         Ok(_) => {}
     }
-    let Some((size, data)) = received(body).await else {
+    let Some((size, data)) = received else {
         return StatusCode::BAD_REQUEST;
     };
     let mut known = glance.known.lock();
