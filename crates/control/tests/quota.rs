@@ -1,5 +1,7 @@
 //! Quotas hold exactly, whoever comes at the same time.
 
+use std::time::Duration;
+
 use firebrick_backend::FaultKind;
 use firebrick_control::{ControlOptions, DeleteVolume, ErrorKind, HardLimits, QuotaUse};
 use firebrick_db::usage;
@@ -26,6 +28,7 @@ async fn used(world: &World) -> (i64, i64, i64) {
 on_both!(
     two_hundred_at_once_get_fifty_and_give_them_back,
     whatever_meets_no_quota_is_exceeded,
+    an_extension_does_not_end_while_somebody_counts,
     limits_are_those_of_project_class_and_configuration,
     types_have_limits_of_their_own,
 );
@@ -130,6 +133,25 @@ async fn no_volume_is_larger_than_any_may_be() {
 }
 
 /// Creations, extensions, snapshots and deletions at once, with somebody who counts between them.
+async fn an_extension_does_not_end_while_somebody_counts(place: Place) {
+    let world = World::on(place, |_| {}).await;
+    let (control, context) = (world.handle(), member());
+    let id = world.made(sized(1)).await;
+    world
+        .wire
+        .arm(At::Name(A, "extend_image", 1), Trouble::HangBeforeRelease);
+    control.extend_volume(&context, id, 4, false).await.unwrap();
+    world.struck().await;
+    let mut tx = world.db.begin().await.unwrap();
+    tx.lock_project(&context.project).await.unwrap();
+    world.wire.release();
+    let early = tokio::time::timeout(Duration::from_millis(300), world.settled(id.0));
+    assert!(early.await.is_err());
+    drop(tx);
+    world.settled(id.0).await;
+    assert_eq!(world.volume(id).await.unwrap().size, 4);
+}
+
 async fn whatever_meets_no_quota_is_exceeded(place: Place) {
     const LIMIT: u64 = 30;
     let world = World::on(place, |options| {

@@ -117,6 +117,9 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         home.site.set_limits(image, limits).await?;
     }
     let mut tx = inner.db.begin().await?;
+    // What was promised becomes what is used between two counts of the project, never during one: who
+    // counts the one before and the other after it would find neither.
+    tx.lock_project(&volume.project).await?;
     home.stays(&mut tx).await?;
     if let Some(mut volume) = volumes::get_locked(&mut tx, id).await? {
         volume.size = size;
