@@ -179,6 +179,9 @@ fn who_connects_and_says_nothing_keeps_nobody_out() {
     let site = Site::with(|options| options.max_connections = 4);
     site.server.add("disk", MemoryDevice::new(MIB), false);
     let mut served = Client::simple(&site.socket());
+    // Its answer says that it has chosen: until the server knows, it is one of those who choose.
+    served.request(FLUSH, 0, 7, 0, 0);
+    assert_eq!(served.simple_reply(), (7, 0));
     let mut silent: Vec<_> = (0..20)
         .map(|_| std::os::unix::net::UnixStream::connect(site.socket()).unwrap())
         .collect();
