@@ -20,7 +20,7 @@ use crate::value::{Value, bound};
 
 const DOING: &str = "list rows";
 
-/// The most rows that come at once.
+/// The most rows of a page that come at once.
 pub(crate) const MANY: u32 = 5000;
 
 /// A value of a row.
@@ -68,8 +68,8 @@ impl<'de> Visitor<'de> for Seen {
     }
 }
 
-/// What the rows of `sql`, which has at least `names` as columns and at most [`MANY`] rows, are read as,
-/// in their order.
+/// What the rows of `sql`, which has at least `names` as columns and no more rows than should be in
+/// memory twice, are read as, in their order.
 pub(crate) async fn read<T>(
     connection: &mut Connection,
     names: &'static [&'static str],
