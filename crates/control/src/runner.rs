@@ -128,12 +128,9 @@ impl Inner {
             ActivityKind::CreateGroupSnapshot => group_snapshot::create::run(self, activity).await,
             ActivityKind::DeleteGroupSnapshot => group_snapshot::delete::run(self, activity).await,
             // No request of this release begins one; a newer one, from which somebody went back, may have.
-            ActivityKind::UpdateGroup
-            | ActivityKind::GroupReplication
-            | ActivityKind::GroupFailover => Err(Stop::never(format!(
-                "this release cannot {}",
-                activity.kind
-            ))),
+            ActivityKind::GroupReplication | ActivityKind::GroupFailover => Err(Stop::never(
+                format!("this release cannot {}", activity.kind),
+            )),
         }
     }
 
@@ -168,9 +165,9 @@ impl Inner {
             ActivityKind::DeleteGroupSnapshot => {
                 group_snapshot::delete::undo(self, activity, why).await
             }
-            ActivityKind::UpdateGroup
-            | ActivityKind::GroupReplication
-            | ActivityKind::GroupFailover => self.finish_alone(activity, Err(why)).await,
+            ActivityKind::GroupReplication | ActivityKind::GroupFailover => {
+                self.finish_alone(activity, Err(why)).await
+            }
         }
     }
 

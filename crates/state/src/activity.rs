@@ -44,8 +44,6 @@ texts!(
         DeleteBackup = "delete_backup",
         /// Makes a group.
         CreateGroup = "create_group",
-        /// Takes volumes into a group and out of it.
-        UpdateGroup = "update_group",
         /// Removes a group.
         DeleteGroup = "delete_group",
         /// Takes snapshots of all volumes of a group at one position.
@@ -110,7 +108,6 @@ impl ActivityKind {
                 ActivityResource::Backup
             }
             Self::CreateGroup
-            | Self::UpdateGroup
             | Self::DeleteGroup
             | Self::GroupReplication
             | Self::GroupFailover => ActivityResource::Group,
@@ -147,7 +144,6 @@ impl ActivityKind {
             | Self::RestoreBackup
             | Self::DeleteBackup
             | Self::CreateGroup
-            | Self::UpdateGroup
             | Self::DeleteGroup
             | Self::DeleteGroupSnapshot
             | Self::GroupFailover
@@ -180,7 +176,6 @@ impl ActivityKind {
             | Self::RestoreBackup
             | Self::DeleteBackup
             | Self::CreateGroup
-            | Self::UpdateGroup
             | Self::DeleteGroup
             | Self::CreateGroupSnapshot
             | Self::DeleteGroupSnapshot
@@ -215,7 +210,6 @@ impl ActivityKind {
             | Self::RestoreBackup
             | Self::DeleteBackup
             | Self::CreateGroup
-            | Self::UpdateGroup
             | Self::DeleteGroup
             | Self::CreateGroupSnapshot
             | Self::DeleteGroupSnapshot

@@ -93,8 +93,6 @@ numbered!(
         DeleteVolume = 110, "delete volume",
         /// Create group.
         CreateGroup = 111, "create group",
-        /// Update group.
-        UpdateGroup = 112, "update group",
         /// Delete group.
         DeleteGroup = 113, "delete group",
         /// Create group snapshot.

@@ -77,7 +77,6 @@ fn kind(kind: ActivityKind) -> Option<(Resource, Action, Detail)> {
         Kind::CreateBackup => backup(Action::BackupCreate, Detail::BackupCreateDriverError),
         Kind::DeleteBackup => backup(Action::BackupDelete, Detail::BackupDeleteDriverError),
         Kind::CreateGroup => group(Action::CreateGroup),
-        Kind::UpdateGroup => group(Action::UpdateGroup),
         Kind::DeleteGroup => group(Action::DeleteGroup),
         Kind::GroupReplication => group(Action::ReplicateGroup),
         Kind::GroupFailover => group(Action::FailOver),
