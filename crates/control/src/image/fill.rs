@@ -110,7 +110,9 @@ async fn fetch(
     place: &mut Place<'_>,
 ) -> Step<std::path::PathBuf> {
     let options = inner.images()?;
-    let total = pinned.image.size.unwrap_or(0);
+    // What has no size could fill the folder, and others' room with it.
+    let total = pinned.image.size;
+    let total = total.ok_or_else(|| unacceptable("the image service does not say its size"))?;
     place.reserve(total)?;
     let (path, mut file) = place.file("image")?;
     let token = pinned.token(options)?;
