@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import mmap
 import os
 import pathlib
 import platform
@@ -59,6 +60,13 @@ def wanted(patterns, choice):
 def say(text):
     """Tells whoever watches how far it is."""
     print(text, file=sys.stderr, flush=True)
+
+
+def touch(mib):
+    """Uses so much memory once, and gives it back."""
+    if mib:
+        with mmap.mmap(-1, mib << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+            memory[::mmap.PAGESIZE] = bytes(len(memory) // mmap.PAGESIZE)
 
 
 def median(values):

@@ -5,7 +5,9 @@
 //! time. In turn, places, lengths and the memory itself must be aligned: what is not is copied into a
 //! buffer that is.
 //!
-//! What is read a second time is worth its place in the cache: it is read through it from then on.
+//! As long as memory is free ([`free`]), finding it is cheap, and what is in it is read again for nothing: then
+//! all goes through the cache. Where it is not, what is read a second time is worth its place: it is read
+//! through the cache from then on.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
@@ -18,8 +20,8 @@ use parking_lot::Mutex;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::cache;
 use crate::disk::PAGE;
+use crate::{cache, free};
 
 /// How much is copied at once where memory is not aligned, in bytes.
 const BOUNCE: usize = 1 << 20;
@@ -30,8 +32,10 @@ const ALIGN: usize = PAGE as usize;
 const PART: u64 = 256 << 10;
 
 /// A second handle of a file, made when it is needed first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Around {
+    /// Whether memory is free.
+    is_ample: fn() -> bool,
     handle: OnceLock<Option<File>>,
     /// The file system has refused such a read or write.
     refused: AtomicBool,
@@ -86,16 +90,31 @@ impl Aligned {
     }
 }
 
+impl Default for Around {
+    fn default() -> Self {
+        Self::new(free::is_ample)
+    }
+}
+
 impl Around {
-    /// Writes all of `parts` from `offset` on; `false` where the file system cannot, and nothing or
-    /// something of it may have been written.
+    fn new(is_ample: fn() -> bool) -> Self {
+        Self {
+            is_ample,
+            handle: OnceLock::new(),
+            refused: AtomicBool::new(false),
+            once: Mutex::default(),
+        }
+    }
+
+    /// Writes all of `parts` from `offset` on; `false` where that is better done through the cache, or the
+    /// file system cannot: then nothing or something of it may have been written.
     pub(crate) fn write(
         &self,
         file: &File,
         parts: &[IoSlice<'_>],
         offset: u64,
     ) -> io::Result<bool> {
-        if self.refused.load(Ordering::Relaxed) {
+        if self.refused.load(Ordering::Relaxed) || (self.is_ample)() {
             return Ok(false);
         }
         let Some(direct) = self.handle.get_or_init(|| open(file)) else {
@@ -117,7 +136,10 @@ impl Around {
             return Ok(false);
         }
         let len = buffer.len() as u64;
-        if cache::holds(file, offset, len) || self.once.lock().flip(offset, len) {
+        if cache::holds(file, offset, len)
+            || (self.is_ample)()
+            || self.once.lock().flip(offset, len)
+        {
             return Ok(false);
         }
         let Some(direct) = self.handle.get_or_init(|| open(file)) else {
@@ -259,7 +281,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         let file = File::create(&path).unwrap();
-        let around = Around::default();
+        let around = Around::new(|| false);
         // Where the file system cannot, there is nothing to be seen.
         if !around.write(&file, parts, PAGE).unwrap() {
             return parts.iter().flat_map(|part| part.to_vec()).collect();
@@ -306,7 +328,7 @@ mod tests {
         file.write_all(&bytes).unwrap();
         file.sync_all().unwrap();
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
-        let around = Around::default();
+        let around = Around::new(|| false);
         let mut buffer = Aligned::take();
         let start = buffer.start;
         let room = &mut buffer.bytes[start..start + PART as usize];
@@ -325,6 +347,18 @@ mod tests {
         assert!(!around.read(&file, room, 3 * PART).unwrap());
         assert!(!around.read(&file, room, 2 * PART + PAGE).unwrap());
         assert!(!around.read(&file, room, 512).unwrap());
+    }
+
+    #[test]
+    fn free_memory_is_filled() {
+        let file = tempfile::tempfile().unwrap();
+        let around = Around::new(|| true);
+        let mut buffer = Aligned::take();
+        let start = buffer.start;
+        let room = &mut buffer.bytes[start..start + PART as usize];
+        assert!(!around.write(&file, &[IoSlice::new(room)], 0).unwrap());
+        file.set_len(PART).unwrap();
+        assert!(!around.read(&file, room, 0).unwrap());
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! What the system's cache holds of a file.
+//! What the system's cache holds of a file, and when that goes to the disk.
 
-#![expect(unsafe_code, reason = "no safe wrapper has this system call")]
+#![expect(unsafe_code, reason = "no safe wrapper has these system calls")]
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -59,11 +59,29 @@ pub(crate) fn holds(file: &File, offset: u64, len: u64) -> bool {
     found.cached >= pages
 }
 
+/// Has the disk begin to write what of the range is in the cache alone, without a wait for it. Nothing of it
+/// is durable before a sync, so an error, which would only mean that nothing was begun, is no matter.
+pub(crate) fn begin_write_out(file: &File, offset: u64, len: u64) {
+    let (offset, len) = (offset.cast_signed(), len.cast_signed());
+    // SAFETY: the call takes numbers alone, and the descriptor is open as long as `file` is.
+    unsafe {
+        libc::sync_file_range(file.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    #[test]
+    fn what_is_on_its_way_to_the_disk_stays_in_the_cache() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 4 * PAGE as usize]).unwrap();
+        begin_write_out(&file, 0, 4 * PAGE);
+        assert_ne!(holds(&file, 0, 4 * PAGE), UNKNOWN.load(Ordering::Relaxed));
+    }
 
     #[test]
     fn what_was_written_a_moment_ago_is_held_and_what_never_was_is_not() {

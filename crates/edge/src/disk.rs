@@ -53,9 +53,9 @@ pub trait DiskFile: Send + Sync {
     /// is (behind them `buffer` holds nothing of use). The disk may begin to read what is missing, so
     /// that who asks for several places before he waits for the first has the disk read all at once.
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
-    /// As [`Self::read_at`], for much at once: past the system's cache where the file system can do
-    /// that, unless it is there already or has been read once before. `offset` and the length are
-    /// multiples of [`PAGE`].
+    /// As [`Self::read_at`], for much at once: past the system's cache where memory is short and the file
+    /// system can do that, unless it is there already or has been read once before. `offset` and the length
+    /// are multiples of [`PAGE`].
     fn read_around_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.read_at(buffer, offset)
     }
@@ -65,9 +65,9 @@ pub trait DiskFile: Send + Sync {
     }
     /// Writes all of `parts`, one behind the other, from `offset` on.
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()>;
-    /// As [`Self::write_at`], for much that will hardly be read again soon: past the system's cache
-    /// where the file system can do that. `offset` and the sum of the lengths are multiples of
-    /// [`PAGE`].
+    /// As [`Self::write_at`], for much that will hardly be read again soon: past the system's cache where
+    /// memory is short and the file system can do that, else with the disk at work at once. `offset` and the sum
+    /// of the lengths are multiples of [`PAGE`].
     fn write_around_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
         self.write_at(parts, offset)
     }

@@ -3,13 +3,14 @@
 //! What it is for: so that whole stores run inside one test process with injected faults,
 //! reproducible from a seed, the log and the engine see only these traits. What it promises: the
 //! real ones ([`RealDisk`], [`SystemClock`]) add nothing but the system call; the faulty ones live
-//! in `simulate`. What it leans on: rustix, for system calls without `unsafe`, and libc for the one
-//! that it does not have.
+//! in `simulate`. What it leans on: rustix, for system calls without `unsafe`, and libc for the
+//! two that it does not have.
 
 mod around;
 mod cache;
 mod clock;
 mod disk;
+mod free;
 mod real_disk;
 
 pub use clock::{Clock, SystemClock, Timestamp};

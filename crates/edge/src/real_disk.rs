@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -163,7 +162,12 @@ impl DiskFile for RealFile {
         if self.around.write(&self.file, parts, offset)? {
             return Ok(());
         }
-        self.write_at(parts, offset)
+        self.write_at(parts, offset)?;
+        // So much at once would keep whoever wants a sync waiting, and pages that nobody has written out yet are
+        // of no use to those who need memory.
+        let len = parts.iter().map(|part| part.len() as u64).sum();
+        cache::begin_write_out(&self.file, offset, len);
+        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -171,9 +175,7 @@ impl DiskFile for RealFile {
     }
 
     fn begin_sync(&self, offset: u64, len: u64) {
-        // Linux starts to write what it is told it need not keep, and keeps it until that is done. An
-        // error would only mean that nothing was started.
-        let _ = rustix::fs::fadvise(&self.file, offset, NonZeroU64::new(len), Advice::DontNeed);
+        cache::begin_write_out(&self.file, offset, len);
     }
 
     fn forget_cached(&self) -> io::Result<()> {
