@@ -6,8 +6,8 @@
 //! buffer that is.
 //!
 //! As long as memory is free ([`free`]), finding it is cheap, and what is in it is read again for nothing: then
-//! all goes through the cache. Where it is not, what is read a second time is worth its place: it is read
-//! through the cache from then on.
+//! all goes through the cache. So does what is written to places that are there already. Where memory is
+//! not free, what is read a second time is worth its place: it is read through the cache from then on.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
@@ -114,7 +114,12 @@ impl Around {
         parts: &[IoSlice<'_>],
         offset: u64,
     ) -> io::Result<bool> {
-        if self.refused.load(Ordering::Relaxed) || (self.is_ample)() {
+        let len = parts.iter().map(|part| part.len() as u64).sum();
+        // What was in the file before, in a former life of it, has its place in memory still.
+        if self.refused.load(Ordering::Relaxed)
+            || (self.is_ample)()
+            || cache::holds(file, offset, len)
+        {
             return Ok(false);
         }
         let Some(direct) = self.handle.get_or_init(|| open(file)) else {
@@ -347,6 +352,18 @@ mod tests {
         assert!(!around.read(&file, room, 3 * PART).unwrap());
         assert!(!around.read(&file, room, 2 * PART + PAGE).unwrap());
         assert!(!around.read(&file, room, 512).unwrap());
+    }
+
+    #[test]
+    fn places_in_the_cache_are_used_again() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; PART as usize]).unwrap();
+        let around = Around::new(|| false);
+        let mut buffer = Aligned::take();
+        let start = buffer.start;
+        let part = IoSlice::new(&buffer.bytes[start..start + PART as usize]);
+        let held = cache::holds(&file, 0, PART);
+        assert_eq!(around.write(&file, &[part], 0).unwrap(), !held);
     }
 
     #[test]
