@@ -68,8 +68,44 @@ impl<'de> Visitor<'de> for Seen {
     }
 }
 
-/// What the rows of `sql`, which has at least `names` as columns and no more rows than should be in
-/// memory twice, are read as, in their order.
+/// A query whose rows come as one text: it has at least `names` as columns, and no more rows than should be
+/// in memory twice.
+pub(crate) struct Page<'a> {
+    /// Which columns.
+    pub(crate) names: &'static [&'static str],
+    /// The query.
+    pub(crate) sql: &'a str,
+}
+
+impl Page<'_> {
+    /// What selects the text.
+    fn text(&self, connection: &Connection) -> String {
+        let (columns, sql) = (self.names.join(", "), self.sql);
+        match connection.backend_name() {
+            SQLITE => format!("SELECT json_group_array(json_array({columns})) FROM ({sql})"),
+            _ => format!(
+                "SELECT CAST(COALESCE(json_agg(json_build_array({columns})), '[]') AS TEXT) \
+                 FROM ({sql}) AS page"
+            ),
+        }
+    }
+
+    /// What the rows in such a text are read as, in their order.
+    pub(crate) fn read<T>(
+        &self,
+        text: &str,
+        one: impl Fn(&Columns<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let cells: Vec<Vec<Cell<'_>>> =
+            serde_json::from_str(text).map_err(|error| Error::damaged(DOING, error))?;
+        cells
+            .iter()
+            .map(|row| one(&Columns::of_cells(self.names, row)))
+            .collect()
+    }
+}
+
+/// What the rows of such a query are read as.
 pub(crate) async fn read<T>(
     connection: &mut Connection,
     names: &'static [&'static str],
@@ -77,25 +113,28 @@ pub(crate) async fn read<T>(
     values: &[Value],
     one: impl Fn(&Columns<'_>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
-    let columns = names.join(", ");
-    let whole = match connection.backend_name() {
-        SQLITE => format!("SELECT json_group_array(json_array({columns})) AS rows FROM ({sql})"),
-        _ => format!(
-            "SELECT CAST(COALESCE(json_agg(json_build_array({columns})), '[]') AS TEXT) AS rows \
-             FROM ({sql}) AS page"
-        ),
-    };
+    let page = Page { names, sql };
+    let [text] = texts(connection, [&page], values).await?;
+    page.read(&text, one)
+}
+
+/// The texts of several such queries, by one that has the values of all of them.
+pub(crate) async fn texts<const N: usize>(
+    connection: &mut Connection,
+    pages: [&Page<'_>; N],
+    values: &[Value],
+) -> Result<[String; N], Error> {
+    let selects = pages.map(|page| format!("({})", page.text(connection)));
+    let whole = format!("SELECT {}", selects.join(", "));
     let row = bound(&whole, values)
         .fetch_one(connection)
         .await
         .map_err(Error::sql(DOING))?;
-    let text: String = row.try_get("rows").map_err(Error::sql(DOING))?;
-    let cells: Vec<Vec<Cell<'_>>> =
-        serde_json::from_str(&text).map_err(|error| Error::damaged(DOING, error))?;
-    cells
-        .iter()
-        .map(|row| one(&Columns::of_cells(names, row)))
-        .collect()
+    let mut texts = [const { String::new() }; N];
+    for (i, text) in texts.iter_mut().enumerate() {
+        *text = row.try_get(i).map_err(Error::sql(DOING))?;
+    }
+    Ok(texts)
 }
 
 /// A list of ids as the one value of a query. A place for each would cost more than finding their rows.

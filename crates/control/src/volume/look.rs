@@ -1,10 +1,9 @@
 //! Looking at volumes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use firebrick_db::{
-    Column, Connection, Filter, Listing, Test, Tx, Volume, attachments, beside, groups, types,
-    volumes,
+    Column, Connection, Filter, Listing, Test, Tx, Volume, beside, groups, types, volumes,
 };
 use firebrick_policy::Rule;
 use firebrick_state::MigrationStatus;
@@ -103,13 +102,6 @@ pub(crate) async fn detailed(
 ) -> Result<Vec<VolumeDetail>> {
     let ids: Vec<VolumeId> = volumes.iter().map(|volume| volume.id).collect();
     let mut beside = beside::of(connection, &ids).await?;
-    let mut attached: BTreeMap<VolumeId, Vec<_>> = BTreeMap::new();
-    for attachment in attachments::of_volumes(connection, &ids).await? {
-        attached
-            .entry(attachment.volume)
-            .or_default()
-            .push(attachment);
-    }
     let consistency = consistency_groups(connection, &volumes).await?;
     let details = volumes.into_iter().map(|volume| VolumeDetail {
         type_name: beside
@@ -119,7 +111,7 @@ pub(crate) async fn detailed(
             .unwrap_or_default(),
         in_consistency_group: (volume.group).is_some_and(|id| consistency.contains(&id)),
         image: beside.images.remove(&volume.id).unwrap_or_default(),
-        attachments: attached.remove(&volume.id).unwrap_or_default(),
+        attachments: beside.attachments.remove(&volume.id).unwrap_or_default(),
         volume,
     });
     Ok(details.collect())
