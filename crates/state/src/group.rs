@@ -130,6 +130,23 @@ impl GroupOperation {
         }
     }
 
+    /// The replication statuses in which it may end; none where it changes nothing of that. A failover
+    /// that cannot be done leaves the group where it was, and ends as it began.
+    pub const fn replication_ends(self) -> &'static [ReplicationStatus] {
+        use ReplicationStatus as R;
+        match self {
+            // A group that lives at another site replicates from there.
+            Self::EnableReplication | Self::Failover => &[R::Enabled, R::FailedOver, R::Error],
+            Self::DisableReplication => &[R::Disabled, R::Error],
+            Self::Delete
+            | Self::DeleteWithVolumes
+            | Self::Rename
+            | Self::ChangeVolumes
+            | Self::Snapshot
+            | Self::Clone => &[],
+        }
+    }
+
     /// The replication status that it leads to at once; `None` where that stays.
     pub const fn replication_target(self) -> Option<ReplicationStatus> {
         match self {
@@ -198,16 +215,30 @@ mod tests {
 
     #[test]
     fn replication_changes_once_at_a_time() {
+        use ReplicationStatus as R;
+        let mut left = Vec::new();
         for operation in GroupOperation::ALL {
             let sources = operation.replication_sources();
             let target = operation.replication_target();
             assert_eq!(sources.is_some(), target.is_some(), "{operation:?}");
             if let (Some(sources), Some(target)) = (sources, target) {
-                assert!(
-                    !sources.contains(&target),
-                    "{operation:?} could begin twice"
-                );
+                assert!(target.is_changing(), "{operation:?} leads to {target}");
+                let ends = operation.replication_ends();
+                assert!(!ends.is_empty(), "{operation:?} never ends");
+                // Nothing begins while another one runs, and none ends on its way.
+                for status in sources.iter().chain(ends) {
+                    assert!(!status.is_changing(), "{operation:?} and {status}");
+                }
+                left.extend(sources);
             }
         }
+        // Whatever one of them leaves, another can take up: no group needs an edit of the database.
+        for operation in GroupOperation::ALL {
+            for end in operation.replication_ends() {
+                assert!(left.contains(end), "nothing leads out of {end}");
+            }
+        }
+        let changing = R::ALL.iter().filter(|status| status.is_changing());
+        assert_eq!(changing.count(), 3);
     }
 }

@@ -3,7 +3,7 @@
 use crate::text::texts;
 
 texts!(
-    /// Where replication of a volume or of a service stands: Cinder's `ReplicationStatus`.
+    /// Where replication of a volume, a group or a service stands: Cinder's `ReplicationStatus`.
     ReplicationStatus, "replication status", {
         /// It failed.
         Error = "error",
@@ -30,6 +30,19 @@ impl ReplicationStatus {
     /// The statuses of a service in which a failover may begin.
     pub const FAILOVER_SOURCES: &'static [Self] =
         &[Self::Enabled, Self::FailedOver, Self::FailoverError];
+
+    /// Whether an activity is about to change it, and ends that by itself.
+    pub const fn is_changing(self) -> bool {
+        match self {
+            Self::Enabling | Self::Disabling | Self::FailingOver => true,
+            Self::Error
+            | Self::Enabled
+            | Self::Disabled
+            | Self::NotCapable
+            | Self::FailoverError
+            | Self::FailedOver => false,
+        }
+    }
 
     /// Whether a volume of this status goes along in a failover.
     pub const fn is_replicated(self) -> bool {

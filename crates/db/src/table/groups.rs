@@ -5,11 +5,16 @@ use firebrick_state::{GroupStatus, ReplicationStatus};
 use firebrick_vocabulary::{GroupId, GroupSnapshotId, GroupTypeId, HostName, ProjectId, UserId};
 
 use crate::error::Error;
-use crate::open::Connection;
+use crate::open::{Connection, Hold, Tx};
 use crate::row::{Columns, maybe};
+use crate::rows;
+use crate::swapped::Swapped;
 use crate::table::listing::Listing;
 use crate::table::query;
-use crate::table::record::{Field, Record, field, keyed, swapped};
+use crate::table::record::{self, Field, Record, field, keyed, swapped};
+
+/// What [`Group::site`] calls the site of the configuration, as failovers do.
+pub const HOME: &str = "default";
 
 /// A group of volumes.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +38,8 @@ pub struct Group {
     pub group_snapshot: Option<GroupSnapshotId>,
     /// The group from which it was made.
     pub source: Option<GroupId>,
-    /// The site at which it lives; `None` for the one of its backend.
+    /// The site at which it lives, whatever its backend does: the id of a replication target, or
+    /// [`HOME`]. `None` for the one of its backend.
     pub site: Option<String>,
     pub cluster: Option<String>,
     pub created_at: OffsetDateTime,
@@ -93,6 +99,55 @@ impl Record for Group {
 
 keyed!(Group, GroupId);
 swapped!(Group, GroupStatus, "status");
+
+/// Writes everything that can change as it is in `group`, if its replication status is still one of
+/// `from`.
+pub async fn swap_replication(
+    connection: &mut Connection,
+    from: &[ReplicationStatus],
+    group: &Group,
+) -> Result<Swapped, Error> {
+    let from = from.iter().map(|status| status.as_str());
+    record::swap(connection, "replication_status", from, group).await
+}
+
+/// The group of that id, which nobody changes until the end of the transaction: many may hold it so.
+pub async fn get_shared(tx: &mut Tx, id: GroupId) -> Result<Option<Group>, Error> {
+    record::get_held(tx, &id.to_string(), Hold::Shared).await
+}
+
+/// The groups in the pools of a service, by the host of the service, which names no pool; in the order
+/// of their ids.
+pub async fn of_service(connection: &mut Connection, host: &HostName) -> Result<Vec<Group>, Error> {
+    in_pools(connection, host, "").await
+}
+
+/// Those of them that live at a site of their own.
+pub async fn apart(connection: &mut Connection, host: &HostName) -> Result<Vec<Group>, Error> {
+    in_pools(connection, host, " AND site IS NOT NULL").await
+}
+
+async fn in_pools(
+    connection: &mut Connection,
+    host: &HostName,
+    which: &'static str,
+) -> Result<Vec<Group>, Error> {
+    let begin = format!("{host}#");
+    let length = begin.chars().count();
+    let names = rows::columns_of(connection, Group::TABLE).await?;
+    let sql = format!(
+        "SELECT * FROM {} WHERE SUBSTR(host, 1, {length}) = $1{which} ORDER BY id",
+        Group::TABLE
+    );
+    rows::read(
+        connection,
+        names,
+        &sql,
+        &[begin.as_str().into()],
+        Group::read,
+    )
+    .await
+}
 
 /// How many groups on all pages.
 pub async fn total(connection: &mut Connection, listing: &Listing) -> Result<u64, Error> {

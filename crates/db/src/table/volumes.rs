@@ -286,6 +286,17 @@ pub async fn insert(connection: &mut Connection, volume: &Volume) -> Result<(), 
 
 swapped!(Volume, VolumeStatus, "status");
 
+/// Writes everything that can change as it is in `volume`, if its replication status is still one of
+/// `from`.
+pub async fn swap_replication(
+    connection: &mut Connection,
+    from: &[ReplicationStatus],
+    volume: &Volume,
+) -> Result<Swapped, Error> {
+    let from = from.iter().map(|status| status.as_str());
+    record::swap(connection, "replication_status", from, volume).await
+}
+
 /// Writes name and description, whatever the status.
 pub async fn rename(connection: &mut Connection, volume: &Volume) -> Result<Swapped, Error> {
     let fields = vec![
