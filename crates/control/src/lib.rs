@@ -69,7 +69,7 @@ pub use firebrick_scheduler::{
     Filter as PoolFilter, Function, Handler, Ratio, Scheduler, Weigher, Weighing,
 };
 pub use firebrick_state::QosConsumer;
-pub use group::{CloneGroup, CreateGroup, Family, GroupSource, UpdateGroup};
+pub use group::{CloneGroup, CreateGroup, FailoverGroup, Family, GroupSource, UpdateGroup};
 pub use group_type::{CreateGroupType, UpdateGroupType};
 pub use levels::{LogLevel, LogLevels, LogQuery, ServiceLevels};
 pub use manage::{

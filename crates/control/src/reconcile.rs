@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use firebrick_backend::{Backend, ExportAddress, ExportKey, FaultKind, PromoteMode};
-use firebrick_db::{Attachment, Volume, activities, attachments, services, volumes};
+use firebrick_db::{
+    Attachment, Column, Listing, Test, Tx, Volume, activities, attachments, services, volumes,
+};
 use firebrick_state::{ReplicationStatus, VolumeStatus};
-use firebrick_vocabulary::{ImageId, Role, VolumeId};
+use firebrick_vocabulary::{GroupId, HostName, ImageId, Role, VolumeId};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -15,7 +17,7 @@ use crate::attachment::export::{access, moved_info};
 use crate::attachment::export_key;
 use crate::control::{Inner, VOLUME, site};
 use crate::error::Result;
-use crate::home::moves;
+use crate::home::{Seat, Seats, moves};
 use crate::options::BackendOptions;
 use crate::qos::compare::hold;
 use crate::story::noted;
@@ -46,13 +48,11 @@ pub(crate) async fn run(inner: Arc<Inner>) {
 }
 
 async fn agree(inner: &Inner, backend: &BackendOptions) -> Result<()> {
-    let service = inner.service_of(&inner.host_of(backend)).await?;
-    let active = service.active_backend_id.as_deref();
-    if active.is_some() {
-        // Volumes that are not mirrored have stayed there.
-        agree_at(inner, backend, None).await?;
+    let seats = Seats::of(&mut *inner.db.read().await?, &inner.host_of(backend)).await?;
+    for id in seats.sites() {
+        agree_at(inner, backend, id.as_deref()).await?;
     }
-    agree_at(inner, backend, active).await
+    Ok(())
 }
 
 /// At the site of that id.
@@ -64,7 +64,11 @@ async fn agree_at(inner: &Inner, backend: &BackendOptions, id: Option<&str>) -> 
         Err(fault) if fault.kind == FaultKind::Unreachable => return Ok(()),
         Err(fault) => return Err(fault.into()),
     };
-    let Some(rows) = rows_at(inner, backend, id).await? else {
+    let Some(Rows {
+        there: rows,
+        moving,
+    }) = rows_at(inner, backend, id).await?
+    else {
         return Ok(());
     };
     let wanted: BTreeMap<(ImageId, ExportKey), &Attachment> = rows
@@ -73,14 +77,19 @@ async fn agree_at(inner: &Inner, backend: &BackendOptions, id: Option<&str>) -> 
         .map(|(image, row)| ((*image, export_key(row)), row))
         .collect();
     let mut there = BTreeMap::new();
+    let mut unwanted = Vec::new();
     for export in exports {
         let place = (export.image, export.key);
         if wanted.contains_key(&place) {
             there.insert(place, export.address);
-        } else {
-            info!(image = %place.0, key = %place.1.0, "an export that no attachment wants is ended");
-            site.unexport(place.0, place.1).await?;
+        } else if !moving.contains(&place.0) {
+            unwanted.push(place);
         }
+    }
+    let strangers = strangers(inner, backend, &unwanted).await?;
+    for (image, key) in unwanted.into_iter().filter(|it| !strangers.contains(&it.1)) {
+        info!(%image, key = %key.0, "an export that no attachment wants is ended");
+        site.unexport(image, key).await?;
     }
     for (place, row) in wanted {
         // Only complete ones: others have an activity that does it.
@@ -101,6 +110,35 @@ async fn agree_at(inner: &Inner, backend: &BackendOptions, id: Option<&str>) -> 
         }
     }
     Ok(())
+}
+
+/// Which of these exports are for attachments of other backends: a site may serve several.
+async fn strangers(
+    inner: &Inner,
+    backend: &BackendOptions,
+    exports: &[(ImageId, ExportKey)],
+) -> Result<BTreeSet<ExportKey>> {
+    const AT_ONCE: usize = 500;
+    let ours = inner.host_of(backend);
+    let connection = &mut *inner.db.read().await?;
+    let mut strangers = BTreeSet::new();
+    for some in exports.chunks(AT_ONCE) {
+        let ids = some.iter().map(|(_, key)| key.0.clone()).collect();
+        let listing = Listing::default().and(Column::Id, Test::OneOf(ids));
+        let rows = attachments::list(connection, &listing).await?;
+        let rows = rows.unwrap_or_default();
+        let of: Vec<VolumeId> = rows.iter().map(|row| row.volume).collect();
+        let volumes = volumes::named(connection, &of).await?;
+        let other = |host: &HostName| host.without_pool() != ours;
+        let elsewhere: BTreeSet<VolumeId> = volumes
+            .into_iter()
+            .filter(|volume| volume.host.as_ref().is_some_and(other))
+            .map(|volume| volume.id)
+            .collect();
+        let theirs = rows.iter().filter(|row| elsewhere.contains(&row.volume));
+        strangers.extend(theirs.map(export_key));
+    }
+    Ok(strangers)
 }
 
 fn says(row: &Attachment, address: &ExportAddress) -> bool {
@@ -131,30 +169,42 @@ async fn note(
     Ok(())
 }
 
-/// The attachments of the volumes that live at that site, with the images of those; `None` while the backend moves.
+/// The attachments of a backend as one of its sites should know them.
+struct Rows {
+    /// Those of the volumes that live there, with the images of these.
+    there: Vec<(ImageId, Attachment)>,
+    /// The images of volumes whose groups are failing over: their exports are no matter of others.
+    moving: BTreeSet<ImageId>,
+}
+
+/// Those for that site; `None` while the backend moves.
 async fn rows_at(
     inner: &Inner,
     backend: &BackendOptions,
     id: Option<&str>,
-) -> Result<Option<Vec<(ImageId, Attachment)>>> {
+) -> Result<Option<Rows>> {
     let host = inner.host_of(backend);
-    let service = inner.service_of(&host).await?;
-    if service.replication_status == ReplicationStatus::FailingOver {
+    let connection = &mut *inner.db.read().await?;
+    let seats = Seats::of(connection, &host).await?;
+    if seats.service.replication_status == ReplicationStatus::FailingOver {
         return Ok(None);
     }
-    let active = service.active_backend_id.as_deref();
-    let connection = &mut *inner.db.read().await?;
     let rows = attachments::of_service(connection, &host).await?;
     let ids: BTreeSet<VolumeId> = rows.iter().map(|row| row.volume).collect();
     let ids: Vec<VolumeId> = ids.into_iter().collect();
     let volumes = volumes::named(connection, &ids).await?;
+    let moving = volumes
+        .iter()
+        .filter(|volume| seats.of_volume(volume) == Seat::Moving);
+    let moving = moving.map(Volume::image).collect();
     let there: BTreeMap<VolumeId, ImageId> = volumes
         .iter()
-        .filter(|volume| active.filter(|_| moves(volume)) == id)
+        .filter(|volume| seats.is_at(volume, id))
         .map(|volume| (volume.id, volume.image()))
         .collect();
     let known = |row: Attachment| Some((*there.get(&row.volume)?, row));
-    Ok(Some(rows.into_iter().filter_map(known).collect()))
+    let there = rows.into_iter().filter_map(known).collect();
+    Ok(Some(Rows { there, moving }))
 }
 
 /// Whether an activity is about to change the attachment.
@@ -166,12 +216,24 @@ async fn is_busy(inner: &Inner, row: &Attachment) -> Result<bool> {
 /// A move that was given up when the site died may have left it secondary: nobody could write to its
 /// volumes any more. Where no other site is primary, it becomes so again.
 async fn heal(inner: &Inner, backend: &BackendOptions) -> Result<()> {
-    let host = inner.host_of(backend);
-    let service = inner.service_of(&host).await?;
     if backend.targets.is_empty() {
         return Ok(());
     }
-    let site = site(backend, service.active_backend_id.as_deref())?;
+    let seats = Seats::of(&mut *inner.db.read().await?, &inner.host_of(backend)).await?;
+    for id in seats.sites() {
+        heal_at(inner, backend, &seats, id.as_deref()).await?;
+    }
+    Ok(())
+}
+
+/// At the site of that id.
+async fn heal_at(
+    inner: &Inner,
+    backend: &BackendOptions,
+    seats: &Seats,
+    id: Option<&str>,
+) -> Result<()> {
+    let site = site(backend, id)?;
     let images = match site.images().await {
         Ok(images) => images,
         Err(fault) if fault.kind == FaultKind::Unreachable => return Ok(()),
@@ -187,31 +249,8 @@ async fn heal(inner: &Inner, backend: &BackendOptions) -> Result<()> {
     }
     // No move begins before this transaction has ended, so none is undone.
     let mut tx = inner.db.begin().await?;
-    let unmoved = services::get_shared(&mut tx, VOLUME, &host)
-        .await?
-        .is_some_and(|now| {
-            now.replication_status != ReplicationStatus::FailingOver
-                && now.active_backend_id == service.active_backend_id
-        });
-    let mut ours = BTreeSet::new();
-    let mut walk = volumes::Walk::of_service(&host);
-    loop {
-        let rows = walk.next(&mut tx).await?;
-        if rows.is_empty() {
-            break;
-        }
-        let resting = rows.iter().filter(|row| {
-            moves(row) && !matches!(row.status, VolumeStatus::Error | VolumeStatus::Creating)
-        });
-        ours.extend(
-            resting
-                .map(Volume::image)
-                .filter(|image| idle.contains(image)),
-        );
-    }
-    let idle = ours;
-    if unmoved && !idle.is_empty() {
-        let idle: Vec<ImageId> = idle.into_iter().collect();
+    let idle = ours(&mut tx, seats, id, &idle).await?;
+    if !idle.is_empty() {
         let asked = site.promote(&idle, PromoteMode::Planned);
         match timeout(inner.options.runner.call, asked).await {
             Ok(Ok(outcomes)) => info!(
@@ -228,4 +267,51 @@ async fn heal(inner: &Inner, backend: &BackendOptions) -> Result<()> {
     }
     drop(tx);
     Ok(())
+}
+
+/// Which of these are images of volumes that live at that site, and do so until the transaction ends.
+async fn ours(
+    tx: &mut Tx,
+    seats: &Seats,
+    id: Option<&str>,
+    idle: &BTreeSet<ImageId>,
+) -> Result<Vec<ImageId>> {
+    let known = &seats.service;
+    let unmoved = services::get_shared(tx, VOLUME, &known.host)
+        .await?
+        .is_some_and(|now| {
+            now.replication_status != ReplicationStatus::FailingOver
+                && now.active_backend_id == known.active_backend_id
+        });
+    if !unmoved {
+        return Ok(Vec::new());
+    }
+    let mut ours: BTreeMap<Option<GroupId>, Vec<ImageId>> = BTreeMap::new();
+    let mut walk = volumes::Walk::of_service(&known.host);
+    loop {
+        let rows = walk.next(tx).await?;
+        if rows.is_empty() {
+            break;
+        }
+        let resting = rows.iter().filter(|row| {
+            moves(row)
+                && seats.is_at(row, id)
+                && !matches!(row.status, VolumeStatus::Error | VolumeStatus::Creating)
+        });
+        for row in resting.filter(|row| idle.contains(&row.image())) {
+            ours.entry(row.group).or_default().push(row.image());
+        }
+    }
+    let mut held = Vec::new();
+    // In the order of their ids, as everybody locks several.
+    for (group, images) in ours {
+        let there = match group {
+            Some(group) => seats.holds(tx, group).await?,
+            None => true,
+        };
+        if there {
+            held.extend(images);
+        }
+    }
+    Ok(held)
 }

@@ -127,10 +127,10 @@ impl Inner {
             ActivityKind::DeleteGroup => group::delete::run(self, activity).await,
             ActivityKind::CreateGroupSnapshot => group_snapshot::create::run(self, activity).await,
             ActivityKind::DeleteGroupSnapshot => group_snapshot::delete::run(self, activity).await,
-            // No request of this release begins one; a newer one, from which somebody went back, may have.
-            ActivityKind::GroupReplication | ActivityKind::GroupFailover => Err(Stop::never(
-                format!("this release cannot {}", activity.kind),
-            )),
+            ActivityKind::GroupReplication => {
+                group::replication::mirroring::run(self, activity).await
+            }
+            ActivityKind::GroupFailover => group::replication::failover::run(self, activity).await,
         }
     }
 
@@ -165,8 +165,11 @@ impl Inner {
             ActivityKind::DeleteGroupSnapshot => {
                 group_snapshot::delete::undo(self, activity, why).await
             }
-            ActivityKind::GroupReplication | ActivityKind::GroupFailover => {
-                self.finish_alone(activity, Err(why)).await
+            ActivityKind::GroupReplication => {
+                group::replication::mirroring::undo(self, activity, why).await
+            }
+            ActivityKind::GroupFailover => {
+                group::replication::failover::undo(self, activity, why).await
             }
         }
     }

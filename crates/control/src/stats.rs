@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::control::{Control, VOLUME};
 use crate::error::{Error, ErrorKind, Result};
+use crate::group_type::{REPLICATES, REPLICATES_AT_ONCE};
 use crate::options::{BackendOptions, POOL};
 use crate::pools::{Placed, gigabytes};
 use crate::report::BackendView;
@@ -181,6 +182,8 @@ fn replication(backend: &BackendOptions, view: &BackendView) -> Value {
     let lag = lag.unwrap_or(Lag::NONE);
     json!({
         "replication_enabled": replicated,
+        REPLICATES: replicated,
+        REPLICATES_AT_ONCE: replicated && view.capabilities.consistent_groups,
         "replication_type": if replicated { vec!["async"] } else { vec![] },
         "replication_count": backend.targets.len(),
         "replication_targets": target_names(backend),

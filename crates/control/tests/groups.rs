@@ -13,6 +13,7 @@ use crate::common::{A, At, Trouble, World, admin, member, member_of, mirrored, s
 
 mod copies;
 mod meeting;
+mod replication;
 mod snapshots_of;
 
 /// The type of groups whose snapshots are of one moment.

@@ -1,7 +1,7 @@
 //! The bodies of requests about groups and their snapshots.
 
 use super::{
-    DESCRIPTION, ID, Kind, NAME, NAME_OR_NULL, SAID, SHORT, SHORT_OR_NULL, Schema, TEXT,
+    DESCRIPTION, ID, Kind, NAME, NAME_OR_NULL, OBJECT, SAID, SHORT, SHORT_OR_NULL, Schema, TEXT,
     TEXT_OR_NULL, any_of, array, object, of, only, text,
 };
 use crate::microversion::Microversion as V;
@@ -52,6 +52,19 @@ pub(crate) const RESET_STATUS: Bodies = &[(
     &object(&[("status", text().kinds(&[Kind::Text]))])
         .required(&["status"])
         .closed(),
+)];
+
+/// `enable_replication`, `disable_replication` and `list_replication_targets`.
+pub(crate) const REPLICATE: Bodies = &[(V::GROUP_REPLICATION, &OBJECT)];
+
+/// `failover_replication`.
+pub(crate) const FAILOVER: Bodies = &[(
+    V::GROUP_REPLICATION,
+    &object(&[
+        ("allow_attached_volume", SAID),
+        ("secondary_backend_id", SHORT_OR_NULL),
+    ])
+    .closed(),
 )];
 
 const NEW_SNAPSHOT: Schema = object(&[

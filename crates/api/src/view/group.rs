@@ -49,6 +49,16 @@ pub(crate) struct Full<'a> {
     project_id: Option<&'a str>,
 }
 
+/// A site to which a group can go.
+#[derive(Serialize)]
+pub(crate) struct Target<'a> {
+    backend_id: &'a str,
+}
+
+pub(crate) fn targets(ids: &[String]) -> Vec<Target<'_>> {
+    ids.iter().map(|id| Target { backend_id: id }).collect()
+}
+
 pub(crate) fn brief(group: &Group) -> Brief<'_> {
     Brief {
         id: group.id,
@@ -152,6 +162,16 @@ pub(crate) const LIST: Schema = object(&[("groups", array(&SHORT)), ("group_link
 pub(crate) const DETAILS: Schema = object(&[("groups", array(&SHAPE)), ("group_links", LINKS)])
     .required(&["groups"])
     .closed();
+
+const TARGET: Schema = object(&[("backend_id", TEXT)])
+    .required(&["backend_id"])
+    .closed();
+
+/// The shape of the sites to which a group can go.
+pub(crate) const TARGETS: Schema = only(
+    &["replication_targets"],
+    &[("replication_targets", array(&TARGET))],
+);
 
 /// The shape of a consistency group that was created.
 pub(crate) const LEGACY_BRIEF: Schema = only(&["consistencygroup"], &[("consistencygroup", SHORT)]);

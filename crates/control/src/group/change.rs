@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use firebrick_db::{Group, Tx, Volume, groups, pairs, volumes};
 use firebrick_policy::Rule;
-use firebrick_state::{GroupOperation, GroupStatus, VolumeOperation, VolumeStatus};
+use firebrick_state::{
+    GroupOperation, GroupStatus, ReplicationStatus, VolumeOperation, VolumeStatus,
+};
 use firebrick_vocabulary::{GroupId, VolumeId};
 
 use super::look::{held, invalid, is_being_cloned, locked};
+use super::replication::{joins, rests};
 use super::{Family, UpdateGroup};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
@@ -80,6 +83,7 @@ impl Control {
             let text = "Its volumes cannot change while another group is made of it.";
             return Err(invalid(text));
         }
+        rests(group)?;
         if group.site.is_some() {
             let text = "Its volumes cannot change while it is at another site.";
             return Err(invalid(text));
@@ -184,6 +188,14 @@ async fn joining(
     }
     if volume.shown.is_some() {
         return refuse(state(volume.shown_status(), VolumeOperation::JoinGroup));
+    }
+    if !joins(group, &volume) {
+        let present = volume.replication_status;
+        return refuse(format!(
+            "its replication status is {}, and that of the group {}.",
+            present.map_or("none", ReplicationStatus::as_str),
+            group.replication_status
+        ));
     }
     volume.group = Some(group.id);
     Ok(Some(volume))

@@ -18,13 +18,14 @@ use serde_json::json;
 use tracing::info;
 
 use super::look::{hold_members, invalid, locked, members};
+use super::replication::rests;
 use super::{CloneGroup, Family, GroupSource};
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
 use crate::group_snapshot::look as snapshot_look;
 use crate::group_snapshot::take::take;
 use crate::group_type::look::is_consistent;
-use crate::home::{Home, moves};
+use crate::home::{Home, moves, refuse_apart};
 use crate::quota;
 use crate::request::{Context, Metadata};
 use crate::story::{Step, Stop, noted};
@@ -78,6 +79,7 @@ impl Control {
             pairs::add_group_type(&mut tx, group.id, part.origin.volume_type).await?;
             let origin = part.snapshot.map_or(part.origin.id.0, |id| id.0);
             let volume = volume_of(context, &group, part);
+            refuse_apart(&mut tx, &volume).await?;
             volumes::insert(&mut tx, &volume).await?;
             image_properties::copy(&mut tx, origin, volume.id.0).await?;
         }
@@ -99,6 +101,7 @@ async fn of_snapshot(
 ) -> Result<(Group, Vec<Part>)> {
     let group = snapshot_look::group_of(tx, context, family, id).await?;
     let source = locked(tx, context, family, group).await?;
+    rests(&source)?;
     let taken = snapshot_look::locked(tx, context, family, id).await?;
     if !GroupSnapshotStatus::CLONE_SOURCES.contains(&taken.status) {
         return Err(snapshot_look::invalid(format_args!(
@@ -144,6 +147,7 @@ async fn of_group(
             source.status
         )));
     }
+    rests(&source)?;
     let mut parts = Vec::new();
     for origin in hold_members(tx, id).await? {
         if !origin.status.allows(VolumeOperation::Clone) || is_moving(&origin) {

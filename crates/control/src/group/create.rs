@@ -9,6 +9,7 @@ use firebrick_vocabulary::{GroupId, TypeId};
 use serde_json::json;
 
 use super::look::reserved;
+use super::replication::check_types;
 use super::{CreateGroup, clone, place};
 use crate::control::{Control, Inner};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,15 +30,16 @@ impl Control {
         tx.lock_project(context.owner()?).await?;
         let kind = match &request.group_type {
             Some(text) => {
-                let kind = for_new(&mut tx, context, text).await?.id;
-                if consistency(&mut tx).await? == Some(kind) {
-                    return Err(reserved(kind));
+                let kind = for_new(&mut tx, context, text).await?;
+                if consistency(&mut tx).await? == Some(kind.id) {
+                    return Err(reserved(kind.id));
                 }
                 kind
             }
-            None => for_new(&mut tx, context, CONSISTENCY).await?.id,
+            None => for_new(&mut tx, context, CONSISTENCY).await?,
         };
         let types = types_for(&mut tx, context, &request.volume_types).await?;
+        check_types(&mut tx, &kind, &types).await?;
         self.check_zone(request.availability_zone.as_deref())?;
         let quotas = &inner.options.quotas;
         quota::check(&mut tx, quotas, &context.project, Wanted::group()).await?;
@@ -52,7 +54,7 @@ impl Control {
             replication_status: ReplicationStatus::Disabled,
             host: None,
             availability_zone: zone.unwrap_or_else(|| inner.options.availability_zone.clone()),
-            group_type: kind,
+            group_type: kind.id,
             group_snapshot: None,
             source: None,
             site: None,

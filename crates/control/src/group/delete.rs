@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::Family;
 use super::look::{hold_members, invalid, is_being_cloned, locked, members};
+use super::replication::rests;
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
 use crate::request::Context;
@@ -81,6 +82,7 @@ async fn check(tx: &mut Tx, group: &Group, volumes: &[Volume], with_volumes: boo
             group.status
         )));
     }
+    rests(group)?;
     let of_group = Listing::of(Column::Group, &id);
     let taken = group_snapshots::list(tx, &of_group).await?;
     if taken.is_some_and(|taken| !taken.is_empty()) {

@@ -3,7 +3,7 @@
 use firebrick_db::{Connection, GroupType, Tx, group_types};
 use firebrick_vocabulary::GroupTypeId;
 
-use super::{CONSISTENCY, CONSISTENT_SNAPSHOTS};
+use super::{CONSISTENCY, CONSISTENT_SNAPSHOTS, REPLICATES, REPLICATES_AT_ONCE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::Context;
 use crate::types::look::asks;
@@ -55,6 +55,20 @@ pub(crate) async fn for_new(tx: &mut Tx, context: &Context, text: &str) -> Resul
 /// Whether snapshots of such groups are of one moment.
 pub(crate) fn is_consistent(kind: &GroupType) -> bool {
     asks(&kind.group_specs, CONSISTENT_SNAPSHOTS)
+}
+
+/// Whether such groups replicate on their own.
+pub(crate) fn replicates(kind: &GroupType) -> bool {
+    [REPLICATES, REPLICATES_AT_ONCE]
+        .iter()
+        .any(|key| asks(&kind.group_specs, key))
+}
+
+/// Whether the type asks for both ways of that, of which a group has one.
+pub(crate) fn replicates_in_both_ways(kind: &GroupType) -> bool {
+    [REPLICATES, REPLICATES_AT_ONCE]
+        .iter()
+        .all(|key| asks(&kind.group_specs, key))
 }
 
 /// The id of the type of consistency groups; none where an administrator has renamed it.

@@ -178,6 +178,10 @@ async fn kept(
     }
     inner.progress(activity, "caching", 0, 0).await?;
     let row = row(inner, activity, home, volume, image)?;
+    if !home.is_with(&inner.home(&row).await?) {
+        // The volume lives with its group, elsewhere than all others of the backend.
+        return Ok(false);
+    }
     let clone = NewImage {
         id: row.image(),
         name: row.id.image_name(),

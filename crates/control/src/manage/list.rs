@@ -14,6 +14,7 @@ use super::whole;
 use crate::control::{Control, Inner, VOLUME, site};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hidden::is_hidden;
+use crate::home::{Seat, Seats};
 use crate::request::Context;
 
 /// How many images a site is asked about at once.
@@ -125,7 +126,7 @@ impl Inner {
         self.refuse_unavailable(&service)?;
         let backend = self.backend_of(&service.host)?;
         let home = self.images_at(site(backend, None)?).await;
-        let there = match service.active_backend_id.as_deref() {
+        let mut there = match service.active_backend_id.as_deref() {
             None => home?,
             Some(id) => {
                 // What is not mirrored has stayed at home, which may be lost.
@@ -136,7 +137,19 @@ impl Inner {
                 there
             }
         };
-        let rows = volumes::of_service(&mut *self.db.read().await?, &service.host).await?;
+        let connection = &mut *self.db.read().await?;
+        let rows = volumes::of_service(connection, &service.host).await?;
+        let seats = Seats::of(connection, &service.host).await?;
+        let apart = rows.iter().filter(|row| seats.is_apart(row));
+        let apart: BTreeMap<ImageId, &Volume> = apart.map(|row| (row.image(), row)).collect();
+        for (asked, image) in &mut there {
+            // The site of its group knows best.
+            if let Some(row) = apart.get(&image.id)
+                && let Seat::At(id) = seats.of_volume(row)
+            {
+                *asked = site(backend, id.as_deref())?;
+            }
+        }
         Ok((service, rows, there))
     }
 

@@ -12,28 +12,26 @@ use super::limit::Rules;
 use crate::access::Access;
 use crate::control::{Inner, site};
 use crate::error::Result;
-use crate::home::moves;
+use crate::home::Seats;
 use crate::options::BackendOptions;
 use crate::request::{Began, Context};
 
 /// Has each volume of the backend whose image is held to something else looked after.
 pub(crate) async fn hold(inner: &Inner, backend: &BackendOptions) -> Result<()> {
-    let service = inner.service_of(&inner.host_of(backend)).await?;
-    if service.replication_status == ReplicationStatus::FailingOver {
+    let seats = Seats::of(&mut *inner.db.read().await?, &inner.host_of(backend)).await?;
+    if seats.service.replication_status == ReplicationStatus::FailingOver {
         return Ok(());
     }
-    let active = service.active_backend_id.as_deref();
-    if active.is_some() {
-        // Volumes that are not mirrored have stayed there.
-        hold_at(inner, backend, active, None).await?;
+    for id in seats.sites() {
+        hold_at(inner, backend, &seats, id.as_deref()).await?;
     }
-    hold_at(inner, backend, active, active).await
+    Ok(())
 }
 
 async fn hold_at(
     inner: &Inner,
     backend: &BackendOptions,
-    active: Option<&str>,
+    seats: &Seats,
     id: Option<&str>,
 ) -> Result<()> {
     let images = match site(backend, id)?.images().await {
@@ -56,7 +54,7 @@ async fn hold_at(
             return Ok(());
         }
         for volume in rows {
-            let here = active.filter(|_| moves(&volume)) == id;
+            let here = seats.is_at(&volume, id);
             let resting = !matches!(
                 volume.status,
                 VolumeStatus::Creating | VolumeStatus::Deleting | VolumeStatus::Extending

@@ -1,7 +1,7 @@
 //! Writing down what a failover did: volume by volume, then exports, then the service.
 
-use firebrick_backend::{PromoteOutcome, Reason};
-use firebrick_db::{Service, Tx, Volume, attachments, services, snapshots, volumes};
+use firebrick_backend::{Backend, PromoteOutcome, Reason};
+use firebrick_db::{Service, Tx, Volume, attachments, groups, services, snapshots, volumes};
 use firebrick_state::{ReplicationStatus, SnapshotStatus, VolumeStatus};
 use firebrick_vocabulary::{ImageId, VolumeId};
 use tracing::warn;
@@ -10,26 +10,34 @@ use super::failover::Move;
 use crate::attachment::export::{access, moved_info};
 use crate::attachment::{export_key, settle, with_images};
 use crate::control::{Inner, VOLUME};
-use crate::home::moves;
+use crate::home::{Seats, moves, name_of};
 use crate::story::{Step, Stop, noted};
 
 /// The images of the volumes that go along.
 pub(super) async fn replicated(inner: &Inner, service: &Service) -> Step<Vec<ImageId>> {
-    let all = volumes::of_service(&mut *inner.db.read().await?, &service.host).await?;
-    let along = all.iter().filter(|volume| goes_along(volume));
+    let connection = &mut *inner.db.read().await?;
+    let seats = Seats::of(connection, &service.host).await?;
+    let all = volumes::of_service(connection, &service.host).await?;
+    let along = all.iter().filter(|volume| goes_along(&seats, volume));
     Ok(along.map(Volume::image).collect())
 }
 
-fn goes_along(volume: &Volume) -> bool {
+/// Those of groups that have a site of their own stay there, or move by themselves.
+fn goes_along(seats: &Seats, volume: &Volume) -> bool {
     let unborn = volume.status == VolumeStatus::Creating;
-    !unborn && moves(volume)
+    !unborn && moves(volume) && !seats.is_apart(volume)
 }
 
 /// Each volume in a transaction of its own. A second run finds what the first one did.
 pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Step {
     let inner = step.inner;
-    let all = volumes::of_service(&mut *inner.db.read().await?, &step.service.host).await?;
-    for volume in all {
+    let (seats, all) = {
+        let connection = &mut *inner.db.read().await?;
+        let seats = Seats::of(connection, &step.service.host).await?;
+        let all = volumes::of_service(connection, &step.service.host).await?;
+        (seats, all)
+    };
+    for volume in all.into_iter().filter(|volume| !seats.is_apart(volume)) {
         let outcome = outcomes
             .iter()
             .find(|outcome| outcome.image == volume.image());
@@ -58,7 +66,7 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
                 true
             }
             // Their activities go on, each at the site where the volume lives.
-            None if goes_along(&volume)
+            None if goes_along(&seats, &volume)
                 || matches!(from, VolumeStatus::Creating | VolumeStatus::Deleting) =>
             {
                 continue;
@@ -86,7 +94,7 @@ pub(super) async fn volumes(step: &Move<'_>, outcomes: &[PromoteOutcome]) -> Ste
 }
 
 /// The snapshots of a volume are lost with it, or there again.
-async fn follow(tx: &mut Tx, volume: VolumeId, lost: bool) -> Step {
+pub(crate) async fn follow(tx: &mut Tx, volume: VolumeId, lost: bool) -> Step {
     for mut snapshot in snapshots::of_volume(tx, volume).await? {
         let from = [snapshot.status];
         // What is under way ends by its activity, at the site where the volume lives.
@@ -110,11 +118,15 @@ async fn follow(tx: &mut Tx, volume: VolumeId, lost: bool) -> Step {
 
 /// The volume lives at the other site, or is back.
 fn arrive(volume: &mut Volume, back: bool) {
-    volume.replication_status = Some(if back {
-        ReplicationStatus::Enabled
-    } else {
-        ReplicationStatus::FailedOver
-    });
+    let present = volume.replication_status;
+    // What its group is about to make of it ends by itself.
+    if !present.is_some_and(ReplicationStatus::is_changing) {
+        volume.replication_status = Some(if back {
+            ReplicationStatus::Enabled
+        } else {
+            ReplicationStatus::FailedOver
+        });
+    }
     if volume.status == VolumeStatus::Error
         && let Some(previous) = volume.previous_status.take()
     {
@@ -152,19 +164,25 @@ fn restore(volume: &mut Volume) {
     }
 }
 
-/// Attachments of volumes that moved get their exports at the new site, under their own keys.
+/// The attachments of the volumes that moved.
 pub(super) async fn exports(step: &Move<'_>) -> Step {
-    let inner = step.inner;
-    let mut moved = volumes::of_service(&mut *inner.db.read().await?, &step.service.host).await?;
-    moved.retain(|volume| goes_along(volume) && volume.status != VolumeStatus::Error);
-    let rows = with_images(&mut *inner.db.read().await?, &moved).await?;
+    let moved = {
+        let connection = &mut *step.inner.db.read().await?;
+        let seats = Seats::of(connection, &step.service.host).await?;
+        let mut moved = volumes::of_service(connection, &step.service.host).await?;
+        moved.retain(|volume| goes_along(&seats, volume) && volume.status != VolumeStatus::Error);
+        moved
+    };
+    export_there(step.inner, &*step.switch.new, &moved).await
+}
+
+/// Attachments of volumes that moved get their exports at the new site, under their own keys.
+pub(crate) async fn export_there(inner: &Inner, site: &dyn Backend, moved: &[Volume]) -> Step {
+    let rows = with_images(&mut *inner.db.read().await?, moved).await?;
     let hosted = rows.into_iter().filter(|(_, row)| row.connector.is_some());
     for (image, row) in hosted {
-        let address = match step
-            .new
-            .export(image, export_key(&row), access(row.mode))
-            .await
-        {
+        let asked = site.export(image, export_key(&row), access(row.mode));
+        let address = match asked.await {
             Ok(address) => address,
             Err(fault) if fault.is_transient() => return Err(Stop::always(fault)),
             Err(fault) => {
@@ -202,10 +220,40 @@ pub(super) async fn service(step: &Move<'_>) -> Step {
         service.disabled_reason = Some("failed-over".to_owned());
     }
     let from = [ReplicationStatus::FailingOver];
-    noted(
-        services::swap(&mut tx, &from, &service).await?,
-        &service.host,
-    );
+    let swapped = services::swap(&mut tx, &from, &service).await?;
+    noted(swapped, &service.host);
+    if swapped.won() {
+        gather(&mut tx, &service).await?;
+    }
     step.inner.finish(&mut tx, step.activity, Ok(())).await?;
     Ok(tx.commit().await?)
+}
+
+/// Groups that went along say so, and those that were there already live with their backend again.
+async fn gather(tx: &mut Tx, service: &Service) -> Step {
+    let here = name_of(service.active_backend_id.as_deref());
+    for known in groups::of_service(tx, &service.host).await? {
+        let Some(mut group) = groups::get_locked(tx, known.id).await? else {
+            continue;
+        };
+        let from = [group.replication_status];
+        if from[0].is_changing() {
+            // It ends by itself, and looks where its backend is then.
+            continue;
+        }
+        match group.site.as_deref() {
+            Some(site) if site == here => group.site = None,
+            Some(_) => continue,
+            None => {}
+        }
+        if matches!(
+            group.replication_status,
+            ReplicationStatus::Enabled | ReplicationStatus::FailedOver
+        ) {
+            group.replication_status = service.replication_status;
+        }
+        let swapped = groups::swap_replication(tx, &from, &group).await?;
+        noted(swapped, group.id);
+    }
+    Ok(())
 }

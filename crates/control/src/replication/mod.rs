@@ -1,6 +1,8 @@
-//! Moving a backend to its other site and back.
+//! Moving a backend to its other site and back, and what groups that move on their own share with that.
 
-mod commit;
+pub(crate) mod commit;
 pub(crate) mod failover;
 mod request;
 mod steps;
+pub(crate) mod switch;
+pub(crate) mod target;

@@ -1,15 +1,18 @@
 //! Looking at the sites, and handing over from one that lives.
 
 use firebrick_backend::{Backend, Fault, FaultKind, PromoteMode, Reason};
+use firebrick_state::MessageDetail;
+use firebrick_vocabulary::{ImageId, Position};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::failover::{Move, Progress};
+use super::switch::{Progress, Switch};
 use crate::story::{Step, Stop};
+use crate::why::Why;
 
 /// Whether the site that is left takes part. Going back needs both: what the other site has written
 /// must have arrived first, and it must stop writing.
-pub(super) async fn look(step: &Move<'_>) -> Step<bool> {
+pub(super) async fn look(step: &Switch<'_>) -> Step<bool> {
     let options = &step.inner.options.failover;
     step.new.status().await.map_err(Stop::never)?;
     let old = timeout(options.probe, step.old.status()).await;
@@ -21,7 +24,9 @@ pub(super) async fn look(step: &Move<'_>) -> Step<bool> {
             step.old.name(),
             step.new.name()
         );
-        return Err(Stop::never(why));
+        return Err(Stop::never(
+            Why::from(why).detail(MessageDetail::SiteUnreachable),
+        ));
     }
     info!(
         from = step.old.name(),
@@ -32,23 +37,47 @@ pub(super) async fn look(step: &Move<'_>) -> Step<bool> {
     if step.back {
         catch_up(step).await?;
     }
+    if step.whole {
+        complete(step).await?;
+    }
     Ok(answers)
 }
 
+/// Nobody is stopped for a site that lacks an image, or has not all of it.
+async fn complete(step: &Switch<'_>) -> Step {
+    let there = step.new.images().await.map_err(Stop::later)?;
+    let complete = |id: &ImageId| {
+        let mut found = there.iter().filter(|image| image.id == *id);
+        found.any(|image| image.sync.is_consistent())
+    };
+    match step.images.iter().find(|id| !complete(id)) {
+        None => Ok(()),
+        Some(id) => {
+            let text = format!("{} has no complete copy of {id} yet", step.new.name());
+            Err(Stop::never(
+                Why::from(text).detail(MessageDetail::NotCaughtUp),
+            ))
+        }
+    }
+}
+
 /// Before guests are stopped, the site to go to gets (nearly) everything.
-async fn catch_up(step: &Move<'_>) -> Step {
+async fn catch_up(step: &Switch<'_>) -> Step {
     let status = step.old.status().await?;
     let within = step.inner.options.failover.resync;
     let waited = step
         .new
         .wait_applied(status.store, status.head, within)
         .await;
-    waited.map_err(|fault| Stop::never(format!("{} has not caught up: {fault}", step.new.name())))
+    waited.map_err(|fault| {
+        let text = format!("{} has not caught up: {fault}", step.new.name());
+        Stop::never(Why::from(text).detail(MessageDetail::NotCaughtUp))
+    })
 }
 
 /// Demotes the site that is left and waits until that has arrived. `false`: it died meanwhile, and
 /// the rest goes without it.
-pub(super) async fn hand_over(step: &Move<'_>, progress: &mut Progress) -> Step<bool> {
+pub(super) async fn hand_over(step: &Switch<'_>, progress: &mut Progress) -> Step<bool> {
     if progress.arrived {
         return Ok(true);
     }
@@ -89,10 +118,10 @@ pub(super) async fn hand_over(step: &Move<'_>, progress: &mut Progress) -> Step<
                     progress.demoted = None;
                     progress.demoting = false;
                     step.save(progress).await?;
-                    Err(Stop::never(format!(
-                        "{} does not catch up: {fault}",
-                        step.new.name()
-                    )))
+                    let text = format!("{} does not catch up: {fault}", step.new.name());
+                    Err(Stop::never(
+                        Why::from(text).detail(MessageDetail::NotCaughtUp),
+                    ))
                 }
                 Err(fault) => lost(step, &fault),
             }
@@ -101,10 +130,7 @@ pub(super) async fn hand_over(step: &Move<'_>, progress: &mut Progress) -> Step<
 }
 
 /// Demotes those of the images that the site has: one may never have been made.
-async fn demote(
-    site: &dyn Backend,
-    images: &[firebrick_vocabulary::ImageId],
-) -> Result<firebrick_vocabulary::Position, firebrick_backend::Fault> {
+async fn demote(site: &dyn Backend, images: &[ImageId]) -> Result<Position, Fault> {
     let there = site.images().await?;
     let known: Vec<_> = there
         .iter()
@@ -115,7 +141,7 @@ async fn demote(
 }
 
 /// The site that is left failed: going back must not go on without it, going away does.
-fn lost(step: &Move<'_>, fault: &firebrick_backend::Fault) -> Step<bool> {
+fn lost(step: &Switch<'_>, fault: &Fault) -> Step<bool> {
     let dead = matches!(fault.kind, FaultKind::Unreachable | FaultKind::TimedOut);
     if step.back || !dead {
         return Err(Stop::never(fault));
@@ -126,7 +152,7 @@ fn lost(step: &Move<'_>, fault: &firebrick_backend::Fault) -> Step<bool> {
 
 /// Makes the site that should have been left primary again, once the other one is not (`promoted`:
 /// it may be). Why not, where that fails.
-pub(super) async fn take_back(step: &Move<'_>, promoted: bool) -> Result<(), String> {
+pub(super) async fn take_back(step: &Switch<'_>, promoted: bool) -> Result<(), String> {
     let words = |fault: Fault| fault.to_string();
     if promoted {
         let store = step.new.status().await.map_err(words)?.store;

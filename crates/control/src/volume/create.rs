@@ -17,7 +17,7 @@ use crate::control::{Control, Inner};
 use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::join;
-use crate::home::{Home, moves};
+use crate::home::{Home, moves, refuse_apart};
 use crate::image::cache::{self, Beginning};
 use crate::image::{self, Pinned};
 use crate::place::{elsewhere, place};
@@ -90,6 +90,7 @@ impl Control {
         fits(source.as_ref(), &kind, key.is_some())?;
         let mut volume = self.new_row(context, request, source.as_ref(), &kind, size);
         volume.encryption_key = key;
+        refuse_apart(&mut tx, &volume).await?;
         volumes::insert(&mut tx, &volume).await?;
         let origin = (volume.snapshot.map(|id| id.0)).or(volume.source.map(|id| id.0));
         if let Some(origin) = origin {
@@ -322,6 +323,7 @@ async fn downloading(inner: &Inner, volume: &mut Volume) -> Step {
 /// Makes the image of a volume where it lives, with the limits of its type.
 pub(crate) async fn build(inner: &Inner, volume: &Volume, origin: Option<Origin>) -> Step<Home> {
     let home = inner.home(volume).await?;
+    inner.beside(&home, volume).await?;
     let image = NewImage {
         id: volume.image(),
         name: volume.id.image_name(),

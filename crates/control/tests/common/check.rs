@@ -1,12 +1,12 @@
 //! What must be true whenever nothing is to be done.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_backend::ExportKey;
 use firebrick_control::{Query, Volume};
-use firebrick_db::{Column, Listing, attachments, backups, snapshots};
+use firebrick_db::{Column, Listing, attachments, backups, groups, snapshots};
 use firebrick_state::{AttachmentStatus, ReplicationStatus, SnapshotStatus, VolumeStatus};
-use firebrick_vocabulary::{Gibibytes, ImageId, Role};
+use firebrick_vocabulary::{Gibibytes, GroupId, ImageId, Role};
 
 use super::{A, B, World, admin, member, until};
 
@@ -27,13 +27,28 @@ impl World {
     pub(crate) async fn consistent(&self, when: &str) {
         self.service_rests(when).await;
         let rows = self.volumes().await;
-        let active = self.active().await;
+        let places = self.places().await;
         for volume in &rows {
-            self.volume_rests(volume, active, when).await;
+            self.volume_rests(volume, places.of(volume), when).await;
         }
         self.nothing_is_leaked(&rows, when);
         self.quota_is_true(&rows, when).await;
-        self.exports_agree(&rows, active, when).await;
+        self.exports_agree(&rows, &places, when).await;
+    }
+
+    async fn places(&self) -> Places {
+        let active = self.active().await;
+        let connection = &mut *self.db.read().await.unwrap();
+        let all = groups::list(connection, &Listing::default()).await;
+        let all = all.unwrap().unwrap_or_default().into_iter();
+        let apart = all.filter_map(|group| {
+            let site = if group.site? == B { B } else { A };
+            Some((group.id, site))
+        });
+        Places {
+            active,
+            apart: apart.collect(),
+        }
     }
 
     async fn service_rests(&self, when: &str) {
@@ -46,7 +61,7 @@ impl World {
         assert_eq!(service.replication_status, expected, "service, {when}");
     }
 
-    async fn volume_rests(&self, volume: &Volume, active: &'static str, when: &str) {
+    async fn volume_rests(&self, volume: &Volume, place: &'static str, when: &str) {
         let (id, status) = (volume.id, volume.status);
         let rows = {
             let connection = &mut *self.db.read().await.unwrap();
@@ -63,7 +78,6 @@ impl World {
             }
             other => panic!("{id} is {other} for ever, {when}"),
         }
-        let place = place(volume, active);
         let image = self.site(place, |site| site.images.get(&volume.image()).cloned());
         let image = image.unwrap_or_else(|| panic!("{id} has no image at {place}, {when}"));
         assert_eq!(image.role, Role::Primary, "{id} at {place}, {when}");
@@ -119,12 +133,13 @@ impl World {
         assert_eq!(used.gigabytes, of_volumes + of_snapshots, "{when}");
     }
 
-    async fn exports_agree(&self, rows: &[Volume], active: &'static str, when: &str) {
+    async fn exports_agree(&self, rows: &[Volume], places: &Places, when: &str) {
         let what = format!("exports agree, {when}");
-        until(&what, || self.exports_do_agree(rows, active)).await;
+        until(&what, || self.exports_do_agree(rows, places)).await;
     }
 
-    async fn exports_do_agree(&self, rows: &[Volume], active: &'static str) -> bool {
+    async fn exports_do_agree(&self, rows: &[Volume], places: &Places) -> bool {
+        let active = places.active;
         let mut wanted = BTreeSet::new();
         let (broken, usable): (Vec<_>, Vec<_>) = rows
             .iter()
@@ -135,7 +150,7 @@ impl World {
                 attachments::of_volume(connection, volume.id).await.unwrap()
             };
             for row in found.into_iter().filter(|row| row.connector.is_some()) {
-                let place = place(volume, active);
+                let place = places.of(volume);
                 let info = row.connection_info.unwrap_or_default().to_string();
                 if !info.contains(place) {
                     return false;
@@ -238,10 +253,20 @@ impl World {
     }
 }
 
-/// Where the volume must be: those that are not mirrored stay.
-fn place(volume: &Volume, active: &'static str) -> &'static str {
-    let moves = volume.replication_status.unwrap().is_replicated();
-    if moves { active } else { A }
+/// Where volumes must be.
+struct Places {
+    active: &'static str,
+    /// Groups that have a site of their own.
+    apart: BTreeMap<GroupId, &'static str>,
+}
+
+impl Places {
+    /// Those that are not mirrored stay, but with their groups.
+    fn of(&self, volume: &Volume) -> &'static str {
+        let moves = volume.replication_status.unwrap().is_replicated();
+        let own = volume.group.and_then(|id| self.apart.get(&id).copied());
+        own.unwrap_or(if moves { self.active } else { A })
+    }
 }
 
 impl World {

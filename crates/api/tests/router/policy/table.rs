@@ -151,15 +151,6 @@ pub(crate) const UNASKED: &[(&str, &[&str])] = &[
         &["group:update_group_snapshot"],
     ),
     (
-        "Groups do not replicate yet.",
-        &[
-            "group:enable_replication",
-            "group:disable_replication",
-            "group:failover_replication",
-            "group:list_replication_targets",
-        ],
-    ),
-    (
         "Files of old may name it in place of those of each request; nothing asks it.",
         &["volume_extension:volume_type_encryption"],
     ),

@@ -94,6 +94,35 @@ pub(super) const ASKED: &[Row] = &[
         r#"{"reset_status": {"status": "error"}}"#,
         202,
     ),
+    // It replicates by its volumes only, and there is no backend, so who may ask is told that.
+    row(
+        "group:enable_replication",
+        "POST",
+        "/groups/{group}/action",
+        r#"{"enable_replication": {}}"#,
+        400,
+    ),
+    row(
+        "group:disable_replication",
+        "POST",
+        "/groups/{group}/action",
+        r#"{"disable_replication": {}}"#,
+        400,
+    ),
+    row(
+        "group:failover_replication",
+        "POST",
+        "/groups/{group}/action",
+        r#"{"failover_replication": {}}"#,
+        400,
+    ),
+    row(
+        "group:list_replication_targets",
+        "POST",
+        "/groups/{group}/action",
+        r#"{"list_replication_targets": {}}"#,
+        400,
+    ),
     // Their snapshots.
     get("group:get_all_group_snapshots", "/group_snapshots"),
     get("group:get_all_group_snapshots", "/group_snapshots/detail"),
