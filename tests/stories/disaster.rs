@@ -66,7 +66,7 @@ fn pool(api: &Api) -> serde_json::Value {
 }
 
 /// Waits until the other site has confirmed everything that was answered before the call.
-fn wait_confirmed(api: &Api) {
+pub(crate) fn wait_confirmed(api: &Api) {
     let since = Instant::now();
     // What a pool says was measured behind the moment at which it said something else.
     let (mut said, mut heard, mut measured_behind) = (String::new(), since, since);

@@ -23,7 +23,7 @@ fn given(api: &Api) -> (String, [String; 2]) {
     (id, volumes)
 }
 
-fn wait(api: &Api, path: &str, key: &str) {
+pub(crate) fn wait(api: &Api, path: &str, key: &str) {
     let status = until_some(&format!("{path} is made"), 60, || {
         let found = api.get(path).expect(200).body[key]["status"].clone();
         (found != "creating").then_some(found)

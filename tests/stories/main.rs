@@ -19,6 +19,7 @@ mod dev;
 mod disaster;
 mod filesystems;
 mod fuzz_api;
+mod group_replication;
 mod groups;
 mod guests;
 mod images;
