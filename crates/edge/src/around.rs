@@ -357,9 +357,9 @@ mod tests {
     #[test]
     fn places_in_the_cache_are_used_again() {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&[7; PART as usize]).unwrap();
+        file.write_all(&vec![7; PART as usize]).unwrap();
         let around = Around::new(|| false);
-        let mut buffer = Aligned::take();
+        let buffer = Aligned::take();
         let start = buffer.start;
         let part = IoSlice::new(&buffer.bytes[start..start + PART as usize]);
         let held = cache::holds(&file, 0, PART);
