@@ -1,5 +1,6 @@
 //! Names and ids of what a site stores.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -64,7 +65,7 @@ pub enum ImageNameError {
     /// Nothing was given.
     #[error("{0} must not be empty")]
     Empty(&'static str),
-    /// More than 96 bytes, RBD's own limit for image names with an id prefix.
+    /// More bytes than such a name may have.
     #[error("{what} has {len} bytes; the most is {most}")]
     TooLong {
         /// What was to be named.
@@ -84,28 +85,38 @@ pub enum ImageNameError {
     },
 }
 
+/// Refuses what is no name of at most `parts` parts, each behind a `/`.
+fn check(what: &'static str, text: &str, most: usize, parts: usize) -> Result<(), ImageNameError> {
+    if text.split('/').any(str::is_empty) {
+        return Err(ImageNameError::Empty(what));
+    }
+    if text.len() > most {
+        let len = text.len();
+        return Err(ImageNameError::TooLong { what, len, most });
+    }
+    let found = if text.split('/').count() > parts {
+        Some('/')
+    } else {
+        text.chars().find(|c| *c == '@' || c.is_control())
+    };
+    found.map_or(Ok(()), |found| {
+        Err(ImageNameError::Character { what, found })
+    })
+}
+
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $most:literal) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $most:literal, $parts:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
         impl $name {
-            /// Takes `text` as a name: not empty, not too long, no `/`, no `@`, no control
-            /// character.
+            /// Takes `text` as a name: no part empty, not too long, no `/` but between parts, no
+            /// `@`, no control character.
             pub fn new(text: impl Into<String>) -> Result<Self, ImageNameError> {
                 let text = text.into();
-                if text.is_empty() {
-                    return Err(ImageNameError::Empty($what));
-                }
-                if text.len() > $most {
-                    return Err(ImageNameError::TooLong { what: $what, len: text.len(), most: $most });
-                }
-                match text.chars().find(|c| matches!(c, '/' | '@') || c.is_control()) {
-                    Some(found) => Err(ImageNameError::Character { what: $what, found }),
-                    None => Ok(Self(text)),
-                }
+                check($what, &text, $most, $parts).map(|()| Self(text))
             }
 
             /// The name as text.
@@ -133,6 +144,12 @@ macro_rules! name {
             }
         }
 
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl FromStr for $name {
             type Err = ImageNameError;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -144,16 +161,36 @@ macro_rules! name {
 
 name!(
     /// The name of a pool of images; the embedded engine has one, `volumes`.
-    PoolName, "a pool name", 128
+    PoolName, "a pool name", 128, 1
 );
 name!(
-    /// The name of an image within its pool, for a volume `volume-<uuid>`.
-    ImageName, "an image name", 128
+    /// The name of an image within its pool, for a volume `volume-<uuid>`; in a namespace it stands
+    /// behind that and a `/`. Namespaces that begin with a dot belong to the site itself.
+    ImageName, "an image name", 192, 3
 );
 name!(
     /// The name of a snapshot within its image, for a volume snapshot `snapshot-<uuid>`.
-    SnapshotName, "a snapshot name", 192
+    SnapshotName, "a snapshot name", 192, 1
 );
+
+impl ImageName {
+    /// The namespace; empty for the one without a name.
+    pub fn namespace(&self) -> &str {
+        self.0
+            .rsplit_once('/')
+            .map_or("", |(namespace, _)| namespace)
+    }
+
+    /// The name within its namespace.
+    pub fn base(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, base)| base)
+    }
+
+    /// Whether it is in a namespace that belongs to the site itself.
+    pub fn is_internal(&self) -> bool {
+        self.0.starts_with('.') && !self.namespace().is_empty()
+    }
+}
 
 /// `image[@snapshot]`, as the `rbd` tool writes it.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
@@ -180,9 +217,27 @@ mod tests {
     #[test]
     fn names_refuse_what_would_break_a_spec() {
         assert!(ImageName::new("volume-1").is_ok());
-        for bad in ["", "a/b", "a@b", "a\nb"] {
+        for bad in ["", "/b", "a/", "a//b", "a/b/c/d", "a@b", "a\nb"] {
             assert!(ImageName::new(bad).is_err(), "{bad:?} was taken");
         }
-        assert!(ImageName::new("x".repeat(129)).is_err());
+        assert!(ImageName::new("x".repeat(193)).is_err());
+        assert!(SnapshotName::new("a/b").is_err());
+    }
+
+    #[test]
+    fn namespaces_stand_before_the_name() {
+        for (text, namespace, base, internal) in [
+            ("disk", "", "disk", false),
+            (".disk", "", ".disk", false),
+            ("tenant/disk", "tenant", "disk", false),
+            (".trash/1", ".trash", "1", true),
+            (".group/tenant/g", ".group/tenant", "g", true),
+        ] {
+            let name = ImageName::new(text).unwrap();
+            assert_eq!(
+                (name.namespace(), name.base(), name.is_internal()),
+                (namespace, base, internal)
+            );
+        }
     }
 }

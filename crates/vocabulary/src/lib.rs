@@ -5,6 +5,7 @@
 //! What it leans on: nothing of this project.
 
 mod bytes;
+mod features;
 mod host;
 mod image;
 mod lag;
@@ -14,6 +15,7 @@ mod role;
 mod volume;
 
 pub use bytes::{BLOCK_SIZE, ByteRange, Bytes, GIB, Gibibytes, KIB, MIB};
+pub use features::{Feature, Features, UnknownFeature};
 pub use host::{HostName, HostNameError};
 pub use image::{
     ImageId, ImageName, ImageNameError, ImageSpec, PoolName, SnapshotId, SnapshotName, StoreId,
