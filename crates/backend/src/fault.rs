@@ -18,6 +18,8 @@ pub enum FaultKind {
     NotPrimary,
     /// The image is a secondary that is not a prefix of its primary (yet).
     Inconsistent,
+    /// There are as many as there may be.
+    Limit,
     /// The store is full.
     NoSpace,
     /// The request makes no sense (a smaller size, an empty name).
@@ -65,6 +67,7 @@ impl Fault {
             | FaultKind::Busy
             | FaultKind::NotPrimary
             | FaultKind::Inconsistent
+            | FaultKind::Limit
             | FaultKind::NoSpace
             | FaultKind::Invalid
             | FaultKind::Unsupported

@@ -162,6 +162,7 @@ impl From<Fault> for Error {
             FaultKind::Unreachable
             | FaultKind::TimedOut
             | FaultKind::Inconsistent
+            | FaultKind::Limit
             | FaultKind::NoSpace => ErrorKind::Unavailable,
             FaultKind::NotFound | FaultKind::Invalid | FaultKind::Unsupported => ErrorKind::Invalid,
             FaultKind::Exists | FaultKind::Busy | FaultKind::NotPrimary => ErrorKind::Conflict,

@@ -91,6 +91,7 @@ impl From<&Fault> for Why {
             FaultKind::NoSpace => why.detail(MessageDetail::NoSpace),
             FaultKind::Inconsistent => why.detail(MessageDetail::NotCaughtUp),
             FaultKind::NotFound
+            | FaultKind::Limit
             | FaultKind::Invalid
             | FaultKind::Unsupported
             | FaultKind::Exists

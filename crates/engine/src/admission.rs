@@ -12,8 +12,9 @@ use tracing::warn;
 use crate::apply::KnownPast;
 use crate::copy::CopyImage;
 use crate::error::{Error, ErrorKind};
+use crate::keys::LOCAL_KEY;
 use crate::peer::{PeerRecord, Stream};
-use crate::state::{LOCAL_KEY, State};
+use crate::state::State;
 
 const DOING: &str = "apply a peer's records";
 

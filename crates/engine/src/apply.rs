@@ -168,6 +168,7 @@ impl Target<'_> {
                     image::meta(&mut image.meta, stamp, change);
                 });
                 self.state.note_retention(*image);
+                self.rename_snapshot(*image, change);
             }
         }
         Ok(())

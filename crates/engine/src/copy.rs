@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::apply::{NoPast, found};
 use crate::error::{Error, ErrorKind};
+use crate::keys::LOCAL_KEY;
 use crate::peer::{PeerRecord, Stream};
-use crate::state::{ImageMeta, LOCAL_KEY, Snapshot};
+use crate::state::{ImageMeta, Snapshot};
 use crate::store::Store;
 use crate::view::MapView;
 

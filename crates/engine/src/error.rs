@@ -14,6 +14,8 @@ pub enum ErrorKind {
     Exists,
     /// It has snapshots.
     Busy,
+    /// It has as many snapshots as it may.
+    Limit,
     /// The image is not primary here.
     NotPrimary,
     /// The store has just started and does not know yet whether the image is still primary here.

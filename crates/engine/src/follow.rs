@@ -187,6 +187,7 @@ fn give_up(image: ImageId, error: Error, lost: &mut BTreeSet<ImageId>) -> Result
         }
         ErrorKind::Exists
         | ErrorKind::Busy
+        | ErrorKind::Limit
         | ErrorKind::NotPrimary
         | ErrorKind::Fenced
         | ErrorKind::Inconsistent

@@ -12,6 +12,7 @@ use firebrick_vocabulary::{
 
 use crate::commit::Core;
 use crate::error::{Error, ErrorKind};
+use crate::keys::FLATTENED_KEY;
 use crate::state::{Cell, ImageState};
 use crate::view::MapView;
 
@@ -65,17 +66,10 @@ pub struct Extent {
     pub data: bool,
 }
 
-impl Image {
-    /// Its id.
-    pub const fn id(&self) -> ImageId {
-        self.id
-    }
-
-    /// How it is now.
-    pub fn info(&self) -> ImageInfo {
-        let state = self.cell.read();
+impl ImageInfo {
+    pub(crate) fn of(state: &ImageState) -> Self {
         let meta = &state.meta;
-        ImageInfo {
+        Self {
             id: meta.id,
             name: meta.name.clone(),
             size: meta.size,
@@ -89,8 +83,22 @@ impl Image {
             metadata: meta.metadata.clone(),
             last_change: meta.last_own,
             created: Timestamp(meta.created),
-            parent: meta.parent,
+            parent: meta
+                .parent
+                .filter(|_| !meta.metadata.contains_key(FLATTENED_KEY)),
         }
+    }
+}
+
+impl Image {
+    /// Its id.
+    pub const fn id(&self) -> ImageId {
+        self.id
+    }
+
+    /// How it is now.
+    pub fn info(&self) -> ImageInfo {
+        ImageInfo::of(&self.cell.read())
     }
 
     /// Its size.

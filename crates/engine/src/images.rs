@@ -10,8 +10,10 @@ use firebrick_vocabulary::{
 use crate::apply::{NoPast, Past, found};
 use crate::error::{Error, ErrorKind};
 use crate::image::Image;
+use crate::keys::LOCAL_KEY;
 use crate::light::Light;
-use crate::state::{ImageMeta, LOCAL_KEY, Snapshot, State};
+use crate::snapshots::removable;
+use crate::state::{ImageMeta, State};
 use crate::store::Store;
 
 /// An image to be made.
@@ -144,13 +146,7 @@ impl Store {
     /// Removes the image; [`ErrorKind::Busy`] where it has snapshots that somebody took.
     pub fn remove_image(&self, id: ImageId) -> Result<(), Error> {
         let mut state = self.core.lock();
-        let meta = self.changeable(&state, REMOVE, id)?;
-        let image = Arc::clone(found(&state, REMOVE, id)?);
-        let shared = |snapshot: &Snapshot| !snapshot.meta.divergent;
-        if image.read().snapshots.iter().any(shared) {
-            let why = format!("{} has snapshots; remove them first", meta.name);
-            return Err(Error::new(ErrorKind::Busy, REMOVE, why));
-        }
+        removable(self, &state, REMOVE, id)?;
         self.core
             .commit(&mut state, &[Change::Remove { image: id }])
             .map(drop)

@@ -7,6 +7,7 @@
 //! leans on: `log` for durability and order, `edge` for the disk.
 
 mod admission;
+mod alter;
 mod apply;
 mod bell;
 mod branch;
@@ -19,6 +20,7 @@ mod follow;
 mod image;
 mod images;
 mod io;
+mod keys;
 mod lanes;
 mod lend;
 mod light;
@@ -39,12 +41,14 @@ mod write;
 pub use firebrick_index::{Changed, Entry};
 pub use firebrick_log::{Checksum, ImageOrigin};
 
+pub use alter::Alteration;
 pub use clean::{Cleaned, Pressure};
 pub use copy::{CopyImage, CopySource, SnapshotSource};
 pub use error::{Error, ErrorKind};
 pub use follow::Followed;
 pub use image::{Extent, Image, ImageInfo};
 pub use images::{NewImage, NewOrigin};
+pub use keys::{FLATTENED_KEY, SNAPSHOT_LIMIT_KEY};
 pub use peer::{PeerRecord, SentRecords};
 pub use rebuild::{RebuildPhase, RebuildProgress, RebuildReport};
 pub use scrub::{NoSource, Rot, ScrubCursor, ScrubProgress, Scrubbed, Source};

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use firebrick_edge::Timestamp;
 use firebrick_log::Change;
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, SnapshotId, SnapshotName};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Sequence, SnapshotId, SnapshotName};
 
 use crate::apply::found;
 use crate::error::{Error, ErrorKind};
-use crate::state::{ImageState, Snapshot};
+use crate::keys;
+use crate::state::{ImageState, Snapshot, State};
 use crate::store::Store;
 use crate::view::MapView;
 
@@ -26,14 +27,18 @@ pub struct SnapshotInfo {
     pub size: Bytes,
     /// It keeps what a former primary wrote that the new one never got.
     pub divergent: bool,
+    /// It must not be removed.
+    pub protected: bool,
     /// When it was taken, or came to this store; zero where that is not known.
     pub time: Timestamp,
 }
 
-impl From<&Snapshot> for SnapshotInfo {
-    fn from(snapshot: &Snapshot) -> Self {
+impl SnapshotInfo {
+    fn of(image: &ImageState, snapshot: &Snapshot) -> Self {
         let meta = snapshot.meta.clone();
+        let protected = keys::protected(meta.id);
         Self {
+            protected: image.meta.metadata.contains_key(&protected),
             id: meta.id,
             name: meta.name,
             size: meta.size,
@@ -84,11 +89,10 @@ impl Store {
             if image.snapshot_named(name).is_some() {
                 continue;
             }
-            // Another site, whose log is longer, may have given that number to a snapshot already.
-            let newest = image.snapshots.highest().map_or(0, |id| id.0);
+            check_limit(&image, doing)?;
             changes.push(Change::SnapshotCreate {
                 image: *id,
-                snapshot: SnapshotId(next.0.max(newest + 1)),
+                snapshot: new_snapshot_id(&image, next),
                 name: name.clone(),
             });
             next = next.next();
@@ -106,7 +110,8 @@ impl Store {
         }
         let taken = wanted.iter().map(|(id, name)| {
             let image = found(&state, doing, *id)?.read();
-            let taken = image.snapshot_named(name).map(SnapshotInfo::from);
+            let taken = image.snapshot_named(name);
+            let taken = taken.map(|taken| SnapshotInfo::of(&image, taken));
             taken.ok_or_else(|| Error::no_image(doing, *id))
         });
         taken.collect()
@@ -116,7 +121,7 @@ impl Store {
     pub fn snapshots(&self, id: ImageId) -> Result<Vec<SnapshotInfo>, Error> {
         let state = self.core.lock();
         let image = found(&state, "list snapshots", id)?.read();
-        Ok(image.snapshots.iter().map(SnapshotInfo::from).collect())
+        Ok(infos(&image))
     }
 
     /// The blocks of a snapshot, whatever becomes of it.
@@ -134,12 +139,18 @@ impl Store {
         Ok(MapView::hold(&self.core, &mut state, place, blocks))
     }
 
-    /// Removes a snapshot; [`ErrorKind::NotFound`] where there is none of that name.
+    /// Removes a snapshot; [`ErrorKind::NotFound`] where there is none of that name,
+    /// [`ErrorKind::Busy`] where it is protected.
     pub fn remove_snapshot(&self, id: ImageId, name: &SnapshotName) -> Result<(), Error> {
         const DOING: &str = "remove a snapshot";
         let mut state = self.core.lock();
         self.changeable(&state, DOING, id)?;
-        let snapshot = snapshot_id(&found(&state, DOING, id)?.read(), DOING, name)?;
+        let snapshot = {
+            let image = found(&state, DOING, id)?.read();
+            let snapshot = snapshot_id(&image, DOING, name)?;
+            check_unprotected(&image, snapshot, DOING, name)?;
+            snapshot
+        };
         self.core
             .commit(
                 &mut state,
@@ -149,6 +160,21 @@ impl Store {
                 }],
             )
             .map(drop)
+    }
+
+    /// Keeps a snapshot from being removed, or no longer.
+    pub fn protect_snapshot(
+        &self,
+        id: ImageId,
+        name: &SnapshotName,
+        protected: bool,
+    ) -> Result<(), Error> {
+        let snapshot = {
+            let state = self.core.lock();
+            let image = found(&state, "protect a snapshot", id)?.read();
+            snapshot_id(&image, "protect a snapshot", name)?
+        };
+        self.set_metadata(id, &keys::protected(snapshot), protected.then_some("yes"))
     }
 
     /// Returns the image to what it was at the snapshot, its size included. Copies nothing.
@@ -169,7 +195,65 @@ impl Store {
     }
 }
 
-fn snapshot_id(
+/// The snapshots of an image, oldest first.
+pub(crate) fn infos(image: &ImageState) -> Vec<SnapshotInfo> {
+    let all = image.snapshots.iter();
+    all.map(|snapshot| SnapshotInfo::of(image, snapshot))
+        .collect()
+}
+
+/// The id of a snapshot that record `next` takes.
+pub(crate) fn new_snapshot_id(image: &ImageState, next: Sequence) -> SnapshotId {
+    // Another site, whose log is longer, may have given that number to a snapshot already.
+    let newest = image.snapshots.highest().map_or(0, |id| id.0);
+    SnapshotId(next.0.max(newest + 1))
+}
+
+/// Refuses one snapshot more than the image may have.
+pub(crate) fn check_limit(image: &ImageState, doing: &'static str) -> Result<(), Error> {
+    let limit = image.meta.metadata.get(keys::SNAPSHOT_LIMIT_KEY);
+    let Some(limit) = limit.and_then(|limit| limit.parse::<usize>().ok()) else {
+        return Ok(());
+    };
+    let shared = image.snapshots.iter().filter(|taken| !taken.meta.divergent);
+    if shared.count() < limit {
+        return Ok(());
+    }
+    let why = format!("{} may have {limit} snapshots", image.meta.name);
+    Err(Error::new(ErrorKind::Limit, doing, why))
+}
+
+/// Refuses to remove what is protected.
+pub(crate) fn check_unprotected(
+    image: &ImageState,
+    id: SnapshotId,
+    doing: &'static str,
+    name: &SnapshotName,
+) -> Result<(), Error> {
+    if !image.meta.metadata.contains_key(&keys::protected(id)) {
+        return Ok(());
+    }
+    let why = format!("{}@{name} is protected", image.meta.name);
+    Err(Error::new(ErrorKind::Busy, doing, why))
+}
+
+/// Refuses to remove an image that has snapshots that somebody took.
+pub(crate) fn removable(
+    store: &Store,
+    state: &State,
+    doing: &'static str,
+    id: ImageId,
+) -> Result<(), Error> {
+    let meta = store.changeable(state, doing, id)?;
+    let image = found(state, doing, id)?.read();
+    if image.snapshots.iter().any(|taken| !taken.meta.divergent) {
+        let why = format!("{} has snapshots; remove them first", meta.name);
+        return Err(Error::new(ErrorKind::Busy, doing, why));
+    }
+    Ok(())
+}
+
+pub(crate) fn snapshot_id(
     image: &ImageState,
     doing: &'static str,
     name: &SnapshotName,

@@ -175,9 +175,6 @@ pub(crate) struct Ghost {
     pub(crate) gone: Sequence,
 }
 
-/// Metadata under such keys concern this store alone.
-pub(crate) const LOCAL_KEY: &str = "local.";
-
 impl State {
     pub(crate) fn cell(&self, image: ImageId) -> Option<&Cell> {
         self.images.get(&image)

@@ -13,8 +13,9 @@ use parking_lot::RwLock;
 use super::{Stamp, Target, missing, own};
 use crate::branch::{Fork, Take};
 use crate::error::Error;
+use crate::keys::{LOCAL_KEY, protected, renamed_snapshot};
 use crate::past::{Op, Then};
-use crate::state::{ImageMeta, ImageState, LOCAL_KEY, Snapshot, SnapshotMeta, Snapshots, Window};
+use crate::state::{ImageMeta, ImageState, Snapshot, SnapshotMeta, Snapshots, Window};
 
 /// What a new branch begins with.
 #[derive(Default)]
@@ -213,9 +214,34 @@ impl Target<'_> {
         }
     }
 
+    /// Gives a snapshot another name, where it is that what a key of the metadata says.
+    pub(super) fn rename_snapshot(&mut self, image: ImageId, change: &Change) {
+        let Change::Metadata {
+            key,
+            value: Some(name),
+            ..
+        } = change
+        else {
+            return;
+        };
+        let (Some(id), Ok(name)) = (renamed_snapshot(key), SnapshotName::new(name.as_str())) else {
+            return;
+        };
+        let Some(cell) = self.state.images.get(&image) else {
+            return;
+        };
+        if cell.write().snapshots.rename(id, name) {
+            self.state.changed.snapshots.insert((image, id));
+        }
+    }
+
     pub(super) fn remove_snapshot(&mut self, stamp: Stamp, image: ImageId, id: SnapshotId) {
         let mut gone = None;
         self.on(stamp, image, |image| {
+            // It is of no use to anybody without the snapshot.
+            if image.meta.metadata.contains_key(&protected(id)) {
+                image.meta.metadata.remove(&protected(id));
+            }
             gone = image.snapshots.remove(id);
             own(&mut image.meta, stamp);
         });
@@ -352,6 +378,10 @@ pub(crate) const fn taken_tag(since: Sequence) -> Sequence {
 pub(super) fn meta(meta: &mut ImageMeta, stamp: Stamp, change: &Change) {
     match change {
         Change::Metadata { key, value, .. } => {
+            if renamed_snapshot(key).is_some() {
+                // The name is kept with the snapshot itself.
+                return own(meta, stamp);
+            }
             match value {
                 Some(value) => meta.metadata.insert(key.clone(), value.clone()),
                 None => meta.metadata.remove(key),

@@ -47,6 +47,19 @@ impl Snapshots {
         self.all.push(snapshot);
     }
 
+    /// Gives a snapshot another name; returns whether it is there.
+    pub(crate) fn rename(&mut self, id: SnapshotId, name: SnapshotName) -> bool {
+        let Some(place) = self.place(id) else {
+            return false;
+        };
+        let former = std::mem::replace(&mut self.all[place].meta.name, name.clone());
+        if self.names.get(&former) == Some(&id) {
+            self.names.remove(&former);
+        }
+        self.names.entry(name).or_insert(id);
+        true
+    }
+
     pub(crate) fn remove(&mut self, id: SnapshotId) -> Option<Snapshot> {
         let place = self.place(id)?;
         let gone = self.all.remove(place);

@@ -27,6 +27,7 @@ impl ImageDevice {
             ErrorKind::NotFound | ErrorKind::Closed => DeviceError::Gone,
             ErrorKind::Exists
             | ErrorKind::Busy
+            | ErrorKind::Limit
             | ErrorKind::Inconsistent
             | ErrorKind::Invalid
             | ErrorKind::Poisoned

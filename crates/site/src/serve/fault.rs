@@ -18,6 +18,7 @@ const fn fault_kind(kind: ErrorKind) -> FaultKind {
         ErrorKind::Fenced => FaultKind::TimedOut,
         ErrorKind::Inconsistent => FaultKind::Inconsistent,
         ErrorKind::OutOfRange | ErrorKind::Invalid => FaultKind::Invalid,
+        ErrorKind::Limit => FaultKind::Limit,
         ErrorKind::NoSpace => FaultKind::NoSpace,
         ErrorKind::Poisoned
         | ErrorKind::Damaged

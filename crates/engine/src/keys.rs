@@ -1,0 +1,48 @@
+//! Keys of an image's metadata that mean something to the engine. Metadata is mirrored and kept like
+//! everything else in the log, and releases that do not know a key hand it on.
+
+use firebrick_vocabulary::SnapshotId;
+
+/// Keys that begin so concern this store alone: they are not mirrored, and secondaries have them too.
+pub(crate) const LOCAL_KEY: &str = "local.";
+/// How many snapshots the image may have that somebody took, as a number.
+pub const SNAPSHOT_LIMIT_KEY: &str = "snapshot.limit";
+/// There where the image does not belong to what it was cloned from any more.
+pub const FLATTENED_KEY: &str = "flattened";
+
+const SNAPSHOT: &str = "snapshot/";
+
+/// The key under which it says that a snapshot must not be removed.
+pub(crate) fn protected(id: SnapshotId) -> String {
+    format!("{SNAPSHOT}{id}/protected")
+}
+
+/// The key that gives a snapshot another name.
+pub(crate) fn snapshot_name(id: SnapshotId) -> String {
+    format!("{SNAPSHOT}{id}/name")
+}
+
+/// The snapshot to which `key` gives a name.
+pub(crate) fn renamed_snapshot(key: &str) -> Option<SnapshotId> {
+    let id = key.strip_prefix(SNAPSHOT)?.strip_suffix("/name")?;
+    id.parse().ok().map(SnapshotId)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_key_of_a_name_renames() {
+        let id = SnapshotId(17);
+        assert_eq!(renamed_snapshot(&snapshot_name(id)), Some(id));
+        for key in [
+            &protected(id),
+            "snapshot//name",
+            "snapshot/x/name",
+            "retention",
+        ] {
+            assert_eq!(renamed_snapshot(key), None, "{key}");
+        }
+    }
+}
