@@ -21,6 +21,7 @@ pub(crate) use server::serve_connection;
 pub use tool_client::ToolClient;
 pub(crate) use tools::Tools;
 pub use tools::{
-    Changes, Moment, RotReport, Run, ScrubStatus, ToolImage, ToolReply, ToolRequest, ToolSnapshot,
-    Work, WorkState,
+    Changes, GroupRequest, JournalSettings, Locks, Moment, NamespaceRequest, RotReport, Run,
+    ScrubStatus, ToolChild, ToolGroup, ToolGroupSnapshot, ToolImage, ToolLock, ToolParent,
+    ToolReply, ToolRequest, ToolSnapshot, ToolTrash, TrashRequest, Work, WorkState,
 };

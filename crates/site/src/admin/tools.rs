@@ -4,13 +4,20 @@
 //! and so they do behind a [`ToolReply::Changes`] with data. A view belongs to its connection and ends
 //! with it.
 
+mod collections;
+mod images;
+
 use std::time::Duration;
 
 use firebrick_backend::{Fault, ViewOf};
-use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, SyncState,
-};
+use firebrick_vocabulary::{Bytes, Features, ImageId, ImageName, Sequence, SnapshotName};
 use serde::{Deserialize, Serialize};
+
+pub use collections::{
+    GroupRequest, Locks, NamespaceRequest, ToolGroup, ToolGroupSnapshot, ToolLock, ToolTrash,
+    TrashRequest,
+};
+pub use images::{JournalSettings, ToolChild, ToolImage, ToolParent, ToolSnapshot};
 
 /// A call that only tools make.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +52,8 @@ pub enum ToolRequest {
         source: ImageId,
         /// As what.
         state: ViewOf,
+        /// Whether it belongs to nobody but itself from the beginning: a copy.
+        flat: bool,
     },
     /// Returns an image to what it was at a record.
     RollBackTo {
@@ -52,6 +61,115 @@ pub enum ToolRequest {
         image: ImageId,
         /// The record.
         at: Sequence,
+    },
+    /// Keeps a snapshot from being removed, or no longer; [`FaultKind::Busy`] where it is protected
+    /// already, or has children that belong to it.
+    ///
+    /// [`FaultKind::Busy`]: firebrick_backend::FaultKind::Busy
+    Protect {
+        /// The image.
+        image: ImageId,
+        /// The snapshot.
+        snapshot: SnapshotName,
+        /// Whether.
+        protected: bool,
+    },
+    /// Gives a snapshot another name.
+    RenameSnapshot {
+        /// The image.
+        image: ImageId,
+        /// The snapshot.
+        snapshot: SnapshotName,
+        /// Its new name.
+        name: SnapshotName,
+    },
+    /// How many snapshots an image may have.
+    LimitSnapshots {
+        /// The image.
+        image: ImageId,
+        /// The most; `None` for any number.
+        limit: Option<u64>,
+    },
+    /// The images that started as an image or as its snapshots, and belong to it. Answered by
+    /// [`ToolReply::Children`].
+    Children {
+        /// The image.
+        image: ImageId,
+    },
+    /// Makes an image belong to nobody but itself. It copies nothing: an image has all of its blocks.
+    Flatten {
+        /// The image.
+        image: ImageId,
+    },
+    /// Sets a key of what users note about an image, or removes it with `None`.
+    Note {
+        /// The image.
+        image: ImageId,
+        /// The key.
+        key: String,
+        /// The value.
+        value: Option<String>,
+    },
+    /// Adds features to an image; what they need comes along, but for the exclusive lock.
+    Enable {
+        /// The image.
+        image: ImageId,
+        /// Which; none of them may be there already.
+        features: Features,
+        /// What is said of the journal.
+        journal: Option<JournalSettings>,
+    },
+    /// Takes features from an image. Its journal is taken only once no peer reads it.
+    Disable {
+        /// The image.
+        image: ImageId,
+        /// Which; all of them must be there.
+        features: Features,
+        /// How long to wait for peers, in seconds.
+        within: u64,
+    },
+    /// Puts a lock on an image, which the site itself does not heed.
+    Lock {
+        /// The image.
+        image: ImageId,
+        /// The lock.
+        lock: ToolLock,
+        /// With whom it is shared; `None` for nobody.
+        tag: Option<String>,
+    },
+    /// Ends a lock.
+    Unlock {
+        /// The image.
+        image: ImageId,
+        /// The lock; its address does not matter.
+        lock: ToolLock,
+    },
+    /// What is in the trash. Answered by [`ToolReply::Trash`].
+    Trash,
+    /// Moves an image to the trash, or does something with one that is there.
+    Throw {
+        /// The image.
+        image: ImageId,
+        /// What.
+        what: TrashRequest,
+    },
+    /// All namespaces. Answered by [`ToolReply::Namespaces`].
+    Namespaces,
+    /// Makes a namespace, or removes one.
+    Namespace {
+        /// Its name.
+        name: String,
+        /// What.
+        what: NamespaceRequest,
+    },
+    /// All groups. Answered by [`ToolReply::Groups`].
+    Groups,
+    /// Makes a group, or does something with one.
+    Group {
+        /// Its name, behind its namespace.
+        name: ImageName,
+        /// What.
+        what: GroupRequest,
     },
     /// How far back an image can be had. Answered by [`ToolReply::Window`].
     Window {
@@ -132,6 +250,14 @@ pub enum ToolReply {
     Images(Vec<ToolImage>),
     /// Snapshots, oldest first.
     Snapshots(Vec<ToolSnapshot>),
+    /// What is in the trash.
+    Trash(Vec<ToolTrash>),
+    /// Namespaces, by name.
+    Namespaces(Vec<String>),
+    /// Groups, by name.
+    Groups(Vec<ToolGroup>),
+    /// Images that started as another one.
+    Children(Vec<ToolChild>),
     /// The first and the last moment; `None` where nothing is retained.
     Window(Option<[Moment; 2]>),
     /// A record.
@@ -146,48 +272,6 @@ pub enum ToolReply {
     Scrub(ScrubStatus),
     /// Work in the background.
     Background(Vec<Work>),
-}
-
-/// An image, for tools.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ToolImage {
-    /// Its id.
-    pub id: ImageId,
-    /// Its name.
-    pub name: ImageName,
-    /// Its size.
-    pub size: Bytes,
-    /// Its role here.
-    pub role: Role,
-    /// Its epoch.
-    pub epoch: Epoch,
-    /// Whether it is mirrored.
-    pub mirrored: bool,
-    /// Whether it is usable.
-    pub sync: SyncState,
-    /// How many snapshots it has.
-    pub snapshots: u64,
-    /// When it was made, in nanoseconds since the Unix epoch; 0 where that is not known.
-    pub created: u64,
-    /// The image that it started as, if that is there still, and the snapshot of it.
-    pub parent: Option<(ImageName, Option<SnapshotName>)>,
-    /// Clients that have it open.
-    pub clients: u32,
-}
-
-/// A snapshot, for tools.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ToolSnapshot {
-    /// Its id.
-    pub id: SnapshotId,
-    /// Its name.
-    pub name: SnapshotName,
-    /// The size of the image then.
-    pub size: Bytes,
-    /// When it was taken, in nanoseconds since the Unix epoch; 0 where that is not known.
-    pub time: u64,
-    /// It keeps what a former primary wrote that the new one never got.
-    pub divergent: bool,
 }
 
 /// A record, and when it was the newest.
@@ -289,14 +373,30 @@ impl ToolRequest {
             | Self::Image { .. }
             | Self::Snapshots { .. }
             | Self::Window { .. }
+            | Self::Children { .. }
+            | Self::Trash
+            | Self::Namespaces
+            | Self::Groups
             | Self::ScrubStart
             | Self::ScrubStatus
             | Self::Background => Duration::from_secs(30),
             Self::Resize { .. }
+            | Self::Protect { .. }
+            | Self::RenameSnapshot { .. }
+            | Self::LimitSnapshots { .. }
+            | Self::Flatten { .. }
+            | Self::Note { .. }
+            | Self::Enable { .. }
+            | Self::Lock { .. }
+            | Self::Unlock { .. }
+            | Self::Throw { .. }
+            | Self::Namespace { .. }
+            | Self::Group { .. }
             | Self::Changes { .. }
             | Self::Write { .. }
             | Self::Discard { .. }
             | Self::Flush => Duration::from_secs(120),
+            Self::Disable { within, .. } => Duration::from_secs(within.saturating_add(30)),
             // These may read the log from an older checkpoint, or all of an image's map.
             Self::Clone { .. }
             | Self::RollBackTo { .. }

@@ -191,6 +191,36 @@ impl Exports {
         self.flush()
     }
 
+    /// Does something to an image that nobody has exported, durably; `Busy` where somebody has.
+    pub(super) fn unexported(
+        &self,
+        image: ImageId,
+        verb: &str,
+        act: impl FnOnce() -> Result<(), firebrick_engine::Error>,
+    ) -> Result<(), Fault> {
+        let _state = self.state.lock();
+        let info = self.info(image)?;
+        refuse_exported(&info, verb, &Holders::of(&info))?;
+        act().map_err(|error| fault(&error))?;
+        self.flush()
+    }
+
+    /// Does something to images that nobody may write to through an export, durably.
+    pub(super) fn unwritten(
+        &self,
+        images: &[ImageId],
+        verb: &str,
+        act: impl FnOnce() -> Result<(), firebrick_engine::Error>,
+    ) -> Result<(), Fault> {
+        let _state = self.state.lock();
+        for image in images {
+            let info = self.info(*image)?;
+            refuse_exported(&info, verb, &Holders::of(&info).writing())?;
+        }
+        act().map_err(|error| fault(&error))?;
+        self.flush()
+    }
+
     /// Keeps everybody from exporting an image, until what is returned is dropped; `Busy` while somebody
     /// may write to it, or somebody else has reserved it.
     pub(super) fn reserve(&self, image: ImageId, verb: &str) -> Result<Reserved<'_>, Fault> {

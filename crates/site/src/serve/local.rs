@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use super::bytes::{LocalReader, LocalWriter};
 use super::exports::Exports;
 use super::fault::{blocking, fault, gone_is_fine, reason};
-use super::tools::Desk;
-use super::views::is_temporary;
+use super::tools::{Desk, namespace_exists};
+use super::views::is_hidden;
 use crate::admin::writable;
 use crate::conf::SiteConf;
 
@@ -109,6 +109,25 @@ impl LocalSite {
             doing,
             "the site has no peer in its configuration",
         ))
+    }
+
+    /// The peers that read the log of this site now.
+    pub(super) fn readers(&self) -> Vec<String> {
+        let peers = self.mirror.peers().into_iter();
+        peers
+            .filter(|peer| peer.reading)
+            .map(|peer| peer.name)
+            .collect()
+    }
+
+    /// Refuses a name in a namespace that is not there.
+    pub(super) async fn in_namespace(&self, name: &ImageName) -> Result<(), Fault> {
+        if name.namespace().is_empty() {
+            return Ok(());
+        }
+        let name = name.clone();
+        self.read(move |store| namespace_exists(store, name.namespace()))
+            .await
     }
 
     fn peers(&self) -> Vec<PeerStatus> {
@@ -207,6 +226,7 @@ impl Backend for LocalSite {
         if image.mirrored {
             self.needs_peer("create a mirrored image")?;
         }
+        self.in_namespace(&image.name).await?;
         self.change(|store| image_info(&*store.create_image(new_image(image))?))
             .await
     }
@@ -219,7 +239,7 @@ impl Backend for LocalSite {
     async fn images(&self) -> Result<Vec<ImageInfo>, Fault> {
         self.read(|store| {
             let images = store.images().into_iter();
-            let images = images.filter(|image| !is_temporary(&image.info().name));
+            let images = images.filter(|image| !is_hidden(&image.info().name));
             images.map(|image| image_info(&image)).collect()
         })
         .await
@@ -227,6 +247,7 @@ impl Backend for LocalSite {
 
     async fn rename_image(&self, image: ImageId, name: ImageName) -> Result<(), Fault> {
         self.unfenced("rename an image").await?;
+        self.in_namespace(&name).await?;
         let exports = Arc::clone(&self.exports);
         blocking(move || exports.rename_image(image, name)).await
     }
@@ -365,7 +386,8 @@ impl Backend for LocalSite {
 
     async fn mirror_status(&self) -> Result<MirrorStatus, Fault> {
         let infos = self.store.images().into_iter().map(|image| image.info());
-        let images = infos.filter(|info| info.mirrored).map(|info| ImageStatus {
+        let shown = infos.filter(|info| info.mirrored && !is_hidden(&info.name));
+        let images = shown.map(|info| ImageStatus {
             id: info.id,
             name: info.name,
             role: info.role,

@@ -1,22 +1,30 @@
 //! What a site does for tools.
 
-use std::collections::BTreeMap;
+mod describe;
+mod features;
+mod groups;
+mod keys;
+mod locks;
+mod namespaces;
+mod snapshots;
+mod trash;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_edge::Timestamp;
-use firebrick_engine::{Error, Image, NewImage, NewOrigin, SnapshotInfo, Store, Write};
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence};
+use firebrick_edge::{Clock as _, SystemClock, Timestamp};
+use firebrick_engine::{Error, Image, Store, Write};
+use firebrick_vocabulary::ImageId;
 
-use super::exports::Exports;
-use super::fault::blocking;
+use super::fault::{blocking, fault};
 use super::local::LocalSite;
 use super::rewrite::roll_back_to;
 use super::scrub::Scrubber;
-use super::views::{Session, View, is_temporary};
+use super::views::{Session, View};
 use super::work::Works;
-use crate::admin::{Moment, ToolImage, ToolReply, ToolRequest, ToolSnapshot, Tools, ViewOf};
+use crate::admin::{Moment, NamespaceRequest, ToolReply, ToolRequest, Tools, TrashRequest};
 
 /// What tools can look at besides images.
 pub(super) struct Desk {
@@ -81,19 +89,38 @@ impl LocalSite {
         match request {
             ToolRequest::Images => {
                 let exports = Arc::clone(&self.exports);
-                let images = self.read(move |store| Ok(images(store, &exports)));
+                let images = self.read(move |store| Ok(describe::images(store, &exports)));
                 images.await.map(ToolReply::Images)
             }
             ToolRequest::Image { name } => {
                 let exports = Arc::clone(&self.exports);
-                let image = self.read(move |store| Ok(image_named(store, &exports, &name)));
+                let image =
+                    self.read(move |store| Ok(describe::image_named(store, &exports, &name)));
                 let image = image.await?;
                 image.map(|image| ToolReply::Images(vec![image]))
             }
             ToolRequest::Snapshots { image } => {
-                let taken = self.read(move |store| store.snapshots(image)).await?;
-                let taken = taken.into_iter().map(snapshot);
-                Ok(ToolReply::Snapshots(taken.collect()))
+                let taken = self.read(move |store| describe::snapshots(store, image));
+                taken.await.map(ToolReply::Snapshots)
+            }
+            ToolRequest::Children { image } => {
+                let children = self.read(move |store| {
+                    store.image(image)?;
+                    Ok(describe::children(store, image))
+                });
+                children.await.map(ToolReply::Children)
+            }
+            ToolRequest::Trash => {
+                let thrown = self.read(|store| Ok(trash::list(store)));
+                thrown.await.map(ToolReply::Trash)
+            }
+            ToolRequest::Namespaces => {
+                let names = self.read(|store| Ok(namespaces::list(store)));
+                names.await.map(ToolReply::Namespaces)
+            }
+            ToolRequest::Groups => {
+                let groups = self.read(|store| Ok(groups::list(store)));
+                groups.await.map(ToolReply::Groups)
             }
             ToolRequest::Window { image } => {
                 let window = self.read(move |store| store.window(image)).await?;
@@ -124,9 +151,12 @@ impl LocalSite {
                 name,
                 source,
                 state,
+                flat,
             } => {
-                self.change(move |store| clone(store, id, name, source, state))
-                    .await
+                self.in_namespace(&name).await?;
+                let made =
+                    move |store: &Store| snapshots::clone(store, (id, name), (source, state), flat);
+                self.change(made).await
             }
             ToolRequest::RollBackTo { image, at } => {
                 let (store, exports) = (Arc::clone(&self.store), Arc::clone(&self.exports));
@@ -146,80 +176,113 @@ impl LocalSite {
                     .await
             }
             ToolRequest::Flush => self.change(|_| Ok(())).await,
-            ToolRequest::Images
-            | ToolRequest::Image { .. }
-            | ToolRequest::Snapshots { .. }
-            | ToolRequest::Window { .. }
-            | ToolRequest::RecordAt { .. }
-            | ToolRequest::Open { .. }
-            | ToolRequest::Close { .. }
-            | ToolRequest::Changes { .. }
-            | ToolRequest::Used { .. }
-            | ToolRequest::ScrubStart
-            | ToolRequest::ScrubStatus
-            | ToolRequest::Background => Err(Fault::new(
-                FaultKind::Internal,
-                "answer a tool",
-                "this changes nothing",
-            )),
+            request => self.describe(request).await,
         }
     }
-}
 
-fn images(store: &Store, exports: &Exports) -> Vec<ToolImage> {
-    let clients = exports.clients();
-    let all = store.images().into_iter();
-    let all = all.filter(|image| !is_temporary(&image.info().name));
-    let mut images: Vec<ToolImage> = all.map(|image| describe(store, &clients, &image)).collect();
-    images.sort_by(|a, b| a.name.cmp(&b.name));
-    images
-}
+    /// Changes what is said of images, and of their snapshots.
+    async fn describe(&self, request: ToolRequest) -> Result<(), Fault> {
+        match request {
+            ToolRequest::Protect {
+                image,
+                snapshot,
+                protected,
+            } => {
+                let store = Arc::clone(&self.store);
+                blocking(move || snapshots::protect(&store, image, &snapshot, protected)).await
+            }
+            ToolRequest::RenameSnapshot {
+                image,
+                snapshot,
+                name,
+            } => {
+                self.change(move |store| snapshots::rename(store, image, &snapshot, &name))
+                    .await
+            }
+            ToolRequest::LimitSnapshots { image, limit } => {
+                self.change(move |store| snapshots::limit(store, image, limit))
+                    .await
+            }
+            ToolRequest::Flatten { image } => {
+                self.change(move |store| snapshots::flatten(store, image))
+                    .await
+            }
+            ToolRequest::Note { image, key, value } => {
+                let key = keys::note(&key, value.as_deref())?;
+                self.change(move |store| store.set_metadata(image, &key, value.as_deref()))
+                    .await
+            }
+            ToolRequest::Enable {
+                image,
+                features,
+                journal,
+            } => {
+                let done = move |store: &Store| {
+                    features::enable(store, image, &features, journal.as_ref())
+                };
+                self.change(done).await
+            }
+            ToolRequest::Disable {
+                image,
+                features,
+                within,
+            } => {
+                self.disable_features(image, features, Duration::from_secs(within))
+                    .await
+            }
+            request => self.arrange(request).await,
+        }
+    }
 
-fn image_named(store: &Store, exports: &Exports, name: &ImageName) -> Result<ToolImage, Fault> {
-    match store.image_named(name) {
-        Some(image) => Ok(describe(store, &exports.clients(), &image)),
-        None => Err(Fault::new(
-            FaultKind::NotFound,
-            format!("open {name}"),
-            "there is no such image",
-        )),
+    /// Changes what holds images, or keeps them.
+    async fn arrange(&self, request: ToolRequest) -> Result<(), Fault> {
+        match request {
+            ToolRequest::Lock { image, lock, tag } => {
+                self.change(move |store| locks::add(store, image, &lock, tag.as_deref()))
+                    .await
+            }
+            ToolRequest::Unlock { image, lock } => {
+                self.change(move |store| locks::remove(store, image, &lock))
+                    .await
+            }
+            ToolRequest::Throw { image, what } => self.throw(image, what).await,
+            ToolRequest::Namespace { name, what } => {
+                let done = move |store: &Store| match what {
+                    NamespaceRequest::Create => namespaces::create(store, &name),
+                    NamespaceRequest::Remove => namespaces::remove(store, &name),
+                };
+                self.change(done).await
+            }
+            ToolRequest::Group { name, what } => {
+                let (store, exports) = (Arc::clone(&self.store), Arc::clone(&self.exports));
+                blocking(move || groups::serve(&store, &exports, &name, &what)).await
+            }
+            request => {
+                let why = format!("{request:?} changes nothing");
+                Err(Fault::new(FaultKind::Internal, "answer a tool", why))
+            }
+        }
+    }
+
+    async fn throw(&self, image: ImageId, what: TrashRequest) -> Result<(), Fault> {
+        let (store, exports) = (Arc::clone(&self.store), Arc::clone(&self.exports));
+        let now = SystemClock::new().now().0;
+        blocking(move || match what {
+            TrashRequest::Move { until } => trash::throw(&store, &exports, image, (now, until)),
+            TrashRequest::Restore { name } => trash::restore(&store, image, name.as_ref())
+                .and_then(|()| store.flush().map(drop))
+                .map_err(|error| fault(&error)),
+            TrashRequest::Remove { force } => trash::remove(&store, &exports, image, (now, force)),
+        })
+        .await
     }
 }
 
-fn describe(store: &Store, clients: &BTreeMap<ImageId, u32>, image: &Image) -> ToolImage {
-    let info = image.info();
-    let snapshots = store.snapshots(info.id).unwrap_or_default();
-    let parent = info.parent.and_then(|parent| {
-        let image = store.image(parent.image).ok()?;
-        let taken = store.snapshots(parent.image).unwrap_or_default();
-        let snapshot = taken
-            .into_iter()
-            .find(|taken| Some(taken.id) == parent.snapshot);
-        Some((image.info().name, snapshot.map(|snapshot| snapshot.name)))
-    });
-    ToolImage {
-        id: info.id,
-        size: info.size,
-        role: info.role,
-        epoch: info.epoch,
-        mirrored: info.mirrored,
-        sync: info.sync,
-        snapshots: snapshots.len() as u64,
-        created: info.created.0,
-        parent,
-        clients: clients.get(&info.id).copied().unwrap_or_default(),
-        name: info.name,
-    }
-}
-
-fn snapshot(info: SnapshotInfo) -> ToolSnapshot {
-    ToolSnapshot {
-        id: info.id,
-        name: info.name,
-        size: info.size,
-        time: info.time.0,
-        divergent: info.divergent,
-    }
+/// Refuses a namespace that is not there.
+pub(super) fn namespace_exists(store: &Store, namespace: &str) -> Result<(), Error> {
+    store.alter("look for a namespace", |alteration| {
+        namespaces::exists(alteration, namespace)
+    })
 }
 
 fn moment(moment: firebrick_engine::Moment) -> Moment {
@@ -227,41 +290,4 @@ fn moment(moment: firebrick_engine::Moment) -> Moment {
         sequence: moment.sequence,
         time: moment.time.0,
     }
-}
-
-fn clone(
-    store: &Store,
-    id: ImageId,
-    name: ImageName,
-    source: ImageId,
-    state: ViewOf,
-) -> Result<(), Error> {
-    let (snapshot, at): (_, Option<Sequence>) = match state {
-        ViewOf::Head => (None, None),
-        ViewOf::Snapshot(name) => (Some(name), None),
-        ViewOf::At(at) => (None, Some(at)),
-    };
-    let size: Bytes = match (&snapshot, at) {
-        (Some(name), _) => {
-            let taken = store.snapshots(source)?;
-            let taken = taken.into_iter().find(|taken| taken.name == *name);
-            // Where there is none, making the clone says so.
-            taken.map_or(Bytes::ZERO, |taken| taken.size)
-        }
-        (None, Some(at)) => store.size_at(source, at)?,
-        (None, None) => store.image(source)?.size(),
-    };
-    let origin = NewOrigin {
-        image: source,
-        snapshot,
-        at,
-    };
-    let made = store.create_image(NewImage {
-        id,
-        name,
-        size,
-        origin: Some(origin),
-        mirrored: false,
-    });
-    made.map(drop)
 }

@@ -22,6 +22,20 @@ pub(super) fn is_temporary(name: &ImageName) -> bool {
     name.as_str().starts_with(TEMPORARY)
 }
 
+/// Whether it is an image that users do not see among theirs.
+pub(super) fn is_hidden(name: &ImageName) -> bool {
+    is_temporary(name) || name.is_internal()
+}
+
+/// The name of an image in a namespace of the site's own.
+pub(super) fn internal(namespace: &str, name: &str) -> Result<ImageName, Error> {
+    ImageName::new(format!("{namespace}/{name}")).map_err(|error| Error {
+        kind: ErrorKind::Invalid,
+        doing: "name an image",
+        why: error.to_string(),
+    })
+}
+
 /// Removes the images that a former process left.
 pub(super) fn remove_temporary(store: &Store) {
     for image in store.images() {
