@@ -1,7 +1,7 @@
 //! `firebrick`: block storage for open clouds that survives the loss of a site.
 //!
 //! What it is for: the one binary: command line, configuration, wiring. What it promises: it decides
-//! nothing; exit status 0 is success, 1 a failure, 2 a wrong command line or configuration; standard
+//! nothing; exit status 0 is success, 1 a failure, 2 a wrong command line or configuration (those of `rbd` are RBD's); standard
 //! output carries results, standard error the log. What it leans on: every other room.
 
 mod cli;
@@ -12,10 +12,11 @@ mod printer;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    let cli = cli::args::Cli::parse();
+    let cli = match cli::args::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(refused) => return refused.tell(),
+    };
     match cli::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

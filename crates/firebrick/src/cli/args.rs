@@ -1,7 +1,9 @@
 //! The command line as types.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -33,6 +35,57 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// The binary as it is called through a link with that name.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rbd",
+    version,
+    about = "Look after the images of a site",
+    max_term_width = 100
+)]
+struct Rbd {
+    #[command(flatten)]
+    args: RbdArgs,
+}
+
+/// A command line that is not understood, or asks for help.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    error: clap::Error,
+    rbd: bool,
+}
+
+impl Refused {
+    /// Prints it; what is returned is the exit status.
+    pub(crate) fn tell(self) -> ExitCode {
+        // A closed pipe is no failure.
+        drop(self.error.print());
+        match self.error.exit_code() {
+            0 => ExitCode::SUCCESS,
+            // The rbd tool ends so.
+            _ if self.rbd => ExitCode::from(1),
+            _ => ExitCode::from(2),
+        }
+    }
+}
+
+/// Understands a command line, of which the first word says how the binary was called.
+pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Refused> {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let called = words.first().map(Path::new).and_then(Path::file_name);
+    if called.is_some_and(|name| name == "rbd") {
+        let parsed = Rbd::try_parse_from(&words);
+        return match parsed {
+            Ok(Rbd { args }) => Ok(Cli {
+                command: Command::Rbd(Box::new(args)),
+            }),
+            Err(error) => Err(Refused { error, rbd: true }),
+        };
+    }
+    let rbd = words.get(1).is_some_and(|word| word == "rbd");
+    Cli::try_parse_from(words).map_err(|error| Refused { error, rbd })
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -45,7 +98,7 @@ pub(crate) enum Command {
     /// Play the loss of a site on the terminal
     Demo(DemoArgs),
     /// Look after the images of a site, as the rbd tool does
-    Rbd(RbdArgs),
+    Rbd(Box<RbdArgs>),
     /// Print the completion script for a shell
     Completions(CompletionsArgs),
 }

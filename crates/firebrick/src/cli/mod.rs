@@ -19,7 +19,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Site(args) => site::run(args),
         Command::Dev(args) => block_on(dev::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
-        Command::Rbd(args) => block_on(rbd::run(args)),
+        Command::Rbd(args) => block_on(rbd::run(*args)),
         Command::Completions(args) => {
             completions::run(&args);
             Ok(())

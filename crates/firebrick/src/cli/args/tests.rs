@@ -49,6 +49,32 @@ fn the_documented_lines_are_taken() {
         "rbd scrub --wait",
         "rbd background",
         "rbd rebuild-index --conf site.conf",
+        "rbd ls volumes/tenant --format xml --pretty-format",
+        "rbd --cluster site-a --id cinder -n client.x -m host -k ring ls",
+        "rbd snap limit set --limit 3 disk",
+        "rbd snap rename disk@a disk@b",
+        "rbd snap add volumes/tenant/disk@a",
+        "rbd snap remove disk@a --force",
+        "rbd clone disk@a other --rbd-default-clone-format 2",
+        "rbd cp --image disk --snap a --dest-pool volumes --dest other",
+        "rbd deep cp disk other",
+        "rbd image-meta set disk key value",
+        "rbd feature enable disk journaling --journal-object-size 16M --journal-object-pool volumes",
+        "rbd feature disable disk journaling --timeout 5",
+        "rbd lock add --shared tag disk lid",
+        "rbd trash mv disk --expires-at 2030-01-01",
+        "rbd trash rm --image-id 0123 --force",
+        "rbd namespace create volumes/tenant",
+        "rbd group image add --group-pool volumes --group g --image-namespace n --image disk",
+        "rbd group snap rename g@a b",
+        "rbd consistency-group create g --object-pool volumes --splay-width 4 --object-size 4K",
+        "rbd consistency-group attach disk g",
+        "rbd map disk --read-only",
+        "rbd device unmap -t nbd disk",
+        "rbd export --export-format 2 disk -",
+        "rbd import --export-format 2 - --dest disk",
+        "rbd merge-diff a b -",
+        "rbd bench --io-type rw --io-size 4K --io-threads 2 --io-total 1M --io-pattern full-seq disk",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
     }
@@ -63,11 +89,30 @@ fn wrong_lines_are_refused() {
         "dev --nbd-port 70000",
         "dev site burn site-a",
         "rbd",
-        "rbd create disk",
-        "rbd clone disk",
+        "rbd bogus",
+        "rbd snap bogus",
+        "rbd create --size x disk",
+        "rbd ls --format foo",
+        "rbd feature enable disk journaling --journal-object-size 1K",
+        "rbd clone disk other --rbd-default-clone-format 3",
         "rbd clone disk other --at yesterday",
         "rbd diff disk --from-snap a --from-position 1",
     ] {
         assert!(parse(line).is_err(), "{line} was taken");
     }
+}
+
+/// What a command line ends with that is not taken, and whether the rbd tool is meant.
+fn refused(words: &[&str]) -> Option<bool> {
+    let words = words.iter().map(std::ffi::OsString::from);
+    super::parse(words).err().map(|refused| refused.rbd)
+}
+
+#[test]
+fn a_link_called_rbd_takes_the_verbs_at_once() {
+    assert_eq!(refused(&["/usr/local/bin/rbd", "ls"]), None);
+    assert_eq!(refused(&["rbd", "bogus"]), Some(true));
+    assert_eq!(refused(&["firebrick", "rbd", "bogus"]), Some(true));
+    assert_eq!(refused(&["firebrick", "bogus"]), Some(false));
+    assert_eq!(refused(&["firebrick", "ls"]), Some(false));
 }

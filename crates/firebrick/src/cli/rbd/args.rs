@@ -1,17 +1,43 @@
 //! `firebrick rbd`: the command line as types, spelled as the `rbd` tool spells it.
 
+mod bench;
+mod collections;
+mod devices;
+mod groups;
+mod images;
+mod snaps;
+mod specs;
+mod streams;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::at::At;
-use super::size::Size;
+pub(crate) use bench::{BenchArgs, IoPattern, IoType};
+pub(crate) use collections::{
+    DisableArgs, EnableArgs, FeatureCommand, JournalOptions, LockArgs, LockCommand,
+    NamespaceCommand, PurgeArgs, ThrowArgs, TrashCommand, TrashIdArgs, TrashLsArgs, TrashRmArgs,
+};
+pub(crate) use devices::{DeviceCommand, MapArgs, UnmapArgs};
+pub(crate) use groups::{
+    ConsistencyCommand, GroupArgs, GroupCommand, GroupImageCommand, GroupSnapCommand, MemberArgs,
+};
+pub(crate) use images::{
+    ChildrenArgs, CloneArgs, CopyArgs, CreateArgs, DeepCommand, DuArgs, LsArgs, MetaCommand,
+    NoteArgs, ResizeArgs, RollbackArgs,
+};
+pub(crate) use snaps::{SnapCommand, SnapLimitArgs, SnapLimitCommand, SnapLsArgs, SnapRmArgs};
+pub(crate) use specs::{PoolArgs, SpecArgs, TwoSpecs};
+pub(crate) use streams::{
+    DiffArgs, ExportArgs, ExportDiffArgs, ImportArgs, ImportDiffArgs, MergeDiffArgs, Since,
+};
 
 /// `firebrick rbd`
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Images are named [POOL/]IMAGE[@SNAPSHOT]; the pool is `volumes`. Exit status: 0 success, otherwise the
-number of the error as with the rbd tool, for example 2 for no such image and 30 for a secondary.
+Images are named [POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT]; the pool is `volumes`. Called `rbd`, through a link, the
+binary takes the same verbs. Exit status: 0 success, 1 a wrong command line, otherwise the number of the
+error as with the rbd tool, for example 2 for no such image and 30 for a secondary.
 
 Examples:
   export FIREBRICK_CONF=/etc/firebrick/site-a.conf
@@ -39,18 +65,42 @@ pub(crate) struct Common {
         global = true
     )]
     pub(crate) conf: Option<PathBuf>,
+    /// The site, as a file or as the name of one in /etc/firebrick
+    #[arg(long, value_name = "NAME|FILE", global = true)]
+    pub(crate) cluster: Option<String>,
     /// The pool
     #[arg(short, long, value_name = "POOL", global = true)]
     pub(crate) pool: Option<String>,
+    /// The namespace in the pool
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) namespace: Option<String>,
     /// How to print the result
     #[arg(long, value_enum, default_value_t, global = true)]
     pub(crate) format: RbdFormat,
-    /// Print JSON over several lines
+    /// Print JSON and XML over several lines
     #[arg(long, global = true)]
     pub(crate) pretty_format: bool,
     /// Say nothing about progress
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
+    #[command(flatten)]
+    pub(crate) ceph: CephOptions,
+}
+
+/// Who is asking, in a Ceph cluster: taken and not used, as whoever may open the admin socket of a site
+/// may do everything there.
+#[derive(Args, Debug)]
+pub(crate) struct CephOptions {
+    #[arg(long, hide = true, global = true)]
+    pub(crate) id: Option<String>,
+    #[arg(short, long, hide = true, global = true)]
+    pub(crate) name: Option<String>,
+    #[arg(short, long, alias = "mon_host", hide = true, global = true)]
+    pub(crate) mon_host: Option<String>,
+    #[arg(short, long, hide = true, global = true)]
+    pub(crate) keyring: Option<String>,
+    #[arg(short = 'K', long, hide = true, global = true)]
+    pub(crate) keyfile: Option<String>,
 }
 
 /// How results are printed.
@@ -61,6 +111,8 @@ pub(crate) enum RbdFormat {
     Plain,
     /// For programs
     Json,
+    /// For programs
+    Xml,
 }
 
 /// The verbs.
@@ -88,6 +140,46 @@ pub(crate) enum RbdCommand {
     Rename(TwoSpecs),
     /// Make an image from a snapshot, from now, or from an earlier moment
     Clone(CloneArgs),
+    /// List the images that started as an image or snapshot
+    Children(ChildrenArgs),
+    /// Make an image belong to nobody but itself
+    Flatten(SpecArgs),
+    /// Make an image with the content of another one
+    #[command(alias = "cp")]
+    Copy(CopyArgs),
+    /// Images with their snapshots
+    #[command(subcommand)]
+    Deep(DeepCommand),
+    /// What users note about an image
+    #[command(subcommand)]
+    ImageMeta(MetaCommand),
+    /// What an image can do
+    #[command(subcommand)]
+    Feature(FeatureCommand),
+    /// Locks that users put on images
+    #[command(subcommand)]
+    Lock(LockCommand),
+    /// Images that may come back
+    #[command(subcommand)]
+    Trash(TrashCommand),
+    /// Namespaces in the pool
+    #[command(subcommand)]
+    Namespace(NamespaceCommand),
+    /// Groups of images
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Groups of images that share a journal
+    #[command(subcommand)]
+    ConsistencyGroup(ConsistencyCommand),
+    /// How clients reach images
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Let a client reach an image, and print where
+    Map(MapArgs),
+    /// End that
+    Unmap(UnmapArgs),
+    /// List the images that clients can reach
+    Showmapped,
     /// Return an image to a snapshot or to an earlier moment
     Rollback(RollbackArgs),
     /// Show from which to which moment an image can be cloned and rolled back
@@ -101,10 +193,14 @@ pub(crate) enum RbdCommand {
     ExportDiff(ExportDiffArgs),
     /// Apply such a file, then take its snapshot
     ImportDiff(ImportDiffArgs),
+    /// Make one file with differences of two
+    MergeDiff(MergeDiffArgs),
     /// Copy an image or a snapshot into a file
     Export(ExportArgs),
     /// Make an image from a file
     Import(ImportArgs),
+    /// Measure what guests get
+    Bench(BenchArgs),
     /// Read and check everything that is stored, and repair it from the mirror
     #[command(after_help = "\
 Without --wait the site goes on by itself; `firebrick rbd background` says how far it is. With it the exit
@@ -114,203 +210,6 @@ status is 5 where something is damaged that could not be repaired.")]
     Background,
     /// Make a new index from the log alone, with the site stopped
     RebuildIndex,
-}
-
-/// `snap …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum SnapCommand {
-    /// Take a snapshot
-    #[command(alias = "add")]
-    Create(SpecArgs),
-    /// List snapshots
-    #[command(alias = "list")]
-    Ls(SnapLsArgs),
-    /// Remove a snapshot
-    #[command(alias = "remove")]
-    Rm(SpecArgs),
-    /// Remove all snapshots of an image
-    Purge(SpecArgs),
-    /// Return an image to a snapshot
-    #[command(alias = "revert")]
-    Rollback(SpecArgs),
-}
-
-/// An image or a snapshot.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct SpecArgs {
-    /// [POOL/]IMAGE[@SNAPSHOT]
-    #[arg(value_name = "SPEC")]
-    pub(crate) spec: Option<String>,
-    /// The image
-    #[arg(long, value_name = "NAME")]
-    pub(crate) image: Option<String>,
-    /// The snapshot
-    #[arg(long, value_name = "NAME")]
-    pub(crate) snap: Option<String>,
-}
-
-/// `ls`
-#[derive(Args, Debug)]
-pub(crate) struct LsArgs {
-    /// The pool
-    #[arg(value_name = "POOL")]
-    pub(crate) spec: Option<String>,
-    /// Sizes and snapshots too
-    #[arg(short, long)]
-    pub(crate) long: bool,
-}
-
-/// `du`
-#[derive(Args, Debug)]
-pub(crate) struct DuArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// Count the snapshots with their image
-    #[arg(long)]
-    pub(crate) merge_snapshots: bool,
-    /// Taken as it is: sizes are exact always
-    #[arg(long, hide = true)]
-    pub(crate) exact: bool,
-}
-
-/// `snap ls`
-#[derive(Args, Debug)]
-pub(crate) struct SnapLsArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// What nobody took by hand, too
-    #[arg(short, long)]
-    pub(crate) all: bool,
-}
-
-/// `create`
-#[derive(Args, Debug)]
-pub(crate) struct CreateArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// The size in MiB, or with a unit: B, K, M, G, T
-    #[arg(short, long, value_name = "SIZE")]
-    pub(crate) size: Size,
-}
-
-/// `resize`
-#[derive(Args, Debug)]
-pub(crate) struct ResizeArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// The new size in MiB, or with a unit: B, K, M, G, T
-    #[arg(short, long, value_name = "SIZE")]
-    pub(crate) size: Size,
-    /// Drop what lies beyond a smaller size
-    #[arg(long)]
-    pub(crate) allow_shrink: bool,
-}
-
-/// From one to another.
-#[derive(Args, Debug)]
-pub(crate) struct TwoSpecs {
-    /// [POOL/]IMAGE
-    pub(crate) source: String,
-    /// [POOL/]IMAGE
-    pub(crate) dest: String,
-}
-
-/// `clone`
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  firebrick rbd clone disk@monday disk-of-monday
-  firebrick rbd clone disk disk-before --at 2026-11-20T20:34:14Z
-  firebrick rbd clone disk disk-before --at 1.48213")]
-pub(crate) struct CloneArgs {
-    /// [POOL/]IMAGE[@SNAPSHOT]
-    pub(crate) source: String,
-    /// [POOL/]IMAGE
-    pub(crate) dest: String,
-    /// As it was at that time (RFC 3339) or position (EPOCH.SEQUENCE, or SEQUENCE)
-    #[arg(long, value_name = "TIME|POSITION")]
-    pub(crate) at: Option<At>,
-}
-
-/// `rollback`
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  firebrick rbd rollback disk --at 2026-11-20T20:34:14Z
-  firebrick rbd rollback disk@monday
-
-A mirrored image is returned by writing the difference: where that is interrupted, do it again.")]
-pub(crate) struct RollbackArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// To that time (RFC 3339) or position (EPOCH.SEQUENCE, or SEQUENCE)
-    #[arg(long, value_name = "TIME|POSITION")]
-    pub(crate) at: Option<At>,
-}
-
-/// What is compared.
-#[derive(Args, Debug)]
-pub(crate) struct Since {
-    /// Since that snapshot
-    #[arg(long, value_name = "SNAP", conflicts_with = "from_position")]
-    pub(crate) from_snap: Option<String>,
-    /// Since that time (RFC 3339) or position (EPOCH.SEQUENCE, or SEQUENCE)
-    #[arg(long, value_name = "TIME|POSITION")]
-    pub(crate) from_position: Option<At>,
-    /// Whole objects of 4 MiB
-    #[arg(long)]
-    pub(crate) whole_object: bool,
-}
-
-/// `diff`
-#[derive(Args, Debug)]
-pub(crate) struct DiffArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    #[command(flatten)]
-    pub(crate) since: Since,
-}
-
-/// `export-diff`
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Examples:
-  firebrick rbd export-diff disk@monday monday.diff
-  firebrick rbd export-diff disk@tuesday - --from-snap monday | ssh backup rbd import-diff - pool/disk")]
-pub(crate) struct ExportDiffArgs {
-    /// [POOL/]IMAGE[@SNAPSHOT]
-    pub(crate) source: String,
-    /// The file, or - for standard output
-    pub(crate) path: String,
-    #[command(flatten)]
-    pub(crate) since: Since,
-}
-
-/// `import-diff`
-#[derive(Args, Debug)]
-pub(crate) struct ImportDiffArgs {
-    /// The file, or - for standard input
-    pub(crate) path: String,
-    /// [POOL/]IMAGE
-    pub(crate) dest: String,
-}
-
-/// `export`
-#[derive(Args, Debug)]
-pub(crate) struct ExportArgs {
-    /// [POOL/]IMAGE[@SNAPSHOT]
-    pub(crate) source: String,
-    /// The file, or - for standard output [default: the name of the image]
-    pub(crate) path: Option<String>,
-}
-
-/// `import`
-#[derive(Args, Debug)]
-pub(crate) struct ImportArgs {
-    /// The file, or - for standard input
-    pub(crate) path: String,
-    /// [POOL/]IMAGE [default: the name of the file]
-    pub(crate) dest: Option<String>,
 }
 
 /// `scrub`

@@ -35,6 +35,16 @@ impl FromStr for At {
     }
 }
 
+/// A date, whose first moment in UTC is meant, or a time, in nanoseconds since the Unix epoch.
+pub(super) fn moment(text: &str) -> Option<u64> {
+    let date = time::macros::format_description!("[year]-[month]-[day]");
+    let time = match time::Date::parse(text, &date) {
+        Ok(date) => date.midnight().assume_utc(),
+        Err(_) => OffsetDateTime::parse(text, &Rfc3339).ok()?,
+    };
+    u64::try_from(time.unix_timestamp_nanos()).ok()
+}
+
 fn utc(nanos: u64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(nanos))
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)

@@ -1,21 +1,24 @@
 //! `rbd create`, `rm`, `resize`, `rename`, `clone`, `rollback`.
 
 use firebrick_backend::{Backend as _, NewImage};
-use firebrick_site::admin::{ToolRequest, ViewOf};
-use firebrick_vocabulary::ImageId;
+use firebrick_site::admin::{ToolRequest, ToolSnapshot, ViewOf};
+use firebrick_vocabulary::{Bytes, ImageId};
 
 use super::args::{CloneArgs, CreateArgs, ResizeArgs, RollbackArgs, SpecArgs, TwoSpecs};
-use super::error::{EBUSY, EEXIST, EINVAL, ENOENT, ENOTEMPTY, failed, fault, refuse};
+use super::error::{EBUSY, EEXIST, EINVAL, EMLINK, ENOENT, ENOTEMPTY, failed, fault, refuse};
 use super::progress::Progress;
 use super::site::Rbd;
+use super::size::Size;
 use super::snap;
-use super::spec::Spec;
+use super::spec::{Spec, full_name};
 use crate::exit::Failure;
 
 /// `rbd create`
 pub(super) async fn create(mut rbd: Rbd, args: &CreateArgs) -> Result<(), Failure> {
     let spec = Spec::of(&rbd.common, &args.spec)?;
     let name = spec.only_image()?.clone();
+    let size = needed(args.size)?;
+    rbd.check_namespace(name.namespace()).await?;
     let found = rbd.find(&name).await;
     if found
         .map_err(|error| fault("create error", &error))?
@@ -26,13 +29,18 @@ pub(super) async fn create(mut rbd: Rbd, args: &CreateArgs) -> Result<(), Failur
     let image = NewImage {
         id: ImageId::random(),
         name,
-        size: args.size.0,
+        size,
         origin: None,
         mirrored: false,
     };
     let made = rbd.backend.create_image(image).await;
     made.map(drop)
         .map_err(|error| fault("create error", &error))
+}
+
+fn needed(size: Option<Size>) -> Result<Bytes, Failure> {
+    let missing = || refuse(EINVAL, "rbd: must specify --size <M/G/T>");
+    size.map(|size| size.0).ok_or_else(missing)
 }
 
 /// `rbd rm`
@@ -45,9 +53,13 @@ pub(super) async fn remove(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
     let image = image.ok_or_else(|| failed("delete error", ENOENT))?;
     let taken = rbd.snapshots(image.id).await;
     let taken = taken.map_err(|error| fault("delete error", &error))?;
-    if taken.iter().any(|taken| !taken.divergent) {
-        let text = "rbd: image has snapshots - these must be deleted with 'rbd snap purge' before the image can be removed.";
-        return Err(refuse(ENOTEMPTY, text));
+    refuse_snapshots(&taken)?;
+    if let Some(group) = &image.group {
+        let text = format!(
+            "rbd: error: image belongs to a group {}\nRemove the image from the group and try again.",
+            full_name(group)
+        );
+        return Err(refuse(EMLINK, text));
     }
     rbd.backend.remove_image(image.id).await.map_err(|error| {
         match super::error::errno(error.kind) {
@@ -65,11 +77,20 @@ pub(super) async fn remove(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
     Ok(())
 }
 
+/// Refuses to remove an image that has snapshots that somebody took.
+pub(super) fn refuse_snapshots(taken: &[ToolSnapshot]) -> Result<(), Failure> {
+    if taken.iter().all(|taken| taken.divergent) {
+        return Ok(());
+    }
+    let text = "rbd: image has snapshots - these must be deleted with 'rbd snap purge' before the image can be removed.";
+    Err(refuse(ENOTEMPTY, text))
+}
+
 /// `rbd resize`
 pub(super) async fn resize(mut rbd: Rbd, args: &ResizeArgs) -> Result<(), Failure> {
     let spec = Spec::of(&rbd.common, &args.spec)?;
+    let size = needed(args.size)?;
     let image = rbd.open(spec.only_image()?).await?;
-    let size = args.size.0;
     if size < image.size && !args.allow_shrink {
         let text = "rbd: shrinking an image is only allowed with the --allow-shrink flag";
         return Err(refuse(EINVAL, text));
@@ -91,8 +112,7 @@ pub(super) async fn resize(mut rbd: Rbd, args: &ResizeArgs) -> Result<(), Failur
 
 /// `rbd rename`
 pub(super) async fn rename(mut rbd: Rbd, args: &TwoSpecs) -> Result<(), Failure> {
-    let source = Spec::parse(&rbd.common, &args.source)?;
-    let dest = Spec::parse(&rbd.common, &args.dest)?;
+    let (source, dest) = Spec::two(&rbd.common, args)?;
     let (source, dest) = (source.only_image()?, dest.only_image()?);
     let failed_with = |error: &_| fault("rename error", error);
     let image = rbd
@@ -114,8 +134,7 @@ pub(super) async fn rename(mut rbd: Rbd, args: &TwoSpecs) -> Result<(), Failure>
 
 /// `rbd clone`
 pub(super) async fn clone(mut rbd: Rbd, args: &CloneArgs) -> Result<(), Failure> {
-    let source = Spec::parse(&rbd.common, &args.source)?;
-    let dest = Spec::parse(&rbd.common, &args.dest)?;
+    let (source, dest) = Spec::two(&rbd.common, &args.specs)?;
     let name = dest.only_image()?.clone();
     let failed_with = |error: &_| fault("clone error", error);
     let image = rbd.open(source.image()?).await?;
@@ -134,7 +153,19 @@ pub(super) async fn clone(mut rbd: Rbd, args: &CloneArgs) -> Result<(), Failure>
                 "rbd: a snapshot and --at cannot both be given",
             ));
         }
-        (Some(snapshot), None) => ViewOf::Snapshot(snapshot.clone()),
+        (Some(snapshot), None) => {
+            let doing = format!("error setting snapshot context: {snapshot}");
+            let taken = rbd.snapshot(image.id, snapshot).await;
+            let taken = taken.map_err(|error| failed_with(&error))?;
+            let taken = taken.ok_or_else(|| failed(&doing, ENOENT))?;
+            if args.rbd_default_clone_format == 1 && !taken.protected {
+                return Err(failed(
+                    "clone error: parent snapshot must be protected",
+                    EINVAL,
+                ));
+            }
+            ViewOf::Snapshot(taken.name)
+        }
         (None, None) => ViewOf::Head,
         (None, Some(at)) => {
             let record = rbd.record(at).await;
@@ -146,6 +177,7 @@ pub(super) async fn clone(mut rbd: Rbd, args: &CloneArgs) -> Result<(), Failure>
         name,
         source: image.id,
         state,
+        flat: false,
     };
     rbd.order(request)
         .await

@@ -1,21 +1,20 @@
-//! `rbd diff`, `export-diff`, `import-diff`.
+//! `rbd diff`, `export-diff`.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 
-use firebrick_backend::{Backend as _, Fault};
-use firebrick_site::admin::{Run, TRANSFER_MAX, ToolImage, ToolRequest, ViewOf};
+use firebrick_backend::Fault;
+use firebrick_site::admin::{Run, TRANSFER_MAX, ToolImage, ViewOf};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, SnapshotName};
-use serde_json::{Value, json};
 
-use super::args::{DiffArgs, ExportDiffArgs, ImportDiffArgs, Since};
-use super::error::{EBADMSG, EEXIST, EINVAL, ENOENT, failed, fault, io as io_failed, refuse};
+use super::args::{DiffArgs, ExportDiffArgs, Since};
+use super::doc::Doc;
+use super::error::{EINVAL, ENOENT, failed, fault, io as io_failed, refuse};
 use super::look::OBJECT;
 use super::progress::Progress;
 use super::site::Rbd;
-use super::size::whole_blocks;
-use super::spec::Spec;
-use super::stream::{self, Record};
+use super::spec::{Spec, Words};
+use super::stream::{self, Record, Version};
 use super::table::{Lean, Table};
 use crate::exit::Failure;
 use crate::printer::Printer;
@@ -26,11 +25,11 @@ type Visit<'a> = dyn FnMut(Run, &[u8]) -> Result<(), Failure> + Send + 'a;
 const OBJECT_BLOCKS: u64 = OBJECT / BLOCK_SIZE;
 
 /// What is compared with what.
-struct Compared {
-    view: u32,
-    older: Option<u32>,
-    size: Bytes,
-    whole_object: bool,
+pub(super) struct Compared {
+    pub(super) view: u32,
+    pub(super) older: Option<u32>,
+    pub(super) size: Bytes,
+    pub(super) whole_object: bool,
 }
 
 /// Opens both sides.
@@ -195,13 +194,15 @@ pub(super) async fn print(mut rbd: Rbd, args: &DiffArgs) -> Result<(), Failure> 
         |run: &Run| run.block * BLOCK_SIZE,
         |run: &Run| run.blocks * BLOCK_SIZE,
     );
-    if rbd.json() {
+    if rbd.structured() {
         let row = |run: &Run| {
-            let exists = if run.data { "true" } else { "false" };
-            json!({"offset": offset(run), "length": len(run), "exists": exists})
+            Doc::map([
+                ("offset", offset(run).into()),
+                ("length", len(run).into()),
+                ("exists", run.data.to_string().into()),
+            ])
         };
-        let rows: Vec<Value> = extents.iter().map(row).collect();
-        rbd.print_json(&rows);
+        rbd.print("extents", &Doc::list("extent", extents.iter().map(row)));
         return Ok(());
     }
     let mut table = Table::new(&[
@@ -226,197 +227,74 @@ pub(super) async fn print(mut rbd: Rbd, args: &DiffArgs) -> Result<(), Failure> 
 /// `rbd export-diff`
 pub(super) async fn export(mut rbd: Rbd, args: &ExportDiffArgs) -> Result<(), Failure> {
     const DOING: &str = "export-diff error";
-    let spec = Spec::parse(&rbd.common, &args.source)?;
+    let mut words = Words::new(&args.spec.words);
+    let spec = Spec::first(&rbd.common, &args.spec, &mut words)?;
+    let path = words.need(args.path.as_deref(), "path")?;
+    words.end()?;
     let compared = open(&mut rbd, &spec, &args.since).await?;
     let broken = |error: io::Error| io_failed(DOING, &error);
-    let out: Box<dyn Write + Send> = if args.path == "-" {
-        Box::new(io::stdout())
-    } else {
-        let file = File::options()
-            .write(true)
-            .create_new(true)
-            .open(&args.path);
-        Box::new(file.map_err(|error| io_failed(&format!("error opening {}", args.path), &error))?)
-    };
-    let mut out = BufWriter::with_capacity(TRANSFER_MAX, out);
+    let mut out = open_output(path)?;
     let mut progress = Progress::new(&rbd.common, "Exporting image");
-    stream::begin(&mut out).map_err(broken)?;
-    let mut head = Vec::new();
-    head.extend(args.since.from_snap.clone().map(Record::From));
-    head.extend(
-        spec.snapshot
-            .as_ref()
-            .map(|taken| Record::To(taken.to_string())),
-    );
-    head.push(Record::Size(compared.size.0));
-    for record in &head {
-        stream::put(&mut out, record).map_err(broken)?;
-    }
-    let mut write = |run: Run, data: &[u8]| {
-        let (offset, len) = (run.block * BLOCK_SIZE, run.blocks * BLOCK_SIZE);
-        let written = if run.data {
-            let put = stream::put(&mut out, &Record::Data(offset, len));
-            put.and_then(|()| out.write_all(data))
-        } else {
-            stream::put(&mut out, &Record::Zero(offset, len))
-        };
-        progress.at(offset + len, compared.size.0);
-        written.map_err(broken)
-    };
-    compared.walk(&mut rbd, true, &mut write).await?;
-    stream::put(&mut out, &Record::End).map_err(broken)?;
+    let from = args.since.from_snap.clone().map(Record::From);
+    let to = spec
+        .snapshot
+        .as_ref()
+        .map(|taken| Record::To(taken.to_string()));
+    let head: Vec<Record> = from.into_iter().chain(to).collect();
+    write(
+        &mut rbd,
+        &compared,
+        (&mut out, Version::One),
+        head,
+        &mut progress,
+    )
+    .await?;
     out.flush().map_err(broken)?;
     progress.done();
     Ok(())
 }
 
-/// `rbd import-diff`
-pub(super) async fn import(mut rbd: Rbd, args: &ImportDiffArgs) -> Result<(), Failure> {
-    const DOING: &str = "import-diff failed";
-    let spec = Spec::parse(&rbd.common, &args.dest)?;
-    let image = rbd.open(spec.only_image()?).await?;
-    let input: Box<dyn Read + Send> = if args.path == "-" {
-        Box::new(io::stdin())
+/// What somebody writes to.
+pub(super) type Output = BufWriter<Box<dyn Write + Send>>;
+
+/// Makes a file, which must not be there, or opens standard output for `-`.
+pub(super) fn open_output(path: &str) -> Result<Output, Failure> {
+    let out: Box<dyn Write + Send> = if path == "-" {
+        Box::new(io::stdout())
     } else {
-        let file = File::open(&args.path);
-        Box::new(file.map_err(|error| io_failed(&format!("error opening {}", args.path), &error))?)
+        let file = File::options().write(true).create_new(true).open(path);
+        Box::new(file.map_err(|error| io_failed(&format!("error opening {path}"), &error))?)
     };
-    let mut input = BufReader::with_capacity(1 << 20, input);
-    let mut progress = Progress::new(&rbd.common, "Importing image diff");
-    stream::read_banner(&mut input).map_err(broken)?;
-    let mut to = None;
-    let mut size = image.size;
-    loop {
-        let record = stream::read(&mut input).map_err(broken)?;
-        let done = match record {
-            Record::From(name) => check_from(&mut rbd, &image, &name).await.map(|()| 0)?,
-            Record::To(name) => {
-                to = Some(check_to(&mut rbd, &image, name).await?);
-                0
-            }
-            Record::Size(bytes) => {
-                let wanted = whole_blocks(bytes);
-                if wanted != size {
-                    let request = ToolRequest::Resize {
-                        image: image.id,
-                        size: wanted,
-                    };
-                    let resized = rbd.order(request).await;
-                    resized.map_err(|error| fault(DOING, &error))?;
-                    size = wanted;
-                }
-                0
-            }
-            Record::Data(offset, len) => {
-                within(offset, len, size)?;
-                copy(&mut rbd, &image, &mut input, offset, len).await?;
-                offset + len
-            }
-            Record::Zero(offset, len) => {
-                within(offset, len, size)?;
-                let request = ToolRequest::Discard {
-                    image: image.id,
-                    offset,
-                    len,
-                };
-                rbd.order(request)
-                    .await
-                    .map_err(|error| fault(DOING, &error))?;
-                offset + len
-            }
-            Record::End => break,
-        };
-        if done > 0 {
-            progress.at(done, size.0);
-        }
-    }
-    let flushed = rbd.order(ToolRequest::Flush).await;
-    flushed.map_err(|error| fault(DOING, &error))?;
-    if let Some(name) = to {
-        let taken = rbd.backend.create_snapshot(image.id, name).await;
-        taken.map_err(|error| fault(DOING, &error))?;
-    }
-    progress.done();
-    Ok(())
+    Ok(BufWriter::with_capacity(TRANSFER_MAX, out))
 }
 
-/// Takes `len` bytes of a stream over into the image.
-async fn copy(
+/// Writes a difference: `head`, the size, and what differs.
+pub(super) async fn write(
     rbd: &mut Rbd,
-    image: &ToolImage,
-    input: &mut (impl Read + Send),
-    offset: u64,
-    len: u64,
+    compared: &Compared,
+    (out, version): (&mut Output, Version),
+    mut head: Vec<Record>,
+    progress: &mut Progress,
 ) -> Result<(), Failure> {
-    let mut at = offset;
-    while at < offset + len {
-        let mut part = vec![0; TRANSFER_MAX.min((offset + len - at) as usize)];
-        input.read_exact(&mut part).map_err(broken)?;
-        let written = rbd.write(image, at, &part).await;
-        written.map_err(|error| fault("import-diff failed", &error))?;
-        at += part.len() as u64;
+    let broken = |error: io::Error| io_failed("export error", &error);
+    stream::begin(out, version).map_err(broken)?;
+    head.push(Record::Size(compared.size.0));
+    for record in &head {
+        stream::put(out, version, record).map_err(broken)?;
     }
-    Ok(())
-}
-
-/// The failure for a stream that cannot be read.
-#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn broken(error: io::Error) -> Failure {
-    const DOING: &str = "import-diff failed";
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        let text = format!("rbd: {DOING}: the stream ends too soon");
-        return refuse(EBADMSG, text);
-    }
-    io_failed(DOING, &error)
-}
-
-async fn check_from(rbd: &mut Rbd, image: &ToolImage, name: &str) -> Result<(), Failure> {
-    let parsed = SnapshotName::new(name).ok();
-    let found = match parsed {
-        Some(name) => rbd.snapshot(image.id, &name).await,
-        None => Ok(None),
+    let mut write = |run: Run, data: &[u8]| {
+        let (offset, len) = (run.block * BLOCK_SIZE, run.blocks * BLOCK_SIZE);
+        let written = if run.data {
+            let put = stream::put(out, version, &Record::Data(offset, len));
+            put.and_then(|()| out.write_all(data))
+        } else {
+            stream::put(out, version, &Record::Zero(offset, len))
+        };
+        progress.at(offset + len, compared.size.0);
+        written.map_err(broken)
     };
-    match found.map_err(|error| fault("import-diff failed", &error))? {
-        Some(_) => Ok(()),
-        None => Err(refuse(
-            EINVAL,
-            format!(
-                "start snapshot '{name}' does not exist in the image, aborting\n\
-                 rbd: import-diff failed: ({EINVAL}) Invalid argument"
-            ),
-        )),
-    }
-}
-
-async fn check_to(rbd: &mut Rbd, image: &ToolImage, name: String) -> Result<SnapshotName, Failure> {
-    let parsed = SnapshotName::new(name.clone());
-    let parsed =
-        parsed.map_err(|error| refuse(EINVAL, format!("rbd: import-diff failed: {error}")))?;
-    let found = rbd.snapshot(image.id, &parsed).await;
-    match found.map_err(|error| fault("import-diff failed", &error))? {
-        None => Ok(parsed),
-        Some(_) => Err(refuse(
-            EEXIST,
-            format!(
-                "end snapshot '{name}' already exists, aborting\n\
-                 rbd: import-diff failed: ({EEXIST}) File exists"
-            ),
-        )),
-    }
-}
-
-/// Refuses what a damaged stream might ask for.
-fn within(offset: u64, len: u64, size: Bytes) -> Result<(), Failure> {
-    match offset.checked_add(len) {
-        Some(end) if end <= size.0 => Ok(()),
-        Some(_) | None => Err(refuse(
-            EINVAL,
-            format!(
-                "rbd: import-diff failed: {len} bytes at {offset} are beyond the image's {} bytes",
-                size.0
-            ),
-        )),
-    }
+    compared.walk(rbd, true, &mut write).await?;
+    stream::put(out, version, &Record::End).map_err(broken)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use firebrick_backend::{Fault, FaultKind};
 
 use crate::exit::Failure;
 
+pub(super) const EPERM: u8 = 1;
 pub(super) const ENOENT: u8 = 2;
 pub(super) const EIO: u8 = 5;
 pub(super) const EAGAIN: u8 = 11;
@@ -12,8 +13,11 @@ pub(super) const EEXIST: u8 = 17;
 pub(super) const EINVAL: u8 = 22;
 pub(super) const ENOSPC: u8 = 28;
 pub(super) const EROFS: u8 = 30;
+pub(super) const EMLINK: u8 = 31;
+pub(super) const ERANGE: u8 = 34;
 pub(super) const ENOTEMPTY: u8 = 39;
 pub(super) const EBADMSG: u8 = 74;
+pub(super) const EDQUOT: u8 = 122;
 pub(super) const EOPNOTSUPP: u8 = 95;
 pub(super) const ETIMEDOUT: u8 = 110;
 pub(super) const ECONNREFUSED: u8 = 111;
@@ -26,6 +30,7 @@ pub(super) const fn errno(kind: FaultKind) -> u8 {
         FaultKind::Busy => EBUSY,
         FaultKind::NotPrimary => EROFS,
         FaultKind::Inconsistent => EAGAIN,
+        FaultKind::Limit => EDQUOT,
         FaultKind::NoSpace => ENOSPC,
         FaultKind::Invalid => EINVAL,
         FaultKind::Unsupported => EOPNOTSUPP,
@@ -44,8 +49,12 @@ const fn name(errno: u8) -> &'static str {
         EBUSY => "Device or resource busy",
         EEXIST => "File exists",
         EINVAL => "Invalid argument",
+        EDQUOT => "Disk quota exceeded",
         ENOSPC => "No space left on device",
         EROFS => "Read-only file system",
+        EPERM => "Operation not permitted",
+        EMLINK => "Too many links",
+        ERANGE => "Numerical result out of range",
         ENOTEMPTY => "Directory not empty",
         EBADMSG => "Bad message",
         EOPNOTSUPP => "Operation not supported",
@@ -73,7 +82,9 @@ pub(super) fn fault(doing: &str, fault: &Fault) -> Failure {
     let errno = errno(fault.kind);
     let line = format!("rbd: {doing}: ({errno}) {}", name(errno));
     match fault.kind {
-        FaultKind::NotFound | FaultKind::Exists | FaultKind::NotPrimary => refuse(errno, line),
+        FaultKind::NotFound | FaultKind::Exists | FaultKind::NotPrimary | FaultKind::Limit => {
+            refuse(errno, line)
+        }
         FaultKind::Busy
         | FaultKind::Inconsistent
         | FaultKind::NoSpace

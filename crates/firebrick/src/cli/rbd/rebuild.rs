@@ -1,9 +1,9 @@
 //! `firebrick rbd rebuild-index`.
 
 use firebrick_site::serve::{ErrorKind, RebuildPhase, rebuild_index};
-use serde_json::json;
 
 use super::args::{Common, RbdFormat};
+use super::doc::Doc;
 use super::error::{EBUSY, EIO, refuse};
 use super::progress::Progress;
 use super::site::conf;
@@ -41,18 +41,22 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
         }
     })?;
     progress.done();
-    if common.format == RbdFormat::Json {
-        let value = json!({
-            "position": report.position.to_string(), "segments": report.segments,
-            "images": report.images, "snapshots": report.snapshots, "blocks": report.blocks,
-            "damaged_segments": report.damaged,
-        });
-        Printer::json_as(&value, common.pretty_format);
-    } else {
+    if common.format == RbdFormat::Plain {
         Printer::line(&format!(
             "{} images and {} snapshots as of {}, {} blocks from {} segments",
             report.images, report.snapshots, report.position, report.blocks, report.segments
         ));
+    } else {
+        let damaged = report.damaged.iter().map(|segment| u64::from(*segment));
+        let doc = Doc::map([
+            ("position", report.position.to_string().into()),
+            ("segments", report.segments.into()),
+            ("images", report.images.into()),
+            ("snapshots", report.snapshots.into()),
+            ("blocks", report.blocks.into()),
+            ("damaged_segments", Doc::list("segment", damaged)),
+        ]);
+        common.print("index", &doc);
     }
     if report.damaged.is_empty() {
         return Ok(());

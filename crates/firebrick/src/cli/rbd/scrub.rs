@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use firebrick_site::admin::{RotReport, ScrubStatus, ToolReply, ToolRequest, WorkState};
-use serde_json::{Value, json};
+use firebrick_site::admin::{RotReport, ScrubStatus, ToolReply, ToolRequest, Work, WorkState};
 
 use super::args::ScrubArgs;
+use super::doc::Doc;
 use super::error::{EIO, fault, refuse};
 use super::progress::Progress;
 use super::site::{Rbd, confused};
@@ -20,8 +20,8 @@ const POLL: Duration = Duration::from_millis(100);
 pub(super) async fn run(mut rbd: Rbd, args: &ScrubArgs) -> Result<(), Failure> {
     let began = ask(&mut rbd, ToolRequest::ScrubStart).await?;
     if !args.wait {
-        if rbd.json() {
-            rbd.print_json(&json!({"pass": began.pass}));
+        if rbd.structured() {
+            rbd.print("scrub", &Doc::map([("pass", began.pass.into())]));
         } else {
             Printer::line(&format!(
                 "pass {} began; `firebrick rbd background` says how far it is",
@@ -61,16 +61,21 @@ async fn ask(rbd: &mut Rbd, request: ToolRequest) -> Result<ScrubStatus, Failure
 }
 
 fn report(rbd: &Rbd, status: &ScrubStatus) {
-    if rbd.json() {
+    if rbd.structured() {
         let row = |rot: &RotReport| {
-            json!({
-                "image": rot.name, "id": rot.image, "offset": rot.offset,
-                "length": rot.len, "repaired": rot.repaired,
-            })
+            let name = rot.name.as_ref();
+            Doc::map([
+                ("image", name.map_or(Doc::Null, |name| name.as_str().into())),
+                ("id", rot.image.into()),
+                ("offset", rot.offset.into()),
+                ("length", rot.len.into()),
+                ("repaired", rot.repaired.into()),
+            ])
         };
-        let damaged: Vec<Value> = status.rot.iter().map(row).collect();
-        return rbd
-            .print_json(&json!({"bytes": status.done, "damaged": damaged, "more": status.more}));
+        let damaged = Doc::list("range", status.rot.iter().map(row));
+        let (bytes, more) = (status.done.into(), status.more.into());
+        let report = Doc::map([("bytes", bytes), ("damaged", damaged), ("more", more)]);
+        return rbd.print("scrub", &report);
     }
     if status.rot.is_empty() {
         return Printer::line(&format!("{} read, nothing damaged", status.done));
@@ -107,8 +112,17 @@ pub(super) async fn background(mut rbd: Rbd) -> Result<(), Failure> {
         Ok(other) => return Err(fault("background", &confused(&other))),
         Err(error) => return Err(fault("background", &error)),
     };
-    if rbd.json() {
-        rbd.print_json(&works);
+    if rbd.structured() {
+        let row = |work: &Work| {
+            let error = work.last_error.as_deref();
+            Doc::map([
+                ("name", (&work.name).into()),
+                ("state", state(work.state).into()),
+                ("progress", (&work.progress).into()),
+                ("last_error", error.map_or(Doc::Null, Doc::from)),
+            ])
+        };
+        rbd.print("background", &Doc::list("work", works.iter().map(row)));
         return Ok(());
     }
     let mut table = Table::new(&[
@@ -118,14 +132,18 @@ pub(super) async fn background(mut rbd: Rbd) -> Result<(), Failure> {
         ("LAST ERROR", Lean::Left),
     ]);
     for work in works {
-        let state = match work.state {
-            WorkState::Busy => "busy",
-            WorkState::Throttled => "throttled",
-            WorkState::Idle => "idle",
-        };
+        let state = state(work.state).to_owned();
         let error = work.last_error.unwrap_or_default();
-        table.row([work.name, state.to_owned(), work.progress, error]);
+        table.row([work.name, state, work.progress, error]);
     }
     Printer::line(&table.text());
     Ok(())
+}
+
+const fn state(state: WorkState) -> &'static str {
+    match state {
+        WorkState::Busy => "busy",
+        WorkState::Throttled => "throttled",
+        WorkState::Idle => "idle",
+    }
 }

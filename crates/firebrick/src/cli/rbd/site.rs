@@ -1,16 +1,19 @@
 //! The site that a command is about.
 
+use std::path::PathBuf;
+
 use firebrick_backend::{Fault, FaultKind};
+use firebrick_config::ConfigFile;
 use firebrick_site::admin::{
     Changes, ToolClient, ToolImage, ToolReply, ToolRequest, ToolSnapshot, ViewOf,
 };
 use firebrick_site::{SiteClient, SiteConf};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence, SnapshotName};
-use serde::Serialize;
 
 use super::args::{Common, RbdFormat};
 use super::at::At;
-use super::error::{EINVAL, ENOENT, failed, fault, refuse};
+use super::doc::Doc;
+use super::error::{EINVAL, ENOENT, EOPNOTSUPP, failed, fault, refuse};
 use crate::exit::Failure;
 use crate::printer::Printer;
 
@@ -24,11 +27,41 @@ pub(super) struct Rbd {
 
 /// The configuration that the command line or the environment names.
 pub(super) fn conf(common: &Common) -> Result<SiteConf, Failure> {
-    let path = common.conf.as_ref().ok_or_else(|| {
+    let named = common.cluster.as_deref().map(cluster);
+    let path = named.or_else(|| common.conf.clone()).ok_or_else(|| {
         let text = "rbd: --conf FILE is missing: the site.conf of the site, or FIREBRICK_CONF";
         refuse(EINVAL, text)
     })?;
-    Ok(SiteConf::read(path)?.0)
+    let file = ConfigFile::read(&path).map_err(|error| {
+        refuse(
+            EINVAL,
+            format!("rbd: couldn't read the configuration: {error}"),
+        )
+    })?;
+    if file.section("site").is_none() && file.section("global").is_some() {
+        let path = path.display();
+        let text = format!("rbd: {path} is the configuration of a Ceph cluster, not of a site");
+        return Err(refuse(EOPNOTSUPP, text));
+    }
+    SiteConf::from_file(&file).map_err(|error| refuse(EINVAL, format!("rbd: {error}")))
+}
+
+/// The file that `--cluster` means: a file as it is, or the name of one where sites have theirs.
+fn cluster(text: &str) -> PathBuf {
+    if text.contains(['/', '.']) {
+        return PathBuf::from(text);
+    }
+    PathBuf::from(format!("/etc/firebrick/{text}.conf"))
+}
+
+impl Common {
+    /// Prints a result for programs; in XML all of it is called `root`.
+    pub(super) fn print(&self, root: &str, doc: &Doc) {
+        match self.format {
+            RbdFormat::Xml => Printer::line(doc.xml(root, self.pretty_format).trim_end()),
+            RbdFormat::Plain | RbdFormat::Json => Printer::json_as(doc, self.pretty_format),
+        }
+    }
 }
 
 impl Rbd {
@@ -43,13 +76,13 @@ impl Rbd {
     }
 
     /// Whether programs read the result.
-    pub(super) fn json(&self) -> bool {
-        self.common.format == RbdFormat::Json
+    pub(super) fn structured(&self) -> bool {
+        self.common.format != RbdFormat::Plain
     }
 
-    /// Prints a result for programs.
-    pub(super) fn print_json<T: Serialize>(&self, value: &T) {
-        Printer::json_as(value, self.common.pretty_format);
+    /// Prints a result for programs; in XML all of it is called `root`.
+    pub(super) fn print(&self, root: &str, doc: &Doc) {
+        self.common.print(root, doc);
     }
 
     /// Makes a call with bytes.
@@ -91,7 +124,7 @@ impl Rbd {
 
     /// The image of that name, or the failure of the `rbd` tool where there is none.
     pub(super) async fn open(&mut self, name: &ImageName) -> Result<ToolImage, Failure> {
-        let doing = format!("error opening image {name}");
+        let doing = format!("error opening image {}", name.base());
         let image = self
             .find(name)
             .await

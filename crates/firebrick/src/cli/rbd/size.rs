@@ -12,27 +12,29 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-        let shift = match &text[digits.len()..] {
-            "" | "M" | "MB" | "MiB" => 20,
-            "B" => 0,
-            "K" | "KB" | "KiB" => 10,
-            "G" | "GB" | "GiB" => 30,
-            "T" | "TB" | "TiB" => 40,
-            "P" | "PB" | "PiB" => 50,
-            _ => {
-                return Err(
-                    "a size is a number of MiB, or a number with B, K, M, G or T".to_owned(),
-                );
-            }
-        };
-        let number: u64 = digits.parse().map_err(|_| "not a number".to_owned())?;
-        let bytes = number
-            .checked_mul(1 << shift)
-            .filter(|bytes| *bytes <= 1 << 60);
-        let bytes = bytes.ok_or("the largest size is 1 EiB")?;
-        Ok(Self(whole_blocks(bytes)))
+        bytes(text).map(|bytes| Self(whole_blocks(bytes)))
     }
+}
+
+/// What a text means: a number of MiB, or a number with a unit.
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let shift = match &text[digits.len()..] {
+        "" | "M" | "MB" | "MiB" => 20,
+        "B" => 0,
+        "K" | "KB" | "KiB" => 10,
+        "G" | "GB" | "GiB" => 30,
+        "T" | "TB" | "TiB" => 40,
+        "P" | "PB" | "PiB" => 50,
+        _ => {
+            return Err("a size is a number of MiB, or a number with B, K, M, G or T".to_owned());
+        }
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a number".to_owned())?;
+    let bytes = number
+        .checked_mul(1 << shift)
+        .filter(|bytes| *bytes <= 1 << 60);
+    bytes.ok_or_else(|| "the largest size is 1 EiB".to_owned())
 }
 
 /// The size in whole blocks.

@@ -1,17 +1,22 @@
 //! `rbd snap …`.
 
-use firebrick_backend::Backend as _;
-use serde_json::{Value, json};
+use firebrick_backend::{Backend as _, FaultKind};
+use firebrick_site::admin::{ToolImage, ToolRequest, ToolSnapshot};
+use firebrick_vocabulary::SnapshotName;
 
-use super::args::{SnapLsArgs, SpecArgs};
+use super::args::{SnapLimitArgs, SnapLsArgs, SnapRmArgs, SpecArgs, TwoSpecs};
 use super::at::ctime;
-use super::error::{EEXIST, ENOENT, failed, fault};
+use super::doc::Doc;
+use super::error::{EBUSY, EEXIST, EINVAL, ENOENT, ERANGE, failed, fault, refuse};
 use super::progress::Progress;
 use super::site::Rbd;
-use super::spec::Spec;
+use super::spec::{POOL, Spec, Words, full_name};
 use super::table::{Lean, Table};
 use crate::exit::Failure;
 use crate::printer::Printer;
+
+/// Snapshots that belong to one of a group have such names, as in RBD.
+pub(super) const GROUP: &str = ".group.";
 
 /// `rbd snap create`
 pub(super) async fn create(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
@@ -30,18 +35,45 @@ pub(super) async fn create(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
     Ok(())
 }
 
-/// `rbd snap rm`
-pub(super) async fn remove(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
-    const DOING: &str = "failed to remove snapshot";
-    let spec = Spec::of(&rbd.common, args)?;
+/// An image and a snapshot of it that must be there.
+async fn existing(
+    rbd: &mut Rbd,
+    spec: &Spec,
+    doing: &str,
+) -> Result<(ToolImage, ToolSnapshot), Failure> {
     let name = spec.snapshot()?.clone();
     let image = rbd.open(spec.image()?).await?;
-    let progress = Progress::new(&rbd.common, "Removing snap");
     let there = rbd.snapshot(image.id, &name).await;
-    if there.map_err(|error| fault(DOING, &error))?.is_none() {
-        return Err(failed(DOING, ENOENT));
+    let there = there.map_err(|error| fault(doing, &error))?;
+    let there = there.ok_or_else(|| failed(doing, ENOENT))?;
+    Ok((image, there))
+}
+
+/// `rbd snap rm`
+pub(super) async fn remove(mut rbd: Rbd, args: &SnapRmArgs) -> Result<(), Failure> {
+    const DOING: &str = "failed to remove snapshot";
+    let spec = Spec::of(&rbd.common, &args.spec)?;
+    let progress = Progress::new(&rbd.common, "Removing snap");
+    let (image, taken) = existing(&mut rbd, &spec, DOING).await?;
+    if taken.protected && args.force {
+        for child in rbd.children(image.id).await? {
+            if child.snapshot == Some(taken.id) {
+                let flattened = rbd.order(ToolRequest::Flatten { image: child.id }).await;
+                flattened.map_err(|error| fault(DOING, &error))?;
+            }
+        }
+        let request = ToolRequest::Protect {
+            image: image.id,
+            snapshot: taken.name.clone(),
+            protected: false,
+        };
+        let done = rbd.order(request).await;
+        done.map_err(|error| fault(DOING, &error))?;
+    } else if taken.protected {
+        let text = format!("rbd: snapshot '{}' is protected from removal.", taken.name);
+        return Err(refuse(EBUSY, text));
     }
-    let removed = rbd.backend.remove_snapshot(image.id, name).await;
+    let removed = rbd.backend.remove_snapshot(image.id, taken.name).await;
     removed.map_err(|error| fault(DOING, &error))?;
     progress.done();
     Ok(())
@@ -53,19 +85,31 @@ pub(super) async fn purge(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> 
     let spec = Spec::of(&rbd.common, args)?;
     let image = rbd.open(spec.only_image()?).await?;
     let taken = rbd.snapshots(image.id).await;
-    let taken = taken.map_err(|error| fault(DOING, &error))?;
+    let mut taken = taken.map_err(|error| fault(DOING, &error))?;
+    taken.retain(|taken| !is_of_group(&taken.name));
     if taken.is_empty() {
         return Ok(());
     }
     let mut progress = Progress::new(&rbd.common, "Removing all snapshots");
     let total = taken.len() as u64;
-    for (i, snapshot) in taken.into_iter().enumerate() {
+    let (protected, free): (Vec<_>, Vec<_>) = taken.into_iter().partition(|taken| taken.protected);
+    for (i, snapshot) in free.into_iter().enumerate() {
         let removed = rbd.backend.remove_snapshot(image.id, snapshot.name).await;
         removed.map_err(|error| fault(DOING, &error))?;
         progress.at(i as u64 + 1, total);
     }
-    progress.done();
-    Ok(())
+    if protected.is_empty() {
+        progress.done();
+        return Ok(());
+    }
+    let names: Vec<&str> = protected.iter().map(|taken| taken.name.as_str()).collect();
+    let are = if names.len() == 1 { "is" } else { "are" };
+    let text = format!(
+        "rbd: error removing snapshot(s) '{}', which {are} protected - these must be unprotected with \
+         `rbd snap unprotect`.",
+        names.join(",")
+    );
+    Err(refuse(EBUSY, text))
 }
 
 /// `rbd snap rollback`
@@ -81,26 +125,124 @@ pub(super) async fn roll_back(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failu
     Ok(())
 }
 
+/// `rbd snap protect`, `unprotect`
+pub(super) async fn protect(mut rbd: Rbd, args: &SpecArgs, on: bool) -> Result<(), Failure> {
+    let doing = if on {
+        "protecting snap failed"
+    } else {
+        "unprotecting snap failed"
+    };
+    let spec = Spec::of(&rbd.common, args)?;
+    let snapshot = spec.snapshot()?.clone();
+    let image = rbd.open(spec.image()?).await?.id;
+    let request = ToolRequest::Protect {
+        image,
+        snapshot,
+        protected: on,
+    };
+    let done = rbd.order(request).await;
+    done.map_err(|error| match (error.kind, on) {
+        (FaultKind::Busy, true) => refuse(EBUSY, "rbd: snap is already protected"),
+        (FaultKind::Invalid, false) => refuse(EINVAL, "rbd: snap is already unprotected"),
+        _ => fault(doing, &error),
+    })
+}
+
+/// `rbd snap limit set`, `clear`
+pub(super) async fn limit(mut rbd: Rbd, args: &SnapLimitArgs, set: bool) -> Result<(), Failure> {
+    let doing = if set {
+        "setting snapshot limit failed"
+    } else {
+        "clearing snapshot limit failed"
+    };
+    let mut words = Words::new(&args.spec.words);
+    let spec = Spec::first(&rbd.common, &args.spec, &mut words)?;
+    let limit = match (args.limit, words.or_next(None)) {
+        _ if !set => None,
+        (Some(limit), _) => Some(limit),
+        (None, Some(word)) => {
+            let limit = word.parse();
+            Some(limit.map_err(|_| refuse(EINVAL, format!("rbd: invalid limit '{word}'")))?)
+        }
+        (None, None) => return Err(refuse(ERANGE, "rbd: must specify --limit <num>")),
+    };
+    words.end()?;
+    let image = rbd.open(spec.only_image()?).await?.id;
+    let done = rbd
+        .order(ToolRequest::LimitSnapshots { image, limit })
+        .await;
+    done.map_err(|error| fault(doing, &error))
+}
+
+/// `rbd snap rename`
+pub(super) async fn rename(mut rbd: Rbd, args: &TwoSpecs) -> Result<(), Failure> {
+    const DOING: &str = "renaming snap failed";
+    let (source, dest) = Spec::two(&rbd.common, args)?;
+    let (snapshot, name) = (source.snapshot()?.clone(), dest.snapshot()?.clone());
+    if dest.image.is_some() && dest.image != source.image {
+        return Err(refuse(
+            EINVAL,
+            "rbd: source and destination image name must be the same",
+        ));
+    }
+    let image = rbd.open(source.image()?).await?.id;
+    let request = ToolRequest::RenameSnapshot {
+        image,
+        snapshot,
+        name,
+    };
+    let done = rbd.order(request).await;
+    done.map_err(|error| match error.kind {
+        FaultKind::Exists => failed(DOING, EEXIST),
+        _ => fault(DOING, &error),
+    })
+}
+
+pub(super) fn is_of_group(name: &SnapshotName) -> bool {
+    name.as_str().starts_with(GROUP)
+}
+
+/// Who took a snapshot, in RBD's words: for programs, and for people.
+fn namespace(taken: &ToolSnapshot) -> (Doc, String) {
+    let kind = match (&taken.group, taken.divergent) {
+        (Some((group, snapshot)), _) => {
+            let doc = Doc::map([
+                ("type", "group".into()),
+                ("pool", POOL.into()),
+                ("group", group.into()),
+                ("group snap", snapshot.into()),
+            ]);
+            return (doc, format!("group ({}@{snapshot})", full_name(group)));
+        }
+        (None, true) => "divergent",
+        (None, false) if is_of_group(&taken.name) => "group",
+        (None, false) => "user",
+    };
+    (Doc::map([("type", kind.into())]), kind.to_owned())
+}
+
 /// `rbd snap ls`
 pub(super) async fn list(mut rbd: Rbd, args: &SnapLsArgs) -> Result<(), Failure> {
     let spec = Spec::of(&rbd.common, &args.spec)?;
     let image = rbd.open(spec.only_image()?).await?;
     let taken = rbd.snapshots(image.id).await;
-    let taken = taken.map_err(|error| fault("failed to list snapshots", &error))?;
-    let namespace = |divergent: bool| if divergent { "divergent" } else { "user" };
-    if rbd.json() {
-        let row = |taken: &firebrick_site::admin::ToolSnapshot| {
-            let mut row = json!({
-                "id": taken.id, "name": taken.name, "size": taken.size,
-                "protected": "false", "timestamp": ctime(taken.time),
-            });
+    let mut taken = taken.map_err(|error| fault("failed to list snapshots", &error))?;
+    taken.retain(|taken| args.all || !is_of_group(&taken.name));
+    if rbd.structured() {
+        let row = |taken: &ToolSnapshot| {
+            let mut row = Doc::map([
+                ("id", taken.id.into()),
+                ("name", (&taken.name).into()),
+                ("size", taken.size.into()),
+                ("protected", taken.protected.to_string().into()),
+                ("timestamp", ctime(taken.time).into()),
+            ]);
             if args.all {
-                row["namespace"] = json!({"type": namespace(taken.divergent)});
+                row.put("namespace", namespace(taken).0);
             }
             row
         };
-        let rows: Vec<Value> = taken.iter().map(row).collect();
-        rbd.print_json(&rows);
+        rbd.print("snapshots", &Doc::list("snapshot", taken.iter().map(row)));
         return Ok(());
     }
     let mut columns = vec![
@@ -108,27 +250,24 @@ pub(super) async fn list(mut rbd: Rbd, args: &SnapLsArgs) -> Result<(), Failure>
         ("NAME", Lean::Left),
         ("SIZE", Lean::Right),
         ("PROTECTED", Lean::Left),
-        ("TIMESTAMP", Lean::Left),
+        ("TIMESTAMP", Lean::Right),
     ];
     if args.all {
         columns.push(("NAMESPACE", Lean::Left));
     }
     let mut table = Table::new(&columns);
     for taken in taken {
-        let cells = [
+        let mut cells = vec![
             taken.id.to_string(),
             taken.name.to_string(),
             taken.size.to_string(),
-            String::new(),
+            if taken.protected { "yes" } else { "" }.to_owned(),
             ctime(taken.time),
         ];
         if args.all {
-            let [id, name, size, protected, time] = cells;
-            let namespace = namespace(taken.divergent).to_owned();
-            table.row([id, name, size, protected, time, namespace]);
-        } else {
-            table.row(cells);
+            cells.push(namespace(&taken).1);
         }
+        table.row(cells);
     }
     if !table.is_empty() {
         Printer::line(&table.text());

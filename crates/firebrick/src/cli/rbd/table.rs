@@ -22,7 +22,7 @@ impl Table {
     }
 
     /// Adds a row, with a cell for each column.
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(super) fn row(&mut self, cells: impl Into<Vec<String>>) {
         self.rows.push(cells.into());
     }
 

@@ -5,15 +5,19 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use firebrick_backend::{Backend as _, Fault, NewImage};
-use firebrick_site::admin::{TRANSFER_MAX, ToolImage, ToolRequest, ViewOf};
+use firebrick_site::admin::{TRANSFER_MAX, ToolImage, ToolRequest, ToolSnapshot, ViewOf};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, MIB};
 
+use super::apply::{self, Import, Input};
 use super::args::{ExportArgs, ImportArgs};
+use super::diff::{self, Compared, Output, open_output};
 use super::error::{EEXIST, ENOENT, failed, fault, io as io_failed};
+use super::meta::note;
 use super::progress::Progress;
 use super::site::Rbd;
 use super::size::whole_blocks;
-use super::spec::Spec;
+use super::spec::{Place, Spec, Words};
+use super::stream::{self, Header, Record, Version};
 use crate::exit::Failure;
 
 const BLOCK: usize = BLOCK_SIZE as usize;
@@ -40,8 +44,14 @@ impl Rbd {
 /// `rbd export`
 pub(super) async fn export(mut rbd: Rbd, args: &ExportArgs) -> Result<(), Failure> {
     const DOING: &str = "export error";
-    let spec = Spec::parse(&rbd.common, &args.source)?;
+    let mut words = Words::new(&args.spec.words);
+    let spec = Spec::first(&rbd.common, &args.spec, &mut words)?;
+    let path = words.or_next(args.path.as_deref());
+    words.end()?;
     let image = rbd.open(spec.image()?).await?;
+    if args.export_format == 2 {
+        return export_whole(rbd, &spec, image, path).await;
+    }
     let state = match &spec.snapshot {
         None => ViewOf::Head,
         Some(name) => {
@@ -56,8 +66,7 @@ pub(super) async fn export(mut rbd: Rbd, args: &ExportArgs) -> Result<(), Failur
         .await
         .map_err(|error| fault(DOING, &error))?;
     let broken = |error: io::Error| io_failed(DOING, &error);
-    let path = args.path.clone().unwrap_or_else(|| image.name.to_string());
-    let mut out = Out::open(&path).map_err(broken)?;
+    let mut out = Out::open(path.unwrap_or(image.name.base())).map_err(broken)?;
     let mut progress = Progress::new(&rbd.common, "Exporting image");
     let mut next = Some(0);
     while let Some(from) = next {
@@ -75,6 +84,145 @@ pub(super) async fn export(mut rbd: Rbd, args: &ExportArgs) -> Result<(), Failur
     out.end(size.0).map_err(broken)?;
     progress.done();
     Ok(())
+}
+
+/// `rbd export --export-format 2`: with snapshots and all that is known of the image.
+async fn export_whole(
+    mut rbd: Rbd,
+    spec: &Spec,
+    image: ToolImage,
+    path: Option<&str>,
+) -> Result<(), Failure> {
+    const DOING: &str = "export error";
+    let failed_with = |error: Fault| fault(DOING, &error);
+    let taken = rbd.snapshots(image.id).await.map_err(failed_with)?;
+    let mut states: Vec<Option<ToolSnapshot>> = taken
+        .into_iter()
+        .filter(|taken| !taken.divergent && taken.group.is_none())
+        .map(Some)
+        .collect();
+    let named = |taken: &Option<ToolSnapshot>| {
+        let taken = taken.as_ref().map(|taken| &taken.name);
+        taken.is_some() && taken == spec.snapshot.as_ref()
+    };
+    match (states.iter().position(named), &spec.snapshot) {
+        (Some(place), _) => states.truncate(place + 1),
+        (None, None) => {}
+        (None, Some(name)) => {
+            return Err(failed(
+                &format!("error setting snapshot context: {name}"),
+                ENOENT,
+            ));
+        }
+    }
+    // The newest state comes last, under no name; of a snapshot that is the snapshot again.
+    states.push(None);
+    let mut out = open_output(path.unwrap_or(image.name.base()))?;
+    let mut progress = Progress::new(&rbd.common, "Exporting image");
+    let header = Header {
+        features: Some(image.features.mask()),
+        notes: image.metadata.clone().into_iter().collect(),
+    };
+    let broken = |error: io::Error| io_failed(DOING, &error);
+    stream::put_header(&mut out, &header, states.len() as u64).map_err(broken)?;
+    export_states(&mut rbd, (&image, spec), states, &mut out, &mut progress).await?;
+    out.flush().map_err(broken)?;
+    progress.done();
+    Ok(())
+}
+
+/// Writes states, each as what differs from the one before.
+async fn export_states(
+    rbd: &mut Rbd,
+    (image, spec): (&ToolImage, &Spec),
+    states: Vec<Option<ToolSnapshot>>,
+    out: &mut Output,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
+    let failed_with = |error: Fault| fault("export error", &error);
+    let mut older: Option<(u32, String)> = None;
+    for taken in states {
+        let state = match (&taken, &spec.snapshot) {
+            (Some(taken), _) => ViewOf::Snapshot(taken.name.clone()),
+            (None, Some(name)) => ViewOf::Snapshot(name.clone()),
+            (None, None) => ViewOf::Head,
+        };
+        let (view, size) = rbd.view(image.id, state).await.map_err(failed_with)?;
+        let compared = Compared {
+            view,
+            older: older.as_ref().map(|(view, _)| *view),
+            size,
+            whole_object: false,
+        };
+        let mut head: Vec<Record> = Vec::new();
+        head.extend(older.as_ref().map(|(_, name)| Record::From(name.clone())));
+        if let Some(taken) = &taken {
+            head.push(Record::To(taken.name.to_string()));
+            head.push(Record::Protected(taken.protected));
+        }
+        diff::write(rbd, &compared, (&mut *out, Version::Two), head, progress).await?;
+        let name = taken.map(|taken| taken.name.to_string());
+        if let Some((view, _)) = older.replace((view, name.unwrap_or_default())) {
+            let closed = rbd.order(ToolRequest::Close { view }).await;
+            closed.map_err(failed_with)?;
+        }
+    }
+    Ok(())
+}
+
+/// `rbd import --export-format 2`
+async fn import_whole(mut rbd: Rbd, name: &ImageName, path: &str) -> Result<(), Failure> {
+    const DOING: &str = "import failed";
+    let mut input = apply::open_input(path)?;
+    let header = stream::read_header(&mut input);
+    let (header, diffs) = header.map_err(|error| apply::broken(DOING, &error))?;
+    let mut progress = Progress::new(&rbd.common, "Importing image");
+    let image = make(&mut rbd, name, Bytes::ZERO).await?;
+    let filled = fill_whole(&mut rbd, &image, (header, diffs), &mut input, &mut progress).await;
+    if filled.is_err() {
+        discard_half(&mut rbd, image.id).await;
+    }
+    filled?;
+    progress.done();
+    Ok(())
+}
+
+async fn fill_whole(
+    rbd: &mut Rbd,
+    image: &ToolImage,
+    (header, diffs): (Header, u64),
+    input: &mut Input,
+    progress: &mut Progress,
+) -> Result<(), Failure> {
+    const DOING: &str = "import failed";
+    let mut import = Import {
+        rbd: &mut *rbd,
+        size: image.size,
+        image: image.clone(),
+        doing: DOING,
+    };
+    for _ in 0..diffs {
+        import.diff(input, progress).await?;
+    }
+    for (key, value) in header.notes {
+        note(rbd, image, &key, Some(value), DOING).await?;
+    }
+    Ok(())
+}
+
+/// Half an image is none, and a name that is taken is in the way of the next attempt.
+pub(super) async fn discard_half(rbd: &mut Rbd, image: ImageId) {
+    for taken in rbd.snapshots(image).await.unwrap_or_default() {
+        let (snapshot, protected) = (taken.name.clone(), false);
+        let free = ToolRequest::Protect {
+            image,
+            snapshot,
+            protected,
+        };
+        drop(rbd.order(free).await);
+        drop(rbd.backend.remove_snapshot(image, taken.name).await);
+    }
+    drop(rbd.backend.remove_image(image).await);
 }
 
 /// Where an image goes: a file with holes, or a stream with zeroes.
@@ -129,21 +277,20 @@ impl Out {
 /// `rbd import`
 pub(super) async fn import(mut rbd: Rbd, args: &ImportArgs) -> Result<(), Failure> {
     const DOING: &str = "import failed";
-    let file_name = Path::new(&args.path)
-        .file_name()
-        .and_then(|name| name.to_str());
-    let dest = args
-        .dest
-        .as_deref()
-        .or(file_name.filter(|name| *name != "-"));
-    let spec = match dest {
-        Some(dest) => Spec::parse(&rbd.common, dest)?,
-        None => Spec::default(),
-    };
-    let name = spec.only_image()?.clone();
-    let opened = open_input(&args.path);
+    let mut words = Words::new(&args.spec.words);
+    let path = words.need(args.path.as_deref(), "path")?;
+    let name = destination(&rbd, args, path, words)?;
+    rbd.check_namespace(name.namespace()).await?;
+    if args.export_format == 2 {
+        let found = rbd.find(&name).await;
+        if found.map_err(|error| fault(DOING, &error))?.is_some() {
+            return Err(failed("image creation failed", EEXIST));
+        }
+        return import_whole(rbd, &name, path).await;
+    }
+    let opened = open_input(path);
     let (input, known) =
-        opened.map_err(|error| io_failed(&format!("error opening {}", args.path), &error))?;
+        opened.map_err(|error| io_failed(&format!("error opening {path}"), &error))?;
     let found = rbd.find(&name).await;
     if found.map_err(|error| fault(DOING, &error))?.is_some() {
         return Err(failed("image creation failed", EEXIST));
@@ -152,12 +299,33 @@ pub(super) async fn import(mut rbd: Rbd, args: &ImportArgs) -> Result<(), Failur
     let image = make(&mut rbd, &name, whole_blocks(known.unwrap_or(0))).await?;
     let filled = fill(&mut rbd, &image, input, known, &mut progress).await;
     if filled.is_err() {
-        // Half an image is none, and a name that is taken is in the way of the next attempt.
-        drop(rbd.backend.remove_image(image.id).await);
+        discard_half(&mut rbd, image.id).await;
     }
     filled?;
     progress.done();
     Ok(())
+}
+
+/// The image that is to be made: it has the name of the file where nobody names it.
+fn destination<'a>(
+    rbd: &Rbd,
+    args: &'a ImportArgs,
+    path: &'a str,
+    mut words: Words<'a>,
+) -> Result<ImageName, Failure> {
+    let here = rbd.common.place();
+    let place = Place {
+        pool: args.dest_pool.as_deref().or(here.pool),
+        namespace: args.dest_namespace.as_deref().or(here.namespace),
+    };
+    let named = args.dest.as_deref().or(args.spec.image.as_deref());
+    let file_name = Path::new(path).file_name().and_then(|name| name.to_str());
+    let dest = words.or_next(named);
+    words.end()?;
+    let dest = dest.or(file_name.filter(|name| *name != "-"));
+    Spec::within(place, dest, args.spec.snap.as_deref())?
+        .only_image()
+        .cloned()
 }
 
 /// The input, and its size where that is known before.

@@ -3,13 +3,13 @@
 use firebrick_backend::Fault;
 use firebrick_site::admin::{ToolImage, ToolReply, ToolRequest, ToolSnapshot, ViewOf};
 use firebrick_vocabulary::Bytes;
-use serde_json::{Value, json};
 
-use super::args::DuArgs;
+use super::args::{Common, DuArgs};
+use super::doc::Doc;
 use super::error::{ENOENT, fault, refuse};
 use super::look::short_id;
 use super::site::{Rbd, confused};
-use super::spec::Spec;
+use super::spec::{POOL, Spec};
 use super::table::{Lean, Table};
 use crate::exit::Failure;
 use crate::printer::Printer;
@@ -24,14 +24,14 @@ struct Row {
 }
 
 impl Row {
-    fn json(&self) -> Value {
-        let mut row = json!({"name": self.name, "id": self.id});
+    fn doc(&self) -> Doc {
+        let mut row = Doc::map([("name", (&self.name).into()), ("id", (&self.id).into())]);
         if let Some(snapshot) = &self.snapshot {
-            row["snapshot"] = json!(snapshot.name);
-            row["snapshot_id"] = json!(snapshot.id);
+            row.put("snapshot", &snapshot.name);
+            row.put("snapshot_id", snapshot.id);
         }
-        row["provisioned_size"] = json!(self.provisioned);
-        row["used_size"] = json!(self.used);
+        row.put("provisioned_size", self.provisioned);
+        row.put("used_size", self.used);
         row
     }
 
@@ -46,16 +46,16 @@ impl Row {
 
 /// `rbd du`
 pub(super) async fn run(mut rbd: Rbd, args: &DuArgs) -> Result<(), Failure> {
-    let spec = Spec::of(&rbd.common, &args.spec)?;
+    let (spec, namespace) = scope(&rbd.common, args)?;
     let images = match &spec.image {
-        None => rbd.images().await?,
+        None => rbd.images_in(&namespace).await?,
         Some(name) => {
             let found = rbd
                 .find(name)
                 .await
                 .map_err(|error| fault("du failed", &error))?;
             vec![found.ok_or_else(|| {
-                let missing = format!("specified image {name} is not found.");
+                let missing = format!("specified image {} is not found.", name.base());
                 refuse(
                     ENOENT,
                     format!("{missing}\nrbd: du failed: (2) No such file or directory"),
@@ -85,6 +85,19 @@ pub(super) async fn run(mut rbd: Rbd, args: &DuArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What is measured: an image or snapshot, or all images of a namespace. `POOL/` names a pool, and so
+/// does a word without a slash where there is an option for the image beside it.
+fn scope(common: &Common, args: &DuArgs) -> Result<(Spec, String), Failure> {
+    if let [word] = args.spec.words.as_slice()
+        && (word.ends_with('/') || word == POOL)
+        && args.spec.image.is_none()
+    {
+        return Ok((Spec::default(), common.pool_word(Some(word))?));
+    }
+    let spec = Spec::of(common, &args.spec)?;
+    Ok((spec, common.pool_word(None)?))
+}
+
 fn print(rbd: &Rbd, spec: &Spec, rows: &[Row]) {
     // Snapshots share the room that is promised with their image.
     let counts = |row: &&Row| row.snapshot.is_none() || spec.snapshot.is_some();
@@ -94,14 +107,14 @@ fn print(rbd: &Rbd, spec: &Spec, rows: &[Row]) {
         .map(|row| row.provisioned.0)
         .sum();
     let used: u64 = rows.iter().map(|row| row.used.0).sum();
-    if rbd.json() {
-        let images: Vec<Value> = rows.iter().map(Row::json).collect();
-        let mut value = json!({"images": images});
+    if rbd.structured() {
+        let images = Doc::list("image", rows.iter().map(Row::doc));
+        let mut stats = Doc::map([("images", images)]);
         if spec.image.is_none() {
-            value["total_provisioned_size"] = json!(provisioned);
-            value["total_used_size"] = json!(used);
+            stats.put("total_provisioned_size", provisioned);
+            stats.put("total_used_size", used);
         }
-        return rbd.print_json(&value);
+        return rbd.print("stats", &stats);
     }
     let mut table = Table::new(&[
         ("NAME", Lean::Left),
@@ -153,8 +166,8 @@ async fn measure(rbd: &mut Rbd, image: &ToolImage, spec: &Spec) -> Result<Vec<Ro
             rbd.order(ToolRequest::Close { view: older }).await?;
         }
         rows.push(Row {
-            name: image.name.to_string(),
-            id: short_id(image),
+            name: image.name.base().to_owned(),
+            id: short_id(image.id),
             snapshot,
             provisioned,
             used,
