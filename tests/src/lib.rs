@@ -17,6 +17,7 @@
 )]
 
 mod api;
+mod ceph;
 mod clients;
 mod deployment;
 mod dev;
@@ -28,6 +29,7 @@ mod tools;
 mod wait;
 
 pub use api::{Answer, Api};
+pub use ceph::Ceph;
 pub use clients::Clients;
 pub use deployment::Deployment;
 pub use dev::{Dev, Site, binary};

@@ -25,6 +25,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("umount", "mount"),
     ("fsfreeze", "util-linux"),
     ("initdb", "postgresql"),
+    ("rbd", "ceph-common"),
+    ("rados", "ceph-common"),
+    ("monmaptool", "ceph-base"),
+    ("ceph-mon", "ceph-mon"),
+    ("ceph-osd", "ceph-osd"),
 ];
 
 /// Where Debian keeps the programs of PostgreSQL, below the version.
