@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use firebrick_backend::SharedBackend;
 use firebrick_backup::{Container, SharedRepository};
-use firebrick_cloud::{Glance, Seal};
+use firebrick_cloud::{Glance, Keystone, Seal};
 use firebrick_scheduler::{Function, Ratio, Scheduler};
 use firebrick_vocabulary::{HostName, ProjectId, UserId};
 use uuid::Uuid;
@@ -48,6 +48,8 @@ pub struct ControlOptions {
     pub backup: Option<BackupOptions>,
     /// Where images come from and go to; without it there are none.
     pub images: Option<ImageOptions>,
+    /// Which says what projects there are; without it every name is taken for one.
+    pub identity: Option<Arc<Keystone>>,
     /// How activities are run.
     pub runner: RunnerOptions,
     /// How long failovers wait.
@@ -268,6 +270,7 @@ impl ControlOptions {
             message_ttl: Duration::from_secs(2_592_000),
             backup: None,
             images: None,
+            identity: None,
             runner: RunnerOptions::default(),
             failover: FailoverOptions::default(),
             scheduler: Scheduler::default(),

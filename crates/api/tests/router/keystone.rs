@@ -1,7 +1,9 @@
 //! Requests with tokens of a small Keystone in this process.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
-use firebrick_api::ApiOptions;
+use firebrick_api::{ApiOptions, AuthStrategy};
 use serde_json::{Value, json};
 
 use crate::common::{Api, Reply, keystone};
@@ -100,4 +102,54 @@ async fn a_token_for_the_system_has_no_project() {
     let reader = Some("reader@system");
     let refused = ask(&api, reader, "GET", "/v3/os-services", Value::Null).await;
     assert_eq!(refused.fault("forbidden").0, 403);
+}
+
+#[tokio::test]
+async fn default_types_are_for_projects_that_keystone_has() {
+    let keystone = keystone::start().await;
+    let auth = AuthStrategy::Keystone(Arc::clone(&keystone));
+    let options = ApiOptions {
+        auth,
+        ..ApiOptions::default()
+    };
+    let api = Api::made(|control| control.identity = Some(keystone), options).await;
+    let admin = format!("admin@{PROJECT}");
+    let put = async |token: &str, project: &str, kind: &str| {
+        let body = json!({ "default_type": { "volume_type": kind } });
+        let path = format!("/v3/default-types/{project}");
+        ask(&api, Some(token), "PUT", &path, body).await
+    };
+    let usual = "__DEFAULT__";
+    let set = put(&admin, PROJECT, usual).await;
+    assert_eq!(set.status, StatusCode::OK, "{}", set.body);
+    assert_eq!(set.body["default_type"]["project_id"], PROJECT);
+
+    // The project comes before the type.
+    for kind in [usual, "nope"] {
+        let refused = put(&admin, "nowhere", kind).await;
+        let text = "Project with id nowhere not found.";
+        assert_eq!(refused.fault("itemNotFound"), (404, text));
+    }
+    let refused = put(&admin, PROJECT, "nope").await;
+    assert_eq!(refused.fault("badRequest").0, 400);
+    let text = "You are not authorized to perform this operation.";
+    for hidden in ["secret", "ended"] {
+        let refused = put(&admin, hidden, usual).await;
+        assert_eq!(refused.fault("forbidden"), (403, text));
+    }
+    let refused = put(&admin, "broken", usual).await;
+    let unknown = "The identity service cannot be asked now.";
+    assert_eq!(refused.fault("serviceUnavailable"), (503, unknown));
+    let member = format!("member@{PROJECT}");
+    for project in [PROJECT, "nowhere", "broken"] {
+        let refused = put(&member, project, usual).await;
+        assert_eq!(refused.fault("forbidden"), (403, text));
+    }
+
+    let gone = "/v3/default-types/nowhere";
+    let shown = ask(&api, Some(&admin), "GET", gone, Value::Null).await;
+    let text = "Project with id nowhere not found.";
+    assert_eq!(shown.fault("itemNotFound"), (404, text));
+    let unset = ask(&api, Some(&admin), "DELETE", gone, Value::Null).await;
+    assert_eq!(unset.status, StatusCode::NO_CONTENT);
 }

@@ -1,6 +1,7 @@
 //! Keystone: whose token is this?
 
 mod catalog;
+mod projects;
 mod session;
 mod token;
 mod wire;
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::seal::Seal;
+pub use projects::ProjectAnswer;
 use session::Session;
 use token::Token;
 use wire::Wire;

@@ -16,6 +16,8 @@ pub(super) struct Wire {
     agent: Agent,
     /// The address of tokens.
     tokens: String,
+    /// The address of projects.
+    projects: String,
 }
 
 /// An answer, whatever its status.
@@ -44,6 +46,7 @@ impl Wire {
         Ok(Self {
             agent: config.build().new_agent(),
             tokens: format!("{base}/v3/auth/tokens"),
+            projects: format!("{base}/v3/projects"),
         })
     }
 
@@ -73,6 +76,17 @@ impl Wire {
                 .call()
         })
         .await
+    }
+
+    /// Asks for the project `id`, which must be [plain](super::projects), for who has `token`.
+    pub(super) async fn project(
+        self: &Arc<Self>,
+        token: String,
+        id: &str,
+    ) -> Result<Answer, KeystoneError> {
+        let url = format!("{}/{id}", self.projects);
+        self.call(move |wire| wire.agent.get(url).header("X-Auth-Token", token).call())
+            .await
     }
 
     async fn call(

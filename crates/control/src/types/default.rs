@@ -1,5 +1,6 @@
 //! The type that volumes get where none is named: the project's own, else the configuration's.
 
+use firebrick_cloud::{KeystoneError, ProjectAnswer};
 use firebrick_db::{Connection, VolumeType, default_types, types};
 use firebrick_policy::Rule;
 use firebrick_vocabulary::{ProjectId, TypeId};
@@ -45,6 +46,7 @@ impl Control {
     /// `GET /default-types/{project}`.
     pub async fn default_type_of(&self, context: &Context, project: &ProjectId) -> Result<TypeId> {
         allow(context, Rule::DefaultTypeGet)?;
+        self.inner.has_project(context, project).await?;
         let found = default_types::get(&mut *self.inner.db.read().await?, project).await?;
         found.ok_or_else(|| {
             let text = format!("Default type for project {project} not found.");
@@ -60,6 +62,7 @@ impl Control {
         kind: &str,
     ) -> Result<TypeId> {
         allow(context, Rule::DefaultTypeSet)?;
+        self.inner.has_project(context, project).await?;
         let mut tx = self.inner.db.begin().await?;
         let missing = || {
             let text = format!("Volume type with name {kind} could not be found.");
@@ -73,7 +76,8 @@ impl Control {
         Ok(id)
     }
 
-    /// `DELETE /default-types/{project}`, whether one was set or not.
+    /// `DELETE /default-types/{project}`, whether one was set or not, and also where the project has
+    /// gone meanwhile.
     pub async fn unset_default_type(&self, context: &Context, project: &ProjectId) -> Result<()> {
         allow(context, Rule::DefaultTypeUnset)?;
         let mut tx = self.inner.db.begin().await?;
@@ -82,8 +86,33 @@ impl Control {
     }
 }
 
-/// Refused in the words that Cinder has for this resource alone.
+impl Inner {
+    /// Refuses a project that Keystone does not have. Without a Keystone there is nobody to ask.
+    async fn has_project(&self, context: &Context, project: &ProjectId) -> Result<()> {
+        let (Some(keystone), Some(token)) = (&self.options.identity, context.access.token()) else {
+            return Ok(());
+        };
+        match keystone.project(token, project.as_str()).await {
+            Ok(ProjectAnswer::There) => Ok(()),
+            Ok(ProjectAnswer::Missing) => {
+                let text = format!("Project with id {project} not found.");
+                Err(Error::new(ErrorKind::NotFound, text))
+            }
+            // A token that has ended is let in with that of a service, which says nothing here.
+            Ok(ProjectAnswer::Forbidden) | Err(KeystoneError::Refused) => Err(forbidden()),
+            Err(error @ (KeystoneError::Unavailable(_) | KeystoneError::Options(_))) => {
+                Err(Error::new(ErrorKind::Unavailable, &error).because(error))
+            }
+        }
+    }
+}
+
 fn allow(context: &Context, rule: Rule) -> Result<()> {
+    context.may(rule).then_some(()).ok_or_else(forbidden)
+}
+
+/// The words that Cinder has for this resource alone.
+fn forbidden() -> Error {
     let text = "You are not authorized to perform this operation.";
-    (context.may(rule).then_some(())).ok_or_else(|| Error::new(ErrorKind::Forbidden, text))
+    Error::new(ErrorKind::Forbidden, text)
 }

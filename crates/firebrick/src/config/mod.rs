@@ -69,6 +69,10 @@ impl ServeConf {
         let mut control = ControlOptions::new(node(defaults)?, backend::all(file, defaults, base)?);
         control.backup = backup::backup(defaults, base)?;
         control.images = glance::images(file, defaults, base, &api.auth)?;
+        control.identity = match &api.auth {
+            AuthStrategy::Keystone(keystone) => Some(Arc::clone(keystone)),
+            AuthStrategy::NoAuth => None,
+        };
         control.quotas = limits::quotas(defaults, control.quotas)?;
         control.has_fixed_key = match file.section("key_manager") {
             Some(section) => section

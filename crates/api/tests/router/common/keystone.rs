@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -13,13 +14,31 @@ use tokio::net::TcpListener;
 
 /// Tokens of one that is started for it.
 pub(crate) async fn strategy() -> AuthStrategy {
-    let router = Router::new().route("/v3/auth/tokens", get(validate).post(log_in));
+    AuthStrategy::Keystone(start().await)
+}
+
+/// One that is started for it.
+pub(crate) async fn start() -> Arc<Keystone> {
+    let router = Router::new()
+        .route("/v3/auth/tokens", get(validate).post(log_in))
+        .route("/v3/projects/{id}", get(project));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v3", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
     let mut options = KeystoneOptions::new(&url, "cinder", "secret", "services");
     options.public_url = Some("https://keystone.example.org/v3".to_owned());
-    AuthStrategy::Keystone(Arc::new(Keystone::new(options).unwrap()))
+    Arc::new(Keystone::new(options).unwrap())
+}
+
+/// Projects are what is written in letters `a` to `f` and digits; about some nothing is said.
+async fn project(Path(id): Path<String>) -> StatusCode {
+    match id.as_str() {
+        "secret" => StatusCode::FORBIDDEN,
+        "ended" => StatusCode::UNAUTHORIZED,
+        "broken" => StatusCode::INTERNAL_SERVER_ERROR,
+        id if id.bytes().all(|byte| byte.is_ascii_hexdigit()) => StatusCode::OK,
+        _ => StatusCode::NOT_FOUND,
+    }
 }
 
 /// Tokens are `role@scope`, and `gone` makes Keystone fail.
