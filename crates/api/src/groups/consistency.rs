@@ -48,11 +48,17 @@ pub(super) fn routes() -> Vec<Route> {
             .rules(&["group:delete"])
             .body(bodies::LEGACY_DELETE)
             .ok(202),
-        put("/consistencygroups/{id}/update", update)
-            .rules(&["group:update"])
-            .body(bodies::LEGACY_UPDATE)
-            .ok(202),
+        // Its first clients ask the second address, the SDK the first; Cinder answers both.
+        change_at("/consistencygroups/{id}"),
+        change_at("/consistencygroups/{id}/update"),
     ]
+}
+
+fn change_at(path: &'static str) -> Route {
+    put(path, update)
+        .rules(&["group:update"])
+        .body(bodies::LEGACY_UPDATE)
+        .ok(202)
 }
 
 async fn brief(State(control): State<Control>, call: Call) -> Answer {

@@ -350,12 +350,18 @@ async fn consistency_groups_are_groups_of_their_own_type() {
     );
     assert_eq!(code, 400);
 
-    let update = format!("{path}/update");
-    let blank = json!({ "consistencygroup": { "name": "" } });
-    let refused = old(&api, "PUT", &update, blank.clone()).await;
-    assert_eq!(refused.fault("badRequest").0, 400);
-    let blanked = api.call("3.6", "PUT", &update, Some(blank)).await;
-    assert_eq!(blanked.status.as_u16(), 202, "{}", blanked.body);
+    for update in [path.clone(), format!("{path}/update")] {
+        let blank = json!({ "consistencygroup": { "name": "" } });
+        let refused = old(&api, "PUT", &update, blank.clone()).await;
+        assert_eq!(refused.fault("badRequest").0, 400);
+        let named = json!({ "consistencygroup": { "name": update } });
+        let changed = old(&api, "PUT", &update, named).await;
+        assert_eq!(changed.status.as_u16(), 202, "{}", changed.body);
+        let shown = old(&api, "GET", &path, Value::Null).await.body;
+        assert_eq!(shown["consistencygroup"]["name"], json!(update));
+        let blanked = api.call("3.6", "PUT", &update, Some(blank)).await;
+        assert_eq!(blanked.status.as_u16(), 202, "{}", blanked.body);
+    }
     let body = json!({ "consistencygroup": { "force": true } });
     let gone = old(&api, "POST", &format!("{path}/delete"), body).await;
     assert_eq!(gone.status.as_u16(), 202, "{}", gone.body);
