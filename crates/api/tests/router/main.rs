@@ -11,6 +11,7 @@ mod common;
 mod document;
 #[path = "../../../cloud/tests/fake/glance.rs"]
 mod glance;
+mod gophercloud;
 mod group_replication;
 mod group_types;
 mod groups;

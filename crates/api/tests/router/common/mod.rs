@@ -110,10 +110,22 @@ impl Api {
         path: &str,
         body: Value,
     ) -> Reply {
+        self.ask_at("3.71", headers, method, path, body).await
+    }
+
+    /// The same at the version `version`.
+    pub(crate) async fn ask_at(
+        &self,
+        version: &str,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> Reply {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("openstack-api-version", "volume 3.71")
+            .header("openstack-api-version", format!("volume {version}"))
             .header(header::CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -74,6 +74,7 @@ impl Things {
             "reserved",
             "boot",
             "snapshot",
+            "making",
             "backup",
             "attachment",
             "type",
@@ -84,6 +85,7 @@ impl Things {
             "encrypted",
             "defaulting",
             "qos",
+            "associated",
             "imaged",
             "transfer",
             "offered",
@@ -117,7 +119,11 @@ impl Things {
                 };
                 of_volume(db, &self.volume, boot).await.to_string()
             }
-            "snapshot" => self.snapped(db).await.to_string(),
+            "snapshot" => self
+                .snapped(db, SnapshotStatus::Available)
+                .await
+                .to_string(),
+            "making" => self.snapped(db, SnapshotStatus::Creating).await.to_string(),
             "backup" => self.backed_up(db).await.to_string(),
             "attachment" => self.reserved(db).await.to_string(),
             "imaged" => self.imaged(db).await.to_string(),
@@ -154,11 +160,13 @@ impl Things {
                 asked(api, "PUT", &path, &body).await;
                 project
             }
-            _ => {
-                let body = json!({ "qos_specs": { "name": Uuid::new_v4() } });
-                let made = made(api, "/qos-specs", &body).await;
-                made["qos_specs"]["id"].as_str().unwrap().to_owned()
+            "associated" => {
+                let (id, kind) = (qos(api).await, kind(api, true).await);
+                let path = format!("/qos-specs/{id}/associate?vol_type_id={kind}");
+                asked(api, "GET", &path, &Value::Null).await;
+                id
             }
+            _ => qos(api).await,
         }
     }
 }
@@ -178,14 +186,14 @@ async fn of_volume(db: &Db, volume: &Volume, change: impl FnOnce(&mut Volume)) -
 }
 
 impl Things {
-    /// An available snapshot of a volume.
-    async fn snapped(&self, db: &Db) -> SnapshotUuid {
+    /// A snapshot of a volume.
+    async fn snapped(&self, db: &Db, status: SnapshotStatus) -> SnapshotUuid {
         let volume = of_volume(db, &self.volume, |_| {}).await;
         let id = SnapshotUuid::random();
         let copy = Snapshot {
             id,
             volume,
-            status: SnapshotStatus::Available,
+            status,
             ..self.snapshot.clone()
         };
         let mut tx = db.begin().await.unwrap();
@@ -291,6 +299,13 @@ async fn kind(api: &Api, is_public: bool) -> String {
     } });
     let made = made(api, "/types", &body).await;
     made["volume_type"]["id"].as_str().unwrap().to_owned()
+}
+
+/// QoS specs.
+async fn qos(api: &Api) -> String {
+    let body = json!({ "qos_specs": { "name": Uuid::new_v4() } });
+    let made = made(api, "/qos-specs", &body).await;
+    made["qos_specs"]["id"].as_str().unwrap().to_owned()
 }
 
 /// What an administrator makes.
