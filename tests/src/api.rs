@@ -29,6 +29,8 @@ impl Answer {
 pub struct Api {
     base: String,
     agent: ureq::Agent,
+    /// `X-Auth-Token` and others.
+    tokens: Vec<(String, String)>,
 }
 
 impl Api {
@@ -42,7 +44,27 @@ impl Api {
         Self {
             base: base.to_owned(),
             agent,
+            tokens: vec![("X-Auth-Token".to_owned(), "admin:admin".to_owned())],
         }
+    }
+
+    /// The same client with another token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Self {
+        let tokens = vec![("X-Auth-Token".to_owned(), token.to_owned())];
+        Self {
+            tokens,
+            ..self.clone()
+        }
+    }
+
+    /// The same client as a service that passes on what it is asked.
+    #[must_use]
+    pub fn with_service_token(&self, token: &str) -> Self {
+        let mut passed = self.clone();
+        let service = ("X-Service-Token".to_owned(), token.to_owned());
+        passed.tokens.push(service);
+        passed
     }
 
     /// Sends a request below `/v3`; `None` where no answer came.
@@ -59,13 +81,15 @@ impl Api {
         body: Option<&str>,
         microversion: &str,
     ) -> Option<Answer> {
-        let request = ureq::http::Request::builder()
+        let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header("Content-Type", "application/json")
             .header("Accept", "application/json")
-            .header("X-Auth-Token", "admin:admin")
             .header("OpenStack-API-Version", format!("volume {microversion}"));
+        for (name, token) in &self.tokens {
+            request = request.header(name, token);
+        }
         let response = match body {
             Some(body) => self.agent.run(request.body(body.to_owned()).unwrap()),
             None => self.agent.run(request.body(()).unwrap()),

@@ -30,7 +30,7 @@ mod wait;
 
 pub use api::{Answer, Api};
 pub use ceph::Ceph;
-pub use clients::Clients;
+pub use clients::{Clients, fields, rows};
 pub use deployment::Deployment;
 pub use dev::{Dev, Site, binary};
 pub use disk::{Access, Disk, FileSystem, Mounted};

@@ -73,6 +73,14 @@ impl Openstack {
     /// Starts both and registers the Block Storage API at `volumes`, for example
     /// `http://127.0.0.1:8776/v3`, whether it answers already or not.
     pub fn start(volumes: &str) -> Self {
+        let mut cloud = Self::keystone(volumes);
+        let glance = services::glance(cloud.dir(), cloud.glance, &cloud.keystone_url());
+        cloud.services.push(glance);
+        cloud
+    }
+
+    /// The same without Glance.
+    pub fn keystone(volumes: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("os").tempdir().unwrap();
         let mut cloud = Self {
             dir,
@@ -92,8 +100,6 @@ impl Openstack {
             ],
         ]);
         cloud.catalogue(&json!({ "endpoints": endpoints }));
-        let glance = services::glance(cloud.dir(), cloud.glance, &cloud.keystone_url());
-        cloud.services.push(glance);
         cloud
     }
 
@@ -150,6 +156,33 @@ impl Openstack {
     /// The stock clients, as `user` of `project`.
     pub fn clients(&self, user: &str, project: &str) -> Clients {
         Clients::new(self.environment(user, project))
+    }
+
+    /// A token of `user` for `project`.
+    pub fn token(&self, user: &str, project: &str) -> String {
+        self.token_at(self.keystone, user, project)
+    }
+
+    /// A token that ends a second after it is made. A second Keystone with the keys and users of the
+    /// first makes it.
+    pub fn brief_token(&mut self, user: &str, project: &str) -> String {
+        let port = free_port();
+        let brief = services::brief_keystone(self.dir(), port);
+        self.services.push(brief);
+        self.token_at(port, user, project)
+    }
+
+    fn token_at(&self, port: u16, user: &str, project: &str) -> String {
+        let domain = json!({ "name": "Default" });
+        let user = json!({ "name": user, "password": PASSWORD, "domain": domain });
+        let body = json!({ "auth": {
+            "identity": { "methods": ["password"], "password": { "user": user } },
+            "scope": { "project": { "name": project, "domain": domain } },
+        } });
+        let url = format!("http://127.0.0.1:{port}/v3/auth/tokens");
+        let answer = ureq::post(url).send_json(&body).unwrap();
+        let token = answer.headers()["x-subject-token"].to_str();
+        token.unwrap().to_owned()
     }
 
     /// Options of `[keystone_authtoken]` for the user `cinder`.

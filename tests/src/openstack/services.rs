@@ -135,6 +135,23 @@ pub(super) fn keystone(dir: &Path, port: u16) -> Service {
     Service::serve(&dir, "keystone.wsgi.api:application", port, "/v3", &env)
 }
 
+/// Starts another Keystone of what [`keystone`] made, whose tokens end a second after they are made.
+pub(super) fn brief_keystone(dir: &Path, port: u16) -> Service {
+    let first = dir.join("keystone/keystone.conf");
+    let dir = dir.join("brief");
+    folders(&dir, &["log"]);
+    let conf = dir.join("brief.conf");
+    let log = dir.join("log/keystone.log");
+    let text = format!(
+        "[DEFAULT]\nlog_file = {}\n[token]\nexpiration = 1\n",
+        log.display()
+    );
+    fs::write(&conf, text).unwrap();
+    let files = format!("{};{}", first.display(), conf.display());
+    let env = [("OS_KEYSTONE_CONFIG_FILES", files)];
+    Service::serve(&dir, "keystone.wsgi.api:application", port, "/v3", &env)
+}
+
 /// Makes and starts Glance, which keeps images in files.
 pub(super) fn glance(dir: &Path, port: u16, keystone: &str) -> Service {
     let dir = dir.join("glance");

@@ -1,17 +1,24 @@
 //! The stock command-line clients, unmodified.
 
+mod programs;
+mod table;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::tools::{Ran, run};
+use programs::Programs;
+pub use table::{fields, rows};
 
-/// The stock clients, pointed at one API.
+/// The stock clients, pointed at one API. Clones share the process that runs them.
 #[derive(Clone, Debug)]
 pub struct Clients {
     bin: PathBuf,
     environment: Vec<(String, String)>,
+    programs: Arc<Programs>,
 }
 
 impl Clients {
@@ -29,7 +36,13 @@ impl Clients {
             "no stock clients in {}; run cargo xtask prepare",
             bin.display()
         );
-        Self { bin, environment }
+        let clients = Self {
+            bin,
+            environment,
+            programs: Arc::default(),
+        };
+        clients.programs.prepare(clients.command("python3"));
+        clients
     }
 
     fn command(&self, program: &str) -> Command {
@@ -43,7 +56,7 @@ impl Clients {
 
     /// `cinder ARGS`.
     pub fn cinder(&self, args: &[&str]) -> Ran {
-        run(self.command("cinder").args(args))
+        self.programs.run("cinder", args)
     }
 
     /// `openstack ARGS -f json`, which must succeed, as JSON.
@@ -54,11 +67,11 @@ impl Clients {
 
     /// `openstack ARGS`.
     pub fn openstack(&self, args: &[&str]) -> Ran {
-        run(self.command("openstack").args(args))
+        self.programs.run("openstack", args)
     }
 
-    /// A Python script with the clients' libraries.
-    pub fn python(&self, script: &str) -> Ran {
-        run(self.command("python3").args(["-c", script]))
+    /// A Python script with the clients' libraries and these arguments.
+    pub fn python(&self, script: &str, args: &[&str]) -> Ran {
+        run(self.command("python3").args(["-c", script]).args(args))
     }
 }
