@@ -33,5 +33,6 @@ mod rbd_keeping;
 mod revert;
 mod scenario;
 mod time_machine;
+mod tokens;
 mod torture;
 mod volumes;

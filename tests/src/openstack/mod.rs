@@ -160,7 +160,7 @@ impl Openstack {
 
     /// A token of `user` for `project`.
     pub fn token(&self, user: &str, project: &str) -> String {
-        self.token_at(self.keystone, user, project)
+        token_at(self.keystone, user, project)
     }
 
     /// A token that ends a second after it is made. A second Keystone with the keys and users of the
@@ -169,20 +169,7 @@ impl Openstack {
         let port = free_port();
         let brief = services::brief_keystone(self.dir(), port);
         self.services.push(brief);
-        self.token_at(port, user, project)
-    }
-
-    fn token_at(&self, port: u16, user: &str, project: &str) -> String {
-        let domain = json!({ "name": "Default" });
-        let user = json!({ "name": user, "password": PASSWORD, "domain": domain });
-        let body = json!({ "auth": {
-            "identity": { "methods": ["password"], "password": { "user": user } },
-            "scope": { "project": { "name": project, "domain": domain } },
-        } });
-        let url = format!("http://127.0.0.1:{port}/v3/auth/tokens");
-        let answer = ureq::post(url).send_json(&body).unwrap();
-        let token = answer.headers()["x-subject-token"].to_str();
-        token.unwrap().to_owned()
+        token_at(port, user, project)
     }
 
     /// Options of `[keystone_authtoken]` for the user `cinder`.
@@ -208,6 +195,20 @@ impl Openstack {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec()
     }
+}
+
+/// A token of the Keystone at that port.
+fn token_at(port: u16, user: &str, project: &str) -> String {
+    let domain = json!({ "name": "Default" });
+    let user = json!({ "name": user, "password": PASSWORD, "domain": domain });
+    let body = json!({ "auth": {
+        "identity": { "methods": ["password"], "password": { "user": user } },
+        "scope": { "project": { "name": project, "domain": domain } },
+    } });
+    let url = format!("http://127.0.0.1:{port}/v3/auth/tokens");
+    let answer = ureq::post(url).send_json(&body).unwrap();
+    let token = answer.headers()["x-subject-token"].to_str();
+    token.unwrap().to_owned()
 }
 
 impl Drop for Openstack {
