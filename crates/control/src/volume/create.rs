@@ -220,7 +220,7 @@ async fn hints(
     Ok(json!({
         "availability_zone": request.availability_zone,
         "same_host": hosts(tx, context, &request.same_host).await?,
-        "different_host": hosts(tx, context, &request.different_host).await?,
+        "different_host": others(tx, context, &request.different_host).await?,
         "local_to_instance": request.local_to_instance,
         "query": request.query,
         "backup": request.backup,
@@ -234,6 +234,20 @@ async fn hosts(tx: &mut Tx, context: &Context, ids: &[VolumeId]) -> Result<Vec<H
         hosts.extend(visible(tx, context, *id).await?.host);
     }
     Ok(hosts)
+}
+
+/// Where volumes are that a new one is to keep away from. One that is gone is nowhere, so that clients may
+/// go on to name it, as they do with Cinder.
+async fn others(tx: &mut Tx, context: &Context, ids: &[VolumeId]) -> Result<Vec<HostName>> {
+    let mut found = Vec::new();
+    for id in ids {
+        match visible(tx, context, *id).await {
+            Ok(volume) => found.extend(volume.host),
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
 /// The story: choose a pool, make the image, say so.

@@ -137,7 +137,7 @@ pub(super) const CALLS: &[Call] = &[
     .since("3.44")
     .ok(&[204]),
     get("availabilityzones.List", "/os-availability-zone")
-        .reads("availabilityZoneInfo", "zoneName=s zoneState=o"),
+        .reads("", "availabilityZoneInfo=l"),
     post(
         "backups.Create",
         "/backups",
@@ -157,7 +157,8 @@ pub(super) const CALLS: &[Call] = &[
     delete("backups.Delete", "/backups/{backup}"),
     get("backups.Get", "/backups/{backup}").reads("backup", BACKUP),
     get("backups.List", "/backups?all_tenants=true&limit=1").reads("backups", BACKUP_NAME),
-    get("backups.ListDetail", "/backups/detail?limit=1&with_count=true").reads("backups", BACKUP),
+    get("backups.ListDetail", "/backups/detail?limit=1&with_count=true").since("3.45")
+    .reads("backups", BACKUP),
     // gophercloud 2 leaves out the key before it; Cinder refuses that, and so does this service.
     put(
         "backups.Update",
@@ -224,12 +225,12 @@ pub(super) const CALLS: &[Call] = &[
         "id=s volumes=o snapshots=o gigabytes=o per_volume_gigabytes=o backups=o backup_gigabytes=o \
          groups=o volumes___DEFAULT__=o",
     ),
+    // Without its `force`, which Cinder takes for the name of a resource and refuses.
     put(
         "quotasets.Update",
         "/os-quota-sets/{server}",
         r#"{"quota_set": {"volumes": 9, "snapshots": 9, "gigabytes": 99, "per_volume_gigabytes": 9,
-            "backups": 9, "backup_gigabytes": 99, "groups": 9, "force": true,
-            "volumes___DEFAULT__": 5}}"#,
+            "backups": 9, "backup_gigabytes": 99, "groups": 9, "volumes___DEFAULT__": 5}}"#,
     )
     .ok(DONE)
     .reads("quota_set", QUOTAS),
@@ -457,7 +458,10 @@ pub(super) const CALLS: &[Call] = &[
         r#"{"volume_type": {"name": "{server}", "description": "d", "is_public": true}}"#,
     )
     .ok(DONE)
-    .reads("volume_type", TYPE),
+    .reads(
+        "volume_type",
+        "id=s name=s description=s extra_specs=m is_public=b qos_specs_id=s?",
+    ),
     get("volumetypes.ListExtraSpecs", "/types/{type}/extra_specs").reads("", "extra_specs=m"),
     get("volumetypes.GetExtraSpec", "/types/{type}/extra_specs/multiattach")
         .reads("", "multiattach=s"),

@@ -7,7 +7,7 @@ mod shape;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use firebrick_api::ApiOptions;
+use firebrick_api::{ApiOptions, AuthStrategy};
 use firebrick_cloud::Glance;
 use firebrick_control::{BackupOptions, ControlOptions, ImageOptions, Posix};
 use firebrick_edge::RealDisk;
@@ -37,16 +37,17 @@ impl Cloud {
         let glance = FakeGlance::default();
         let image = glance.add("raw", vec![1; 4096], &json!({})).to_string();
         let client = Glance::new(impatient(glance.serve().await)).unwrap();
-        let images = ImageOptions::new(client, dir.path().join("conversion"));
+        let mut images = ImageOptions::new(client, dir.path().join("conversion"));
         let disk = RealDisk::new(dir.path().join("backups")).unwrap();
         let backup = BackupOptions {
             repository: Arc::new(Posix::new(Arc::new(disk))),
             container: "volumebackups".parse().unwrap(),
             object_bytes: 1 << 20,
         };
-        let auth = keystone::strategy().await;
+        let keystone = keystone::start().await;
+        images.seal = keystone.seal().map(Arc::new);
         let options = ApiOptions {
-            auth,
+            auth: AuthStrategy::Keystone(keystone),
             ..ApiOptions::default()
         };
         let change = |control: &mut ControlOptions| {

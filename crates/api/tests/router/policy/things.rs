@@ -241,6 +241,7 @@ impl Things {
             id: BackupId::random(),
             project: self.volume.project.clone(),
             user: self.volume.user.clone(),
+            encryption_key: None,
             ..backups::backup()
         };
         let mut tx = db.begin().await.unwrap();
@@ -303,7 +304,7 @@ async fn kind(api: &Api, is_public: bool) -> String {
 
 /// QoS specs.
 async fn qos(api: &Api) -> String {
-    let body = json!({ "qos_specs": { "name": Uuid::new_v4() } });
+    let body = json!({ "qos_specs": { "name": Uuid::new_v4(), "read_iops_sec": "20000" } });
     let made = made(api, "/qos-specs", &body).await;
     made["qos_specs"]["id"].as_str().unwrap().to_owned()
 }
