@@ -172,6 +172,9 @@ async fn what_a_server_has_only_a_service_takes_from_it() {
             let detached = control.detach(who, volume, named).await;
             conflict(detached.map_err(|error| error.kind));
         }
+        // There is nothing of it that this action ends, but whoever asks thinks so.
+        let ended = control.terminate_connection(who, volume, connector());
+        conflict(ended.await.map_err(|error| error.kind));
     }
     assert_eq!(world.status(volume).await, Some(VolumeStatus::InUse));
     let told = control.delete_attachment(&user, id).await.unwrap_err();

@@ -173,10 +173,11 @@ impl Control {
         let mut tx = inner.db.begin().await?;
         let volume = hold(&mut tx, context, id).await?;
         context.allow_for(Rule::VolumeActionsTerminateConnection, &volume)?;
+        // Also where what the server has is no concern of this action: whoever asks thinks it is.
+        left_by_its_server(context, &attachments::of_volume(&mut tx, id).await?)?;
         let Some(attachment) = legacy_of(&mut tx, id).await? else {
             return Ok(());
         };
-        left_by_its_server(context, &attachments::of_volume(&mut tx, id).await?)?;
         // One that was never attached has nothing else that could end it.
         let remove = attachment.status != AttachmentStatus::Attached;
         let activity = self
