@@ -6,7 +6,9 @@ use firebrick_backend::FaultKind;
 use firebrick_control::{Context, ErrorKind, ForceDetach, LegacyAttach};
 use firebrick_state::{AttachmentStatus, VolumeStatus};
 
-use crate::common::{A, At, Trouble, World, attach_to, by_themselves, connector, member, sized};
+use crate::common::{
+    A, At, Trouble, World, attach_to, by_themselves, connector, member, sized, with_roles,
+};
 
 #[tokio::test]
 async fn an_attachment_lives() {
@@ -202,6 +204,33 @@ async fn what_a_server_has_only_a_service_takes_from_it() {
         .force_detach(&alone("admin"), volume, forced)
         .await
         .unwrap();
+    world.consistent("after all of it").await;
+}
+
+#[tokio::test]
+async fn an_attachment_belongs_to_the_project_of_its_volume() {
+    let world = World::new().await;
+    let control = world.handle();
+    let elsewhere = with_roles("ffffffffffffffffffffffffffffffff", &["admin", "reader"]);
+    let volume = world.made(sized(1)).await;
+    let made = control
+        .create_attachment(&elsewhere, attach_to(volume, false))
+        .await;
+    let attachment = made.unwrap().attachment;
+    assert_eq!(attachment.project, member().project);
+    // So that its owner finds it and lets it go.
+    control
+        .delete_attachment(&member(), attachment.id)
+        .await
+        .unwrap();
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Available));
+    control.reserve(&elsewhere, volume).await.unwrap();
+    control
+        .initialize_connection(&elsewhere, volume, connector())
+        .await
+        .unwrap();
+    control.detach(&member(), volume, None).await.unwrap();
+    assert_eq!(world.status(volume).await, Some(VolumeStatus::Available));
     world.consistent("after all of it").await;
 }
 

@@ -113,7 +113,7 @@ impl Control {
         }
         let (attachment, made) = match legacy_of(&mut tx, id).await? {
             Some(attachment) => (attachment, false),
-            None => (self.legacy_row(&mut tx, context, &volume).await?, true),
+            None => (self.legacy_row(&mut tx, &volume).await?, true),
         };
         let key = attachment.id;
         let activity = self
@@ -131,12 +131,7 @@ impl Control {
         })
     }
 
-    async fn legacy_row(
-        &self,
-        tx: &mut Tx,
-        context: &Context,
-        volume: &Volume,
-    ) -> Result<Attachment> {
+    async fn legacy_row(&self, tx: &mut Tx, volume: &Volume) -> Result<Attachment> {
         let mode = if volume.readonly == Some(true) {
             AttachMode::ReadOnly
         } else {
@@ -145,7 +140,7 @@ impl Control {
         let attachment = Attachment {
             id: AttachmentId::random(),
             volume: volume.id,
-            project: context.owner()?.clone(),
+            project: volume.project.clone(),
             instance: None,
             host: None,
             mountpoint: None,
@@ -214,7 +209,7 @@ impl Control {
         }
         let mut attachment = match legacy_of(&mut tx, id).await? {
             Some(attachment) => attachment,
-            None => self.legacy_row(&mut tx, context, &volume).await?,
+            None => self.legacy_row(&mut tx, &volume).await?,
         };
         attachment.status = AttachmentStatus::Attached;
         attachment.instance = request.instance;

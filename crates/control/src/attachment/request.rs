@@ -35,7 +35,7 @@ impl Control {
         let attachment = Attachment {
             id: AttachmentId::random(),
             volume: volume.id,
-            project: context.owner()?.clone(),
+            project: volume.project.clone(),
             instance: request.instance,
             host: None,
             mountpoint: None,
