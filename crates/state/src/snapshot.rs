@@ -5,20 +5,20 @@ use crate::text::texts;
 texts!(
     /// The status of a snapshot: Cinder's `SnapshotStatus`.
     SnapshotStatus, "snapshot status", {
-        /// Being taken.
-        Creating = "creating",
-        /// Usable.
-        Available = "available",
         /// It could not be taken, or was lost with its site.
         Error = "error",
+        /// Usable.
+        Available = "available",
+        /// Being taken.
+        Creating = "creating",
         /// Being removed.
         Deleting = "deleting",
-        /// It could not be removed.
-        ErrorDeleting = "error_deleting",
         /// Gone.
         Deleted = "deleted",
         /// Being changed.
         Updating = "updating",
+        /// It could not be removed.
+        ErrorDeleting = "error_deleting",
         /// Being given up.
         Unmanaging = "unmanaging",
         /// A backup is being made of it.

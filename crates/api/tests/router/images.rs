@@ -23,7 +23,7 @@ async fn both() -> (FakeGlance, Api) {
 }
 
 /// A volume that is `available`, though no backend has it.
-async fn available(api: &Api) -> String {
+pub(crate) async fn available(api: &Api) -> String {
     let (id, _) = failed(api).await;
     let mut tx = api.db.begin().await.unwrap();
     let key: VolumeId = id.parse().unwrap();

@@ -6,6 +6,7 @@
 mod activities;
 mod backups;
 mod bad_input;
+mod captured;
 mod clusters;
 mod common;
 mod document;

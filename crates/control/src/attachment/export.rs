@@ -54,7 +54,7 @@ pub(crate) fn moved_info(attachment: &Attachment, address: &ExportAddress) -> Va
 
 pub(crate) const fn access(mode: AttachMode) -> Access {
     match mode {
-        AttachMode::ReadWrite => Access::ReadWrite,
+        AttachMode::ReadWrite | AttachMode::Unsaid => Access::ReadWrite,
         AttachMode::ReadOnly => Access::ReadOnly,
     }
 }

@@ -242,6 +242,7 @@ fn mode(
             volume.id
         ))),
         (true, _) | (false, Some(AttachMode::ReadOnly)) => Ok(AttachMode::ReadOnly),
-        (false, Some(AttachMode::ReadWrite) | None) => Ok(AttachMode::ReadWrite),
+        (false, None | Some(AttachMode::Unsaid)) if connector.is_none() => Ok(AttachMode::Unsaid),
+        (false, _) => Ok(AttachMode::ReadWrite),
     }
 }

@@ -43,25 +43,39 @@ pub(super) fn one_source(request: &CreateVolume) -> Result<()> {
 /// The size that is asked for, or that of the source, in GiB.
 pub(super) fn size(request: &CreateVolume, source: Option<&Source>) -> Result<u32> {
     let least = source.map(|source| source.size);
+    if request.size.is_none() && least.unwrap_or(0) == 0 {
+        return Err(Error::invalid_input(
+            "Invalid volume size provided for create request: None (size argument must be an \
+             integer (or string representation of an integer) and greater than zero).",
+        ));
+    }
     let asked = request.size.or(least).filter(|size| *size > 0);
     let size = asked.ok_or_else(|| {
         Error::invalid_input("Volume size must be specified as an integer greater than 0.")
     })?;
     match least {
-        Some(least) if size < least => {
-            let what = if request.backup.is_some() {
-                "backup"
-            } else if request.snapshot.is_some() {
-                "snapshot"
-            } else {
-                "original volume"
-            };
-            Err(Error::invalid_input(format!(
-                "Volume size '{size}'GB cannot be smaller than the {what} size {least}GB. They \
-                 must be >= {what} size."
-            )))
-        }
+        Some(least) if size < least => Err(Error::invalid_input(too_small(request, size, least))),
         Some(_) | None => Ok(size),
+    }
+}
+
+/// In Cinder's words, and with its spaces.
+fn too_small(request: &CreateVolume, size: u32, least: u32) -> String {
+    if request.backup.is_some() {
+        format!(
+            "Volume size {size}GB cannot be smaller than the backup size {least}GB. It must be >= \
+             backup size."
+        )
+    } else if request.snapshot.is_some() {
+        format!(
+            "Volume size '{size}'GB cannot be smaller than the snapshot size {least}GB. They must be \
+             >= original snapshot size."
+        )
+    } else {
+        format!(
+            "Volume size '{size}'GB cannot be smaller than original volume size  {least}GB. They \
+             must be >= original volume size."
+        )
     }
 }
 

@@ -20,6 +20,8 @@ pub enum AttachMode {
     ReadWrite,
     /// `ro`.
     ReadOnly,
+    /// `null`: nobody has said it yet; it will allow writing unless somebody does.
+    Unsaid,
 }
 
 impl AttachMode {
@@ -28,6 +30,15 @@ impl AttachMode {
         match self {
             Self::ReadWrite => "rw",
             Self::ReadOnly => "ro",
+            Self::Unsaid => "null",
+        }
+    }
+
+    fn parsed(text: &str) -> Self {
+        match text {
+            "ro" => Self::ReadOnly,
+            "null" => Self::Unsaid,
+            _ => Self::ReadWrite,
         }
     }
 }
@@ -62,7 +73,6 @@ impl Record for Attachment {
     const TABLE: &'static str = "attachments";
 
     fn read(columns: &Columns<'_>) -> Result<Self, Error> {
-        let read_only = columns.text("mode")? == AttachMode::ReadOnly.as_str();
         Ok(Self {
             id: columns.parsed("id")?,
             volume: columns.parsed("volume")?,
@@ -70,11 +80,7 @@ impl Record for Attachment {
             instance: columns.maybe_text("instance")?,
             host: columns.maybe_text("host")?,
             mountpoint: columns.maybe_text("mountpoint")?,
-            mode: if read_only {
-                AttachMode::ReadOnly
-            } else {
-                AttachMode::ReadWrite
-            },
+            mode: AttachMode::parsed(&columns.text("mode")?),
             status: columns.parsed("status")?,
             connector: columns.json("connector")?,
             connection_info: columns.json("connection_info")?,
