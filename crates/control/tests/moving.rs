@@ -1,6 +1,7 @@
 //! Volumes get other types and go to another backend.
 
 mod journey;
+mod left;
 mod meanwhile;
 mod refusals;
 mod types;

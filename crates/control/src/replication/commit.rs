@@ -103,7 +103,7 @@ pub(crate) async fn follow(tx: &mut Tx, volume: VolumeId, lost: bool) -> Step {
             SnapshotStatus::Creating | SnapshotStatus::Deleting
         );
         if lost && !busy && snapshot.previous_status.is_none() {
-            snapshot.previous_status = Some(snapshot.status);
+            snapshot.previous_status = Some(snapshot_resting(snapshot.status));
             snapshot.status = SnapshotStatus::Error;
         } else if !lost && let Some(previous) = snapshot.previous_status.take() {
             snapshot.status = previous;
@@ -150,6 +150,25 @@ fn resting(volume: &Volume) -> VolumeStatus {
         // Whether its image has grown is not known.
         VolumeStatus::Extending => VolumeStatus::ErrorExtending,
         VolumeStatus::Deleting => VolumeStatus::ErrorDeleting,
+        VolumeStatus::RestoringBackup => VolumeStatus::ErrorRestoring,
+        VolumeStatus::Managing | VolumeStatus::ErrorManagingDeleting => VolumeStatus::ErrorManaging,
+        // What is in it is neither the one nor the other.
+        VolumeStatus::Downloading | VolumeStatus::Reverting | VolumeStatus::Unmanaging => {
+            VolumeStatus::Error
+        }
+        VolumeStatus::Retyping => volume.previous_status.unwrap_or(VolumeStatus::Available),
+        VolumeStatus::Maintenance => volume.previous_status.unwrap_or(VolumeStatus::Maintenance),
+        other => other,
+    }
+}
+
+/// The same of a snapshot.
+const fn snapshot_resting(status: SnapshotStatus) -> SnapshotStatus {
+    match status {
+        SnapshotStatus::Restoring | SnapshotStatus::BackingUp | SnapshotStatus::Updating => {
+            SnapshotStatus::Available
+        }
+        SnapshotStatus::Unmanaging => SnapshotStatus::Error,
         other => other,
     }
 }
