@@ -83,7 +83,7 @@ pub use options::{
 pub use quota::{QuotaSet, QuotaUse};
 pub use request::{
     Began, ConnectionInfo, Context, CreateAttachment, CreateEncryption, CreateQos, CreateSnapshot,
-    CreateType, CreateVolume, DeleteVolume, ForceDetach, LegacyAttach, Limits, Metadata,
+    CreateType, CreateVolume, DeleteVolume, ForceDetach, ImageRef, LegacyAttach, Limits, Metadata,
     MetadataWrite, Object, Pool, PoolQuery, Query, Rename, ResetStatus, UpdateEncryption,
     UpdateQos, UpdateType, UploadImage, UsedLimits, Zone,
 };

@@ -97,6 +97,9 @@ pub struct ImageOptions {
     pub caches: BTreeMap<String, CacheOptions>,
     /// `enable_force_upload`: whether attached volumes are uploaded where a request says so.
     pub force_upload: bool,
+    /// `verify_glance_signatures`: whether signed images are refused, as their signatures cannot be checked;
+    /// Cinder's default is `enabled`.
+    pub verify_signatures: bool,
 }
 
 /// The cache of a backend, `image_volume_cache_enabled`.
@@ -122,6 +125,7 @@ impl ImageOptions {
             internal: None,
             caches: BTreeMap::new(),
             force_upload: false,
+            verify_signatures: true,
         }
     }
 }

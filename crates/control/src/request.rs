@@ -60,6 +60,33 @@ pub struct Query {
     pub all_projects: bool,
 }
 
+/// How a request names an image: by its id, by an address that ends with it, or by its name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ImageRef(String);
+
+impl ImageRef {
+    /// As the request has it.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The id in it.
+    pub(crate) fn id(&self) -> Option<Uuid> {
+        self.0.rsplit('/').next().and_then(|last| last.parse().ok())
+    }
+
+    /// All of it, which may be a name.
+    pub(crate) fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Uuid> for ImageRef {
+    fn from(id: Uuid) -> Self {
+        Self(id.to_string())
+    }
+}
+
 /// `POST /volumes`.
 #[derive(Clone, Debug, Default)]
 pub struct CreateVolume {
@@ -80,7 +107,9 @@ pub struct CreateVolume {
     /// `source_volid`.
     pub source: Option<VolumeId>,
     /// `imageRef`, or `image_id`.
-    pub image: Option<Uuid>,
+    pub image: Option<ImageRef>,
+    /// From 3.46: an image without data that names the snapshot of a boot volume stands for that snapshot.
+    pub follow_mapping: bool,
     /// `backup_id`, from 3.47.
     pub backup: Option<BackupId>,
     /// `group_id`, from 3.13, or `consistencygroup_id`.

@@ -1,10 +1,9 @@
 //! `POST /volumes`.
 
 use axum::extract::State;
-use firebrick_control::{Control, CreateVolume};
+use firebrick_control::{Control, CreateVolume, ImageRef};
 use firebrick_vocabulary::{BackupId, GroupId, SnapshotUuid, VolumeId};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::body::{Body, Fields, Keys};
 use crate::call::{Call, accepted};
@@ -48,12 +47,6 @@ fn read(call: &Call, fields: Fields<'_>) -> Result<CreateVolume, Fault> {
         None
     };
     let image = image(&fields)?;
-    if size.is_none() && snapshot.is_none() && source.is_none() && backup.is_none() {
-        return Err(Fault::invalid_input(
-            "Invalid volume size provided for create request: None (size argument must be an \
-             integer (or string representation of an integer) and greater than zero).",
-        ));
-    }
     Ok(CreateVolume {
         size,
         name: fields.trimmed(["name", "display_name"], "name")?.flatten(),
@@ -71,6 +64,7 @@ fn read(call: &Call, fields: Fields<'_>) -> Result<CreateVolume, Fault> {
         snapshot,
         source,
         image,
+        follow_mapping: call.at(Microversion::EMPTY_IMAGES),
         backup,
         group: group(call, &fields)?,
         same_host: Vec::new(),
@@ -80,19 +74,15 @@ fn read(call: &Call, fields: Fields<'_>) -> Result<CreateVolume, Fault> {
     })
 }
 
-/// The image: its id, or (as Nova writes it) an address that ends with it.
-fn image(fields: &Fields<'_>) -> Result<Option<Uuid>, Fault> {
-    let given = match fields.text_or_null("image_id", 0)?.flatten() {
-        Some(text) => Some(text),
-        None => fields.text_or_null("imageRef", 0)?.flatten(),
+/// The image, by either of its names; `image_id` goes first.
+fn image(fields: &Fields<'_>) -> Result<Option<ImageRef>, Fault> {
+    let key = if fields.has("image_id") {
+        "image_id"
+    } else {
+        "imageRef"
     };
-    let Some(text) = given.filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let id = text.rsplit('/').next().and_then(|id| id.parse().ok());
-    id.map(Some).ok_or_else(|| {
-        Fault::bad_request("Invalid image identifier or unable to access requested image.")
-    })
+    let given = fields.text_or_null(key, 0)?.flatten();
+    Ok(given.map(ImageRef::new))
 }
 
 /// The group that the volume is to belong to, by either of its names.

@@ -73,9 +73,42 @@ async fn a_volume_is_asked_for_by_either_name_of_its_image() {
         let (status, text) = refused.fault("badRequest");
         assert!(status == 400 && text.contains(expected), "{text}");
     }
-    let body = json!({ "volume": { "size": 1, "imageRef": "" } });
-    let empty = api.post("/v3/dev/volumes", body).await;
-    assert_eq!(empty.status, StatusCode::ACCEPTED);
+    let body = json!({ "volume": { "size": 1, "imageRef": null } });
+    let none = api.post("/v3/dev/volumes", body).await;
+    assert_eq!(none.status, StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn a_volume_is_asked_for_by_the_name_of_one_image() {
+    let (glance, api) = both().await;
+    let named = |text: &str| json!({ "volume": { "size": 1, "imageRef": text } });
+    glance.add(
+        "raw",
+        vec![1; 4096],
+        &json!({ "name": "cirros/0.6 & more" }),
+    );
+    // An id that is nobody's may be a name.
+    let odd = Uuid::new_v4().to_string();
+    glance.add("raw", vec![1; 4096], &json!({ "name": odd }));
+    for text in ["cirros/0.6 & more", &odd] {
+        let made = api.post("/v3/dev/volumes", named(text)).await;
+        assert_eq!(made.status, StatusCode::ACCEPTED, "{text}: {}", made.body);
+    }
+    for text in ["", "cirros", "0.6 & more"] {
+        let refused = api.post("/v3/dev/volumes", named(text)).await;
+        let (status, said) = refused.fault("badRequest");
+        assert!(
+            status == 400 && said.starts_with("Invalid image identifier"),
+            "{said}"
+        );
+    }
+    glance.add("raw", vec![1; 4096], &json!({ "name": odd }));
+    let refused = api.post("/v3/dev/volumes", named(&odd)).await;
+    let (status, said) = refused.fault("conflictingRequest");
+    assert!(
+        status == 409 && said.starts_with("Multiple matches found"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -130,10 +130,24 @@ const OWN: [&str; 28] = [
     "deleted_at",
 ];
 
+#[derive(Deserialize)]
+struct List {
+    images: Vec<Map<String, Value>>,
+}
+
 impl Image {
     /// The image that an answer describes.
     pub(super) fn read(body: &[u8]) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let found: Map<String, Value> = serde_json::from_slice(body)?;
+        Self::described(&serde_json::from_slice(body)?)
+    }
+
+    /// The images that an answer lists.
+    pub(super) fn read_all(body: &[u8]) -> Result<Vec<Self>, Box<dyn Error + Send + Sync>> {
+        let list: List = serde_json::from_slice(body)?;
+        list.images.iter().map(Self::described).collect()
+    }
+
+    fn described(found: &Map<String, Value>) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let text = |key: &str| found.get(key).and_then(Value::as_str).map(str::to_owned);
         let number = |key: &str| found.get(key).and_then(Value::as_u64);
         let visibility = text("visibility");

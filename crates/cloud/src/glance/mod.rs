@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
 use uuid::Uuid;
 
 pub use digest::Digest;
@@ -96,6 +98,23 @@ impl Glance {
         answer.image(200)
     }
 
+    /// Images of that name, as the owner of `token` sees them: two at most, as nobody who asks for one can
+    /// choose between them.
+    ///
+    /// # Errors
+    ///
+    /// Where Glance cannot say.
+    pub async fn named(
+        &self,
+        token: Option<&UserToken>,
+        name: &str,
+    ) -> Result<Vec<Image>, GlanceError> {
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        let path = format!("/v2/images?name={name}&limit=2");
+        let answer = self.wire.call(token, Call::Get, path).await?;
+        answer.images()
+    }
+
     /// The data of `image`. Each step of the way must take less than the timeout.
     ///
     /// # Errors
@@ -139,6 +158,21 @@ impl Glance {
     ) -> Result<Upload, GlanceError> {
         let path = format!("/v2/images/{id}/file");
         self.wire.put(token, path, size).await
+    }
+
+    /// Lets an image be deleted that was protected from that; one that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// Where Glance does not.
+    pub async fn unprotect(&self, token: Option<&UserToken>, id: Uuid) -> Result<(), GlanceError> {
+        let change = json!([{ "op": "replace", "path": "/protected", "value": false }]);
+        let path = format!("/v2/images/{id}");
+        let answer = self.wire.call(token, Call::Patch(change), path).await?;
+        match answer.status {
+            200 | 404 => Ok(()),
+            status => Err(GlanceError::of_status(status)),
+        }
     }
 
     /// Deletes an image; one that is not there is no error.

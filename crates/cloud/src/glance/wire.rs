@@ -19,6 +19,8 @@ use crate::tls;
 const MAX_ANSWER: u64 = 1 << 20;
 /// Data that come more slowly than so many bytes a second, over all, are given up.
 const SLOWEST: u64 = 256 << 10;
+/// What Glance takes changes of images as.
+const PATCH: &str = "application/openstack-images-v2.1-json-patch";
 /// The pause before the first call that is made again; it doubles.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest such pause.
@@ -36,6 +38,8 @@ pub(super) struct Wire {
 pub(super) enum Call {
     Get,
     Post(Value),
+    /// A JSON patch.
+    Patch(Value),
     Delete,
 }
 
@@ -52,6 +56,14 @@ impl Answer {
             return Err(GlanceError::of_status(self.status));
         }
         Image::read(&self.body).map_err(GlanceError::Nonsense)
+    }
+
+    /// The images in it.
+    pub(super) fn images(&self) -> Result<Vec<Image>, GlanceError> {
+        if self.status != 200 {
+            return Err(GlanceError::of_status(self.status));
+        }
+        Image::read_all(&self.body).map_err(GlanceError::Nonsense)
     }
 }
 
@@ -227,6 +239,14 @@ impl Wire {
                     to.extend(headers);
                 }
                 request.config().timeout_global(whole).build().call()
+            }
+            Call::Patch(body) => {
+                let mut request = self.agent.patch(url).content_type(PATCH);
+                if let Some(to) = request.headers_mut() {
+                    to.extend(headers);
+                }
+                let request = request.config().timeout_global(whole).build();
+                request.send(body.to_string())
             }
             Call::Post(body) => {
                 let mut request = self.agent.post(url);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -62,8 +62,8 @@ impl FakeGlance {
     /// Serves, and returns the address.
     pub(crate) async fn serve(&self) -> String {
         let app = Router::new()
-            .route("/v2/images", post(create))
-            .route("/v2/images/{id}", get(show).delete(delete))
+            .route("/v2/images", post(create).get(list))
+            .route("/v2/images/{id}", get(show).delete(delete).patch(patch))
             .route("/v2/images/{id}/file", get(download).put(upload))
             .layer(DefaultBodyLimit::disable())
             .with_state(self.clone());
@@ -143,6 +143,25 @@ async fn show(
     }
 }
 
+/// Those of one name.
+async fn list(
+    State(glance): State<FakeGlance>,
+    Query(query): Query<BTreeMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(status) = glance.called(&headers) {
+        return status.into_response();
+    }
+    let limit: usize = query["limit"].parse().unwrap();
+    let known = glance.known.lock();
+    let images = known.images.values().map(|(image, _)| image);
+    let images: Vec<&Value> = images
+        .filter(|image| image["name"] == query["name"])
+        .take(limit)
+        .collect();
+    Json(json!({ "images": images })).into_response()
+}
+
 async fn create(
     State(glance): State<FakeGlance>,
     headers: HeaderMap,
@@ -176,8 +195,39 @@ async fn delete(
     if let Err(status) = glance.called(&headers) {
         return status;
     }
-    match glance.known.lock().images.remove(&id) {
-        Some(_) => StatusCode::NO_CONTENT,
+    let mut known = glance.known.lock();
+    match known.images.get(&id) {
+        Some((image, _)) if image["protected"] == true => StatusCode::FORBIDDEN,
+        Some(_) => {
+            known.images.remove(&id);
+            StatusCode::NO_CONTENT
+        }
+        None => StatusCode::NOT_FOUND,
+    }
+}
+
+/// Replaces one thing.
+async fn patch(
+    State(glance): State<FakeGlance>,
+    Path(id): Path<Uuid>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    if let Err(status) = glance.called(&headers) {
+        return status;
+    }
+    let kind = "application/openstack-images-v2.1-json-patch";
+    if headers["content-type"] != kind {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    }
+    let changes: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(changes[0]["op"], "replace");
+    let key = changes[0]["path"].as_str().unwrap().trim_start_matches('/');
+    match glance.known.lock().images.get_mut(&id) {
+        Some((image, _)) => {
+            image[key] = changes[0]["value"].clone();
+            StatusCode::OK
+        }
         None => StatusCode::NOT_FOUND,
     }
 }

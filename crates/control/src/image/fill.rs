@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use firebrick_backend::Writer;
+use firebrick_cloud::Image;
 use firebrick_db::{Activity, Volume};
 use firebrick_state::MessageDetail;
 use firebrick_vocabulary::{Bytes, Gibibytes};
@@ -12,15 +13,16 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use super::format::{DiskFormat, LOOK, inspect};
 use super::room::{Place, broken};
 use super::sink::Sink;
-use super::wanted::Pinned;
+use super::wanted::{Pinned, is_signed};
 use super::{failed, qemu, unacceptable};
 use crate::control::Inner;
 use crate::home::Home;
+use crate::options::ImageOptions;
 use crate::story::{Step, Stop};
 use crate::why::Why;
 
 /// So many bytes are copied between two looks at whether a user wants it to end.
-const ASK_EVERY: u64 = 64 << 20;
+pub(super) const ASK_EVERY: u64 = 64 << 20;
 /// So much of a file is read at once.
 const CHUNK: usize = 1 << 20;
 
@@ -33,6 +35,7 @@ pub(crate) async fn fill(
     pinned: &Pinned,
     new: bool,
 ) -> Step {
+    trusted(inner.images()?, &pinned.image)?;
     let size = Gibibytes(volume.size).bytes();
     let format = pinned.image.disk_format.as_deref().unwrap_or_default();
     let format = DiskFormat::of_image(format);
@@ -54,6 +57,17 @@ pub(crate) async fn fill(
     let writer: Box<dyn Writer> = writer().await?;
     let sink = Sink::new(writer, size, new).await?;
     pour(inner, activity, &raw, sink).await
+}
+
+/// A signature counts for nothing unless it is checked against a certificate, which a key manager would have.
+fn trusted(options: &ImageOptions, image: &Image) -> Step {
+    if !options.verify_signatures || !is_signed(image) {
+        return Ok(());
+    }
+    let why = Why::from("the image is signed, and there is no key manager with its certificate");
+    let note = why.to_string();
+    let why = why.detail(MessageDetail::SignatureVerificationFailed);
+    Err(Stop::Never(why.noting(note)))
 }
 
 /// The place, if nobody has cancelled while it was waited for.

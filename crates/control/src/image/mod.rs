@@ -7,7 +7,9 @@ pub(crate) mod cache;
 mod evict;
 mod fill;
 mod format;
+mod mapping;
 mod qemu;
+mod refill;
 pub(crate) mod reimage;
 mod room;
 mod sink;
@@ -24,8 +26,11 @@ use crate::story::Stop;
 use crate::why::Why;
 
 pub(crate) use fill::fill;
+pub(crate) use mapping::BootSnapshot;
 pub(crate) use room::Room;
-pub(crate) use wanted::{Pinned, check, is_encrypted, remembered, wanted};
+pub(crate) use wanted::{
+    Pinned, check, check_image, is_encrypted, named, remembered, remembered_of_new, wanted,
+};
 
 impl Inner {
     /// The image service and what goes with it.

@@ -11,6 +11,17 @@ const GRAIN: usize = 64 << 10;
 /// What of an image is freed at once.
 const DISCARD: u64 = 1 << 30;
 
+/// Frees all of an image of `size`.
+pub(super) async fn free(writer: &mut dyn Writer, size: Bytes) -> Step {
+    let mut from = 0;
+    while from < size.0 {
+        let len = DISCARD.min(size.0 - from);
+        writer.discard(from, len).await?;
+        from += len;
+    }
+    Ok(())
+}
+
 /// An image that is being written from its beginning on.
 pub(super) struct Sink {
     writer: Box<dyn Writer>,
@@ -23,11 +34,8 @@ pub(super) struct Sink {
 impl Sink {
     /// Writes an image of `size` with `writer`. One that is not `new` is freed first.
     pub(super) async fn new(mut writer: Box<dyn Writer>, size: Bytes, new: bool) -> Step<Self> {
-        let mut from = 0;
-        while !new && from < size.0 {
-            let len = DISCARD.min(size.0 - from);
-            writer.discard(from, len).await?;
-            from += len;
+        if !new {
+            free(&mut *writer, size).await?;
         }
         Ok(Self {
             writer,

@@ -386,6 +386,11 @@ async fn forget(inner: &Inner, activity: &Activity) -> Step {
     };
     let options = inner.images()?;
     let token = pinned.token(options)?;
-    let deleted = options.glance.delete(token.as_ref(), pinned.image.id);
-    deleted.await.map_err(|error| failed(&error))
+    let (glance, id) = (&options.glance, pinned.image.id);
+    if pinned.image.protected {
+        let unprotected = glance.unprotect(token.as_ref(), id).await;
+        unprotected.map_err(|error| failed(&error))?;
+    }
+    let deleted = glance.delete(token.as_ref(), id).await;
+    deleted.map_err(|error| failed(&error))
 }

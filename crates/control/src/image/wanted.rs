@@ -1,6 +1,6 @@
 //! The image that a request names: whether it will do, and what of it the story must know.
 
-use firebrick_cloud::{Image, ImageStatus};
+use firebrick_cloud::{GlanceError, Image, ImageStatus};
 use firebrick_db::Activity;
 use firebrick_vocabulary::GIB;
 use serde::{Deserialize, Serialize};
@@ -12,20 +12,29 @@ use super::refused;
 use crate::control::Inner;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{FIXED_KEY, ImageOptions};
-use crate::request::{Context, Metadata};
+use crate::request::{Context, ImageRef, Metadata};
 use crate::story::{Step, Stop};
 
 /// Where the image stands in the input of an activity.
 const KEY: &str = "image";
 /// The property of images whose data are encrypted.
 const KEY_ID: &str = "cinder_encryption_key_id";
+/// Any of these says that an image is signed.
+const SIGNATURE: [&str; 4] = [
+    "img_signature",
+    "img_signature_certificate_uuid",
+    "img_signature_hash_method",
+    "img_signature_key_type",
+];
+/// What a volume remembers of whether the signature of its image was checked.
+const VERIFIED: &str = "signature_verified";
 /// The longest key that is remembered.
 const MAX_KEY: usize = 255;
 /// Keys that are about one image alone, by their beginnings.
 const RESERVED: [&str; 4] = [
     "os_glance",
     "img_signature",
-    "signature_verified",
+    VERIFIED,
     "cinder_encryption_key",
 ];
 /// `glance_core_properties`: what images have of their own.
@@ -92,41 +101,72 @@ impl Pinned {
     }
 }
 
-/// The image, if there is one for whoever asks.
+/// The image of that id, if there is one for whoever asks.
 pub(crate) async fn wanted(inner: &Inner, context: &Context, id: Uuid) -> Result<Image> {
-    let invalid = || {
-        let text = "Invalid image identifier or unable to access requested image.";
-        Error::new(ErrorKind::Invalid, text)
-    };
-    let Some(options) = &inner.options.images else {
-        return Err(invalid());
-    };
+    let options = inner.options.images.as_ref().ok_or_else(invalid)?;
     let found = options.glance.show(context.access.token(), id).await;
-    found.map_err(|error| match refused(error) {
-        error if error.kind == ErrorKind::Unavailable => error,
-        error => invalid().because(error),
-    })
+    found.map_err(unusable)
 }
 
-/// Whether a volume of `size` GiB can be made of it.
-pub(crate) fn check(image: &Image, size: u32) -> Result<()> {
-    let id = image.id;
+/// The image that a request names, if there is one for whoever asks, and no other of that name.
+pub(crate) async fn named(inner: &Inner, context: &Context, image: &ImageRef) -> Result<Image> {
+    if let Some(id) = image.id() {
+        match wanted(inner, context, id).await {
+            Err(error) if error.kind == ErrorKind::Invalid => {}
+            found => return found,
+        }
+    }
+    let options = inner.options.images.as_ref().ok_or_else(invalid)?;
+    let (token, name) = (context.access.token(), image.name());
+    let found = options.glance.named(token, name).await;
+    let mut found = found.map_err(unusable)?.into_iter();
+    match (found.next(), found.next()) {
+        (None, _) => Err(invalid()),
+        (Some(image), None) => Ok(image),
+        (Some(_), Some(_)) => {
+            let text =
+                format_args!("Multiple matches found for '{name}', use an ID to be more specific.");
+            Err(Error::new(ErrorKind::Conflict, text))
+        }
+    }
+}
+
+fn invalid() -> Error {
+    let text = "Invalid image identifier or unable to access requested image.";
+    Error::new(ErrorKind::Invalid, text)
+}
+
+fn unusable(error: GlanceError) -> Error {
+    match refused(error) {
+        error if error.kind == ErrorKind::Unavailable => error,
+        error => invalid().because(error),
+    }
+}
+
+/// Whether a volume of `size` GiB can be made of it, or of the snapshot for which it stands.
+pub(crate) fn check_image(image: &Image, size: u32) -> Result<()> {
     if image.status != ImageStatus::Active {
+        let text = format_args!("Image {} is not active.", image.id);
+        return Err(Error::invalid_input(text));
+    }
+    let size = u64::from(size);
+    if image.min_disk > size {
         return Err(Error::invalid_input(format_args!(
-            "Image {id} is not active."
+            "Volume size {size}GB cannot be smaller than the image minDisk size {}GB.",
+            image.min_disk
         )));
     }
+    Ok(())
+}
+
+/// Whether a volume of `size` GiB can be made of its data.
+pub(crate) fn check(image: &Image, size: u32) -> Result<()> {
+    check_image(image, size)?;
     let size = u64::from(size);
     let bytes = image.size.unwrap_or(0).div_ceil(GIB);
     if bytes > size {
         return Err(Error::invalid_input(format_args!(
             "Size of specified image {bytes}GB is larger than volume size {size}GB."
-        )));
-    }
-    if image.min_disk > size {
-        return Err(Error::invalid_input(format_args!(
-            "Volume size {size}GB cannot be smaller than the image minDisk size {}GB.",
-            image.min_disk
         )));
     }
     let wide = image.virtual_size.unwrap_or(0).div_ceil(GIB);
@@ -164,6 +204,13 @@ pub(crate) fn is_encrypted(image: &Image) -> bool {
     image.properties.contains_key(KEY_ID)
 }
 
+/// Whether it has a signature, or a part of one.
+pub(super) fn is_signed(image: &Image) -> bool {
+    SIGNATURE
+        .iter()
+        .any(|key| image.properties.contains_key(*key))
+}
+
 fn unacceptable(image: &Image, why: impl std::fmt::Display) -> Error {
     let text = format!("Image {} is unacceptable: {why}", image.id);
     Error::new(ErrorKind::Invalid, text)
@@ -177,6 +224,16 @@ fn is_reserved(key: &str) -> bool {
 pub(crate) fn custom(mut known: Metadata) -> Metadata {
     known.retain(|key, _| !CORE.contains(&key.as_str()) && !is_reserved(key));
     known
+}
+
+/// What a volume that was made of an image remembers: as below, and that no signature was checked where one
+/// would have been.
+pub(crate) fn remembered_of_new(options: &ImageOptions, image: &Image) -> Metadata {
+    let mut all = remembered(image);
+    if options.verify_signatures {
+        all.insert(VERIFIED.to_owned(), "False".to_owned());
+    }
+    all
 }
 
 /// `volume_image_metadata`: what a volume remembers of its image.

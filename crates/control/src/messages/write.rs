@@ -19,9 +19,16 @@ pub(crate) fn message_of(
 ) -> Option<Message> {
     let (resource_type, action, usually) = kind(activity.kind)?;
     let detail = why.detail_or(usually);
-    // No pool is sought by the backend.
-    let action = match detail {
-        Detail::NoBackendAvailable => Action::ScheduleAllocateVolume,
+    let action = match (detail, activity.kind) {
+        // No pool is sought by the backend.
+        (Detail::NoBackendAvailable, _) => Action::ScheduleAllocateVolume,
+        // It is the image that will not do.
+        (
+            Detail::NotEnoughSpaceForImage
+            | Detail::ImageFormatUnacceptable
+            | Detail::SignatureVerificationFailed,
+            ActivityKind::CreateVolume,
+        ) => Action::CopyImageToVolume,
         _ => action,
     };
     let created_at = now();

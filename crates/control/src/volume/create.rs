@@ -1,6 +1,7 @@
 //! A volume is made: empty, from a snapshot, a backup or an image, or from another volume.
 
 use firebrick_backend::{ImageInfo, NewImage, Origin, PromoteMode, PromoteOutcome};
+use firebrick_cloud::Image;
 use firebrick_db::{
     Activity, Connection, Tx, Volume, VolumeType, image_properties, now, snapshots, types, volumes,
 };
@@ -19,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::group::join;
 use crate::home::{Home, moves, refuse_apart};
 use crate::image::cache::{self, Beginning};
-use crate::image::{self, Pinned};
+use crate::image::{self, BootSnapshot, Pinned};
 use crate::place::{elsewhere, place};
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
@@ -40,17 +41,13 @@ impl Control {
         context: &Context,
         mut request: CreateVolume,
     ) -> Result<VolumeDetail> {
-        context.allow(match request.image {
+        context.allow(match &request.image {
             Some(_) => Rule::VolumeCreateFromImage,
             None => Rule::VolumeCreate,
         })?;
         let inner = &self.inner;
         one_source(&request)?;
-        // Nothing is held while another service is asked.
-        let image = match request.image {
-            Some(id) => Some(image::wanted(inner, context, id).await?),
-            None => None,
-        };
+        let image = asked_image(inner, context, &mut request).await?;
         let mut tx = inner.db.begin().await?;
         tx.lock_project(context.owner()?).await?;
         let backup = match request.backup {
@@ -210,6 +207,27 @@ pub(crate) fn wants(kind: &VolumeType, key: &str) -> bool {
     asks(&kind.extra_specs, key)
 }
 
+/// The image that the request names, with nothing held while another service is asked. One that stands for
+/// a snapshot is none: the request names the snapshot then.
+async fn asked_image(
+    inner: &Inner,
+    context: &Context,
+    request: &mut CreateVolume,
+) -> Result<Option<Image>> {
+    let Some(named) = &request.image else {
+        return Ok(None);
+    };
+    let image = image::named(inner, context, named).await?;
+    let boot = BootSnapshot::of(&image).filter(|_| request.follow_mapping);
+    let Some(boot) = boot else {
+        return Ok(Some(image));
+    };
+    context.allow(Rule::VolumeCreate)?;
+    let snapshot = boot.find(&mut *inner.db.read().await?, context).await?;
+    request.snapshot = Some(snapshot.id);
+    Ok(None)
+}
+
 /// What the request says about the place, and of what the volume is made.
 async fn hints(
     tx: &mut Tx,
@@ -311,7 +329,11 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         restore::mark(&mut tx, id, backup, notes).await?;
     }
     if let Some(pinned) = pinned {
-        let known = image::remembered(&pinned.image);
+        let known = if whole {
+            image::remembered(&pinned.image)
+        } else {
+            image::remembered_of_new(inner.images()?, &pinned.image)
+        };
         image_properties::merge(&mut tx, id.0, &known).await?;
     }
     end(inner, tx, activity, Ok(())).await

@@ -1,5 +1,6 @@
 //! Volumes and images of an image service in this process.
 
+mod boot;
 mod cache;
 mod cache_trouble;
 mod create;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::common::{A, World, member, sized};
 use crate::glance::{FakeGlance, Fault, impatient};
+use crate::place::Place;
 
 const MIB: usize = 1 << 20;
 
@@ -37,15 +39,29 @@ impl Cloud {
     }
 
     async fn with(change: impl FnOnce(&mut ControlOptions)) -> Self {
+        Self::made(false, change).await
+    }
+
+    /// With another backend beside.
+    async fn of_two() -> Self {
+        Self::made(true, |_| {}).await
+    }
+
+    async fn made(two: bool, change: impl FnOnce(&mut ControlOptions)) -> Self {
         let (glance, folder) = (FakeGlance::default(), TempDir::new().unwrap());
         let client = Glance::new(impatient(glance.serve().await)).unwrap();
         let mut images = ImageOptions::new(client, folder.path().join("conversion"));
+        images.verify_signatures = false;
         images.seal = Seal::new("secret").map(std::sync::Arc::new);
-        let world = World::with(|options| {
+        let change = |options: &mut ControlOptions| {
             options.images = Some(images);
             change(options);
-        })
-        .await;
+        };
+        let world = if two {
+            World::of_two(Place::asked_for(), change).await
+        } else {
+            World::with(change).await
+        };
         Self {
             glance,
             world,
@@ -107,7 +123,7 @@ impl Cloud {
 
 fn of(image: Uuid) -> CreateVolume {
     CreateVolume {
-        image: Some(image),
+        image: Some(image.into()),
         ..sized(1)
     }
 }

@@ -163,3 +163,20 @@ async fn a_user_may_end_it() {
     assert_eq!(cloud.files(), 0);
     cloud.world.deleted(id).await;
 }
+
+#[tokio::test]
+async fn an_image_of_unknown_size_is_not_put_into_a_file() {
+    let cloud = Cloud::new().await;
+    let data = converted(cloud.folder.path(), &disk(), "qcow2", &[]);
+    let image = cloud.glance.add("qcow2", data, &json!({ "size": null }));
+    let (id, status) = cloud.ended(image).await;
+    assert_eq!(status, VolumeStatus::Error);
+    let note = cloud.note(id).await;
+    assert!(note.contains("does not say its size"), "{note}");
+    assert_eq!((cloud.files(), cloud.glance.known.lock().downloads), (0, 0));
+    // One that needs no file comes as it is.
+    let image = cloud.glance.add("raw", disk(), &json!({ "size": null }));
+    let (id, status) = cloud.ended(image).await;
+    assert_eq!(status, VolumeStatus::Available, "{}", cloud.note(id).await);
+    assert!(cloud.bytes(id).0 == disk());
+}

@@ -179,6 +179,25 @@ async fn what_cannot_be_uploaded_is_refused_and_makes_no_image() {
 }
 
 #[tokio::test]
+async fn a_protected_image_that_gets_no_data_goes_too() {
+    let cloud = Cloud::new().await;
+    let id = cloud.written().await;
+    cloud.glance.fail(Fault::Status(413));
+    let request = UploadImage {
+        protected: Some(true),
+        ..named("x")
+    };
+    let control = &cloud.world.control;
+    let asked = control.upload_volume(&member(), id, request).await;
+    let image = asked.unwrap().image.id;
+    cloud.world.settled(image).await;
+    assert!(cloud.glance.known.lock().made.contains(&image));
+    assert!(cloud.glance.image(image).is_none());
+    let volume = cloud.world.volume(id).await.unwrap();
+    assert_eq!(volume.shown_status(), VolumeStatus::Available);
+}
+
+#[tokio::test]
 async fn an_attached_volume_is_uploaded_where_the_options_allow_it() {
     let cloud = Cloud::with(|options| {
         options.images.as_mut().unwrap().force_upload = true;

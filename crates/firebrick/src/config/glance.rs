@@ -52,6 +52,7 @@ pub(super) fn images(
     )?;
     let seconds = number(defaults, "image_conversion_cpu_limit", 60, &(1..=86_400))?;
     let types = defaults.list("vmdk_allowed_types")?;
+    let verify = signatures(defaults)?;
     let force = defaults.flag("enable_force_upload", false)?;
     let project = name(defaults, "cinder_internal_tenant_project_id")?;
     let user = name(defaults, "cinder_internal_tenant_user_id")?;
@@ -64,11 +65,25 @@ pub(super) fn images(
         images.address_space = gib << 30;
         images.cpu_seconds = seconds;
         images.force_upload = force;
+        images.verify_signatures = verify;
         if !types.is_empty() {
             images.vmdk_types = types;
         }
     }
     Ok(images)
+}
+
+/// Whether signatures of images are to be checked, which nothing here can.
+fn signatures(defaults: &Section) -> Result<bool, ConfigError> {
+    const OPTION: &str = "verify_glance_signatures";
+    match name(defaults, OPTION)?.as_deref() {
+        None | Some("enabled") => Ok(true),
+        Some("disabled") => Ok(false),
+        Some(other) => {
+            let why = format!("{other:?} is neither enabled nor disabled");
+            Err(defaults.refuse(OPTION, why))
+        }
+    }
 }
 
 /// The caches of the backends: what their sections do not say, `[DEFAULT]` does.
