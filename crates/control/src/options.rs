@@ -29,6 +29,10 @@ pub struct ControlOptions {
     pub backends: Vec<BackendOptions>,
     /// `storage_availability_zone`; Cinder's default is `nova`.
     pub availability_zone: String,
+    /// `default_availability_zone` of volumes whose requests name none; that above without.
+    pub default_availability_zone: Option<String>,
+    /// `allow_availability_zone_fallback`: a zone that there is not counts as none.
+    pub zones_fall_back: bool,
     /// `default_volume_type`; Cinder's default is `__DEFAULT__`. It is created at start.
     pub default_volume_type: String,
     /// `default_group_type`, what `GET /group_types/default` shows; none without.
@@ -265,6 +269,8 @@ impl ControlOptions {
             node: node.into(),
             backends,
             availability_zone: "nova".to_owned(),
+            default_availability_zone: None,
+            zones_fall_back: false,
             default_volume_type: "__DEFAULT__".to_owned(),
             default_group_type: None,
             quotas: Quotas::default(),
@@ -281,6 +287,12 @@ impl ControlOptions {
             log_levels: None,
             scheduler_max_attempts: 3,
         }
+    }
+
+    /// The zone of what names none.
+    pub(crate) fn usual_zone(&self) -> &str {
+        let zone = self.default_availability_zone.as_ref();
+        zone.unwrap_or(&self.availability_zone)
     }
 
     /// Whether a backend is, or would by default be, in that zone.

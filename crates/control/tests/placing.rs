@@ -2,7 +2,8 @@
 
 use firebrick_backend::FaultKind;
 use firebrick_control::{
-    BackendOptions, ControlOptions, CreateVolume, Function, PoolFilter, PoolQuery, Volume,
+    BackendOptions, ControlOptions, CreateType, CreateVolume, Function, PoolFilter, PoolQuery,
+    Volume,
 };
 use firebrick_db::volumes;
 use firebrick_state::VolumeStatus;
@@ -217,4 +218,120 @@ async fn hosts_tell_what_projects_have_there() {
     assert!(enabled.iter().all(|it| it.service.host.to_string() != host));
     let back = world.control.enable_host(&admin(), &host, true).await;
     assert!(!back.unwrap().service.disabled);
+}
+
+/// A backend in the north, where new volumes go, and one in the south.
+async fn two_zones(change: impl FnOnce(&mut ControlOptions)) -> World {
+    world_with(|options| {
+        options.backends[0].availability_zone = Some("south".to_owned());
+        change(options);
+    })
+    .await
+}
+
+fn zoned(zone: &str) -> CreateVolume {
+    CreateVolume {
+        availability_zone: Some(zone.to_owned()),
+        ..sized(1)
+    }
+}
+
+async fn zone(world: &World, id: VolumeId) -> (VolumeStatus, String) {
+    let row = row(world, id).await;
+    (row.status, row.availability_zone)
+}
+
+#[tokio::test]
+async fn what_is_made_of_a_volume_is_in_its_zone() {
+    let world = two_zones(|_| {}).await;
+    let origin = world.made(zoned("south")).await;
+    let snapshot = world.snapped(origin).await;
+    let of_volume = CreateVolume {
+        source: Some(origin),
+        ..sized(1)
+    };
+    let of_snapshot = CreateVolume {
+        snapshot: Some(snapshot),
+        ..sized(1)
+    };
+    let there = (VolumeStatus::Available, "south".to_owned());
+    for (request, what) in [(of_volume, "source volume"), (of_snapshot, "snapshot")] {
+        let id = ended(&world, request.clone()).await;
+        assert_eq!(zone(&world, id).await, there, "{what}");
+        let elsewhere = CreateVolume {
+            availability_zone: Some("north".to_owned()),
+            ..request
+        };
+        let refused = world.control.create_volume(&member(), elsewhere).await;
+        let text = refused.unwrap_err().to_string();
+        let expected = format!("Volume must be in the same availability zone as the {what}");
+        assert!(text.ends_with(&expected), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_zone_that_there_is_not_is_refused_unless_another_one_will_do() {
+    for falls_back in [false, true] {
+        let world = two_zones(|options| {
+            options.default_availability_zone = Some("south".to_owned());
+            options.zones_fall_back = falls_back;
+        })
+        .await;
+        let south = (VolumeStatus::Available, "south".to_owned());
+        let id = ended(&world, sized(1)).await;
+        assert_eq!(zone(&world, id).await, south);
+        let asked = world.control.create_volume(&member(), zoned("west")).await;
+        match asked {
+            Ok(made) => {
+                assert!(falls_back);
+                world.settled(made.volume.id.0).await;
+                assert_eq!(zone(&world, made.volume.id).await, south);
+            }
+            Err(error) => {
+                assert!(!falls_back);
+                let text = error.to_string();
+                assert!(
+                    text.contains("Availability zone 'west' is invalid."),
+                    "{text}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_type_is_bound_to_its_zones() {
+    let world = two_zones(|_| {}).await;
+    let bound = async |name: &str, zones: &str| {
+        let request = CreateType {
+            name: name.to_owned(),
+            description: None,
+            is_public: true,
+            extra_specs: [("RESKEY:availability_zones".to_owned(), zones.to_owned())].into(),
+        };
+        world.control.create_type(&admin(), request).await.unwrap();
+    };
+    bound("southern", "south, east").await;
+    bound("nowhere", "east,west").await;
+    let of = |kind: &str, request: CreateVolume| CreateVolume {
+        volume_type: Some(kind.to_owned()),
+        ..request
+    };
+    let id = ended(&world, of("southern", sized(1))).await;
+    let south = (VolumeStatus::Available, "south".to_owned());
+    assert_eq!(zone(&world, id).await, south);
+    for (request, expected) in [
+        (
+            of("southern", zoned("north")),
+            "Availability zone 'north' is invalid.",
+        ),
+        (
+            of("nowhere", sized(1)),
+            "Volume type is only supported in these availability zones: ['east', 'west']",
+        ),
+    ] {
+        let refused = world.control.create_volume(&member(), request).await;
+        let text = refused.unwrap_err().to_string();
+        assert!(text.contains(expected), "{text}");
+    }
 }

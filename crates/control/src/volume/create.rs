@@ -13,6 +13,7 @@ use tracing::info;
 
 use super::look::{detailed, visible};
 use super::source::{Source, fits, of_backup, of_image, one_source, size, source};
+use super::zone::zone_for;
 use crate::backup::restore;
 use crate::control::{Control, Inner};
 use crate::detail::VolumeDetail;
@@ -78,7 +79,8 @@ impl Control {
             join::check(&mut tx, &group, kind.id, origin).await?;
             request.availability_zone = Some(group.availability_zone);
         }
-        self.check_zone(request.availability_zone.as_deref())?;
+        let asked = request.availability_zone.take();
+        request.availability_zone = zone_for(&inner.options, asked, source.as_ref(), &kind)?;
         let wanted = Wanted::volume(size, kind.id);
         quota::check(&mut tx, &inner.options.quotas, &context.project, wanted).await?;
         let mut input = hints(&mut tx, context, &request, source.as_ref()).await?;
@@ -132,7 +134,7 @@ impl Control {
             is_migration_target: false,
             host: None,
             cluster: None,
-            availability_zone: zone.unwrap_or_else(|| self.inner.options.availability_zone.clone()),
+            availability_zone: zone.unwrap_or_else(|| self.inner.options.usual_zone().to_owned()),
             volume_type: kind.id,
             snapshot: request.snapshot,
             source: request.source,

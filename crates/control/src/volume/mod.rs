@@ -10,6 +10,7 @@ mod metadata;
 mod reset;
 pub(crate) mod revert;
 mod source;
+mod zone;
 
 pub(crate) use create::wants;
 pub(crate) use look::{detailed, is_moving, locked as hold, no_marker, visible as look_at};

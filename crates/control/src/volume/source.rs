@@ -20,6 +20,10 @@ pub(crate) struct Source {
     pub(super) bootable: bool,
     /// Whether its hosts encrypt what they write.
     pub(super) encrypted: bool,
+    /// Where it is, and what is made of it.
+    pub(super) zone: Option<String>,
+    /// What it is, in words for users.
+    pub(super) what: &'static str,
 }
 
 /// A request names one source at most.
@@ -106,6 +110,8 @@ pub(super) async fn of_backup(tx: &mut Tx, backup: &Backup) -> Result<Source> {
         host: None,
         bootable: false,
         encrypted,
+        zone: None,
+        what: "backup",
     })
 }
 
@@ -129,6 +135,8 @@ pub(super) async fn of_image(tx: &mut Tx, image: &Image) -> Result<Source> {
         host: None,
         bootable: false,
         encrypted: is_encrypted(image),
+        zone: None,
+        what: "image",
     })
 }
 
@@ -152,6 +160,8 @@ pub(super) async fn source(
             encrypted: snapshot.encryption_key.is_some(),
             volume_type: origin.as_ref().map(|volume| volume.volume_type),
             bootable: origin.as_ref().is_some_and(|volume| volume.bootable),
+            zone: (origin.as_ref()).map(|volume| volume.availability_zone.clone()),
+            what: "snapshot",
             host: origin.and_then(|volume| volume.host),
         }));
     }
@@ -170,6 +180,8 @@ pub(super) async fn source(
         encrypted: origin.encryption_key.is_some(),
         volume_type: Some(origin.volume_type),
         bootable: origin.bootable,
+        zone: Some(origin.availability_zone),
+        what: "source volume",
         host: origin.host,
     }))
 }

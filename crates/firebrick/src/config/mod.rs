@@ -83,6 +83,8 @@ impl ServeConf {
         if let Some(zone) = name(defaults, "storage_availability_zone")? {
             control.availability_zone = zone;
         }
+        control.default_availability_zone = name(defaults, "default_availability_zone")?;
+        control.zones_fall_back = defaults.flag("allow_availability_zone_fallback", false)?;
         control.default_group_type = name(defaults, "default_group_type")?;
         if let Some(volume_type) = name(defaults, "default_volume_type")? {
             control.default_volume_type = volume_type;
