@@ -37,6 +37,7 @@ mod replication;
 mod report;
 mod request;
 mod runner;
+mod servers;
 mod services;
 mod snapshot;
 mod stats;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use firebrick_backend::SharedBackend;
 use firebrick_backup::{Container, SharedRepository};
-use firebrick_cloud::{Glance, Keystone, Seal};
+use firebrick_cloud::{Glance, Keystone, Nova, Seal};
 use firebrick_scheduler::{Function, Ratio, Scheduler};
 use firebrick_vocabulary::{HostName, ProjectId, UserId};
 use uuid::Uuid;
@@ -35,6 +35,8 @@ pub struct ControlOptions {
     pub zones_fall_back: bool,
     /// `default_volume_type`; Cinder's default is `__DEFAULT__`. It is created at start.
     pub default_volume_type: String,
+    /// The Nova that is told when disks of its servers have changed; none under `noauth`.
+    pub nova: Option<Nova>,
     /// `default_group_type`, what `GET /group_types/default` shows; none without.
     pub default_group_type: Option<String>,
     /// `quota_*`.
@@ -272,6 +274,7 @@ impl ControlOptions {
             default_availability_zone: None,
             zones_fall_back: false,
             default_volume_type: "__DEFAULT__".to_owned(),
+            nova: None,
             default_group_type: None,
             quotas: Quotas::default(),
             has_fixed_key: false,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use firebrick_cloud::DiskEvent;
 use firebrick_db::{Activity, activities};
 use firebrick_state::ActivityKind;
 use tokio::sync::watch;
@@ -12,8 +13,8 @@ use crate::control::Inner;
 use crate::story::{Step, Stop};
 use crate::why::Why;
 use crate::{
-    attachment, backup, group, group_snapshot, image, manage, moving, qos, replication, snapshot,
-    volume,
+    attachment, backup, group, group_snapshot, image, manage, moving, qos, replication, servers,
+    snapshot, volume,
 };
 
 /// The longest pause before another try.
@@ -123,6 +124,8 @@ impl Inner {
             ActivityKind::DeleteBackup => backup::delete::run(self, activity).await,
             ActivityKind::UploadVolume => image::upload::run(self, activity).await,
             ActivityKind::ReimageVolume => image::reimage::run(self, activity).await,
+            ActivityKind::NotifyExtended => servers::run(self, activity, DiskEvent::Extended).await,
+            ActivityKind::NotifyReimaged => servers::run(self, activity, DiskEvent::Reimaged).await,
             ActivityKind::CreateGroup => group::create::run(self, activity).await,
             ActivityKind::DeleteGroup => group::delete::run(self, activity).await,
             ActivityKind::CreateGroupSnapshot => group_snapshot::create::run(self, activity).await,
@@ -170,6 +173,9 @@ impl Inner {
             }
             ActivityKind::GroupFailover => {
                 group::replication::failover::undo(self, activity, why).await
+            }
+            ActivityKind::NotifyExtended | ActivityKind::NotifyReimaged => {
+                self.finish_alone(activity, Err(why)).await
             }
         }
     }

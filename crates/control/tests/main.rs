@@ -6,6 +6,8 @@
 mod common;
 #[path = "../../cloud/tests/fake/glance.rs"]
 mod glance;
+#[path = "../../cloud/tests/fake/nova.rs"]
+mod nova;
 #[path = "../../db/tests/contract/place/mod.rs"]
 mod place;
 
@@ -30,6 +32,7 @@ mod reset;
 mod restart;
 mod restart_failover;
 mod revert;
+mod servers;
 mod together;
 mod transfers;
 mod twice;

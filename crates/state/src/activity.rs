@@ -28,6 +28,10 @@ texts!(
         UnmanageVolume = "unmanage_volume",
         /// Uploads a volume as an image.
         UploadVolume = "upload_volume",
+        /// Tells a server that its disk has grown.
+        NotifyExtended = "notify_extended",
+        /// Tells a server that its disk was written anew.
+        NotifyReimaged = "notify_reimaged",
         /// Takes a snapshot.
         CreateSnapshot = "create_snapshot",
         /// Removes a snapshot.
@@ -80,6 +84,8 @@ texts!(
         GroupSnapshot = "group_snapshot",
         /// An image of the image service.
         Image = "image",
+        /// A server of the compute service.
+        Server = "server",
         /// The service of a backend.
         Service = "service",
     }
@@ -100,6 +106,7 @@ impl ActivityKind {
             | Self::ManageVolume
             | Self::UnmanageVolume => ActivityResource::Volume,
             Self::UploadVolume => ActivityResource::Image,
+            Self::NotifyExtended | Self::NotifyReimaged => ActivityResource::Server,
             Self::CreateSnapshot
             | Self::DeleteSnapshot
             | Self::ManageSnapshot
@@ -126,6 +133,8 @@ impl ActivityKind {
             Self::CreateSnapshot
             | Self::CreateBackup
             | Self::UploadVolume
+            | Self::NotifyExtended
+            | Self::NotifyReimaged
             | Self::CreateGroupSnapshot
             | Self::GroupReplication => true,
             Self::CreateVolume
@@ -169,6 +178,8 @@ impl ActivityKind {
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume
+            | Self::NotifyExtended
+            | Self::NotifyReimaged
             | Self::CreateSnapshot
             | Self::DeleteSnapshot
             | Self::ManageSnapshot
@@ -203,6 +214,8 @@ impl ActivityKind {
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume
+            | Self::NotifyExtended
+            | Self::NotifyReimaged
             | Self::CreateSnapshot
             | Self::DeleteSnapshot
             | Self::ManageSnapshot

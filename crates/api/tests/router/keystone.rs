@@ -105,6 +105,19 @@ async fn a_token_for_the_system_has_no_project() {
 }
 
 #[tokio::test]
+async fn members_filter_by_what_is_open_and_administrators_by_the_rest() {
+    let api = api().await;
+    let path = format!("/v3/{PROJECT}/volumes?no_migration_targets=1");
+    let member = format!("member@{PROJECT}");
+    let refused = ask(&api, Some(&member), "GET", &path, Value::Null).await;
+    let text = "Invalid filters no_migration_targets are found in query options.";
+    assert_eq!(refused.fault("badRequest"), (400, text));
+    let admin = format!("admin@{PROJECT}");
+    let listed = ask(&api, Some(&admin), "GET", &path, Value::Null).await;
+    assert_eq!(listed.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn default_types_are_for_projects_that_keystone_has() {
     let keystone = keystone::start().await;
     let auth = AuthStrategy::Keystone(Arc::clone(&keystone));

@@ -220,11 +220,21 @@ impl Keystone {
         interface: &str,
         region: Option<&str>,
     ) -> Result<String, KeystoneError> {
-        let (_, catalog) = self.session.token(&self.wire, None).await?;
-        catalog.endpoint(kind, interface, region).ok_or_else(|| {
+        self.find(kind, interface, region).await?.ok_or_else(|| {
             let why = format!("the catalogue has no {interface} endpoint of a service {kind}");
             KeystoneError::Unavailable(why.into())
         })
+    }
+
+    /// The same, where there need not be one.
+    pub(crate) async fn find(
+        &self,
+        kind: &str,
+        interface: &str,
+        region: Option<&str>,
+    ) -> Result<Option<String>, KeystoneError> {
+        let (_, catalog) = self.session.token(&self.wire, None).await?;
+        Ok(catalog.endpoint(kind, interface, region))
     }
 
     /// What seals the tokens of users, with a key that all processes with this service's password have.

@@ -13,6 +13,7 @@ use super::{BootSnapshot, Pinned, check, check_image, fill, is_encrypted, rememb
 use crate::control::{Control, Inner};
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::Context;
+use crate::servers;
 use crate::story::{Step, Stop, noted};
 use crate::volume::{hold, look_at};
 use crate::why::Why;
@@ -171,6 +172,10 @@ async fn settle(
         volume.bootable |= outcome.is_ok();
         let from = [VolumeStatus::Downloading];
         noted(volumes::swap(&mut tx, &from, &volume).await?, id);
+        if outcome.is_ok() && volume.status == VolumeStatus::Reserved {
+            let kind = ActivityKind::NotifyReimaged;
+            servers::notify(inner, &mut tx, activity, kind, &volume).await?;
+        }
     }
     inner.finish(&mut tx, activity, outcome).await?;
     tx.commit().await?;

@@ -75,6 +75,8 @@ fn kind(kind: ActivityKind) -> Option<(Resource, Action, Detail)> {
         Kind::ManageVolume => volume(Action::ManageVolume, Detail::BackendRefused),
         Kind::UnmanageVolume => volume(Action::UnmanageVolume, Detail::UnknownError),
         Kind::UploadVolume => volume(Action::CopyVolumeToImage, Detail::FailedToUploadVolume),
+        Kind::NotifyExtended => volume(Action::ExtendVolume, Detail::NotifyComputeServiceFailed),
+        Kind::NotifyReimaged => volume(Action::ReimageVolume, Detail::ReimageVolumeFailed),
         Kind::RestoreBackup => volume(Action::BackupRestore, Detail::BackupRestoreError),
         Kind::Attach => volume(Action::AttachVolume, Detail::AttachError),
         Kind::CreateSnapshot => snapshot(Action::SnapshotCreate, Detail::SnapshotCreateError),

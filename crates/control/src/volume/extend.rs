@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::Context;
+use crate::servers;
 use crate::story::{Step, Stop, noted};
 use crate::types::check_size;
 use crate::why::Why;
@@ -127,9 +128,19 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
         volume.status = former.unwrap_or(VolumeStatus::Available);
         let from = [VolumeStatus::Extending];
         noted(volumes::swap(&mut tx, &from, &volume).await?, id);
+        servers::notify(
+            inner,
+            &mut tx,
+            activity,
+            ActivityKind::NotifyExtended,
+            &volume,
+        )
+        .await?;
     }
     inner.finish(&mut tx, activity, Ok(())).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    inner.work.notify_one();
+    Ok(())
 }
 
 /// The volume keeps its size and says what happened.

@@ -11,7 +11,11 @@ use super::{limits, name};
 
 /// The Keystone, which is not asked anything yet.
 pub(super) fn keystone(file: &ConfigFile, base: &Path) -> Result<Arc<Keystone>, ConfigError> {
-    let section = file.require("keystone_authtoken")?;
+    of(file.require("keystone_authtoken")?, base)
+}
+
+/// The one that a section with the options of a user says.
+pub(super) fn of(section: &Section, base: &Path) -> Result<Arc<Keystone>, ConfigError> {
     let options = options(section, base)?;
     let made = Keystone::new(options);
     let made = made.map_err(|error| {

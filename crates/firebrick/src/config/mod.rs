@@ -5,6 +5,7 @@ mod backup;
 mod glance;
 mod keystone;
 mod limits;
+mod nova;
 mod policy;
 mod scheduler;
 
@@ -83,6 +84,7 @@ impl ServeConf {
         if let Some(zone) = name(defaults, "storage_availability_zone")? {
             control.availability_zone = zone;
         }
+        control.nova = nova::nova(file, defaults, base, control.identity.as_ref())?;
         control.default_availability_zone = name(defaults, "default_availability_zone")?;
         control.zones_fall_back = defaults.flag("allow_availability_zone_fallback", false)?;
         control.default_group_type = name(defaults, "default_group_type")?;
