@@ -56,16 +56,6 @@ async fn validate(headers: HeaderMap) -> Response {
     Json(json!({ "token": described(role, scope) })).into_response()
 }
 
-/// All but `deadbeef` are there.
-async fn project(Path(id): Path<String>, headers: HeaderMap) -> StatusCode {
-    assert!(headers["x-auth-token"].to_str().unwrap().contains('@'));
-    if id == "deadbeef" {
-        StatusCode::NOT_FOUND
-    } else {
-        StatusCode::OK
-    }
-}
-
 async fn log_in() -> Response {
     let own = json!({ "token": described("service", "services") });
     (StatusCode::CREATED, [("x-subject-token", "own")], Json(own)).into_response()
