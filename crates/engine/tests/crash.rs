@@ -32,6 +32,8 @@ const STORIES: u64 = 600;
 /// In how many of them one at least must miss what was taken away.
 const SEEDS: u64 = 300;
 const LIVES: usize = 5;
+/// How many stories of snapshots there are.
+const SNAPSHOTS: u64 = 60;
 
 /// One store through some lives, each ended by a power cut or a kill at some operation. The error is
 /// what went wrong.
@@ -67,10 +69,33 @@ fn story(seed: u64, lie: Lie, tally: &Arc<Tally>) -> Result<(), String> {
     }
 }
 
-/// As [`story`], with an index that is lost now and then and made anew from the segments.
-fn story_of_losses(seed: u64) -> Result<(), String> {
+/// A store that is overwritten and cleaned, while snapshots are taken that show what the cleaner is just
+/// looking for in the index.
+fn story_of_snapshots(seed: u64) -> Result<(), String> {
     let random = &mut StdRng::seed_from_u64(seed);
-    let mut machine = Machine::random(Lie::None, &Arc::default(), random);
+    let machine = Machine::looking();
+    let mut history = History::new();
+    let store = machine.check(&mut history)?.ok_or("it is off")?;
+    for _ in 0..10 {
+        machine.overwrite(&store, &mut history, random)?;
+        machine.clean_beside(&store, &mut history, random)?;
+    }
+    match Model::of(&store) {
+        Ok(found) if found == *history.newest() => Ok(()),
+        Ok(_) => Err("images or snapshots show something else".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[test]
+fn what_a_snapshot_shows_stays_while_the_cleaner_looks_who_needs_it() {
+    every_seed(SNAPSHOTS, story_of_snapshots);
+}
+
+/// As [`story`], with an index that is lost now and then and made anew from the segments.
+fn story_of_losses(seed: u64, lie: Lie) -> Result<(), String> {
+    let random = &mut StdRng::seed_from_u64(seed);
+    let mut machine = Machine::random(lie, &Arc::default(), random);
     if machine.is_bounded() {
         // There may be no room for another index.
         return Ok(());
@@ -97,7 +122,18 @@ fn story_of_losses(seed: u64) -> Result<(), String> {
 
 #[test]
 fn an_index_that_is_lost_and_made_anew_is_the_same_after_any_crash() {
-    every_seed(STORIES / 3, story_of_losses);
+    every_seed(STORIES / 3, |seed| story_of_losses(seed, Lie::None));
+}
+
+#[test]
+fn an_index_that_is_made_anew_is_durable_before_the_store_is_opened() {
+    for lie in [
+        Lie::During(Phase::Rebuild, Of::Index),
+        Lie::FolderDuring(Phase::Rebuild, "index"),
+    ] {
+        let found = (0..SEEDS).find_map(|seed| story_of_losses(seed, lie).err());
+        found.unwrap_or_else(|| panic!("nobody misses {lie:?}"));
+    }
 }
 
 fn some_story_fails(lie: Lie) -> String {
@@ -107,7 +143,7 @@ fn some_story_fails(lie: Lie) -> String {
 
 #[test]
 fn after_any_crash_all_images_are_as_at_one_position_from_the_last_flush_on() {
-    let tally = Arc::default();
+    let tally: Arc<Tally> = Arc::default();
     every_seed(STORIES, |seed| story(seed, Lie::None, &tally));
     println!("{tally:?}");
 }

@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::content::Content;
-use crate::faults::{Fate, Faults};
+use crate::faults::{Fate, Faults, Pause};
 use crate::file::SimulatedFile;
 use crate::names::{Change, FileId, Names, folder_of};
 
@@ -116,6 +116,23 @@ impl SimulatedDisk {
     /// never will be, whatever a later sync says.
     pub fn fail_syncs_after(&self, count: u64, error: io::ErrorKind) {
         self.inner.lock().faults.syncs.begin_after(count, error);
+    }
+
+    /// Calls `act` once, right before the read behind the next `count` ones of files whose names begin
+    /// with `prefix`: whoever reads waits until it returns, and others go on meanwhile.
+    pub fn pause_read_after(&self, prefix: &str, count: u64, act: impl FnOnce() + Send + 'static) {
+        self.inner.lock().faults.pause = Some(Pause {
+            prefix: prefix.to_owned(),
+            left: count,
+            act: Box::new(act),
+        });
+    }
+
+    /// No read is waited for any more.
+    pub fn pause_no_read(&self) {
+        let gone = self.inner.lock().faults.pause.take();
+        // What it holds may be dropped only now.
+        drop(gone);
     }
 
     /// Writes and syncs succeed again.

@@ -19,6 +19,16 @@ pub(crate) struct Faults {
     pub(crate) cached: Option<usize>,
     pub(crate) ignore_sync: Option<FileLie>,
     pub(crate) ignore_sync_dir: Option<Lie>,
+    pub(crate) pause: Option<Pause>,
+}
+
+/// Something that happens right before a read.
+pub(crate) struct Pause {
+    /// How the names of the files begin of which reads count.
+    pub(crate) prefix: String,
+    /// Reads before that one.
+    pub(crate) left: u64,
+    pub(crate) act: Box<dyn FnOnce() + Send>,
 }
 
 /// A kind of operation that fails from some point on.
@@ -73,6 +83,19 @@ impl Faults {
             Ok(()) => Fate::Done,
             Err(_) => Fate::Cut,
         })
+    }
+
+    /// Counts a read of a file; what is to happen before it.
+    pub(crate) fn before_read(&mut self, name: &str) -> Option<Pause> {
+        let counts = |pause: &&mut Pause| name.starts_with(&pause.prefix);
+        let pause = self.pause.as_mut().filter(counts)?;
+        match pause.left.checked_sub(1) {
+            Some(left) => {
+                pause.left = left;
+                None
+            }
+            None => self.pause.take(),
+        }
     }
 
     pub(crate) fn ignores_sync(&self, name: &str, bytes: &[u8]) -> bool {

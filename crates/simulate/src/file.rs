@@ -31,7 +31,12 @@ impl SimulatedFile {
 
 impl DiskFile for SimulatedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let disk = self.disk.lock();
+        let mut disk = self.disk.lock();
+        if let Some(pause) = disk.faults.before_read(&self.name) {
+            drop(disk);
+            (pause.act)();
+            disk = self.disk.lock();
+        }
         disk.faults.powered()?;
         if disk.files[self.id].read(buffer, offset) {
             Ok(())

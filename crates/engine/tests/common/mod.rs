@@ -222,6 +222,16 @@ impl Step {
         })))
     }
 
+    /// A snapshot of an image, and writes over all of the image.
+    #[allow(dead_code, reason = "not every test that shares this has two at once")]
+    pub(crate) fn snapshot_and_write(model: &Model, id: ImageId, random: &mut StdRng) -> [Self; 2] {
+        let len = model.0[&id].content.len();
+        [
+            Self::Snapshot(id, fresh(random)),
+            Self::Write(id, vec![(0, bytes(random, len))]),
+        ]
+    }
+
     /// Whether it wins room, so that it must be possible where there is none.
     #[allow(dead_code, reason = "not every test that shares this fills the store")]
     pub(crate) fn frees(&self) -> bool {

@@ -44,6 +44,11 @@ impl History {
         &self.states.last().unwrap().1
     }
 
+    /// The last record that an operation is known to have made.
+    pub(crate) fn last(&self) -> Sequence {
+        self.states.last().unwrap().0
+    }
+
     /// An operation has been done, the last record of which is `head`.
     pub(crate) fn reached(&mut self, head: Sequence, states: Vec<Model>) {
         self.states

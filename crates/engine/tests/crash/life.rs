@@ -1,6 +1,8 @@
 //! What happens in the life of a store: operations, and the work behind them.
 
 use std::io::ErrorKind::{Other, StorageFull};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use firebrick_engine::{Error, ErrorKind, NoSource, Retention, ScrubCursor, Store};
@@ -47,6 +49,86 @@ impl Machine {
         Ok(done)
     }
 
+    /// Makes some of what is stored superfluous, as a checkpoint knows.
+    pub(crate) fn overwrite(
+        &self,
+        store: &Store,
+        history: &mut History,
+        random: &mut StdRng,
+    ) -> Result<(), String> {
+        for _ in 0..40 {
+            self.step(store, history, random)?;
+        }
+        self.checkpoint(store).map(drop)
+    }
+
+    /// A step of cleaning, while it looks into the index of which somebody takes a snapshot of an image
+    /// and writes over it: what only the snapshot shows then is needed, too.
+    pub(crate) fn clean_beside(
+        &self,
+        store: &Store,
+        history: &mut History,
+        random: &mut StdRng,
+    ) -> Result<Option<()>, String> {
+        let before = store.head().sequence;
+        let (says, said) = mpsc::channel();
+        let (goes_on, waits) = mpsc::channel::<()>();
+        let looks = says.clone();
+        let reads = random.random_range(0..200);
+        self.disk.pause_read_after("index/", reads, move || {
+            // It goes on where nobody listens any more.
+            let _ = looks.send(true);
+            let _ = waits.recv();
+        });
+        let clean_with_others = || {
+            thread::scope(|scope| {
+                let cleaner = scope.spawn(move || {
+                    let done = store.clean();
+                    let _ = says.send(false);
+                    done
+                });
+                let others = match said.recv() {
+                    Ok(true) => {
+                        add(&self.tally.beside, 1);
+                        self.snapshot_and_write(store, history, random)
+                    }
+                    Ok(false) | Err(_) => Ok(Some(())),
+                };
+                drop(goes_on);
+                (cleaner.join(), others)
+            })
+        };
+        let (done, others) = self.during(Phase::Clean, clean_with_others);
+        self.disk.pause_no_read();
+        let done = done.map_err(|_| "the cleaner panicked")?;
+        let done = self.blame_room(done.map(drop))?;
+        let head = store.head().sequence;
+        if done.is_some() {
+            history.same(head);
+        } else {
+            history.cut(before.max(history.last()), Vec::new());
+        }
+        Ok(others?.and(done))
+    }
+
+    fn snapshot_and_write(
+        &self,
+        store: &Store,
+        history: &mut History,
+        random: &mut StdRng,
+    ) -> Result<Option<()>, String> {
+        let images = history.newest().contents().map(|(id, _)| id);
+        let Some(id) = images.choose(random) else {
+            return Ok(Some(()));
+        };
+        for step in Step::snapshot_and_write(history.newest(), id, random) {
+            if self.carry_out(store, history, &step)?.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    }
+
     /// Everything is read and is right.
     fn scrub(&self, store: &Store) -> Result<Option<()>, String> {
         let (mut cursor, budget) = (ScrubCursor::default(), Bytes(3 * MIB));
@@ -89,7 +171,7 @@ impl Machine {
                     }
                     flushed
                 }
-                95 => {
+                95 if !self.has_small_cache() => {
                     self.disk
                         .fail_writes_after(random.random_range(0..4), StorageFull);
                     self.full.set(true);
@@ -107,7 +189,9 @@ impl Machine {
                     Some(())
                 }
                 96..100 => self.checkpoint(store)?,
-                100..106 => self.clean(store, history)?,
+                100..104 => self.clean(store, history)?,
+                104..106 if self.has_small_cache() => self.clean_beside(store, history, random)?,
+                104..106 => self.clean(store, history)?,
                 106..109 => self.look(store, history, random)?,
                 109..112 => self.follow(store, random)?,
                 112..115 => self.pass(store, random)?,

@@ -28,6 +28,9 @@ pub(crate) const OPTIONS: StoreOptions = StoreOptions {
     ..StoreOptions::DEFAULT
 };
 
+/// So that lookups read the disk.
+const CACHE_SMALL: usize = 64 << 10;
+
 /// What the program is doing: lies about a sync are told in one of these.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(u8)]
@@ -37,6 +40,7 @@ pub(crate) enum Phase {
     Flush,
     Clean,
     Scrub,
+    Rebuild,
 }
 
 /// Which files a lie is about.
@@ -60,6 +64,8 @@ pub(crate) enum Lie {
     During(Phase, Of),
     /// Of a folder.
     Folder(&'static str),
+    /// Of a folder while something is done.
+    FolderDuring(Phase, &'static str),
 }
 
 /// What room there is.
@@ -112,6 +118,7 @@ pub(crate) struct Tally {
     pub(crate) returns: AtomicU64,
     pub(crate) looks: AtomicU64,
     pub(crate) fallen: AtomicU64,
+    pub(crate) beside: AtomicU64,
 }
 
 impl Of {
@@ -154,12 +161,26 @@ impl Machine {
             Limit::Disk => disk.set_capacity(room + 4 * MIB),
         }
         let peer = random.random_bool(0.3).then_some(Sequence::ZERO);
+        // An index that hardly keeps anything in memory cannot be opened again on a disk that is full.
+        if limit == Limit::None && random.random() {
+            options.cache_bytes = CACHE_SMALL;
+        }
         let machine = Self::made(disk, options, limit, peer, lie);
         Self {
             most: [20, 80, 400][random.random_range(0..3)],
             tally: Arc::clone(tally),
             ..machine
         }
+    }
+
+    /// A machine with an empty store, room enough and hardly any memory for the index.
+    pub(crate) fn looking() -> Self {
+        let options = StoreOptions {
+            cache_bytes: CACHE_SMALL,
+            ..OPTIONS
+        };
+        let disk = SimulatedDisk::new();
+        Self::made(disk, options, Limit::None, None, Lie::None)
     }
 
     /// A machine with an empty store and room enough.
@@ -204,6 +225,9 @@ impl Machine {
                 now.load(Ordering::SeqCst) == phase as u8 && of.is(name, bytes)
             }),
             Lie::Folder(folder) => self.disk.ignore_sync_dir(move |name| name == folder),
+            Lie::FolderDuring(phase, folder) => self.disk.ignore_sync_dir(move |name| {
+                now.load(Ordering::SeqCst) == phase as u8 && name == folder
+            }),
         }
         self
     }
@@ -310,7 +334,9 @@ impl Machine {
         self.checkpointed.set(None);
         self.based.set(false);
         let clock = Arc::clone(&self.clock);
-        let done = Store::rebuild_index(self.disk(), clock, self.options, &mut |_| {});
+        let done = self.during(Phase::Rebuild, || {
+            Store::rebuild_index(self.disk(), clock, self.options, &mut |_| {})
+        });
         self.blame_room(done.map(drop))
     }
 
@@ -321,6 +347,11 @@ impl Machine {
             Err(_) if !self.is_on() => Ok(None),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Whether lookups read the disk mostly.
+    pub(crate) fn has_small_cache(&self) -> bool {
+        self.options.cache_bytes == CACHE_SMALL
     }
 
     /// Whether the disk has room for anything.
