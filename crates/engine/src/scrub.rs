@@ -143,9 +143,9 @@ impl Core {
         source: &dyn Source,
     ) -> Result<Scrubbed, Error> {
         let mut done = Scrubbed::default();
-        let segments = self.log.catalog().segments;
         let mut at = cursor;
-        for segment in segments {
+        // What is being written, too, as far as it is durable.
+        for segment in self.log.segments() {
             if segment.number < at.segment {
                 continue;
             }

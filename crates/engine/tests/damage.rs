@@ -7,14 +7,19 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "damage/newest.rs"]
+mod newest;
+#[path = "damage/past.rs"]
+mod past;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IoSlice;
 use std::sync::Arc;
 
 use firebrick_edge::{Disk, Timestamp};
 use firebrick_engine::{
-    ErrorKind, Image, MapView, NewImage, NoSource, Rot, ScrubCursor, ScrubProgress, Source, Store,
-    StoreOptions, Write,
+    ErrorKind, Image, MapView, NewImage, NoSource, Retention, Rot, ScrubCursor, ScrubProgress,
+    Source, Store, StoreOptions, Write,
 };
 use firebrick_log::{Checksum, Location};
 use firebrick_simulate::{SimulatedClock, SimulatedDisk, seeds};
@@ -58,10 +63,15 @@ struct Site {
 }
 
 fn open(disk: &SimulatedDisk) -> Arc<Store> {
+    open_with(disk, Retention::None)
+}
+
+fn open_with(disk: &SimulatedDisk, retention: Retention) -> Arc<Store> {
     let options = StoreOptions {
         segment_bytes: MIB,
         cache_bytes: 1 << 20,
         lazy_percent: 0,
+        retention,
         ..StoreOptions::DEFAULT
     };
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
@@ -80,14 +90,7 @@ fn site(random: &mut StdRng) -> Site {
     };
     let store = open(&site.disk);
     for number in 1..=2 {
-        let new = NewImage {
-            id: ImageId(Uuid::from_u128(number)),
-            name: ImageName::new(format!("image-{number}")).unwrap(),
-            size: Bytes(BLOCKS * BLOCK as u64),
-            origin: None,
-            mirrored: false,
-        };
-        let image = store.create_image(new).unwrap();
+        let image = store.create_image(new_image(number)).unwrap();
         for round in 0..60 {
             let first = random.random_range(0..BLOCKS);
             let count = random.random_range(1..=(BLOCKS - first).min(30)) as usize;
@@ -105,6 +108,16 @@ fn site(random: &mut StdRng) -> Site {
     // Everything before this is behind the checkpoint.
     site.disk = site.disk.crash(0);
     site
+}
+
+fn new_image(number: u128) -> NewImage {
+    NewImage {
+        id: ImageId(Uuid::from_u128(number)),
+        name: ImageName::new(format!("image-{number}")).unwrap(),
+        size: Bytes(BLOCKS * BLOCK as u64),
+        origin: None,
+        mirrored: false,
+    }
 }
 
 impl Site {
@@ -167,13 +180,6 @@ fn needed(store: &Store) -> BTreeSet<Seen> {
     needed
 }
 
-/// Those in segments that are full: what is still being written is not scrubbed yet.
-fn cold(all: &BTreeSet<Seen>) -> Vec<Seen> {
-    let newest = all.iter().map(|seen| seen.2.segment).max();
-    let cold = all.iter().filter(|seen| Some(seen.2.segment) < newest);
-    cold.copied().collect()
-}
-
 /// What is read is what was written, or an error; the blocks for which it is one.
 fn unreadable(store: &Store, elsewhere: &Elsewhere) -> BTreeSet<Seen> {
     let mut lost = BTreeSet::new();
@@ -226,8 +232,7 @@ fn rot_is_found_where_it_is_needed_and_another_copy_repairs_it_for_good() {
         let random = &mut StdRng::seed_from_u64(seed);
         let site = site(random);
         let all = needed(&open(&site.disk));
-        let cold = cold(&all);
-        let hit: BTreeSet<Seen> = cold
+        let hit: BTreeSet<Seen> = all
             .iter()
             .copied()
             .choose_multiple(random, 9)
@@ -277,7 +282,11 @@ fn rot_in_the_heads_of_frames_takes_no_data_with_it() {
     for seed in seeds(SEEDS) {
         let random = &mut StdRng::seed_from_u64(seed);
         let site = site(random);
-        let all = cold(&needed(&open(&site.disk)));
+        let all: Vec<Seen> = needed(&open(&site.disk)).into_iter().collect();
+        // A start needs the heads of the newest one.
+        let newest = all.iter().map(|seen| seen.2.segment).max();
+        let is_cold = |seen: &Seen| Some(seen.2.segment) < newest;
+        let all: Vec<Seen> = all.into_iter().filter(is_cold).collect();
         for _ in 0..3 {
             // Before a block is another one of its frame, or the frame's head.
             let name = all[random.random_range(0..all.len())].2;
@@ -311,8 +320,7 @@ fn the_cleaner_leaves_rot_to_the_scrubber() {
         let random = &mut StdRng::seed_from_u64(seed);
         let mut site = site(random);
         let all = needed(&open(&site.disk));
-        let cold = cold(&all);
-        let hit: BTreeSet<Seen> = cold
+        let hit: BTreeSet<Seen> = all
             .iter()
             .copied()
             .choose_multiple(random, 4)
@@ -439,10 +447,10 @@ fn a_scrub_ends_however_small_its_steps_are() {
 fn lost_after_repairs(seed: u64, lies: fn(&str, &[u8]) -> bool) -> usize {
     let random = &mut StdRng::seed_from_u64(seed);
     let site = site(random);
-    let mut cold = cold(&needed(&open(&site.disk)));
-    cold.shuffle(random);
+    let mut all: Vec<Seen> = needed(&open(&site.disk)).into_iter().collect();
+    all.shuffle(random);
     let store = open(&site.disk);
-    for (i, (_, _, name, _)) in cold.iter().take(5).enumerate() {
+    for (i, (_, _, name, _)) in all.iter().take(5).enumerate() {
         site.flip(*name, random);
         let repaired = scrub(&store, &site.elsewhere, random);
         assert!(!repaired.is_empty() && repaired.iter().all(|rot| rot.repaired));

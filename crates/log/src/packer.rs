@@ -34,7 +34,8 @@ struct Current {
     file: Arc<dyn DiskFile>,
     offset: u64,
     chain: Checksum,
-    dirty: bool,
+    /// Up to where its frames are durable.
+    synced: u64,
     /// Something of a frame that was refused may lie at `offset`.
     remains: bool,
 }
@@ -53,6 +54,16 @@ impl Packer {
     pub(crate) fn left(&self) -> u64 {
         let left = |current: &Current| current.segment.len().saturating_sub(current.offset);
         self.current.as_ref().map_or(0, left)
+    }
+
+    /// Up to where the frames of a segment are durable.
+    pub(crate) fn synced(&self, number: u32) -> u64 {
+        let current = self.current.as_ref();
+        match current.filter(|current| current.segment.number == number) {
+            Some(current) => current.synced,
+            None if self.is_synced(number) => u64::MAX,
+            None => 0,
+        }
     }
 
     /// Whether that segment is full and durable.
@@ -94,14 +105,13 @@ impl Log {
         let _one = shared.packed_sync.lock();
         shared.refuse_poisoned(DOING)?;
         let (older, current) = {
-            let mut packer = shared.packer.lock();
-            let dirty = packer.current.as_mut().and_then(|current| {
-                let dirty = std::mem::take(&mut current.dirty);
-                dirty.then(|| Arc::clone(&current.file))
-            });
-            (packer.unsynced.clone(), dirty)
+            let packer = shared.packer.lock();
+            let current = packer.current.as_ref().filter(|it| it.is_dirty());
+            let current = current.map(|it| (Arc::clone(&it.file), it.segment.number, it.offset));
+            (packer.unsynced.clone(), current)
         };
-        let files = older.iter().map(|(_, file)| file).chain(&current);
+        let newest = current.iter().map(|(file, ..)| file);
+        let files = older.iter().map(|(_, file)| file).chain(newest);
         let synced = files.into_iter().try_for_each(|file| file.sync());
         synced.map_err(|error| {
             shared.flusher.poison();
@@ -110,6 +120,11 @@ impl Log {
         let mut packer = shared.packer.lock();
         let done = |number: u32| older.iter().any(|(synced, _)| *synced == number);
         packer.unsynced.retain(|(number, _)| !done(*number));
+        if let (Some((_, number, end)), Some(now)) = (current, &mut packer.current)
+            && now.segment.number == number
+        {
+            now.synced = end;
+        }
         Ok(())
     }
 }
@@ -190,11 +205,11 @@ impl Shared {
             file: begun.file,
             offset: HEADER_LEN,
             chain: Checksum(0),
-            dirty: false,
+            synced: HEADER_LEN,
             remains: false,
         };
         if let Some(former) = packer.current.replace(next)
-            && former.dirty
+            && former.is_dirty()
         {
             let number = former.segment.number;
             packer.unsynced.push((number, former.file));
@@ -204,6 +219,11 @@ impl Shared {
 }
 
 impl Current {
+    /// Whether it has frames that are not durable; also while a sync is on its way.
+    fn is_dirty(&self) -> bool {
+        self.synced < self.offset
+    }
+
     fn write(
         &mut self,
         (head, around_min): (&[u8], u64),
@@ -221,7 +241,6 @@ impl Current {
             return Err(Error::io(DOING, error));
         }
         self.remains = false;
-        self.dirty = true;
         let first = Location {
             segment: self.segment.number,
             unit: ((self.offset + head.len() as u64) / ALIGNMENT) as u32,

@@ -3,6 +3,7 @@
 use firebrick_edge::DiskFile;
 use firebrick_vocabulary::{BLOCK_SIZE, ImageId};
 
+use crate::catalog::SegmentKind;
 use crate::error::Error;
 use crate::frame::HEADER_LEN;
 use crate::log::Log;
@@ -17,8 +18,8 @@ const DOING: &str = "verify a segment";
 const CHUNK: usize = 256;
 
 impl Log {
-    /// Reads the frames of a segment from `from_offset` on (0, or what the call before said) and
-    /// checks heads and blocks: one frame at least, then until `budget_bytes` have been read. What
+    /// Reads the durable frames of a segment from `from_offset` on (0, or what the call before said)
+    /// and checks heads and blocks: one frame at least, then until `budget_bytes` have been read. What
     /// cannot be read counts as damaged.
     pub fn verify_segment(
         &self,
@@ -27,9 +28,14 @@ impl Log {
         budget_bytes: u64,
     ) -> Result<Verified, Error> {
         let segment = self.find(number, DOING)?;
-        let end = match segment.usage() {
+        let durable = self.durable().sequence;
+        let used = match segment.usage() {
             Some(usage) => usage.bytes,
             None => self.measure(number)?.bytes,
+        };
+        let end = match segment.kind {
+            SegmentKind::Log => used,
+            SegmentKind::Packed => used.min(self.shared.packer.lock().synced(number)),
         };
         let mut verified = Verified::default();
         let mut offset = from_offset.max(segment::HEADER_LEN);
@@ -49,6 +55,9 @@ impl Log {
                 verified.broken_at = Some(offset);
                 return Ok(verified);
             };
+            if !header.packed && header.next() > durable.next() {
+                break;
+            }
             for record in &records {
                 if let WalkedRecord::Data { image, blocks } = record {
                     check_blocks(&*file, *image, blocks, &mut verified.damaged);

@@ -28,7 +28,8 @@ pub(crate) struct LiveBlock {
 }
 
 impl Core {
-    /// Which of the blocks, each of an image, are needed.
+    /// Which of the blocks, each of an image, are needed: somebody sees them, or may ask for a state
+    /// between two kept checkpoints, which is made of the records of that time.
     pub(crate) fn live_blocks(
         &self,
         blocks: &[(ImageId, WalkedBlock)],
@@ -39,6 +40,7 @@ impl Core {
             image == its && one.birth == next.birth && one.block + 1 == next.block
         };
         let runs: Vec<_> = blocks.chunk_by(neighbours).collect();
+        let asked_behind = self.glance().branches.kept().first().copied();
         let mut live = Vec::new();
         for some in runs.chunks(RUNS_MAX) {
             let seen = self.steadily(
@@ -55,8 +57,9 @@ impl Core {
             let seen: Vec<Vec<bool>> = seen;
             for ((image, block), seen) in some.iter().copied().flatten().zip(seen.iter().flatten())
             {
+                let asked_for = asked_behind.is_some_and(|kept| block.birth > kept);
                 // A copy that was moved on from here, or never got its place, is nobody's.
-                if *seen && self.index.place(block.name)? == block.at {
+                if (*seen || asked_for) && self.index.place(block.name)? == block.at {
                     live.push(LiveBlock {
                         name: block.name,
                         image: *image,
