@@ -123,11 +123,25 @@ impl Recovery {
             // The one that was the last may have been cut short by a recovery that was cut itself.
             segment.set_len(file.len().map_err(|error| Error::io(DOING, error))?);
         }
-        while let Some((header, frame)) = cursor.next(Verify::From(from))? {
-            if header.next() > from {
-                visit(&frame)?;
+        let mut verified = from;
+        let durable = loop {
+            while let Some((header, frame)) = cursor.next(Verify::From(verified))? {
+                if header.next() > from {
+                    visit(&frame)?;
+                }
             }
-        }
+            let durable = self.durable_behind(cursor.index, cursor.offset)?;
+            if durable < cursor.next.max(verified) {
+                break durable;
+            }
+            // Of a frame that was durable, blocks have rotted: whoever reads them is told so, and
+            // nothing else of it is lost. Where its head is damaged, the log ends here again.
+            tracing::warn!(
+                record = cursor.next.0,
+                "blocks of the newest part of the log are damaged"
+            );
+            verified = durable.next();
+        };
         let Cursor {
             index,
             offset,
@@ -142,7 +156,10 @@ impl Recovery {
             let why = format!("record {} was durable and is missing", from.0 - 1);
             return Err(Error::damaged(DOING, number, offset, why).into());
         }
-        self.refuse_damage(index, offset, next)?;
+        if durable >= next {
+            let why = format!("record {next} was durable and is not whole");
+            return Err(Error::damaged(DOING, log[index].number, offset, why).into());
+        }
         Ok(Tail {
             segment: index,
             offset,
@@ -271,34 +288,23 @@ impl Recovery {
         }
     }
 
-    /// The log seems to end at record `next - 1`. Headers that were written later say what was
-    /// durable then; if that is more, this is no crash but damage.
-    fn refuse_damage(&self, index: usize, offset: u64, next: Sequence) -> Result<(), Error> {
-        let mut durable = self.durable_behind(index, offset)?;
+    /// What headers that were written later than those before `offset` say to have been durable. Where
+    /// the log seems to end before that, this is no crash but damage.
+    fn durable_behind(&self, index: usize, offset: u64) -> Result<Sequence, Error> {
+        let mut durable = self.durable_in(index, offset)?;
         for later in index + 1..self.found.log.len() {
-            durable = durable.max(Some(self.found.log[later].durable));
-            durable = durable.max(self.durable_behind(later, segment::HEADER_LEN)?);
+            durable = durable.max(self.found.log[later].durable);
+            durable = durable.max(self.durable_in(later, segment::HEADER_LEN)?);
         }
-        match durable {
-            Some(durable) if durable >= next => {
-                let why = format!("record {next} was durable and is not whole");
-                Err(Error::damaged(
-                    DOING,
-                    self.found.log[index].number,
-                    offset,
-                    why,
-                ))
-            }
-            Some(_) | None => Ok(()),
-        }
+        Ok(durable)
     }
 
-    /// The most that a whole frame header behind `offset` says to have been durable.
-    fn durable_behind(&self, index: usize, offset: u64) -> Result<Option<Sequence>, Error> {
+    /// The most that a whole frame header behind `offset` of a segment says to have been durable.
+    fn durable_in(&self, index: usize, offset: u64) -> Result<Sequence, Error> {
         let segment = &self.found.log[index];
         let first = segment.first;
         let mut bytes = vec![0; CHUNK];
-        let mut found = None;
+        let mut found = Sequence::ZERO;
         let mut head = Vec::new();
         let mut at = offset;
         let file = segment.file()?;
@@ -314,7 +320,7 @@ impl Recovery {
                     && !header.packed
                     && header.first >= first
                 {
-                    found = found.max(Some(header.durable));
+                    found = found.max(header.durable);
                 }
             }
             at += len as u64;

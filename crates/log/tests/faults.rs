@@ -214,7 +214,7 @@ fn flip(disk: &dyn Disk, name: &str, at: u64) {
 }
 
 #[test]
-fn a_flipped_bit_in_what_was_durable_is_damage_and_no_shorter_log() {
+fn a_flipped_bit_in_what_was_durable_makes_no_shorter_log() {
     let random = &mut StdRng::seed_from_u64(1);
     let (machine, log) = begin();
     for _ in 0..5 {
@@ -234,8 +234,8 @@ fn a_flipped_bit_in_what_was_durable_is_damage_and_no_shorter_log() {
                 lens = at.offset() + u64::from(*blocks) * common::BLOCK as u64;
                 let after = machine.crash(1);
                 flip(&after.disk, FIRST, lens - 1);
-                let error = after.open().map(drop).unwrap_err();
-                assert!(matches!(error.kind, ErrorKind::Damaged { .. }), "{error}");
+                // Who reads the block finds that it is damaged; what is behind it is there.
+                assert_eq!(after.open().unwrap().0.head(), log.head());
             }
         }
     }
