@@ -163,26 +163,35 @@ pub(crate) fn data<'a>(entries: &'a [Entry<'_>]) -> Vec<IoSlice<'a>> {
     batches.flatten().map(|slice| IoSlice::new(slice)).collect()
 }
 
-/// Writes a frame at `offset`, its data past the system's cache from `around_min` bytes on.
+/// Writes a frame at `offset` of a file of `len` bytes, its data past the system's cache from
+/// `around_min` bytes on.
 pub(crate) fn write(
     file: &dyn DiskFile,
     head: &[u8],
     data: &[IoSlice<'_>],
-    offset: u64,
+    (offset, len): (u64, u64),
     around_min: u64,
 ) -> io::Result<()> {
+    const ZEROES: [u8; PAGE as usize] = [0; PAGE as usize];
     let data_at = offset + head.len() as u64;
     let data_len: usize = data.iter().map(|slice| slice.len()).sum();
     let around = data_len as u64 >= around_min && data_at.is_multiple_of(PAGE);
     if !around || offset.is_multiple_of(PAGE) {
-        let mut parts = Vec::with_capacity(1 + data.len());
+        let mut parts = Vec::with_capacity(2 + data.len());
         parts.push(IoSlice::new(head));
         parts.extend_from_slice(data);
-        return if around {
-            file.write_around_at(&parts, offset)
-        } else {
-            file.write_at(&parts, offset)
-        };
+        if around {
+            return file.write_around_at(&parts, offset);
+        }
+        // In a segment that is used again, what is left of a page would have to be read before a part of
+        // it is written.
+        let end = data_at + data_len as u64;
+        let rest = end.next_multiple_of(PAGE).min(len).saturating_sub(end);
+        let enters = offset.is_multiple_of(PAGE) || offset / PAGE != end / PAGE;
+        if enters && rest > 0 {
+            parts.push(IoSlice::new(&ZEROES[..rest as usize]));
+        }
+        return file.write_at(&parts, offset);
     }
     // Pages written past the cache must not be shared with what goes through it: the data ends at
     // the end of a page, as it is whole blocks. The head comes last, so that after the death of the

@@ -359,7 +359,8 @@ impl Shared {
         let encoded = frame::seal(heading, entries.len(), padded, data_len, head);
         let placed = writer.place(entries, heading, padded);
         let data = frame::data(entries);
-        if let Err(error) = frame::write(&*writer.file, head, &data, writer.offset, around) {
+        let place = (writer.offset, writer.segment.len());
+        if let Err(error) = frame::write(&*writer.file, head, &data, place, around) {
             // What a full file system left of the frame, the next one overwrites.
             writer.remains = true;
             return Err(Error::io("append to the log", error));

@@ -236,7 +236,8 @@ impl Current {
             .iter()
             .map(|moved| IoSlice::new(moved.data))
             .collect();
-        if let Err(error) = frame::write(&*self.file, head, &data, self.offset, around_min) {
+        let place = (self.offset, self.segment.len());
+        if let Err(error) = frame::write(&*self.file, head, &data, place, around_min) {
             self.remains = true;
             return Err(Error::io(DOING, error));
         }

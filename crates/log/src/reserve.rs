@@ -79,10 +79,15 @@ impl Log {
         let shared = &*self.shared;
         shared.refuse_poisoned(DOING)?;
         let Reserved {
-            head, file, offset, ..
+            head,
+            file,
+            offset,
+            segment,
+            ..
         } = reserved;
         let data = frame::data(entries);
-        let written = frame::write(&**file, head, &data, *offset, shared.around_min);
+        let place = (*offset, segment.len());
+        let written = frame::write(&**file, head, &data, place, shared.around_min);
         written.map_err(|error| {
             let error = Error::io(DOING, error);
             // After anything but a want of room nobody knows what is there.

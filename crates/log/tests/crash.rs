@@ -260,7 +260,10 @@ fn a_segment_that_recovery_left_short_does_not_end_the_log() {
 fn old_frames_follow(seed: u64, lie: Lie) -> Result<(), String> {
     let machine = Machine::new(Lie::None);
     machine.create().unwrap();
-    let frames: Vec<Vec<Wanted>> = (0..4).map(|i| vec![Wanted::Data(i, vec![i; 4])]).collect();
+    // With so many records the first one ends with a page; behind one that does not, zeroes are written.
+    let discards = [const { Wanted::Discard(100, 1) }; 80];
+    let frame = |i| [&[Wanted::Data(i, vec![i; 4])], &discards[..]].concat();
+    let frames: Vec<Vec<Wanted>> = (0..4).map(frame).collect();
     let (log, _) = machine.open().unwrap();
     for records in &frames {
         machine.append(&log, records).unwrap();
