@@ -4,7 +4,7 @@
 //! reproducible from a seed, the log and the engine see only these traits. What it promises: the
 //! real ones ([`RealDisk`], [`SystemClock`]) add nothing but the system call; the faulty ones live
 //! in `simulate`. What it leans on: rustix, for system calls without `unsafe`, and libc for the
-//! two that it does not have.
+//! three that it does not have.
 
 mod around;
 mod cache;
@@ -12,7 +12,9 @@ mod clock;
 mod disk;
 mod free;
 mod real_disk;
+mod turns;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use disk::{Disk, DiskFile, DiskLock, DiskSpace, PAGE};
 pub use real_disk::RealDisk;
+pub use turns::let_others_go_first;

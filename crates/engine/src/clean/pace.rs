@@ -14,7 +14,7 @@ use crate::bell::Bell;
 use crate::commit::Core;
 
 /// A guest sleeps only for so long at least; until then what it owes adds up.
-const GRAIN: Duration = Duration::from_micros(200);
+const GRAIN: Duration = Duration::from_micros(100);
 /// The longest that one write waits.
 const LONGEST: Duration = Duration::from_millis(250);
 /// How much slower than cleaning guests become at most.

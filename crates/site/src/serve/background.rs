@@ -6,9 +6,10 @@ use std::time::Duration;
 use firebrick_engine::{Cleaned, Pressure, Store};
 use firebrick_mirror::Mirror;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::errands::Errands;
 use super::error::Error;
 use super::exports::Exports;
 use super::work::Worker;
@@ -78,7 +79,12 @@ impl Opener {
 }
 
 /// Takes checkpoints when they are due.
-pub(super) async fn checkpoints(store: Arc<Store>, worker: Arc<Worker>, ending: CancellationToken) {
+pub(super) async fn checkpoints(
+    store: Arc<Store>,
+    errands: Errands,
+    worker: Arc<Worker>,
+    ending: CancellationToken,
+) {
     let checkpoint = move || {
         // Ends at once where one gets due by what guests write.
         store.wait_for_checkpoint(CHECKPOINT_POLL);
@@ -98,12 +104,19 @@ pub(super) async fn checkpoints(store: Arc<Store>, worker: Arc<Worker>, ending: 
             }
         }
     };
-    every(CHECKPOINT_PAUSE, ending, checkpoint).await;
+    let checkpoint = Arc::new(checkpoint);
+    let mut ticks = ticks(CHECKPOINT_PAUSE);
+    while ending.run_until_cancelled(ticks.tick()).await.is_some() {
+        let checkpoint = Arc::clone(&checkpoint);
+        if let Err(error) = errands.run(move || checkpoint()).await {
+            tracing::error!(%error, "a checkpoint failed");
+        }
+    }
 }
 
 /// Makes segments of the log ahead of their use.
-pub(super) async fn segments(store: Arc<Store>, ending: CancellationToken) {
-    let work = tokio::task::spawn_blocking(move || {
+pub(super) async fn segments(store: Arc<Store>, errands: Errands, ending: CancellationToken) {
+    let work = errands.run(move || {
         while !ending.is_cancelled() {
             if let Err(error) = store.prepare_segment(SEGMENT_WAIT) {
                 tracing::debug!(%error, "no segment could be made ahead");
@@ -117,11 +130,16 @@ pub(super) async fn segments(store: Arc<Store>, ending: CancellationToken) {
 }
 
 /// Cleans segments, the more eagerly the less room is left.
-pub(super) async fn cleaning(store: Arc<Store>, worker: Arc<Worker>, ending: CancellationToken) {
+pub(super) async fn cleaning(
+    store: Arc<Store>,
+    errands: Errands,
+    worker: Arc<Worker>,
+    ending: CancellationToken,
+) {
     let mut freed = 0;
     loop {
         let cleaner = Arc::clone(&store);
-        let cleaned = match tokio::task::spawn_blocking(move || cleaner.clean()).await {
+        let cleaned = match errands.run(move || cleaner.clean()).await {
             Ok(Ok(cleaned)) => cleaned,
             Ok(Err(error)) => {
                 tracing::error!(%error, "cleaning failed");
@@ -152,7 +170,7 @@ pub(super) async fn cleaning(store: Arc<Store>, worker: Arc<Worker>, ending: Can
         if pause > CLEAN_SOON {
             let waiting = Arc::clone(&store);
             let pause = pause.min(CLEAN_POLL);
-            let waited = tokio::task::spawn_blocking(move || waiting.wait_for_shortage(pause));
+            let waited = errands.run(move || waiting.wait_for_shortage(pause));
             if let Some(Ok(())) = ending.run_until_cancelled(waited).await {
                 continue;
             }
@@ -179,12 +197,17 @@ async fn every(
     work: impl Fn() + Send + Sync + 'static,
 ) {
     let work = Arc::new(work);
-    let mut ticks = interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = ticks(period);
     while ending.run_until_cancelled(ticks.tick()).await.is_some() {
         let work = Arc::clone(&work);
         if let Err(error) = tokio::task::spawn_blocking(move || work()).await {
             tracing::error!(%error, "work in the background failed");
         }
     }
+}
+
+fn ticks(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }

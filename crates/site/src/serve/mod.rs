@@ -8,6 +8,7 @@ mod admin_socket;
 mod background;
 mod bytes;
 mod device;
+mod errands;
 mod error;
 mod exports;
 mod fault;
@@ -33,6 +34,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::conf::SiteConf;
+use errands::Threads;
 use exports::{ExportPlan, Exports};
 use local::LocalSite;
 
@@ -63,6 +65,7 @@ impl SiteServer {
     }
 
     async fn run(conf: &SiteConf, store: Arc<Store>, identity: Identity) -> Result<Self, Error> {
+        let threads = Threads::start()?;
         let (listener, socket) = admin_socket::bind(&conf.admin).await?;
         let fenced = open::fence(conf, &store);
         let mirror = Arc::new(open::start_mirror(conf, &store, identity).await?);
@@ -94,12 +97,14 @@ impl SiteServer {
         let cleaner = works.add("cleaner");
         tasks.spawn(background::cleaning(
             Arc::clone(&store),
+            threads.cleaner,
             cleaner,
             ending.clone(),
         ));
         let checkpointer = works.add("checkpointer");
         tasks.spawn(background::checkpoints(
             Arc::clone(&store),
+            threads.checkpointer,
             checkpointer,
             ending.clone(),
         ));
@@ -108,20 +113,24 @@ impl SiteServer {
             mirror: Arc::clone(&mirror),
             scrubber,
             worker: works.add("scrubber"),
+            errands: threads.scrubber,
             clock: Arc::new(SystemClock::new()),
             interval: conf.scrub_interval,
         };
         tasks.spawn(scrubbing.run(ending.clone()));
-        tasks.spawn(background::segments(Arc::clone(&store), ending.clone()));
+        tasks.spawn(background::segments(
+            Arc::clone(&store),
+            threads.segments,
+            ending.clone(),
+        ));
         tasks.spawn(background::withdraw(Arc::clone(&exports), ending.clone()));
         tracing::info!(site = conf.name, store = %store.id(), fenced, "the site is up");
-        let ending = ending.drop_guard();
         Ok(Self {
             store,
             mirror,
             exports,
             tasks,
-            ending,
+            ending: ending.drop_guard(),
             socket,
         })
     }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::errands::Errands;
 use super::work::Worker;
 use crate::admin::{RotReport, ScrubStatus};
 
@@ -131,6 +132,7 @@ pub(super) struct Scrubbing {
     pub(super) mirror: Arc<Mirror>,
     pub(super) scrubber: Arc<Scrubber>,
     pub(super) worker: Arc<Worker>,
+    pub(super) errands: Errands,
     pub(super) clock: Arc<dyn Clock>,
     /// Within which time everything is read once; `None`: only when asked.
     pub(super) interval: Option<Duration>,
@@ -178,7 +180,7 @@ impl Scrubbing {
                 let scrubbed = store.scrub(from, UNIT, &*mirror)?;
                 Ok::<_, Error>((scrubbed, store.space()?.used))
             };
-            let (scrubbed, total) = match tokio::task::spawn_blocking(unit).await {
+            let (scrubbed, total) = match self.errands.run(unit).await {
                 Ok(Ok(done)) => done,
                 Ok(Err(error)) => return self.failed(error.to_string()).await,
                 Err(error) => return self.failed(error.to_string()).await,
