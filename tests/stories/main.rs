@@ -23,6 +23,7 @@ mod group_replication;
 mod groups;
 mod guests;
 mod images;
+mod mirroring;
 mod moving;
 mod qos;
 mod rbd;

@@ -54,7 +54,7 @@ pub use rebuild::{RebuildPhase, RebuildProgress, RebuildReport};
 pub use scrub::{NoSource, Rot, ScrubCursor, ScrubProgress, Scrubbed, Source};
 pub use snapshots::{SNAPSHOTS_AT_ONCE_MAX, SnapshotInfo};
 pub use store::{Space, Store, StoreOptions};
-pub use switch::{Promoted, Refusal};
+pub use switch::{KEPT_FOR_KEY, Promoted, Refusal};
 pub use view::MapView;
 pub use window::{BadRetention, Moment, RETENTION_KEY, Retention};
 pub use write::Write;

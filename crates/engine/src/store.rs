@@ -180,6 +180,11 @@ impl Store {
         self.core.fenced.store(fenced, Ordering::Release);
     }
 
+    /// Whether that is so now.
+    pub fn is_fenced(&self) -> bool {
+        self.core.fenced.load(Ordering::Acquire)
+    }
+
     /// Whether an image is mirrored and primary here, so that a fence makes sense.
     pub fn has_mirrored_primaries(&self) -> bool {
         let images = self.core.lock().images.clone();

@@ -1,7 +1,7 @@
 //! Who is primary: mirroring on and off, promotion, demotion.
 
-use firebrick_log::{Applied, Change, Promotion};
-use firebrick_vocabulary::{Epoch, ImageId, Position, Role};
+use firebrick_log::{Applied, Change, ImageOrigin, Promotion};
+use firebrick_vocabulary::{Epoch, ImageId, ImageName, Position, Role, Sequence, SyncState};
 
 use crate::apply::found;
 use crate::error::{Error, ErrorKind};
@@ -65,33 +65,128 @@ impl Store {
     /// this store may not have heard of yet, and must win against.
     pub fn promote(&self, ids: &[ImageId], forced: bool) -> Result<Vec<Promoted>, Error> {
         let mut state = self.core.lock();
-        let mut outcomes = Vec::new();
-        let mut images = Vec::new();
-        for id in ids {
-            let outcome = match state.cell(*id).map(|cell| cell.read().meta.clone()) {
-                None => Err(Refusal::NotFound),
-                Some(meta) if meta.role == Role::Primary && !(forced && meta.mirrored) => {
-                    Ok(meta.epoch)
-                }
-                Some(meta) if !meta.sync.is_consistent() => Err(Refusal::Inconsistent),
-                Some(meta) if !forced && !meta.primary_demoted => Err(Refusal::NotDemoted),
-                Some(meta) => {
-                    let promotion = promotion(&state, &meta, forced);
-                    images.push(promotion);
-                    Ok(promotion.epoch)
-                }
-            };
-            outcomes.push((*id, outcome));
-        }
-        if !images.is_empty() {
-            self.core.log.raise_epoch();
-            self.core
-                .commit(&mut state, &[Change::Promote { images }])?;
+        let (outcomes, images) = examine(&state, ids, forced);
+        self.promote_these(&mut state, images)?;
+        drop(state);
+        self.flush()?;
+        Ok(outcomes)
+    }
+
+    /// As [`Self::promote`], but where one of the images is refused, none is promoted: a group goes as
+    /// a whole or not at all.
+    pub fn promote_together(&self, ids: &[ImageId], forced: bool) -> Result<Vec<Promoted>, Error> {
+        let mut state = self.core.lock();
+        let (outcomes, images) = examine(&state, ids, forced);
+        if outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
+            self.promote_these(&mut state, images)?;
         }
         drop(state);
         self.flush()?;
         Ok(outcomes)
     }
+
+    /// What [`Self::promote`] would say now. Nothing changes.
+    pub fn examine_promotion(&self, ids: &[ImageId], forced: bool) -> Vec<Promoted> {
+        examine(&self.core.glance(), ids, forced).0
+    }
+
+    /// Promotes images that may be, as one record.
+    fn promote_these(&self, state: &mut State, images: Vec<Promotion>) -> Result<(), Error> {
+        if images.is_empty() {
+            return Ok(());
+        }
+        self.core.log.raise_epoch();
+        self.core
+            .commit(state, &[Change::Promote { images }])
+            .map(drop)
+    }
+
+    /// Copies a secondary anew from the primary that it follows. What is here stays readable under the
+    /// returned id, an image of its own that is not mirrored and that the caller removes once the copy
+    /// is complete; the copy begins with the next word of the primary.
+    pub fn resync(&self, id: ImageId) -> Result<ImageId, Error> {
+        const DOING: &str = "copy a secondary anew";
+        let mut state = self.core.lock();
+        let meta = found(&state, DOING, id)?.read().meta.clone();
+        if meta.role == Role::Primary {
+            let why = format!("{} is primary, and cannot be copied from itself", meta.name);
+            return Err(Error::new(ErrorKind::Invalid, DOING, why));
+        }
+        if meta.upstream.is_none() || meta.primary_demoted {
+            let why = format!(
+                "{} follows no primary from which it could be copied",
+                meta.name
+            );
+            return Err(Error::new(ErrorKind::Busy, DOING, why));
+        }
+        if !meta.sync.is_consistent() {
+            let why = format!("{} is being copied already", meta.name);
+            return Err(Error::new(ErrorKind::Busy, DOING, why));
+        }
+        let kept = ImageId::random();
+        let name = format!("before-resync-{}", kept.0.simple());
+        let name = ImageName::new(name)
+            .map_err(|error| Error::new(ErrorKind::Invalid, DOING, error.to_string()))?;
+        let origin = ImageOrigin {
+            image: id,
+            snapshot: None,
+            at: None,
+        };
+        let changes = [
+            Change::Create {
+                image: kept,
+                name,
+                size: meta.size,
+                origin: Some(origin),
+                mirrored: false,
+                role: Role::Primary,
+                epoch: Epoch::FIRST,
+                sync: SyncState::Consistent,
+            },
+            Change::Metadata {
+                image: kept,
+                key: KEPT_FOR_KEY.to_owned(),
+                value: Some(id.to_string()),
+            },
+            Change::Sync {
+                image: id,
+                state: SyncState::Copying {
+                    next_block: 0,
+                    at: Sequence::ZERO,
+                },
+            },
+        ];
+        self.core.commit(&mut state, &changes)?;
+        drop(state);
+        self.flush()?;
+        Ok(kept)
+    }
+}
+
+/// Of an image that keeps what another one was before it was copied anew: the id of that one.
+pub const KEPT_FOR_KEY: &str = "local.kept_for";
+
+/// Which of the images may be promoted, and how.
+fn examine(state: &State, ids: &[ImageId], forced: bool) -> (Vec<Promoted>, Vec<Promotion>) {
+    let mut outcomes = Vec::new();
+    let mut images = Vec::new();
+    for id in ids {
+        let outcome = match state.cell(*id).map(|cell| cell.read().meta.clone()) {
+            None => Err(Refusal::NotFound),
+            Some(meta) if meta.role == Role::Primary && !(forced && meta.mirrored) => {
+                Ok(meta.epoch)
+            }
+            Some(meta) if !meta.sync.is_consistent() => Err(Refusal::Inconsistent),
+            Some(meta) if !forced && !meta.primary_demoted => Err(Refusal::NotDemoted),
+            Some(meta) => {
+                let promotion = promotion(state, &meta, forced);
+                images.push(promotion);
+                Ok(promotion.epoch)
+            }
+        };
+        outcomes.push((*id, outcome));
+    }
+    (outcomes, images)
 }
 
 fn promotion(state: &State, meta: &ImageMeta, forced: bool) -> Promotion {

@@ -119,7 +119,8 @@ impl Follower {
             ToReader::Welcome { .. }
             | ToReader::CopyBegin { .. }
             | ToReader::CopyEnd { .. }
-            | ToReader::Alive { .. } => {
+            | ToReader::Alive { .. }
+            | ToReader::Behind { .. } => {
                 return Err(Error::protocol(DOING, "the peer did not say who it is"));
             }
         };
@@ -344,6 +345,13 @@ impl Applier {
                 Ok(true)
             }
             ToReader::Alive { .. } => Ok(false),
+            ToReader::Behind { images } => {
+                self.peer.told_lags(images);
+                // An operator may have asked for a new copy meanwhile.
+                let waiting = self.shared.store.copying(self.store);
+                self.request(&waiting);
+                Ok(false)
+            }
             ToReader::Refused { why } => Err(Error::protocol(DOING, why)),
             ToReader::Welcome { .. } => {
                 Err(Error::protocol(DOING, "the peer introduced itself twice"))

@@ -1,21 +1,27 @@
-//! How far peers are behind: a light reader of the own log that counts what they have to get.
+//! How far peers are behind: a light reader of the own log that counts what they have to get, of all of
+//! it and of each image.
 
-use std::collections::VecDeque;
+mod track;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use firebrick_edge::Timestamp;
 use firebrick_engine::Store;
-use firebrick_log::{Frame, FrameRecord};
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Lag, Sequence};
+use firebrick_log::{Change, Frame, FrameRecord};
+use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Lag, Sequence};
 use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::sent::Sent;
+use track::Track;
 
 /// Frames remembered one by one; beyond, neighbours are counted together.
 const MARKS_MAX: usize = 1 << 16;
+/// The same for all images together, as long as each of them has few.
+const IMAGE_MARKS_MAX: usize = 1 << 17;
 
 /// What peers may not have yet.
 pub(crate) struct Backlog(Mutex<Marks>);
@@ -23,42 +29,53 @@ pub(crate) struct Backlog(Mutex<Marks>);
 struct Marks {
     /// A peer lacks records that were not counted: everything behind this one is counted again.
     recount: Option<Sequence>,
-    /// Oldest first.
-    waiting: VecDeque<Mark>,
-    /// What lies before the first mark.
-    base: Mark,
+    /// Behind this record everything is counted.
+    from: Sequence,
+    all: Track,
+    images: BTreeMap<ImageId, Track>,
+    /// The marks of all images.
+    waiting: usize,
+    /// With so many of them neighbours are counted together.
+    most: usize,
 }
 
-#[derive(Clone, Copy)]
-struct Mark {
-    /// The last record of the frame.
-    sequence: Sequence,
-    time: Timestamp,
-    /// Counted from the start of the site.
+/// What a frame has for peers, of one image.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Part {
     records: u64,
     bytes: u64,
+}
+
+/// What a frame has for peers.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Parts {
+    all: Part,
+    images: BTreeMap<ImageId, Part>,
+}
+
+impl Marks {
+    fn new(from: Sequence) -> Self {
+        Self {
+            recount: None,
+            from,
+            all: Track::new(from),
+            images: BTreeMap::new(),
+            waiting: 0,
+            most: IMAGE_MARKS_MAX,
+        }
+    }
 }
 
 impl Backlog {
     /// Counts from record `head` on.
     pub(crate) fn new(head: Sequence) -> Self {
-        let base = Mark {
-            sequence: head,
-            time: Timestamp(0),
-            records: 0,
-            bytes: 0,
-        };
-        Self(Mutex::new(Marks {
-            recount: None,
-            waiting: VecDeque::new(),
-            base,
-        }))
+        Self(Mutex::new(Marks::new(head)))
     }
 
     /// A peer has come that holds everything up to `confirmed`.
     pub(crate) fn count_from(&self, confirmed: Sequence) {
         let mut marks = self.0.lock();
-        let from = marks.recount.unwrap_or(marks.base.sequence);
+        let from = marks.recount.unwrap_or(marks.from);
         if confirmed < from {
             marks.recount = Some(confirmed);
         }
@@ -68,78 +85,69 @@ impl Backlog {
     fn recount(&self) -> Option<Sequence> {
         let mut marks = self.0.lock();
         let from = marks.recount.take()?;
-        marks.waiting.clear();
-        marks.base = Mark {
-            sequence: from,
-            time: Timestamp(0),
-            records: 0,
-            bytes: 0,
-        };
+        *marks = Marks::new(from);
         Some(from)
     }
 
     /// What a peer lacks that has everything up to `confirmed`.
     pub(crate) fn behind(&self, confirmed: Sequence) -> Lag {
-        let marks = self.0.lock();
-        let Some(newest) = marks.waiting.back() else {
-            return Lag::NONE;
-        };
-        let first = marks
-            .waiting
-            .partition_point(|mark| mark.sequence <= confirmed);
-        let Some(oldest) = marks.waiting.get(first) else {
-            return Lag::NONE;
-        };
-        let before = first.checked_sub(1).and_then(|i| marks.waiting.get(i));
-        let before = before.unwrap_or(&marks.base);
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let age = oldest.time.until(Timestamp(now.as_nanos() as u64));
-        Lag {
-            records: newest.records - before.records,
-            bytes: Bytes(newest.bytes - before.bytes),
-            seconds: age.as_secs_f64(),
-        }
+        self.0.lock().all.behind(confirmed, now())
     }
 
-    fn add(&self, frame: &Frame, records: u64, bytes: u64) {
+    /// The same of one image.
+    pub(crate) fn image_behind(&self, image: ImageId, confirmed: Sequence) -> Lag {
+        let marks = self.0.lock();
+        let track = marks.images.get(&image);
+        track.map_or(Lag::NONE, |track| track.behind(confirmed, now()))
+    }
+
+    /// The same of all images of which the peer lacks something.
+    pub(crate) fn images_behind(&self, confirmed: Sequence) -> Vec<(ImageId, Lag)> {
+        let (marks, now) = (self.0.lock(), now());
+        let lags = marks.images.iter();
+        let lags = lags.map(|(image, track)| (*image, track.behind(confirmed, now)));
+        lags.filter(|(_, lag)| lag.records > 0).collect()
+    }
+
+    fn add(&self, frame: &Frame, parts: Parts) {
         let mut marks = self.0.lock();
-        let last = marks.waiting.back().copied().unwrap_or(marks.base);
-        let mark = Mark {
-            sequence: frame.position.sequence,
-            time: frame.time,
-            records: last.records + records,
-            bytes: last.bytes + bytes,
-        };
-        if marks.waiting.len() >= MARKS_MAX {
-            halve(&mut marks.waiting);
+        let (sequence, time) = (frame.position.sequence, frame.time);
+        let Part { records, bytes } = parts.all;
+        marks.all.add(sequence, time, records, bytes);
+        if marks.all.len() >= MARKS_MAX {
+            marks.all.halve();
         }
-        marks.waiting.push_back(mark);
+        for (image, part) in parts.images {
+            let from = marks.from;
+            let track = marks.images.entry(image);
+            let track = track.or_insert_with(|| Track::new(from));
+            track.add(sequence, time, part.records, part.bytes);
+            marks.waiting += 1;
+        }
+        if marks.waiting >= marks.most {
+            marks.images.values_mut().for_each(Track::halve);
+            marks.waiting = marks.images.values().map(Track::len).sum();
+            // Where each image has one mark alone, there is nothing to put together.
+            marks.most = IMAGE_MARKS_MAX.max(marks.waiting * 2);
+        }
     }
 
     /// Forgets what every peer has.
     fn forget(&self, confirmed: Sequence) {
         let mut marks = self.0.lock();
-        while let Some(mark) = marks.waiting.front().copied()
-            && mark.sequence <= confirmed
-        {
-            marks.base = mark;
-            marks.waiting.pop_front();
-        }
+        marks.from = marks.from.max(confirmed.min(marks.all.head()));
+        marks.all.forget(confirmed);
+        marks.images.retain(|_, track| {
+            track.forget(confirmed);
+            track.len() > 0
+        });
+        marks.waiting = marks.images.values().map(Track::len).sum();
     }
 }
 
-/// Two neighbours become one with the older time and the newer counts.
-fn halve(marks: &mut VecDeque<Mark>) {
-    let pairs: Vec<Mark> = marks.drain(..).collect();
-    marks.extend(pairs.chunks(2).filter_map(|pair| {
-        let (older, newer) = (pair.first()?, pair.last()?);
-        Some(Mark {
-            time: older.time,
-            ..*newer
-        })
-    }));
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Timestamp(since.unwrap_or_default().as_nanos() as u64)
 }
 
 /// Follows the own log until `stop`.
@@ -152,7 +160,7 @@ pub(crate) fn follow(
     const PAUSE: Duration = Duration::from_millis(200);
     // A guest's writes come one by one; to be woken for each would cost as much as the write.
     const GATHER: Duration = Duration::from_millis(2);
-    let mut at = backlog.0.lock().base.sequence;
+    let mut at = backlog.0.lock().from;
     let mut reader = match store.reader(at.next()) {
         Ok(reader) => reader,
         Err(error) => return warn!(%error, "how far peers are behind is not known"),
@@ -168,9 +176,9 @@ pub(crate) fn follow(
         match reader.next_frame() {
             Ok(Some(frame)) => {
                 at = frame.position.sequence;
-                let (records, bytes) = sent(store, &frame);
-                if records > 0 {
-                    backlog.add(&frame, records, bytes);
+                let parts = sent(store, &frame);
+                if parts.all.records > 0 {
+                    backlog.add(&frame, parts);
                 }
             }
             Ok(None) => {
@@ -185,8 +193,8 @@ pub(crate) fn follow(
 }
 
 /// The records of a frame that peers get, and the bytes of their data.
-fn sent(store: &Store, frame: &Frame) -> (u64, u64) {
-    let mut count = (0, 0);
+fn sent(store: &Store, frame: &Frame) -> Parts {
+    let mut parts = Parts::default();
     let mut sent = Sent::new(store);
     for (i, record) in frame.records.iter().enumerate() {
         let sequence = frame.first.plus(i as u64);
@@ -195,60 +203,50 @@ fn sent(store: &Store, frame: &Frame) -> (u64, u64) {
             FrameRecord::Discard { image, .. } => (*image, 0),
             // Counted even where it is about an image that no peer has: a promotion that a peer has not
             // got yet must show, and they are few.
-            FrameRecord::Change(_) => {
-                count.0 += u64::from(frame.applied.is_none());
+            FrameRecord::Change(change) if frame.applied.is_none() => {
+                parts.all.records += 1;
+                for image in images_of(change) {
+                    if sent.has(image, sequence) {
+                        parts.images.entry(image).or_default().records += 1;
+                    }
+                }
                 continue;
             }
+            FrameRecord::Change(_) => continue,
         };
         if sent.has(image, sequence) {
-            count.0 += 1;
-            count.1 += bytes;
+            parts.all.records += 1;
+            parts.all.bytes += bytes;
+            let part = parts.images.entry(image).or_default();
+            part.records += 1;
+            part.bytes += bytes;
         }
     }
-    count
+    parts
+}
+
+/// The images that a peer gets such a change of.
+fn images_of(change: &Change) -> Vec<ImageId> {
+    match change {
+        Change::Create { image, .. }
+        | Change::Remove { image }
+        | Change::Rename { image, .. }
+        | Change::Resize { image, .. }
+        | Change::SnapshotCreate { image, .. }
+        | Change::SnapshotRemove { image, .. }
+        | Change::Rollback { image, .. }
+        | Change::Metadata { image, .. }
+        | Change::Mirroring { image, .. } => vec![*image],
+        Change::Promote { images } => images.iter().map(|promotion| promotion.image).collect(),
+        Change::Demote { images } => images.clone(),
+        // These concern the one store alone.
+        Change::Restore { .. }
+        | Change::FallBack { .. }
+        | Change::Sync { .. }
+        | Change::Base { .. }
+        | Change::Follow { .. } => Vec::new(),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use firebrick_vocabulary::{Epoch, Position};
-
-    fn frame(sequence: u64) -> Frame {
-        Frame {
-            first: Sequence(sequence),
-            position: Position {
-                epoch: Epoch(1),
-                sequence: Sequence(sequence),
-            },
-            time: Timestamp(sequence),
-            applied: None,
-            records: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn the_lag_is_what_lies_behind_the_confirmed_record() {
-        let backlog = Backlog::new(Sequence(10));
-        assert_eq!(backlog.behind(Sequence(10)), Lag::NONE);
-        for sequence in 11..=20 {
-            backlog.add(&frame(sequence), 1, 4096);
-        }
-        let lag = backlog.behind(Sequence(15));
-        assert_eq!((lag.records, lag.bytes), (5, Bytes(5 * 4096)));
-        assert!(lag.seconds > 0.0);
-        backlog.forget(Sequence(14));
-        assert_eq!(backlog.behind(Sequence(15)).records, 5);
-        assert_eq!(backlog.behind(Sequence(20)), Lag::NONE);
-    }
-
-    #[test]
-    fn marks_are_bounded_and_keep_the_sums() {
-        let backlog = Backlog::new(Sequence(0));
-        let many = MARKS_MAX as u64 * 2;
-        for sequence in 1..=many {
-            backlog.add(&frame(sequence), 1, 1);
-        }
-        assert!(backlog.0.lock().waiting.len() <= MARKS_MAX);
-        assert_eq!(backlog.behind(Sequence(0)).records, many);
-    }
-}
+mod tests;

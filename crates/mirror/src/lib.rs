@@ -26,4 +26,4 @@ mod wire;
 pub use error::{Error, ErrorKind};
 pub use identity::{Fingerprint, Identity};
 pub use mirror::{Mirror, MirrorOptions, PeerOptions};
-pub use peers::PeerState;
+pub use peers::{ImageReader, PeerState, Upstream};

@@ -2,13 +2,15 @@
 
 use firebrick_engine::{CopyImage, PeerRecord};
 use firebrick_log::{Change, Checksum};
-use firebrick_vocabulary::{BLOCK_SIZE, Epoch, ImageId, Position, Sequence, StoreId, SyncState};
+use firebrick_vocabulary::{
+    BLOCK_SIZE, Epoch, ImageId, Lag, Position, Sequence, StoreId, SyncState,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::{self, Kind};
 
 /// The version spoken here.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// What the side that reads says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,6 +67,8 @@ pub(crate) enum ToReader {
     CopyEnd { image: ImageId, epoch: Epoch },
     /// The newest record.
     Alive { head: Position },
+    /// What the reader has not confirmed, by image; of images that are not named it has confirmed all.
+    Behind { images: Vec<(ImageId, Lag)> },
 }
 
 /// A batch of the log.

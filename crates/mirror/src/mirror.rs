@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::follow::Follower;
 use crate::identity::{Fingerprint, Identity};
 use crate::lag::{self, Backlog};
-use crate::peers::{Peer, PeerState};
+use crate::peers::{ImageReader, Peer, PeerState, Upstream};
 use crate::{serve, tls};
 
 const DOING: &str = "start the mirror";
@@ -157,6 +157,28 @@ impl Mirror {
             .peers()
             .map(|peer| peer.state(&shared.store, &shared.backlog))
             .collect()
+    }
+
+    /// How an image of this site is at each peer.
+    pub fn readers(&self, image: ImageId) -> Vec<ImageReader> {
+        let shared = &self.shared;
+        let reader = |peer: &Arc<Peer>| ImageReader {
+            peer: peer.state(&shared.store, &shared.backlog),
+            consistent: peer.consistent(image),
+            lag: shared.backlog.image_behind(image, peer.known_confirmed()),
+        };
+        shared.peers().map(reader).collect()
+    }
+
+    /// What is known of the primary of an image that follows the store `of`; `None` where no peer with
+    /// that store has been met.
+    pub fn upstream(&self, image: ImageId, of: StoreId) -> Option<Upstream> {
+        let shared = &self.shared;
+        let peer = shared.peers().find(|peer| peer.store() == Some(of))?;
+        Some(Upstream {
+            peer: peer.state(&shared.store, &shared.backlog),
+            told: peer.told_lag(image),
+        })
     }
 
     /// Whether the peers hold the whole image; `None` as long as none has said.

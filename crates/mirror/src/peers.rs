@@ -36,6 +36,27 @@ pub struct PeerState {
     pub last_heard: Option<Duration>,
 }
 
+/// How one image is at a peer that reads it from here.
+#[derive(Clone, Debug)]
+pub struct ImageReader {
+    /// The peer.
+    pub peer: PeerState,
+    /// Whether it has the whole image; `None` as long as it has not said.
+    pub consistent: Option<bool>,
+    /// How far it is behind in this image.
+    pub lag: Lag,
+}
+
+/// What is known of the primary that an image follows.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// The peer.
+    pub peer: PeerState,
+    /// How far this site was behind in the image when the primary last said so, and how long ago that
+    /// was; `None` where it has not said since the start of this site.
+    pub told: Option<(Lag, Duration)>,
+}
+
 /// A peer as the tasks share it.
 pub(crate) struct Peer {
     pub(crate) name: String,
@@ -58,6 +79,8 @@ struct Facts {
     consistent: BTreeMap<ImageId, bool>,
     /// Images that were created in the stream, and where: with that record the peer has them whole.
     created: Vec<(ImageId, Sequence)>,
+    /// How far this site is behind the peer, as it said, and when.
+    told: Option<(BTreeMap<ImageId, Lag>, Instant)>,
 }
 
 impl Peer {
@@ -127,6 +150,19 @@ impl Peer {
             facts.consistent.remove(&image);
             facts.created.retain(|(created, _)| *created != image);
         }
+    }
+
+    /// Notes what the peer said of how far this site is behind it.
+    pub(crate) fn told_lags(&self, images: Vec<(ImageId, Lag)>) {
+        self.facts.lock().told = Some((images.into_iter().collect(), Instant::now()));
+    }
+
+    /// How far this site is behind in an image, as the peer last said, and how long ago.
+    pub(crate) fn told_lag(&self, image: ImageId) -> Option<(Lag, Duration)> {
+        let facts = self.facts.lock();
+        let (images, at) = facts.told.as_ref()?;
+        let lag = images.get(&image).copied().unwrap_or(Lag::NONE);
+        Some((lag, at.elapsed()))
     }
 
     pub(crate) fn set_following(&self, following: bool) {

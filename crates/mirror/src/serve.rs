@@ -32,6 +32,8 @@ const IDLE: std::time::Duration = std::time::Duration::from_millis(50);
 const GATHER: std::time::Duration = std::time::Duration::from_millis(1);
 /// Connections that have not said who they are yet; more than these are closed at once.
 const STRANGERS_MAX: usize = 64;
+/// How often a reader is told how far it is behind.
+const TELL: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Takes connections until the mirror ends.
 pub(crate) async fn listen(shared: Arc<Shared>, listener: TcpListener, acceptor: TlsAcceptor) {
@@ -174,7 +176,7 @@ impl Reading {
         } = self;
         let requests = Requests::default();
         let (frames, queue) = mpsc::channel(session::QUEUE);
-        let to_lend = frames.downgrade();
+        let (to_lend, frames_to_tell) = (frames.downgrade(), frames.downgrade());
         let sender = Sender {
             shared: Arc::clone(&shared),
             peer: Arc::clone(&peer),
@@ -184,6 +186,7 @@ impl Reading {
         };
         let sender = shared.tasks.spawn_blocking(move || sender.run(from));
         let (ask, questions) = mpsc::channel(lend::QUESTIONS_MAX);
+        let telling = tell(&shared, &peer, frames_to_tell);
         let lending = lend::answer_all(&shared, questions, to_lend);
         let store = Arc::clone(&shared.store);
         let alive = move || wire::message(&ToReader::Alive { head: store.head() });
@@ -192,6 +195,7 @@ impl Reading {
             () = shared.ending.cancelled() => Ok(()),
             read = listen_to(&shared, &peer, input, &requests, ask) => read,
             () = lending => Ok(()),
+            () = telling => Ok(()),
             written = writing => written.map_err(Error::io(DOING)),
         };
         // Both halves are gone by now, and with them the queue: the sender notices and ends.
@@ -206,6 +210,24 @@ impl Reading {
                 info!(peer = %peer.name, "a peer reads this log no more");
                 result
             }
+        }
+    }
+}
+
+/// Tells the peer now and then how far it is behind, so that it knows what a promotion would lose also
+/// when this site is gone.
+async fn tell(shared: &Shared, peer: &Peer, frames: mpsc::WeakSender<Vec<u8>>) {
+    let mut ticks = tokio::time::interval(TELL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(frames) = frames.upgrade() else {
+            return;
+        };
+        let images = shared.backlog.images_behind(peer.known_confirmed());
+        let behind = wire::message(&ToReader::Behind { images });
+        if frames.send(behind).await.is_err() {
+            return;
         }
     }
 }

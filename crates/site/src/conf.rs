@@ -1,5 +1,6 @@
 //! `site.conf`: what a site must know.
 
+mod mirror;
 mod nbd;
 mod store;
 
@@ -73,6 +74,11 @@ pub struct SiteConf {
     pub scrub_interval: Option<Duration>,
     /// How long mirrored images that were primary wait for their peer's word after a start.
     pub fence_grace: Duration,
+    /// How many seconds of their writes peers may lack of images that have no target of their own.
+    /// `None`: any number.
+    pub rpo_target: Option<Duration>,
+    /// Where figures for Prometheus are served. `None`: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// The other sites.
     pub peers: Vec<PeerConf>,
 }
@@ -116,7 +122,9 @@ impl SiteConf {
             pending_cache: size(section, "pending_cache", 96 * MIB, MIB, 1024 * GIB)?,
             scrub_interval: store::scrub_interval(section)?,
             fence_grace: seconds(section, "fence_grace", 3.0)?,
-            peers: peers(file)?,
+            rpo_target: mirror::rpo_target(section)?,
+            metrics_listen: mirror::metrics_listen(section)?,
+            peers: mirror::peers(file)?,
         })
     }
 }
@@ -202,25 +210,6 @@ fn seconds(section: &Section, option: &str, default: f64) -> Result<Duration, Co
     } else {
         Err(section.refuse(option, format!("{value} is not between 0 and 3600 seconds")))
     }
-}
-
-fn peers(file: &ConfigFile) -> Result<Vec<PeerConf>, ConfigError> {
-    let mut peers = Vec::new();
-    for section in file.sections_with_prefix("peer ") {
-        let name = section.name().trim_start_matches("peer ").trim().to_owned();
-        let fingerprint = section.require("fingerprint")?.parse().map_err(|_| {
-            section.refuse(
-                "fingerprint",
-                "must be the 64 hexadecimal digits that `firebrick site fingerprint` prints",
-            )
-        })?;
-        peers.push(PeerConf {
-            name,
-            address: section.require("address")?,
-            fingerprint,
-        });
-    }
-    Ok(peers)
 }
 
 #[cfg(test)]

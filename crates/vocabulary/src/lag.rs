@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Bytes;
 
 /// How far a peer is behind its primary: what a forced failover at this moment would lose (the RPO).
+/// A peer that lacks something lacks everything that was written in the last `seconds`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lag {
     /// Records that the peer has not confirmed.

@@ -8,6 +8,7 @@
 mod bytes;
 mod client;
 mod frame;
+mod mirror_tools;
 mod protocol;
 mod server;
 mod tool_client;
@@ -16,6 +17,11 @@ mod tools;
 pub(crate) use bytes::{extents, one_transfer, writable};
 pub use client::SiteClient;
 pub use firebrick_backend::{TRANSFER_MAX, ViewOf};
+pub(crate) use mirror_tools::wait_within;
+pub use mirror_tools::{
+    ImagePeer, Loss, MirrorPeer, MirrorReply, MirrorReport, MirrorRequest, MirrorState,
+    MirroredImage, PromotedImage, Reason, ReasonCode, Target,
+};
 pub use protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
 pub(crate) use server::serve_connection;
 pub use tool_client::ToolClient;

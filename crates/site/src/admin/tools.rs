@@ -13,6 +13,7 @@ use firebrick_backend::{Fault, ViewOf};
 use firebrick_vocabulary::{Bytes, Features, ImageId, ImageName, Sequence, SnapshotName};
 use serde::{Deserialize, Serialize};
 
+use super::mirror_tools::{MirrorReply, MirrorRequest};
 pub use collections::{
     GroupRequest, Locks, NamespaceRequest, ToolGroup, ToolGroupSnapshot, ToolLock, ToolTrash,
     TrashRequest,
@@ -238,6 +239,11 @@ pub enum ToolRequest {
     ScrubStatus,
     /// What goes on in the background. Answered by [`ToolReply::Background`].
     Background,
+    /// Something about mirroring. Answered by [`ToolReply::Mirror`].
+    Mirror {
+        /// What.
+        request: MirrorRequest,
+    },
 }
 
 /// What a site answers to tools.
@@ -272,6 +278,8 @@ pub enum ToolReply {
     Scrub(ScrubStatus),
     /// Work in the background.
     Background(Vec<Work>),
+    /// About mirroring.
+    Mirror(MirrorReply),
 }
 
 /// A record, and when it was the newest.
@@ -366,8 +374,9 @@ pub enum WorkState {
 
 impl ToolRequest {
     /// How long a site may take for it before the client gives up.
-    pub(crate) const fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         match self {
+            Self::Mirror { request } => request.patience(),
             Self::Images
             | Self::Close { .. }
             | Self::Image { .. }

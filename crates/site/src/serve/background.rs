@@ -191,7 +191,7 @@ pub(super) async fn withdraw(exports: Arc<Exports>, ending: CancellationToken) {
 }
 
 /// Does `work` on a thread of its own, again and again until `ending`.
-async fn every(
+pub(super) async fn every(
     period: Duration,
     ending: CancellationToken,
     work: impl Fn() + Send + Sync + 'static,

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// What kind of thing went wrong, for exit codes.
@@ -58,6 +59,14 @@ impl Error {
             _ => ErrorKind::Io,
         };
         Self::new(kind, format!("{verb} {}", path.display()), source)
+    }
+
+    pub(super) fn listen(option: &str, address: SocketAddr, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::AddrInUse => ErrorKind::InUse,
+            _ => ErrorKind::Io,
+        };
+        Self::new(kind, format!("listen on {option} = {address}"), source)
     }
 
     pub(super) fn store(path: &Path, source: firebrick_engine::Error) -> Self {

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::bytes::{LocalReader, LocalWriter};
 use super::exports::Exports;
 use super::fault::{blocking, fault, gone_is_fine, reason};
+use super::mirroring::Mirroring;
 use super::tools::{Desk, namespace_exists};
 use super::views::is_hidden;
 use crate::admin::writable;
@@ -30,29 +31,30 @@ const APPLIED_PATIENCE_MAX: Duration = Duration::from_secs(3600);
 /// The embedded engine as a site.
 pub(super) struct LocalSite {
     name: String,
-    mirroring: bool,
+    has_peers: bool,
     pub(super) store: Arc<Store>,
     mirror: Arc<Mirror>,
     pub(super) exports: Arc<Exports>,
     /// Whether the exports are open, which they are once the fence is lifted.
     gate: watch::Receiver<bool>,
     pub(super) desk: Desk,
+    pub(super) mirroring: Arc<Mirroring>,
 }
 
 impl LocalSite {
     pub(super) fn new(
         conf: &SiteConf,
-        store: &Arc<Store>,
-        mirror: &Arc<Mirror>,
+        mirroring: Arc<Mirroring>,
         exports: &Arc<Exports>,
         gate: watch::Receiver<bool>,
         desk: Desk,
     ) -> Self {
         Self {
             name: conf.name.clone(),
-            mirroring: !conf.peers.is_empty(),
-            store: Arc::clone(store),
-            mirror: Arc::clone(mirror),
+            has_peers: !conf.peers.is_empty(),
+            store: Arc::clone(&mirroring.store),
+            mirror: Arc::clone(&mirroring.mirror),
+            mirroring,
             exports: Arc::clone(exports),
             gate,
             desk,
@@ -101,7 +103,7 @@ impl LocalSite {
     }
 
     fn needs_peer(&self, doing: &str) -> Result<(), Fault> {
-        if self.mirroring {
+        if self.has_peers {
             return Ok(());
         }
         Err(Fault::new(
@@ -198,7 +200,7 @@ impl Backend for LocalSite {
     }
 
     fn capabilities(&self) -> Capabilities {
-        crate::capabilities(self.mirroring)
+        crate::capabilities(self.has_peers)
     }
 
     async fn status(&self) -> Result<SiteStatus, Fault> {

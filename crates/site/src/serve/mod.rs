@@ -14,6 +14,8 @@ mod exports;
 mod fault;
 mod limits;
 mod local;
+mod metrics;
+mod mirroring;
 mod open;
 mod rewrite;
 mod scrub;
@@ -49,6 +51,7 @@ pub struct SiteServer {
     tasks: TaskTracker,
     ending: DropGuard,
     socket: admin_socket::SocketFile,
+    metrics: Option<SocketAddr>,
 }
 
 impl SiteServer {
@@ -67,6 +70,7 @@ impl SiteServer {
     async fn run(conf: &SiteConf, store: Arc<Store>, identity: Identity) -> Result<Self, Error> {
         let threads = Threads::start()?;
         let (listener, socket) = admin_socket::bind(&conf.admin).await?;
+        let metrics = metrics::bind(conf.metrics_listen).await?;
         let fenced = open::fence(conf, &store);
         let mirror = Arc::new(open::start_mirror(conf, &store, identity).await?);
         let exports = Arc::new(Exports::new(Arc::clone(&store), ExportPlan::of(conf)?));
@@ -91,9 +95,12 @@ impl SiteServer {
             works: Arc::clone(&works),
             scrubber: Arc::clone(&scrubber),
         };
-        let site = LocalSite::new(conf, &store, &mirror, &exports, gate, desk);
+        let mirroring = Arc::new(mirroring::Mirroring::new(conf, &store, &mirror));
+        let site = LocalSite::new(conf, Arc::clone(&mirroring), &exports, gate, desk);
         let site = Arc::new(site);
         tasks.spawn(admin_socket::accept(listener, site, ending.clone()));
+        tasks.spawn(mirroring::watch(Arc::clone(&mirroring), ending.clone()));
+        let metrics = metrics::spawn(metrics, mirroring, &tasks, &ending);
         let cleaner = works.add("cleaner");
         tasks.spawn(background::cleaning(
             Arc::clone(&store),
@@ -132,6 +139,7 @@ impl SiteServer {
             tasks,
             ending: ending.drop_guard(),
             socket,
+            metrics,
         })
     }
 
@@ -143,6 +151,11 @@ impl SiteServer {
     /// Where peers reach the log; `None` where `mirror_listen` is not set.
     pub fn mirror_address(&self) -> Option<SocketAddr> {
         self.mirror.listen_address()
+    }
+
+    /// Where figures for Prometheus are; `None` where `metrics_listen` is not set.
+    pub const fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// Ends the site in order: no more calls, no more exports, no more mirroring, and then a last

@@ -78,6 +78,7 @@ impl Tools for LocalSite {
                 .await?;
                 ToolReply::Done
             }
+            ToolRequest::Mirror { request } => ToolReply::Mirror(self.mirror_tool(request).await?),
             request => self.answer(request, payload).await?,
         };
         Ok((reply, Vec::new()))

@@ -39,6 +39,8 @@ pub fn conf(dir: &Path, name: &str) -> SiteConf {
         pending_cache: Bytes(16 * MIB),
         scrub_interval: None,
         fence_grace: Duration::from_secs(20),
+        rpo_target: None,
+        metrics_listen: None,
         peers: Vec::new(),
     }
 }

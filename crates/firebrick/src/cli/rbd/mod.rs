@@ -19,6 +19,7 @@ mod lock;
 mod look;
 mod merge;
 mod meta;
+mod mirror;
 mod namespace;
 mod progress;
 mod rebuild;
@@ -83,6 +84,7 @@ pub(crate) async fn run(args: RbdArgs) -> Result<(), Failure> {
         RbdCommand::Import(args) => transfer::import(rbd, &args).await,
         RbdCommand::Bench(args) => bench::run(rbd, &args).await,
         RbdCommand::Scrub(args) => scrub::run(rbd, &args).await,
+        RbdCommand::Mirror(command) => mirror::run(rbd, command).await,
         RbdCommand::Background => scrub::background(rbd).await,
         // They need no site, and were done before.
         RbdCommand::RebuildIndex | RbdCommand::MergeDiff(_) => Ok(()),

@@ -1,0 +1,198 @@
+//! `firebrick rbd mirror …`: the command line as types.
+
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::rbd::args::SpecArgs;
+use crate::cli::rbd::at::At;
+
+/// `mirror …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum MirrorCommand {
+    /// One image
+    #[command(subcommand)]
+    Image(MirrorImageCommand),
+    /// All mirrored images of the pool
+    #[command(subcommand)]
+    Pool(MirrorPoolCommand),
+    /// Wait until the other sites have what they should have
+    #[command(after_help = "\
+At a primary: until every peer holds the image, or all images, up to now or to --position. At a secondary:
+until it holds what its primary has said. Exit status 110 where that takes too long.")]
+    Wait(WaitArgs),
+    /// Say why an image does not replicate, and what to do about it
+    Explain(SpecArgs),
+}
+
+/// `mirror image …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum MirrorImageCommand {
+    /// Mirror an image
+    Enable(SpecArgs),
+    /// Mirror an image no longer; the copies at its peers are removed
+    Disable(SpecArgs),
+    /// Make an image primary here
+    #[command(after_help = "\
+Without --force the primary must have been demoted, and that must have arrived: nothing is lost. With it,
+what this site does not have is given up; --dry-run says how much that is, --accept-loss bounds it.")]
+    Promote(PromoteArgs),
+    /// Make an image non-primary here
+    Demote(SpecArgs),
+    /// Copy an image anew from its primary; what is here is kept aside until that is complete
+    Resync(SpecArgs),
+    /// Show how an image is mirrored
+    Status(SpecArgs),
+    /// Set how many seconds peers may be behind
+    Target(TargetArgs),
+}
+
+/// `mirror pool …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum MirrorPoolCommand {
+    /// Show how all mirrored images are
+    Status(PoolStatusArgs),
+    /// Make all mirrored images primary here, as one record
+    Promote(PoolPromoteArgs),
+    /// Make all mirrored images non-primary here, as one record
+    Demote(PoolArgs),
+}
+
+/// The pool.
+#[derive(Args, Debug)]
+pub(crate) struct PoolArgs {
+    /// The pool
+    #[arg(value_name = "POOL")]
+    pub(crate) spec: Option<String>,
+}
+
+/// `mirror pool status`
+#[derive(Args, Debug)]
+pub(crate) struct PoolStatusArgs {
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+    /// Each image too
+    #[arg(long)]
+    pub(crate) verbose: bool,
+}
+
+/// How to promote.
+#[derive(Args, Debug)]
+pub(crate) struct HowToPromote {
+    /// Though the primary was not demoted: what is not here is given up
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Only say what would be, and what would be lost
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Refuse where more than that may be lost, such as 30s
+    #[arg(long, value_name = "TIME")]
+    pub(crate) accept_loss: Option<Seconds>,
+}
+
+/// `mirror image promote`
+#[derive(Args, Debug)]
+pub(crate) struct PromoteArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) how: HowToPromote,
+}
+
+/// `mirror pool promote`
+#[derive(Args, Debug)]
+pub(crate) struct PoolPromoteArgs {
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+    #[command(flatten)]
+    pub(crate) how: HowToPromote,
+}
+
+/// `mirror image target`
+#[derive(Args, Debug)]
+pub(crate) struct TargetArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Such as 10s; none for the target of the site
+    #[arg(long, value_name = "TIME|none")]
+    pub(crate) seconds: TargetWord,
+}
+
+/// `mirror wait`
+#[derive(Args, Debug)]
+pub(crate) struct WaitArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Up to what is there now, which is what is waited for where nothing is said
+    #[arg(long, conflicts_with = "position")]
+    pub(crate) synced: bool,
+    /// Up to that position of the primary's log (EPOCH.SEQUENCE, or SEQUENCE)
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) position: Option<At>,
+    /// How long
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub(crate) timeout: Seconds,
+}
+
+/// A time such as `30s`, `500ms`, `5m` or `1h`; a number alone counts seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Seconds(pub(crate) f64);
+
+impl FromStr for Seconds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match &text[digits.len()..] {
+            "ms" => 0.001,
+            "" | "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return Err(format!("{text:?} is not a time such as 30s or 5m")),
+        };
+        match digits.parse::<f64>() {
+            Ok(count) if count.is_finite() && count >= 0.0 => Ok(Self(count * unit)),
+            Ok(_) | Err(_) => Err(format!("{text:?} is not a time such as 30s or 5m")),
+        }
+    }
+}
+
+/// A target, or that there is none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct TargetWord(pub(crate) Option<Seconds>);
+
+impl FromStr for TargetWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|seconds| Self(Some(seconds)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        for (text, seconds) in [
+            ("30", 30.0),
+            ("1.5s", 1.5),
+            ("500ms", 0.5),
+            ("2m", 120.0),
+            ("1h", 3600.0),
+            ("1d", 86_400.0),
+        ] {
+            assert_eq!(text.parse(), Ok(Seconds(seconds)), "{text}");
+        }
+        for text in ["", "s", "-1s", "1 s", "1w", "inf", "nan", "1e999"] {
+            assert!(text.parse::<Seconds>().is_err(), "{text}");
+        }
+        assert_eq!("none".parse(), Ok(TargetWord(None)));
+        assert_eq!("10s".parse(), Ok(TargetWord(Some(Seconds(10.0)))));
+    }
+}

@@ -1,0 +1,69 @@
+//! `rbd mirror image enable`, `disable`, `resync`, `target`.
+
+use firebrick_backend::Backend as _;
+use firebrick_site::admin::MirrorRequest;
+use firebrick_vocabulary::Role;
+
+use super::args::TargetArgs;
+use crate::cli::rbd::args::SpecArgs;
+use crate::cli::rbd::error::{EINVAL, EROFS, fault, refuse};
+use crate::cli::rbd::site::Rbd;
+use crate::exit::Failure;
+use crate::printer::Printer;
+
+/// `rbd mirror image enable`
+pub(super) async fn enable(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
+    let image = rbd.named(args).await?;
+    let enabled = rbd.backend.set_mirroring(image.id, true).await;
+    // What is mirrored already stays so, wherever it is primary.
+    if !image.mirrored {
+        enabled.map_err(|error| fault("failed to enable mirroring", &error))?;
+    }
+    Printer::line("Mirroring enabled");
+    Ok(())
+}
+
+/// `rbd mirror image disable`
+pub(super) async fn disable(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
+    let image = rbd.mirrored(args).await?;
+    if image.role != Role::Primary {
+        let text =
+            "rbd: mirrored image is not primary; disable it at its primary, or promote it here";
+        return Err(refuse(EROFS, text));
+    }
+    let disabled = rbd.backend.set_mirroring(image.id, false).await;
+    disabled.map_err(|error| fault("failed to disable mirroring", &error))?;
+    Printer::line("Mirroring disabled");
+    Ok(())
+}
+
+/// `rbd mirror image resync`
+pub(super) async fn resync(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
+    let image = rbd.mirrored(args).await?;
+    if image.role == Role::Primary {
+        let text = "rbd: image is primary, cannot resync to itself";
+        return Err(refuse(EINVAL, text));
+    }
+    let flagged = rbd.mirror_order(MirrorRequest::Resync { image: image.id });
+    let flagged = flagged.await;
+    flagged.map_err(|error| fault("error flagging image resync", &error))?;
+    Printer::line("Flagged image for resync from primary");
+    Ok(())
+}
+
+/// `firebrick rbd mirror image target`
+pub(super) async fn target(mut rbd: Rbd, args: &TargetArgs) -> Result<(), Failure> {
+    let image = rbd.mirrored(&args.spec).await?;
+    let seconds = args.seconds.0.map(|seconds| seconds.0);
+    let request = MirrorRequest::SetTarget {
+        image: image.id,
+        seconds,
+    };
+    let set = rbd.mirror_order(request).await;
+    set.map_err(|error| fault("failed to set the target", &error))?;
+    match seconds {
+        Some(seconds) => Printer::line(&format!("Peers may be {seconds} s behind")),
+        None => Printer::line("The target of the site holds"),
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! `rbd mirror image promote`, `demote`, and the same of the pool.
+
+use firebrick_backend::{Fault, FaultKind};
+use firebrick_site::admin::{MirrorReply, MirrorRequest, PromotedImage, ToolReply};
+use firebrick_vocabulary::{ImageId, Role};
+use serde_json::json;
+
+use super::args::{HowToPromote, PoolArgs, PoolPromoteArgs, PromoteArgs};
+use super::text::{loss_text, loss_value};
+use crate::cli::rbd::args::SpecArgs;
+use crate::cli::rbd::error::{EAGAIN, EBUSY, EINVAL, ENOENT, errno, refuse};
+use crate::cli::rbd::site::{Rbd, confused};
+use crate::cli::rbd::table::{Lean, Table};
+use crate::exit::Failure;
+use crate::printer::Printer;
+
+const PROMOTING: &str = "rbd: error promoting image to primary";
+const DEMOTING: &str = "rbd: error demoting image to non-primary";
+
+/// `rbd mirror image promote`
+pub(super) async fn image(mut rbd: Rbd, args: &PromoteArgs) -> Result<(), Failure> {
+    let image = rbd.mirrored(&args.spec).await?;
+    // With force this says that a promotion elsewhere, of which this site has not heard, does not count.
+    if image.role == Role::Primary && !args.how.force {
+        return Err(refuse(
+            EINVAL,
+            format!("image is already primary\n{PROMOTING}"),
+        ));
+    }
+    let promoted = promote(&mut rbd, vec![image.id], &args.how).await?;
+    if args.how.dry_run {
+        show(&rbd, &promoted);
+        return Ok(());
+    }
+    Printer::line("Image promoted to primary");
+    Ok(())
+}
+
+/// `rbd mirror pool promote`
+pub(super) async fn pool(mut rbd: Rbd, args: &PoolPromoteArgs) -> Result<(), Failure> {
+    rbd.check_pool(&args.pool)?;
+    let report = rbd.report(None).await?;
+    let secondary = report
+        .images
+        .iter()
+        .filter(|image| image.role == Role::Secondary);
+    let ids: Vec<ImageId> = secondary.map(|image| image.id).collect();
+    let promoted = promote(&mut rbd, ids, &args.how).await?;
+    if args.how.dry_run {
+        show(&rbd, &promoted);
+        return Ok(());
+    }
+    Printer::line(&format!("Promoted {} mirrored images", promoted.len()));
+    Ok(())
+}
+
+/// Promotes all of them, or fails and promotes none.
+async fn promote(
+    rbd: &mut Rbd,
+    images: Vec<ImageId>,
+    how: &HowToPromote,
+) -> Result<Vec<PromotedImage>, Failure> {
+    let request = MirrorRequest::Promote {
+        images,
+        force: how.force,
+        dry_run: how.dry_run,
+        accept_loss: how.accept_loss.map(|seconds| seconds.0),
+    };
+    let promoted = match rbd.mirror(request).await {
+        Ok(MirrorReply::Promoted(promoted)) => promoted,
+        Ok(other) => return Err(failed(&confused(&ToolReply::Mirror(other)), PROMOTING)),
+        Err(error) => return Err(failed(&error, PROMOTING)),
+    };
+    let refused = promoted.iter().find_map(|image| {
+        let reason = image.outcome.as_ref().err()?;
+        Some((image, reason))
+    });
+    let Some((image, reason)) = refused else {
+        return Ok(promoted);
+    };
+    if how.dry_run {
+        show(rbd, &promoted);
+    }
+    let name = image
+        .name
+        .as_ref()
+        .map_or_else(|| image.id.to_string(), ToString::to_string);
+    let (errno, why) = why(reason);
+    Err(refuse(errno, format!("{name}: {why}\n{PROMOTING}")))
+}
+
+fn why(reason: &firebrick_backend::Reason) -> (u8, &'static str) {
+    match reason {
+        firebrick_backend::Reason::NotFound => (ENOENT, "there is no such image"),
+        firebrick_backend::Reason::Inconsistent => (EAGAIN, "its first copy is not complete"),
+        firebrick_backend::Reason::NotDemoted => (
+            EBUSY,
+            "image is primary within a remote cluster or demotion is not propagated yet",
+        ),
+    }
+}
+
+/// What would become of images.
+fn show(rbd: &Rbd, promoted: &[PromotedImage]) {
+    if rbd.json() {
+        let row = |image: &PromotedImage| {
+            json!({
+                "name": image.name, "global_id": image.id,
+                "promotable": image.outcome.is_ok(),
+                "reason": image.outcome.as_ref().err().map(|reason| why(reason).1),
+                "epoch": image.outcome.as_ref().ok(),
+                "position": image.position.map(|position| position.to_string()),
+                "data_loss_if_promoted": loss_value(image.loss),
+            })
+        };
+        let rows: Vec<_> = promoted.iter().map(row).collect();
+        return rbd.print_json(&rows);
+    }
+    let mut table = Table::new(&[
+        ("IMAGE", Lean::Left),
+        ("POSITION", Lean::Right),
+        ("LOSES", Lean::Left),
+        ("RESULT", Lean::Left),
+    ]);
+    for image in promoted {
+        let result = match &image.outcome {
+            Ok(epoch) => format!("primary, epoch {epoch}"),
+            Err(reason) => why(reason).1.to_owned(),
+        };
+        table.row([
+            image
+                .name
+                .as_ref()
+                .map_or_else(|| image.id.to_string(), ToString::to_string),
+            image
+                .position
+                .map(|position| position.to_string())
+                .unwrap_or_default(),
+            loss_text(image.loss),
+            result,
+        ]);
+    }
+    if !table.is_empty() {
+        Printer::line(&table.text());
+    }
+}
+
+/// `rbd mirror image demote`
+pub(super) async fn demote_image(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
+    let image = rbd.mirrored(args).await?;
+    if image.role != Role::Primary {
+        return Err(refuse(EINVAL, format!("image is not primary\n{DEMOTING}")));
+    }
+    demote(&mut rbd, vec![image.id]).await?;
+    Printer::line("Image demoted to non-primary");
+    Ok(())
+}
+
+/// `rbd mirror pool demote`
+pub(super) async fn demote_pool(mut rbd: Rbd, args: &PoolArgs) -> Result<(), Failure> {
+    rbd.check_pool(args)?;
+    let report = rbd.report(None).await?;
+    let primary = report
+        .images
+        .iter()
+        .filter(|image| image.role == Role::Primary);
+    let ids: Vec<ImageId> = primary.map(|image| image.id).collect();
+    let count = ids.len();
+    demote(&mut rbd, ids).await?;
+    Printer::line(&format!("Demoted {count} mirrored images"));
+    Ok(())
+}
+
+async fn demote(rbd: &mut Rbd, images: Vec<ImageId>) -> Result<(), Failure> {
+    match rbd.mirror(MirrorRequest::Demote { images }).await {
+        Ok(MirrorReply::Position(_)) => Ok(()),
+        Ok(other) => Err(failed(&confused(&ToolReply::Mirror(other)), DEMOTING)),
+        Err(error) => Err(failed(&error, DEMOTING)),
+    }
+}
+
+/// What the site said, above what the `rbd` tool says.
+fn failed(fault: &Fault, line: &str) -> Failure {
+    let errno = match fault.kind {
+        // Asked for what nobody is to lose.
+        FaultKind::Busy => EBUSY,
+        kind => errno(kind),
+    };
+    refuse(errno, format!("{}\n{line}", fault.why))
+}

@@ -1,0 +1,170 @@
+//! Mirrored images as text and as values, in the shape that the `rbd` tool gives them and with figures
+//! that it does not have.
+
+use firebrick_site::admin::{ImagePeer, Loss, MirrorReport, MirroredImage, Target};
+use firebrick_vocabulary::Lag;
+use serde_json::{Value, json};
+
+use crate::cli::rbd::at::rfc3339;
+
+/// A time as `rbd mirror` prints it, in UTC: `2026-11-20 21:46:26`.
+fn stamp(nanos: u64) -> String {
+    let text = rfc3339(nanos);
+    let whole = text.split(['.', 'Z']).next().unwrap_or_default();
+    whole.replacen('T', " ", 1)
+}
+
+/// When a peer was last heard.
+fn heard(report: &MirrorReport, peer: &ImagePeer) -> Option<String> {
+    let ago = (peer.heard? * 1e9) as u64;
+    Some(stamp(report.time.saturating_sub(ago)))
+}
+
+fn seconds(seconds: f64) -> Value {
+    // Thousandths are as fine as anybody can use.
+    json!((seconds * 1000.0).round() / 1000.0)
+}
+
+fn lag_value(lag: Option<Lag>) -> Value {
+    lag.map_or(
+        Value::Null,
+        |lag| json!({"records": lag.records, "bytes": lag.bytes, "seconds": seconds(lag.seconds)}),
+    )
+}
+
+pub(super) fn loss_value(loss: Option<Loss>) -> Value {
+    loss.map_or(Value::Null, |loss| {
+        json!({
+            "bytes": loss.bytes, "seconds": seconds(loss.seconds),
+            "as_of_seconds": seconds(loss.as_of),
+        })
+    })
+}
+
+fn target_value(target: Target) -> Value {
+    json!({
+        "target_seconds": target.seconds,
+        "breached": target.breached_since.is_some(),
+        "breached_since": target.breached_since.map(stamp),
+    })
+}
+
+/// `up+replaying` and the like.
+fn state(up: bool, state: &str) -> String {
+    format!("{}+{state}", if up { "up" } else { "down" })
+}
+
+/// An image as a value.
+pub(super) fn image_value(report: &MirrorReport, image: &MirroredImage) -> Value {
+    let peer = |peer: &ImagePeer| {
+        json!({
+            "site_name": peer.name,
+            "mirror_uuids": peer.store.map(|store| store.to_string()).unwrap_or_default(),
+            "state": state(peer.up, peer.state.as_str()),
+            "description": peer.description,
+            "last_update": heard(report, peer).unwrap_or_default(),
+            "position": peer.position.map(|position| position.to_string()),
+            "lag": lag_value(peer.lag),
+        })
+    };
+    let reasons = image.reasons.iter().map(|reason| {
+        json!({"code": reason.code.as_str(), "text": reason.text, "remedy": reason.remedy})
+    });
+    let mut value = json!({
+        "name": image.name,
+        "global_id": image.id,
+        "state": state(true, image.state.as_str()),
+        "description": image.description,
+        "daemon_service": {
+            "service_id": report.store, "instance_id": report.store,
+            "daemon_id": "firebrick", "hostname": report.site,
+        },
+        "last_update": stamp(report.time),
+        "role": image.role.to_string(),
+        "epoch": image.epoch,
+        "position": image.position.map(|position| position.to_string()),
+        "lag": lag_value(image.lag),
+        "safe_to_promote": image.safe_to_promote,
+        "data_loss_if_promoted": loss_value(image.loss),
+        "reasons": reasons.collect::<Vec<_>>(),
+        "peer_sites": image.peers.iter().map(peer).collect::<Vec<_>>(),
+    });
+    if let Some(target) = image.target {
+        value["rpo"] = target_value(target);
+    }
+    value
+}
+
+fn lag_text(lag: Option<Lag>) -> String {
+    match lag {
+        None => "not known".to_owned(),
+        Some(lag) => format!(
+            "{} records, {}, {:.1} s",
+            lag.records, lag.bytes, lag.seconds
+        ),
+    }
+}
+
+pub(super) fn loss_text(loss: Option<Loss>) -> String {
+    match loss {
+        None => "not known".to_owned(),
+        Some(loss) if loss.seconds == 0.0 => "nothing".to_owned(),
+        Some(loss) => format!("up to {:.1} s, {}", loss.seconds, loss.bytes),
+    }
+}
+
+/// An image as text, without the end of the last line.
+pub(super) fn image_text(report: &MirrorReport, image: &MirroredImage) -> String {
+    let mut lines = vec![format!("{}:", image.name)];
+    let mut line = |key: &str, text: String| lines.push(format!("  {key:<12} {text}"));
+    line("global_id:", image.id.to_string());
+    line("state:", state(true, image.state.as_str()));
+    line("description:", image.description.clone());
+    line("service:", format!("firebrick on {}", report.site));
+    line("last_update:", stamp(report.time));
+    line("role:", format!("{}, epoch {}", image.role, image.epoch));
+    if let Some(position) = image.position {
+        line("position:", position.to_string());
+    }
+    line("lag:", lag_text(image.lag));
+    line(
+        "promotion:",
+        if image.safe_to_promote {
+            "safe".to_owned()
+        } else {
+            format!("would lose {}", loss_text(image.loss))
+        },
+    );
+    if let Some(target) = image.target {
+        let missed = target.breached_since.map_or_else(
+            || "met".to_owned(),
+            |since| format!("missed since {}", stamp(since)),
+        );
+        line("target:", format!("{} s, {missed}", target.seconds));
+    }
+    if !image.peers.is_empty() {
+        lines.push("  peer_sites:".to_owned());
+    }
+    for peer in &image.peers {
+        lines.push(format!("    name: {}", peer.name));
+        lines.push(format!(
+            "    state: {}",
+            state(peer.up, peer.state.as_str())
+        ));
+        lines.push(format!("    description: {}", peer.description));
+        if let Some(heard) = heard(report, peer) {
+            lines.push(format!("    last_update: {heard}"));
+        }
+        if let Some(position) = peer.position {
+            lines.push(format!("    position: {position}"));
+            lines.push(format!("    lag: {}", lag_text(peer.lag)));
+        }
+    }
+    if !image.reasons.is_empty() {
+        lines.push("  reasons:".to_owned());
+    }
+    for reason in &image.reasons {
+        lines.push(format!("    {}: {}", reason.code.as_str(), reason.text));
+    }
+    lines.join("\n")
+}

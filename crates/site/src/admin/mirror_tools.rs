@@ -1,0 +1,314 @@
+//! What tools ask about mirroring, and what they are told.
+
+use std::time::Duration;
+
+use firebrick_backend::Reason as Refusal;
+use firebrick_vocabulary::{
+    Bytes, Epoch, ImageId, ImageName, Lag, Position, Role, Sequence, StoreId,
+};
+use serde::{Deserialize, Serialize};
+
+/// A call about mirroring.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "mirror")]
+pub enum MirrorRequest {
+    /// How mirroring goes. Answered by [`MirrorReply::Report`].
+    Report {
+        /// Of which images; `None` for all that are mirrored.
+        images: Option<Vec<ImageId>>,
+    },
+    /// Makes images primary here, all at one position, or none of them. Answered by
+    /// [`MirrorReply::Promoted`].
+    Promote {
+        /// Which.
+        images: Vec<ImageId>,
+        /// Whether to promote though the primary was not demoted.
+        force: bool,
+        /// Whether only to say what would be.
+        dry_run: bool,
+        /// The most seconds of writes that may be lost; `None` for any.
+        accept_loss: Option<f64>,
+    },
+    /// Makes images secondary here, all at one position. Answered by [`MirrorReply::Position`].
+    Demote {
+        /// Which.
+        images: Vec<ImageId>,
+    },
+    /// Copies a secondary anew from its primary, while what is there is kept aside.
+    Resync {
+        /// Which.
+        image: ImageId,
+    },
+    /// Waits until images are everywhere where they should be. Fails with a time-out otherwise.
+    Wait {
+        /// Which; `None` for all that are mirrored.
+        images: Option<Vec<ImageId>>,
+        /// Up to which record of the primary's log; `None` for what is there now.
+        position: Option<Sequence>,
+        /// How long, in seconds.
+        within: f64,
+    },
+    /// Sets how many seconds of an image's writes peers may lack, or with `None` that the site's own
+    /// target holds.
+    SetTarget {
+        /// The image.
+        image: ImageId,
+        /// The target.
+        seconds: Option<f64>,
+    },
+}
+
+/// What a site answers about mirroring.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MirrorReply {
+    /// It is done.
+    Done,
+    /// How mirroring goes.
+    Report(MirrorReport),
+    /// What became of each image of a promotion, or would.
+    Promoted(Vec<PromotedImage>),
+    /// Where images became secondary.
+    Position(Position),
+}
+
+/// What became of an image of a promotion, or would.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PromotedImage {
+    /// The image.
+    pub id: ImageId,
+    /// Its name, if it is there.
+    pub name: Option<ImageName>,
+    /// Its epoch from here on, or why it is not promoted.
+    pub outcome: Result<Epoch, Refusal>,
+    /// Up to where of the former primary's log it is here.
+    pub position: Option<Position>,
+    /// The most that is lost by it; `None` where that is not known.
+    pub loss: Option<Loss>,
+}
+
+/// How mirroring goes, as one site sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MirrorReport {
+    /// The site's name.
+    pub site: String,
+    /// The id of its store.
+    pub store: StoreId,
+    /// When this was so, in nanoseconds since the Unix epoch.
+    pub time: u64,
+    /// Its peers.
+    pub peers: Vec<MirrorPeer>,
+    /// The images, by name.
+    pub images: Vec<MirroredImage>,
+}
+
+/// A peer of a site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MirrorPeer {
+    /// Its name.
+    pub name: String,
+    /// The id of its store, once it has been met.
+    pub store: Option<StoreId>,
+    /// Whether it reads this site's log now.
+    pub reading: bool,
+    /// Whether this site reads its log now.
+    pub following: bool,
+    /// How long ago it last said anything, in seconds.
+    pub heard: Option<f64>,
+    /// How far it is behind this site; `None` where it has not said since this site started.
+    pub lag: Option<Lag>,
+    /// Bytes that came from it since this site started.
+    pub received: Bytes,
+}
+
+/// How an image is mirrored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MirroredImage {
+    /// Its id, which is the same at all sites.
+    pub id: ImageId,
+    /// Its name.
+    pub name: ImageName,
+    /// Its role here.
+    pub role: Role,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// What happens to it here.
+    pub state: MirrorState,
+    /// The same in words.
+    pub description: String,
+    /// Up to where it is here: in the log of this site for a primary, otherwise in the one that it
+    /// follows, as far as that is known.
+    pub position: Option<Position>,
+    /// How far it is behind the primary; `None` where that is not known. Nothing for a primary.
+    pub lag: Option<Lag>,
+    /// Whether promoting it here, without force, succeeds and loses nothing.
+    pub safe_to_promote: bool,
+    /// The most that promoting it here could lose; `None` where that is not known.
+    pub loss: Option<Loss>,
+    /// Whether peers are to be so many seconds behind at most, and whether they are.
+    pub target: Option<Target>,
+    /// What an operator should know, the worst first.
+    pub reasons: Vec<Reason>,
+    /// How it is at each peer, or at the one that it follows.
+    pub peers: Vec<ImagePeer>,
+}
+
+/// What happens to an image at a site.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MirrorState {
+    /// It is primary: nothing is applied to it.
+    Stopped,
+    /// It follows its primary.
+    Replaying,
+    /// Its first copy runs.
+    Syncing,
+    /// It would follow its primary, which does not answer.
+    StartingReplay,
+    /// It is primary nowhere.
+    Unknown,
+    /// It is not mirrored as it should be.
+    Error,
+}
+
+/// What a promotion gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Loss {
+    /// What was written in so many seconds, at most.
+    pub seconds: f64,
+    /// So many bytes, as the primary last said.
+    pub bytes: Bytes,
+    /// How long ago it said so, in seconds.
+    pub as_of: f64,
+}
+
+/// How far peers may be behind.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// In seconds.
+    pub seconds: f64,
+    /// Since when they are further behind, in nanoseconds since the Unix epoch.
+    pub breached_since: Option<u64>,
+}
+
+/// How an image is at another site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImagePeer {
+    /// The peer.
+    pub name: String,
+    /// The id of its store, once it has been met.
+    pub store: Option<StoreId>,
+    /// Whether there is a connection over which the image is mirrored.
+    pub up: bool,
+    /// What happens to the image there.
+    pub state: MirrorState,
+    /// The same in words.
+    pub description: String,
+    /// Up to which record of this site's log it has confirmed, where it follows this site.
+    pub position: Option<Position>,
+    /// How far it is behind, where it follows this site and has been heard.
+    pub lag: Option<Lag>,
+    /// How long ago it last said anything, in seconds.
+    pub heard: Option<f64>,
+}
+
+/// Something that an operator should know.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// What it is, for programs.
+    pub code: ReasonCode,
+    /// What it is, in words.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// What an operator should know. The order is that of severity.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonCode {
+    /// The image is mirrored, and the site has no peer.
+    NoPeer,
+    /// A first copy is not complete.
+    Copying,
+    /// Nobody is primary.
+    NoPrimary,
+    /// The target of seconds is missed.
+    TargetBreached,
+    /// The primary does not answer.
+    PrimaryAway,
+    /// The peer does not read the log.
+    PeerAway,
+    /// It is not known how far somebody is behind.
+    LagUnknown,
+    /// The site waits for the word of its peer after a start.
+    Fenced,
+    /// Something was written that is not at the other site.
+    Behind,
+    /// The primary has not been demoted.
+    NotDemoted,
+    /// What a former primary had written on its own is kept under a snapshot.
+    Divergent,
+    /// The image is not mirrored.
+    NotMirrored,
+}
+
+impl ReasonCode {
+    /// As it stands in results.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoPeer => "no_peer",
+            Self::Copying => "copying",
+            Self::NoPrimary => "no_primary",
+            Self::TargetBreached => "target_breached",
+            Self::PrimaryAway => "primary_away",
+            Self::PeerAway => "peer_away",
+            Self::LagUnknown => "lag_unknown",
+            Self::Fenced => "fenced",
+            Self::Behind => "behind",
+            Self::NotDemoted => "not_demoted",
+            Self::Divergent => "divergent",
+            Self::NotMirrored => "not_mirrored",
+        }
+    }
+}
+
+impl MirrorState {
+    /// As RBD calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Replaying => "replaying",
+            Self::Syncing => "syncing",
+            Self::StartingReplay => "starting_replay",
+            Self::Unknown => "unknown",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl MirrorRequest {
+    /// How long a site may take for it before the client gives up.
+    pub(super) fn patience(&self) -> Duration {
+        match self {
+            Self::Report { .. } | Self::SetTarget { .. } => Duration::from_secs(30),
+            Self::Promote { .. } | Self::Demote { .. } | Self::Resync { .. } => {
+                Duration::from_secs(120)
+            }
+            Self::Wait { within, .. } => {
+                wait_within(*within).saturating_add(Duration::from_secs(5))
+            }
+        }
+    }
+}
+
+/// The longest that one call waits, in seconds.
+const WAIT_MOST: f64 = 86_400.0;
+
+/// How long a call that says so many seconds waits.
+pub(crate) fn wait_within(seconds: f64) -> Duration {
+    if seconds.is_nan() {
+        return Duration::ZERO;
+    }
+    Duration::from_secs_f64(seconds.clamp(0.0, WAIT_MOST))
+}

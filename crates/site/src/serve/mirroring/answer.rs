@@ -1,0 +1,116 @@
+//! Answers to tools.
+
+use std::sync::Arc;
+
+use firebrick_backend::{Fault, FaultKind};
+use firebrick_vocabulary::ImageId;
+
+use super::target;
+use crate::admin::{MirrorReply, MirrorRequest};
+use crate::serve::fault::{blocking, fault};
+use crate::serve::local::LocalSite;
+
+/// The longest target: a week, in seconds.
+const TARGET_MOST: f64 = 7.0 * 86_400.0;
+
+impl LocalSite {
+    /// Answers a call about mirroring.
+    pub(in crate::serve) async fn mirror_tool(
+        &self,
+        request: MirrorRequest,
+    ) -> Result<MirrorReply, Fault> {
+        match request {
+            MirrorRequest::Report { images } => {
+                let mirroring = Arc::clone(&self.mirroring);
+                let report = blocking(move || Ok(mirroring.report(images.as_deref())));
+                report.await.map(MirrorReply::Report)
+            }
+            MirrorRequest::Promote {
+                images,
+                force,
+                dry_run,
+                accept_loss,
+            } => {
+                let mirroring = Arc::clone(&self.mirroring);
+                let promote = move || mirroring.promote(&images, force, dry_run, accept_loss);
+                blocking(promote).await.map(MirrorReply::Promoted)
+            }
+            MirrorRequest::Demote { images } => {
+                self.unfenced("demote images").await?;
+                let exports = Arc::clone(&self.exports);
+                let count = images.len();
+                let position = blocking(move || exports.demote(&images)).await?;
+                tracing::info!(images = count, %position, "images were demoted");
+                Ok(MirrorReply::Position(position))
+            }
+            MirrorRequest::Resync { image } => {
+                let mirroring = Arc::clone(&self.mirroring);
+                blocking(move || mirroring.resync(image)).await?;
+                Ok(MirrorReply::Done)
+            }
+            MirrorRequest::Wait {
+                images,
+                position,
+                within,
+            } => {
+                let waits = self.mirroring.wait(images, position, within);
+                waits.await.map(|()| MirrorReply::Done)
+            }
+            MirrorRequest::SetTarget { image, seconds } => {
+                self.set_target(image, seconds).await?;
+                Ok(MirrorReply::Done)
+            }
+        }
+    }
+
+    async fn set_target(&self, image: ImageId, seconds: Option<f64>) -> Result<(), Fault> {
+        const DOING: &str = "set a target";
+        if seconds.is_some_and(|seconds| !(0.1..=TARGET_MOST).contains(&seconds)) {
+            let why = "a target is a time from 0.1 seconds to a week";
+            return Err(Fault::new(FaultKind::Invalid, DOING, why));
+        }
+        self.unfenced(DOING).await?;
+        self.change(move |store| target::set(store, image, seconds))
+            .await
+    }
+}
+
+impl super::Mirroring {
+    fn resync(&self, image: ImageId) -> Result<(), Fault> {
+        const DOING: &str = "copy an image anew";
+        let known = self.store.image(image).map_err(|error| fault(&error))?;
+        let info = known.info();
+        let upstream = info.upstream.and_then(|of| self.mirror.upstream(image, of));
+        // Only a primary that is there now, and says so, may replace what is here.
+        let heard = upstream.is_some_and(|it| it.peer.following && it.told.is_some());
+        if info.upstream.is_some() && !heard {
+            let why = "its primary does not answer; nothing is given up before it does";
+            return Err(Fault::new(FaultKind::Busy, DOING, why));
+        }
+        let kept = self.store.resync(image).map_err(|error| fault(&error))?;
+        tracing::warn!(image = %info.name, kept = %kept, "an image is copied anew from its primary");
+        Ok(())
+    }
+
+    /// Removes what was kept of images that have been copied anew.
+    pub(super) fn release_kept(&self) {
+        for image in self.store.images() {
+            let info = image.info();
+            let kept_for = info.metadata.get(firebrick_engine::KEPT_FOR_KEY);
+            let of = kept_for.and_then(|id| id.parse::<ImageId>().ok());
+            let whole = of.is_some_and(|of| match self.store.image(of) {
+                Ok(of) => of.info().sync.is_consistent(),
+                Err(_) => false,
+            });
+            if !whole {
+                continue;
+            }
+            let name = &info.name;
+            if let Err(error) = self.store.remove_image(info.id) {
+                tracing::error!(image = %name, %error, "what was kept of an image was not removed");
+            } else {
+                tracing::info!(image = %name, "an image was copied anew; what was kept of it is removed");
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What operators see and do of mirroring.
+
+mod answer;
+mod promote;
+mod reasons;
+mod report;
+mod target;
+mod wait;
+
+use std::sync::Arc;
+
+use firebrick_engine::Store;
+use firebrick_mirror::Mirror;
+
+use crate::conf::SiteConf;
+
+pub(super) use target::{Watch, watch};
+
+/// Mirroring, for those who look and for operators.
+pub(super) struct Mirroring {
+    pub(super) site: String,
+    pub(super) store: Arc<Store>,
+    pub(super) mirror: Arc<Mirror>,
+    pub(super) watch: Watch,
+}
+
+impl Mirroring {
+    pub(super) fn new(conf: &SiteConf, store: &Arc<Store>, mirror: &Arc<Mirror>) -> Self {
+        Self {
+            site: conf.name.clone(),
+            store: Arc::clone(store),
+            mirror: Arc::clone(mirror),
+            watch: Watch::new(conf.rpo_target),
+        }
+    }
+}

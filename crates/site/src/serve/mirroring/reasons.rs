@@ -1,0 +1,177 @@
+//! What an operator should know of an image, and what to do about it.
+
+use firebrick_engine::ImageInfo;
+use firebrick_mirror::{ImageReader, Upstream};
+
+use crate::admin::{Loss, Reason, ReasonCode, Target};
+
+/// What reasons are found in.
+pub(super) struct Findings<'a> {
+    pub(super) info: &'a ImageInfo,
+    /// Whether something is kept of the image that no other site has.
+    pub(super) divergent: bool,
+    pub(super) target: Option<Target>,
+}
+
+impl Findings<'_> {
+    /// Of an image that is primary here.
+    pub(super) fn of_primary(&self, readers: &[ImageReader], fenced: bool) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        let mut add = |code, text: String, remedy: String| {
+            reasons.push(Reason { code, text, remedy });
+        };
+        let name = &self.info.name;
+        if !self.info.mirrored {
+            add(
+                ReasonCode::NotMirrored,
+                "the image is not mirrored".to_owned(),
+                format!("rbd mirror image enable {name}"),
+            );
+        } else if readers.is_empty() {
+            add(
+                ReasonCode::NoPeer,
+                "this site has no peer".to_owned(),
+                "name one in site.conf".to_owned(),
+            );
+        }
+        for ImageReader {
+            peer,
+            consistent,
+            lag,
+        } in readers
+        {
+            let peer_name = &peer.name;
+            match peer.store {
+                None => add(
+                    ReasonCode::LagUnknown,
+                    format!("{peer_name} has not been met since this site started"),
+                    away(peer_name),
+                ),
+                Some(_) if !peer.reading => add(
+                    ReasonCode::PeerAway,
+                    format!("{peer_name} does not read this site's log"),
+                    away(peer_name),
+                ),
+                Some(_) => {}
+            }
+            if *consistent == Some(false) {
+                add(
+                    ReasonCode::Copying,
+                    format!("{peer_name} does not have the whole image yet"),
+                    "wait until its first copy is complete".to_owned(),
+                );
+            }
+            if peer.store.is_some() && lag.records > 0 {
+                add(
+                    ReasonCode::Behind,
+                    format!("{peer_name} lacks {} in {} records", lag.bytes, lag.records),
+                    "it catches up by itself while it reads".to_owned(),
+                );
+            }
+        }
+        if fenced {
+            add(
+                ReasonCode::Fenced,
+                "the site waits for its peers' word after its start".to_owned(),
+                "it ends with that word, or after fence_grace".to_owned(),
+            );
+        }
+        self.add_common(&mut reasons);
+        reasons.sort_by_key(|reason| reason.code);
+        reasons
+    }
+
+    /// Of an image that follows another site.
+    pub(super) fn of_secondary(
+        &self,
+        upstream: Option<&Upstream>,
+        loss: Option<Loss>,
+    ) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        let mut add = |code, text: String, remedy: String| {
+            reasons.push(Reason { code, text, remedy });
+        };
+        let name = &self.info.name;
+        let following = upstream.is_some_and(|upstream| upstream.peer.following);
+        let primary = upstream.map_or("its primary", |upstream| upstream.peer.name.as_str());
+        if !self.info.sync.is_consistent() {
+            add(
+                ReasonCode::Copying,
+                "its first copy is not complete; it cannot be used".to_owned(),
+                "wait until it is complete".to_owned(),
+            );
+        }
+        if self.info.primary_demoted {
+            add(
+                ReasonCode::NoPrimary,
+                format!("{primary} was demoted, and the image is primary nowhere"),
+                format!("rbd mirror image promote {name}, at one site"),
+            );
+        } else {
+            add(
+                ReasonCode::NotDemoted,
+                format!("{primary} has not been demoted"),
+                format!(
+                    "rbd mirror image demote {name} there; where it is lost, promote with --force"
+                ),
+            );
+        }
+        if !following {
+            add(
+                ReasonCode::PrimaryAway,
+                format!("{primary} does not answer"),
+                away(primary),
+            );
+        }
+        match loss {
+            None => add(
+                ReasonCode::LagUnknown,
+                format!(
+                    "{primary} has not said since this site started how far this one is behind"
+                ),
+                "it says so as soon as it is reached".to_owned(),
+            ),
+            Some(loss) if loss.bytes.0 > 0 => add(
+                ReasonCode::Behind,
+                format!("{} of its primary are not here", loss.bytes),
+                "it catches up by itself while its primary is reached".to_owned(),
+            ),
+            Some(_) => {}
+        }
+        self.add_common(&mut reasons);
+        reasons.sort_by_key(|reason| reason.code);
+        reasons
+    }
+
+    fn add_common(&self, reasons: &mut Vec<Reason>) {
+        let mut add = |code, text: &str, remedy: String| {
+            let text = text.to_owned();
+            reasons.push(Reason { code, text, remedy });
+        };
+        if self
+            .target
+            .is_some_and(|target| target.breached_since.is_some())
+        {
+            add(
+                ReasonCode::TargetBreached,
+                "peers are further behind than the image's target",
+                "see why they do not keep up: the network, their disks, or that they are away"
+                    .to_owned(),
+            );
+        }
+        if self.divergent {
+            add(
+                ReasonCode::Divergent,
+                "a snapshot keeps what this site had written and the new primary never got",
+                format!(
+                    "look at it (rbd snap ls --all {}) and remove it",
+                    self.info.name
+                ),
+            );
+        }
+    }
+}
+
+fn away(peer: &str) -> String {
+    format!("see whether {peer} runs and can be reached")
+}

@@ -1,0 +1,258 @@
+//! How mirroring goes, image by image.
+
+use firebrick_engine::ImageInfo;
+use firebrick_mirror::{ImageReader, PeerState, Upstream};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Lag, Position, Role, SyncState};
+
+use super::Mirroring;
+use super::reasons::Findings;
+use super::target::nanos;
+use crate::admin::{ImagePeer, Loss, MirrorPeer, MirrorReport, MirrorState, MirroredImage};
+
+impl Mirroring {
+    /// How mirroring goes; of all mirrored images where none is named.
+    pub(in crate::serve) fn report(&self, only: Option<&[ImageId]>) -> MirrorReport {
+        let images = match only {
+            Some(ids) => ids
+                .iter()
+                .filter_map(|id| self.store.image(*id).ok())
+                .collect(),
+            None => self.store.images(),
+        };
+        let infos = images.into_iter().map(|image| image.info());
+        let infos = infos.filter(|info| only.is_some() || info.mirrored);
+        let mut images: Vec<MirroredImage> = infos.map(|info| self.image(info)).collect();
+        images.sort_by(|one, other| one.name.cmp(&other.name));
+        MirrorReport {
+            site: self.site.clone(),
+            store: self.store.id(),
+            time: nanos(),
+            peers: self.mirror.peers().into_iter().map(peer).collect(),
+            images,
+        }
+    }
+
+    fn image(&self, info: ImageInfo) -> MirroredImage {
+        match info.role {
+            Role::Primary => self.primary(info),
+            Role::Secondary => self.secondary(info),
+        }
+    }
+
+    fn primary(&self, info: ImageInfo) -> MirroredImage {
+        let readers = if info.mirrored {
+            self.mirror.readers(info.id)
+        } else {
+            Vec::new()
+        };
+        let fenced = info.mirrored && self.store.is_fenced();
+        let target = self.watch.target(&info).filter(|_| info.mirrored);
+        let reasons = Findings {
+            info: &info,
+            divergent: self.divergent(info.id),
+            target,
+        }
+        .of_primary(&readers, fenced);
+        let position = Position {
+            epoch: self.store.head().epoch,
+            sequence: info.last_change,
+        };
+        MirroredImage {
+            state: MirrorState::Stopped,
+            description: "local image is primary".to_owned(),
+            position: Some(position),
+            lag: Some(Lag::NONE),
+            safe_to_promote: !fenced,
+            loss: Some(Loss {
+                seconds: 0.0,
+                bytes: Bytes::ZERO,
+                as_of: 0.0,
+            }),
+            target,
+            reasons,
+            peers: readers.into_iter().map(reader).collect(),
+            id: info.id,
+            name: info.name,
+            role: info.role,
+            epoch: info.epoch,
+        }
+    }
+
+    fn secondary(&self, info: ImageInfo) -> MirroredImage {
+        let upstream = info
+            .upstream
+            .and_then(|of| self.mirror.upstream(info.id, of));
+        let (state, description) = state_of(&info, upstream.as_ref());
+        let lag = lag(&info, upstream.as_ref());
+        let loss = loss(&info, upstream.as_ref());
+        let reasons = Findings {
+            info: &info,
+            divergent: self.divergent(info.id),
+            target: None,
+        }
+        .of_secondary(upstream.as_ref(), loss);
+        // One that was demoted here and follows nobody yet is where it was.
+        let sequence = match info.upstream {
+            Some(of) => self.store.applied(of),
+            None => info.last_change,
+        };
+        let position = Some(Position {
+            epoch: info.epoch,
+            sequence,
+        });
+        MirroredImage {
+            state,
+            description,
+            position,
+            lag,
+            safe_to_promote: info.sync.is_consistent() && info.primary_demoted,
+            loss,
+            target: self.watch.target(&info),
+            reasons,
+            peers: upstream
+                .iter()
+                .map(|upstream| primary_at(&info, upstream))
+                .collect(),
+            id: info.id,
+            name: info.name,
+            role: info.role,
+            epoch: info.epoch,
+        }
+    }
+
+    /// Whether something is kept of the image that no other site has.
+    fn divergent(&self, image: ImageId) -> bool {
+        let taken = self.store.snapshots(image).unwrap_or_default();
+        taken.iter().any(|taken| taken.divergent)
+    }
+}
+
+fn peer(peer: PeerState) -> MirrorPeer {
+    MirrorPeer {
+        // What it lacks is known once it has said what it has.
+        lag: peer.store.map(|_| peer.lag),
+        name: peer.name,
+        store: peer.store,
+        reading: peer.reading,
+        following: peer.following,
+        heard: peer.last_heard.map(|heard| heard.as_secs_f64()),
+        received: peer.received,
+    }
+}
+
+/// A peer that reads an image from here.
+fn reader(reader: ImageReader) -> ImagePeer {
+    let ImageReader {
+        peer,
+        consistent,
+        lag,
+    } = reader;
+    let lag = peer.store.map(|_| lag);
+    let (state, description) = match (consistent, lag) {
+        (Some(false), _) => (
+            MirrorState::Syncing,
+            "its first copy is not complete".to_owned(),
+        ),
+        (_, None) => (
+            MirrorState::Unknown,
+            "it has not been met since this site started".to_owned(),
+        ),
+        (_, Some(lag)) => (MirrorState::Replaying, behind(&lag)),
+    };
+    ImagePeer {
+        position: peer.store.map(|_| peer.confirmed),
+        name: peer.name,
+        store: peer.store,
+        up: peer.reading,
+        state,
+        description,
+        lag,
+        heard: peer.last_heard.map(|heard| heard.as_secs_f64()),
+    }
+}
+
+/// The site that an image follows.
+fn primary_at(info: &ImageInfo, upstream: &Upstream) -> ImagePeer {
+    let peer = &upstream.peer;
+    let (state, description) = if info.primary_demoted {
+        (MirrorState::Unknown, "it has been demoted")
+    } else {
+        (MirrorState::Stopped, "it is primary there")
+    };
+    ImagePeer {
+        name: peer.name.clone(),
+        store: peer.store,
+        up: peer.following,
+        state,
+        description: description.to_owned(),
+        position: None,
+        lag: None,
+        heard: peer.last_heard.map(|heard| heard.as_secs_f64()),
+    }
+}
+
+fn state_of(info: &ImageInfo, upstream: Option<&Upstream>) -> (MirrorState, String) {
+    if let SyncState::Copying { next_block, .. } = info.sync {
+        let copied = Bytes((next_block * BLOCK_SIZE).min(info.size.0));
+        let text = format!("syncing, {copied} of {}", info.size);
+        return (MirrorState::Syncing, text);
+    }
+    if info.primary_demoted {
+        let text = "remote image is not primary".to_owned();
+        return (MirrorState::Unknown, text);
+    }
+    match upstream {
+        Some(upstream) if upstream.peer.following => {
+            let text = match &upstream.told {
+                Some((lag, _)) => behind(lag),
+                None => "replaying".to_owned(),
+            };
+            (MirrorState::Replaying, text)
+        }
+        Some(upstream) => {
+            let text = format!("waiting for {}, which does not answer", upstream.peer.name);
+            (MirrorState::StartingReplay, text)
+        }
+        None => {
+            let text = "waiting for its primary, which has not been met".to_owned();
+            (MirrorState::StartingReplay, text)
+        }
+    }
+}
+
+fn behind(lag: &Lag) -> String {
+    if lag.records == 0 {
+        return "replaying, up to date".to_owned();
+    }
+    format!(
+        "replaying, {:.1} s behind: {} records with {}",
+        lag.seconds, lag.records, lag.bytes
+    )
+}
+
+/// How far an image is behind its primary, as that said last.
+fn lag(info: &ImageInfo, upstream: Option<&Upstream>) -> Option<Lag> {
+    if info.primary_demoted {
+        return Some(Lag::NONE);
+    }
+    upstream?.told.map(|(lag, _)| lag)
+}
+
+/// The most that promoting the image here could lose: what its primary said that is missing here, and
+/// what it may have written since.
+fn loss(info: &ImageInfo, upstream: Option<&Upstream>) -> Option<Loss> {
+    if info.primary_demoted {
+        return Some(Loss {
+            seconds: 0.0,
+            bytes: Bytes::ZERO,
+            as_of: 0.0,
+        });
+    }
+    let (lag, ago) = upstream?.told?;
+    let as_of = ago.as_secs_f64();
+    Some(Loss {
+        seconds: lag.seconds + as_of,
+        bytes: lag.bytes,
+        as_of,
+    })
+}

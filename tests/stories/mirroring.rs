@@ -1,0 +1,146 @@
+//! `firebrick rbd mirror`: two real sites, seen and switched by hand.
+
+use firebrick_tests::{Dev, Rbd, until};
+use serde_json::{Value, json};
+
+/// The image as a site sees it.
+fn status(rbd: &Rbd, image: &str) -> Value {
+    rbd.json(&["mirror", "image", "status", image])
+}
+
+fn synced(rbd: &Rbd) {
+    rbd.ok(&["mirror", "wait", "--timeout", "30s"]);
+}
+
+#[test]
+fn images_are_switched_by_hand_there_and_back() {
+    let dev = Dev::start();
+    let (a, b) = (dev.rbd("site-a"), dev.rbd("site-b"));
+    for image in ["one", "two"] {
+        a.ok(&["create", image, "--size", "16"]);
+        let said = a.refused(22, &["mirror", "image", "status", image]);
+        assert!(
+            said.contains("mirroring not enabled on the image"),
+            "{said}"
+        );
+        let enabled = a.ok(&["mirror", "image", "enable", image]);
+        assert_eq!(enabled, "Mirroring enabled\n");
+    }
+    synced(&a);
+    let seen = status(&a, "one");
+    assert_eq!(seen["state"], "up+stopped", "{seen}");
+    assert_eq!(seen["description"], "local image is primary");
+    assert_eq!(seen["peer_sites"][0]["site_name"], "site-b");
+    assert_eq!(seen["peer_sites"][0]["state"], "up+replaying", "{seen}");
+    assert_eq!(seen["peer_sites"][0]["lag"]["records"], 0, "{seen}");
+    synced(&b);
+    let seen = status(&b, "volumes/one");
+    assert_eq!(seen["state"], "up+replaying", "{seen}");
+    assert_eq!(seen["safe_to_promote"], false);
+    let pool = a.json(&["mirror", "pool", "status", "volumes", "--verbose"]);
+    assert_eq!(pool["summary"]["health"], "OK", "{pool}");
+    assert_eq!(pool["summary"]["states"], json!({"replaying": 2}));
+    assert_eq!(pool["images"][1]["name"], "two", "{pool}");
+    let text = b.ok(&["mirror", "pool", "status"]);
+    assert!(
+        text.starts_with("health: OK\ndaemon health: OK\n"),
+        "{text}"
+    );
+
+    // A secondary takes no change.
+    let said = b.refused(30, &["resize", "one", "--size", "32"]);
+    assert!(said.contains("Read-only file system"), "{said}");
+    b.refused(30, &["snap", "create", "one@never"]);
+    b.refused(30, &["rm", "one"]);
+    let said = b.refused(16, &["mirror", "image", "promote", "one"]);
+    assert!(said.contains("demotion is not propagated yet"), "{said}");
+    b.refused(22, &["mirror", "image", "demote", "one"]);
+    a.refused(22, &["mirror", "image", "promote", "one"]);
+    a.refused(22, &["mirror", "image", "resync", "one"]);
+
+    let demoted = a.ok(&["mirror", "pool", "demote"]);
+    assert_eq!(demoted, "Demoted 2 mirrored images\n");
+    until("the demotion arrives", 30, || {
+        status(&b, "two")["safe_to_promote"] == true
+    });
+    let dry = b.json(&["mirror", "pool", "promote", "--dry-run"]);
+    assert_eq!(dry[0]["data_loss_if_promoted"]["seconds"], 0.0, "{dry}");
+    let promoted = b.ok(&["mirror", "pool", "promote"]);
+    assert_eq!(promoted, "Promoted 2 mirrored images\n");
+    a.refused(30, &["resize", "one", "--size", "32"]);
+    b.ok(&["resize", "one", "--size", "32"]);
+    synced(&b);
+    assert_eq!(a.json(&["info", "one"])["size"], 32 << 20);
+
+    assert_eq!(
+        b.ok(&["mirror", "image", "demote", "one"]),
+        "Image demoted to non-primary\n"
+    );
+    until("the demotion arrives", 30, || {
+        status(&a, "one")["safe_to_promote"] == true
+    });
+    assert_eq!(
+        a.ok(&["mirror", "image", "promote", "one"]),
+        "Image promoted to primary\n"
+    );
+    assert_eq!(status(&a, "one")["epoch"], 3);
+}
+
+#[test]
+fn what_a_forced_promotion_loses_is_known_before() {
+    let dev = Dev::start();
+    let (a, b) = (dev.rbd("site-a"), dev.rbd("site-b"));
+    a.ok(&["create", "disk", "--size", "16"]);
+    a.ok(&["mirror", "image", "enable", "disk"]);
+    synced(&a);
+    synced(&b);
+    a.ok(&["mirror", "image", "target", "disk", "--seconds", "10m"]);
+    dev.kill_site("site-a");
+    until("the site notices", 30, || {
+        status(&b, "disk")["state"] == "up+starting_replay"
+    });
+    let seen = status(&b, "disk");
+    let loss = &seen["data_loss_if_promoted"];
+    assert!(loss["seconds"].as_f64() > Some(0.0), "{seen}");
+    let said = b.ok(&["mirror", "explain", "disk"]);
+    assert!(
+        said.contains("primary_away: site-a does not answer"),
+        "{said}"
+    );
+    b.refused(16, &["mirror", "image", "promote", "disk"]);
+    let said = b.refused(
+        16,
+        &[
+            "mirror",
+            "image",
+            "promote",
+            "disk",
+            "--force",
+            "--accept-loss",
+            "1ms",
+        ],
+    );
+    assert!(said.contains("would be lost"), "{said}");
+    let force = [
+        "mirror",
+        "image",
+        "promote",
+        "disk",
+        "--force",
+        "--accept-loss",
+        "1h",
+    ];
+    assert_eq!(b.ok(&force), "Image promoted to primary\n");
+    dev.start_site("site-a");
+    until("the first site follows", 30, || {
+        let seen = status(&a, "disk");
+        seen["role"] == "secondary" && seen["state"] == "up+replaying"
+    });
+    synced(&b);
+    a.refused(30, &["resize", "disk", "--size", "32"]);
+    let resync = a.ok(&["mirror", "image", "resync", "disk"]);
+    assert_eq!(resync, "Flagged image for resync from primary\n");
+    until("it is whole again", 30, || {
+        a.json(&["ls"]) == json!(["disk"]) && status(&a, "disk")["state"] == "up+replaying"
+    });
+}
