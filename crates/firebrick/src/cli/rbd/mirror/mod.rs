@@ -1,6 +1,7 @@
 //! `firebrick rbd mirror …`.
 
 pub(super) mod args;
+mod doc;
 mod image;
 mod promote;
 mod status;

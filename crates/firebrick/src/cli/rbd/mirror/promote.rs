@@ -102,7 +102,7 @@ fn why(reason: &firebrick_backend::Reason) -> (u8, &'static str) {
 
 /// What would become of images.
 fn show(rbd: &Rbd, promoted: &[PromotedImage]) {
-    if rbd.json() {
+    if rbd.structured() {
         let row = |image: &PromotedImage| {
             json!({
                 "name": image.name, "global_id": image.id,
@@ -114,7 +114,7 @@ fn show(rbd: &Rbd, promoted: &[PromotedImage]) {
             })
         };
         let rows: Vec<_> = promoted.iter().map(row).collect();
-        return rbd.print_json(&rows);
+        return rbd.print_value("images", &rows);
     }
     let mut table = Table::new(&[
         ("IMAGE", Lean::Left),

@@ -17,8 +17,8 @@ use crate::printer::Printer;
 pub(super) async fn image(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
     let image = rbd.mirrored(args).await?;
     let (image, report) = rbd.one(image.id).await?;
-    if rbd.json() {
-        rbd.print_json(&image_value(&report, &image));
+    if rbd.structured() {
+        rbd.print_value("image", &image_value(&report, &image));
     } else {
         Printer::line(&image_text(&report, &image));
     }
@@ -97,8 +97,8 @@ fn states(report: &MirrorReport) -> BTreeMap<&'static str, u64> {
 pub(super) async fn pool(mut rbd: Rbd, args: &PoolStatusArgs) -> Result<(), Failure> {
     rbd.check_pool(&args.pool)?;
     let report = rbd.report(None).await?;
-    if rbd.json() {
-        rbd.print_json(&pool_value(&report, args.verbose));
+    if rbd.structured() {
+        rbd.print_value("status", &pool_value(&report, args.verbose));
     } else {
         Printer::line(&pool_text(&report, args.verbose));
     }

@@ -35,15 +35,18 @@ pub(super) async fn wait(mut rbd: Rbd, args: &WaitArgs) -> Result<(), Failure> {
 pub(super) async fn explain(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
     let image = rbd.named(args).await?;
     let (image, _) = rbd.one(image.id).await?;
-    if rbd.json() {
+    if rbd.structured() {
         let reasons = image.reasons.iter().map(|reason| {
             json!({"code": reason.code.as_str(), "text": reason.text, "remedy": reason.remedy})
         });
         let reasons: Vec<_> = reasons.collect();
-        rbd.print_json(&json!({
-            "name": image.name, "global_id": image.id, "state": image.state.as_str(),
-            "description": image.description, "reasons": reasons,
-        }));
+        rbd.print_value(
+            "image",
+            &json!({
+                "name": image.name, "global_id": image.id, "state": image.state.as_str(),
+                "description": image.description, "reasons": reasons,
+            }),
+        );
         return Ok(());
     }
     let healthy = matches!(image.state, MirrorState::Stopped | MirrorState::Replaying);
