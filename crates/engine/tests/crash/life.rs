@@ -189,9 +189,8 @@ impl Machine {
                     Some(())
                 }
                 96..100 => self.checkpoint(store)?,
-                100..104 => self.clean(store, history)?,
                 104..106 if self.has_small_cache() => self.clean_beside(store, history, random)?,
-                104..106 => self.clean(store, history)?,
+                100..106 => self.clean(store, history)?,
                 106..109 => self.look(store, history, random)?,
                 109..112 => self.follow(store, random)?,
                 112..115 => self.pass(store, random)?,

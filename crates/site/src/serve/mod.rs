@@ -20,6 +20,7 @@ mod open;
 mod rewrite;
 mod scrub;
 mod tools;
+mod upkeep;
 mod views;
 mod work;
 
@@ -27,7 +28,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use firebrick_edge::SystemClock;
 use firebrick_engine::Store;
 use firebrick_mirror::{Fingerprint, Identity, Mirror};
 use firebrick_vocabulary::StoreId;
@@ -101,35 +101,15 @@ impl SiteServer {
         tasks.spawn(admin_socket::accept(listener, site, ending.clone()));
         tasks.spawn(mirroring::watch(Arc::clone(&mirroring), ending.clone()));
         let metrics = metrics::spawn(metrics, mirroring, &tasks, &ending);
-        let cleaner = works.add("cleaner");
-        tasks.spawn(background::cleaning(
-            Arc::clone(&store),
-            threads.cleaner,
-            cleaner,
-            ending.clone(),
-        ));
-        let checkpointer = works.add("checkpointer");
-        tasks.spawn(background::checkpoints(
-            Arc::clone(&store),
-            threads.checkpointer,
-            checkpointer,
-            ending.clone(),
-        ));
-        let scrubbing = scrub::Scrubbing {
-            store: Arc::clone(&store),
-            mirror: Arc::clone(&mirror),
+        let upkeep = upkeep::Upkeep {
+            store: &store,
+            mirror: &mirror,
+            works: &works,
             scrubber,
-            worker: works.add("scrubber"),
-            errands: threads.scrubber,
-            clock: Arc::new(SystemClock::new()),
-            interval: conf.scrub_interval,
+            scrub_interval: conf.scrub_interval,
+            threads,
         };
-        tasks.spawn(scrubbing.run(ending.clone()));
-        tasks.spawn(background::segments(
-            Arc::clone(&store),
-            threads.segments,
-            ending.clone(),
-        ));
+        upkeep.spawn(&tasks, &ending);
         tasks.spawn(background::withdraw(Arc::clone(&exports), ending.clone()));
         tracing::info!(site = conf.name, store = %store.id(), fenced, "the site is up");
         Ok(Self {
