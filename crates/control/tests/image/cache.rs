@@ -6,12 +6,23 @@ use firebrick_vocabulary::{HostName, ProjectId, UserId};
 
 use super::*;
 use crate::common::{At, HOST, Trouble, until};
+use crate::place::on_both;
+
+on_both!(
+    the_second_volume_of_an_image_is_cloned,
+    a_hidden_volume_that_an_operator_deletes_is_forgotten,
+);
 
 pub(super) const INTERNAL: &str = "internal";
 
 /// A cloud whose one backend has a cache with these limits.
 pub(super) async fn cached(max_gigabytes: u64, max_count: u64) -> Cloud {
-    Cloud::with(|options| {
+    cached_at(Place::asked_for(), max_gigabytes, max_count).await
+}
+
+/// The same with its database there.
+pub(super) async fn cached_at(place: Place, max_gigabytes: u64, max_count: u64) -> Cloud {
+    Cloud::made(place, false, |options| {
         let images = options.images.as_mut().unwrap();
         images.internal = Some((ProjectId(INTERNAL.to_owned()), UserId("cinder".to_owned())));
         let cache = CacheOptions {
@@ -65,9 +76,8 @@ impl Cloud {
     }
 }
 
-#[tokio::test]
-async fn the_second_volume_of_an_image_is_cloned() {
-    let cloud = cached(0, 0).await;
+async fn the_second_volume_of_an_image_is_cloned(place: Place) {
+    let cloud = cached_at(place, 0, 0).await;
     let image = cloud.glance.add("raw", disk(), &nothing());
     let first = cloud.good(image, 1).await;
     assert_eq!((cloud.downloads(), cloud.cache().await), (1, vec![image]));
@@ -158,9 +168,8 @@ async fn what_was_not_used_for_the_longest_time_makes_room() {
     assert_eq!(cloud.cache().await, [b]);
 }
 
-#[tokio::test]
-async fn a_hidden_volume_that_an_operator_deletes_is_forgotten() {
-    let cloud = cached(0, 0).await;
+async fn a_hidden_volume_that_an_operator_deletes_is_forgotten(place: Place) {
+    let cloud = cached_at(place, 0, 0).await;
     let image = cloud.glance.add("raw", disk(), &nothing());
     cloud.good(image, 1).await;
     let hidden = cloud.hidden().await[0].id;

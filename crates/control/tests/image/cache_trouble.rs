@@ -5,11 +5,17 @@ use firebrick_control::CreateTransfer;
 use firebrick_db::AttachMode;
 use futures_util::future::join_all;
 
-use super::cache::{INTERNAL, cached};
+use super::cache::{INTERNAL, cached, cached_at};
 use super::*;
 use crate::common::{
     At, B, HOST, MIRRORED, Trouble, admin, attach_to, member_of, snapshot_of, until, with_roles,
 };
+use crate::place::on_both;
+
+on_both!(
+    what_goes_while_it_is_being_cloned_is_read,
+    volumes_of_one_image_at_once_leave_one_hidden_one,
+);
 
 /// An administrator of the internal project.
 fn keeper() -> Context {
@@ -91,9 +97,8 @@ async fn what_cannot_be_cached_is_good_nevertheless() {
     }
 }
 
-#[tokio::test]
-async fn what_goes_while_it_is_being_cloned_is_read() {
-    let cloud = cached(0, 0).await;
+async fn what_goes_while_it_is_being_cloned_is_read(place: Place) {
+    let cloud = cached_at(place, 0, 0).await;
     let image = cloud.glance.add("raw", disk(), &nothing());
     cloud.good(image, 1).await;
     let hidden = cloud.hidden().await[0].id;
@@ -114,9 +119,8 @@ async fn what_goes_while_it_is_being_cloned_is_read() {
     cloud.agrees().await;
 }
 
-#[tokio::test]
-async fn volumes_of_one_image_at_once_leave_one_hidden_one() {
-    let cloud = cached(0, 0).await;
+async fn volumes_of_one_image_at_once_leave_one_hidden_one(place: Place) {
+    let cloud = cached_at(place, 0, 0).await;
     let image = cloud.glance.add("raw", disk(), &nothing());
     let ids = join_all((0..4).map(|_| cloud.begun(image))).await;
     for id in ids {

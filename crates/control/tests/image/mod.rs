@@ -39,15 +39,15 @@ impl Cloud {
     }
 
     async fn with(change: impl FnOnce(&mut ControlOptions)) -> Self {
-        Self::made(false, change).await
+        Self::made(Place::asked_for(), false, change).await
     }
 
     /// With another backend beside.
     async fn of_two() -> Self {
-        Self::made(true, |_| {}).await
+        Self::made(Place::asked_for(), true, |_| {}).await
     }
 
-    async fn made(two: bool, change: impl FnOnce(&mut ControlOptions)) -> Self {
+    async fn made(place: Place, two: bool, change: impl FnOnce(&mut ControlOptions)) -> Self {
         let (glance, folder) = (FakeGlance::default(), TempDir::new().unwrap());
         let client = Glance::new(impatient(glance.serve().await)).unwrap();
         let mut images = ImageOptions::new(client, folder.path().join("conversion"));
@@ -58,9 +58,9 @@ impl Cloud {
             change(options);
         };
         let world = if two {
-            World::of_two(Place::asked_for(), change).await
+            World::of_two(place, change).await
         } else {
-            World::with(change).await
+            World::on(place, change).await
         };
         Self {
             glance,
