@@ -1,11 +1,12 @@
 //! Requests at once, and groups whose backend moves too.
 
-use firebrick_control::{Error, ErrorKind};
+use firebrick_backend::ExportKey;
+use firebrick_control::{CreateType, CreateVolume, Error, ErrorKind};
 use firebrick_vocabulary::GroupId;
 use tokio::task::JoinSet;
 
 use super::{refused, replicating, to};
-use crate::common::{A, At, B, HOST, Trouble, World, admin, member, mirrored};
+use crate::common::{A, At, B, HOST, Trouble, World, admin, member, mirrored, sized, until};
 use crate::place::{Place, on_both};
 
 on_both!(
@@ -231,4 +232,40 @@ async fn a_group_and_its_backend_move_at_once(place: Place) {
     world.is_at(A, one);
     world.is_at(B, stranger);
     world.consistent("the group stayed").await;
+}
+
+/// The site to which a group goes is the first one of another backend, whose servers never notice.
+#[tokio::test]
+async fn a_site_that_serves_another_backend_keeps_its_exports() {
+    let world = World::of_two(Place::asked_for(), |options| {
+        let (_, shared) = options.backends[0].targets[0].clone();
+        options.backends[1].primary = shared;
+    })
+    .await;
+    replicating(&world).await;
+    let kind = CreateType {
+        name: "stony".to_owned(),
+        description: None,
+        is_public: true,
+        extra_specs: [("volume_backend_name".to_owned(), "stones".to_owned())].into(),
+    };
+    world.control.create_type(&admin(), kind).await.unwrap();
+    let stony = CreateVolume {
+        volume_type: Some("stony".to_owned()),
+        ..sized(1)
+    };
+    let stranger = world.made(stony).await;
+    let key = ExportKey(world.attached(stranger).await.to_string());
+    let (group, [one, _]) = world.replicated().await;
+    world.sent(group, to(B)).await.unwrap();
+    world.is_at(B, one);
+    // What nobody wants there is ended, and nothing else.
+    let lost = (one.image_id(), ExportKey("of nobody".to_owned()));
+    world.site(B, |site| site.exports.insert(lost.clone()));
+    world.sent(group, to("default")).await.unwrap();
+    world.sent(group, to(B)).await.unwrap();
+    let ended = || async { !world.site(B, |site| site.exports.contains(&lost)) };
+    until("the export of nobody is ended", ended).await;
+    let kept = world.site(B, |site| site.exports.clone());
+    assert!(kept.contains(&(stranger.image_id(), key)), "{kept:?}");
 }
