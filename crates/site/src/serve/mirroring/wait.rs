@@ -73,8 +73,9 @@ impl Mirroring {
         match info.role {
             Role::Primary => {
                 let readers = self.mirror.readers(id);
+                // A peer that needs a copy asks for it before it confirms the record that says so.
                 let has = |reader: &firebrick_mirror::ImageReader| {
-                    reader.consistent == Some(true)
+                    reader.consistent != Some(false)
                         && reader.peer.store.is_some()
                         && reader.peer.confirmed.sequence >= sequence
                 };
