@@ -456,7 +456,7 @@ async fn snapshot_info(mut rbd: Rbd, args: &GroupArgs) -> Result<(), Failure> {
     let found = group.snapshots.iter().find(|taken| taken.name == wanted);
     let taken = found.ok_or_else(|| failed(DOING, ENOENT))?;
     let known = |id: &ImageId| group.images.iter().find(|(member, _)| member == id);
-    let images: Vec<(ImageId, String)> = taken
+    let mut images: Vec<(ImageId, String)> = taken
         .images
         .iter()
         .map(|id| {
@@ -466,6 +466,7 @@ async fn snapshot_info(mut rbd: Rbd, args: &GroupArgs) -> Result<(), Failure> {
             )
         })
         .collect();
+    images.sort_by(|one, other| one.1.cmp(&other.1));
     if rbd.structured() {
         let row = |(id, name): &(ImageId, String)| {
             Doc::map([("image", name.into()), ("id", short_id(*id).into())])
