@@ -6,6 +6,7 @@ mod support;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use firebrick_backend::{Backend as _, Fault, FaultKind, Reason as Refusal};
 use firebrick_site::admin::{
@@ -331,5 +332,27 @@ async fn figures_are_there_for_prometheus() {
     ] {
         assert!(page.contains(line), "no {line} in {page}");
     }
+    site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_question_for_figures_does_not_keep_a_site_from_ending() {
+    let dir = TempDir::new().unwrap();
+    let mut conf = conf(dir.path(), "a");
+    conf.metrics_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let mut site = Site::start(conf).await;
+    let address = site.server().metrics_address().unwrap();
+    let half = tokio::task::spawn_blocking(move || {
+        let mut half = TcpStream::connect(address).unwrap();
+        half.write_all(b"GET /metr").unwrap();
+        // A whole answer to somebody who came later: the half question has been met.
+        let _ = metrics(address);
+        half
+    });
+    let half = half.await.unwrap();
+    let ends = tokio::time::timeout(Duration::from_secs(60), site.stop());
+    ends.await.unwrap();
+    drop(half);
+    site.start_again().await;
     site.stop().await;
 }

@@ -5,6 +5,7 @@ mod text;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -25,6 +26,9 @@ use text::Text;
 
 /// The content type of the text that Prometheus reads.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How long those who ask already have when the site ends.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Takes the address, if there is one.
 pub(super) async fn bind(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Error> {
@@ -55,9 +59,17 @@ async fn serve(listener: TcpListener, mirroring: Arc<Mirroring>, ending: Cancell
         .route("/metrics", get(answer))
         .with_state(mirroring);
     let serving = axum::serve(listener, router);
-    let serving = serving.with_graceful_shutdown(ending.cancelled_owned());
-    if let Err(error) = serving.await {
-        tracing::error!(%error, "figures are not served any more");
+    let serving = serving.with_graceful_shutdown(ending.clone().cancelled_owned());
+    // Who never comes to the end of a question must not keep the site from ending.
+    let late = async {
+        ending.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = serving => if let Err(error) = served {
+            tracing::error!(%error, "figures are not served any more");
+        },
+        () = late => {}
     }
 }
 
