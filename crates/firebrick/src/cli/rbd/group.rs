@@ -282,9 +282,13 @@ async fn member(rbd: &mut Rbd, image: &ImageName, doing: &str) -> Result<ImageId
         .ok_or_else(|| failed(doing, ENOENT))
 }
 
-async fn add(mut rbd: Rbd, args: &MemberArgs) -> Result<(), Failure> {
-    const DOING: &str = "add image error";
-    let (group_place, image_place) = places(&rbd, args);
+/// The group and the image of a verb that has them in this order.
+async fn group_and_image(
+    rbd: &mut Rbd,
+    args: &MemberArgs,
+    doing: &str,
+) -> Result<(ImageName, ImageId), Failure> {
+    let (group_place, image_place) = places(rbd, args);
     let mut words = Words::new(&args.words);
     let group = full(
         group_place,
@@ -295,7 +299,13 @@ async fn add(mut rbd: Rbd, args: &MemberArgs) -> Result<(), Failure> {
         words.need(args.image.as_deref(), "image name")?,
     )?;
     words.end()?;
-    let image = member(&mut rbd, &image, DOING).await?;
+    let image = member(rbd, &image, doing).await?;
+    Ok((group, image))
+}
+
+async fn add(mut rbd: Rbd, args: &MemberArgs) -> Result<(), Failure> {
+    const DOING: &str = "add image error";
+    let (group, image) = group_and_image(&mut rbd, args, DOING).await?;
     let what = GroupRequest::Add {
         image,
         without_journal: false,
@@ -326,18 +336,7 @@ async fn attach(mut rbd: Rbd, args: &MemberArgs) -> Result<(), Failure> {
 
 async fn remove_image(mut rbd: Rbd, args: &MemberArgs) -> Result<(), Failure> {
     const DOING: &str = "remove image error";
-    let (group_place, image_place) = places(&rbd, args);
-    let mut words = Words::new(&args.words);
-    let group = full(
-        group_place,
-        words.need(args.group.as_deref(), "group name")?,
-    )?;
-    let image = full(
-        image_place,
-        words.need(args.image.as_deref(), "image name")?,
-    )?;
-    words.end()?;
-    let image = member(&mut rbd, &image, DOING).await?;
+    let (group, image) = group_and_image(&mut rbd, args, DOING).await?;
     rbd.alter(group, GroupRequest::Detach { image }, DOING)
         .await
 }
