@@ -15,7 +15,7 @@ use crate::wait::until;
 /// A cluster with the pool `volumes`; its processes end with it.
 pub struct Ceph {
     folder: TempDir,
-    processes: Vec<Child>,
+    processes: Vec<(&'static str, Child)>,
 }
 
 impl Ceph {
@@ -47,21 +47,45 @@ impl Ceph {
             .arg(&monitors))
         .ok();
         ceph.spawn("ceph-mon", &mon);
+        ceph.until_it_answers("the monitor answers", "ceph", &["fsid"]);
         let id = osd.to_string();
         let _ = run(&mut ceph.program("ceph", &["osd", "new", &id])).ok();
         let _ = run(&mut ceph.program("ceph-osd", &["-i", "0", "--mkfs", "--osd-uuid", &id])).ok();
         ceph.spawn("ceph-osd", &["-i", "0"]);
         let _ = run(&mut ceph.program("ceph", &["osd", "pool", "create", "volumes", "8"])).ok();
-        until("the cluster stores something", 60, || {
-            ceph.program("rados", &["-p", "volumes", "ls"])
+        ceph.until_it_answers(
+            "the cluster stores something",
+            "rados",
+            &["-p", "volumes", "ls"],
+        );
+        ceph
+    }
+
+    /// Asks until there is an answer; says what the processes printed when one of them has ended.
+    fn until_it_answers(&mut self, what: &str, name: &str, args: &[&str]) {
+        until(what, 60, || {
+            self.all_run();
+            self.program(name, args)
+                .args(["--client_mount_timeout=5", "--rados_mon_op_timeout=5"])
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status()
                 .is_ok_and(|status| status.success())
         });
-        ceph
     }
 
+    fn all_run(&mut self) {
+        let ended = self.processes.iter_mut().find_map(|(name, process)| {
+            let status = process.try_wait().unwrap()?;
+            Some((*name, status))
+        });
+        if let Some((name, status)) = ended {
+            let printed = fs::read_to_string(self.path(&format!("{name}.out"))).unwrap();
+            panic!("{name} ended with {status}: {printed}");
+        }
+    }
+
+    /// A monitor refuses a disk that is 95 % full, without a word in its log; what this one keeps is small.
     fn configuration(&self, cluster: Uuid, port: u16) -> String {
         let dir = self.folder.path().display();
         format!(
@@ -74,7 +98,7 @@ impl Ceph {
              osd_pool_default_pg_autoscale_mode = off\nosd_crush_chooseleaf_type = 0\n\
              mon_allow_pool_size_one = true\nms_bind_ipv6 = false\nms_bind_msgr1 = false\n\
              public_addr = 127.0.0.1\ncluster_addr = 127.0.0.1\npaxos_propose_interval = 0.1\n\
-             paxos_min_wait = 0.02\n"
+             paxos_min_wait = 0.02\nmon_data_avail_crit = -1\n"
         )
     }
 
@@ -98,12 +122,12 @@ impl Ceph {
         command
     }
 
-    fn spawn(&mut self, name: &str, args: &[&str]) {
+    fn spawn(&mut self, name: &'static str, args: &[&str]) {
         let output = File::create(self.path(&format!("{name}.out"))).unwrap();
         let mut command = self.program(name, args);
         command.arg("-f").stdin(Stdio::null());
         command.stdout(output.try_clone().unwrap()).stderr(output);
-        self.processes.push(command.spawn().unwrap());
+        self.processes.push((name, command.spawn().unwrap()));
     }
 
     /// The real `rbd ARGS`.
@@ -114,7 +138,7 @@ impl Ceph {
 
 impl Drop for Ceph {
     fn drop(&mut self) {
-        for process in &mut self.processes {
+        for (_, process) in &mut self.processes {
             // It may have ended by itself.
             let _ = process.kill();
             let _ = process.wait();
