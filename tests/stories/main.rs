@@ -18,6 +18,7 @@ mod damage;
 mod dev;
 mod disaster;
 mod filesystems;
+mod full;
 mod fuzz_api;
 mod group_replication;
 mod groups;

@@ -11,6 +11,7 @@ mod choose;
 mod live;
 pub(crate) mod pace;
 mod rescue;
+mod room;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +30,8 @@ use crate::images::SIZE_MAX;
 use crate::store::Store;
 use pace::Pace;
 use rescue::Step;
+use room::Barren;
+pub(crate) use room::Made;
 
 /// How much one step moves at most, about, in bytes: what is moved has its place in the index only
 /// when the step ends, which costs about the same however much it is, and until then takes room twice.
@@ -47,17 +50,6 @@ pub struct Cleaned {
     pub pressure: Pressure,
     /// How long it took.
     pub took: Duration,
-}
-
-/// What a guest gets that was refused for want of room.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Made {
-    /// Segments were freed.
-    Some,
-    /// There was room, so that nothing was done.
-    Enough,
-    /// There is nothing to win.
-    Nothing,
 }
 
 /// What the cleaner knows.
@@ -81,6 +73,8 @@ struct Known {
     moved: u64,
     /// Segments that were freed since then.
     freed: u64,
+    /// When there was nothing to win for a guest that was refused.
+    barren: Option<Barren>,
     /// Where the blocks go that a step under way has moved, by name.
     moving: BTreeMap<Location, Location>,
 }
@@ -140,30 +134,6 @@ impl Core {
             }
         }
         Ok(())
-    }
-
-    /// Cleans for a guest that was refused for want of room.
-    pub(crate) fn make_room(&self) -> Made {
-        let before = self.cleaning.state.lock().freed;
-        let _one = self.cleaning.making_room.lock();
-        let won = || self.cleaning.state.lock().freed > before;
-        // The segment that is being written and the one made ahead are part of it.
-        let enough = 3 * self.options.segment_bytes;
-        let room = self.log.room();
-        if !won() && room.is_ok_and(|room| room.free_for_guests >= enough) {
-            return Made::Enough;
-        }
-        // What died since the last checkpoint can be freed only behind the next one.
-        for checkpoint in [false, true, true] {
-            // Somebody else may have won some meanwhile.
-            if won() || (checkpoint && self.checkpoint().is_err()) {
-                break;
-            }
-            if let Err(error) = self.clean() {
-                warn!(%error, "no room could be made");
-            }
-        }
-        if won() { Made::Some } else { Made::Nothing }
     }
 
     fn clean(&self) -> Result<Cleaned, Error> {

@@ -11,7 +11,7 @@ use firebrick_edge::{Clock, Disk};
 use firebrick_index::{BranchId, Index};
 use firebrick_log::{Appended, Applied, Change, Entry, Location, Log};
 use firebrick_vocabulary::{Position, Role, Sequence};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::apply::{self, NoPast, Past, Stamp, Target};
 use crate::checkpoint::Progress;
@@ -34,6 +34,8 @@ pub(crate) struct Core {
     pub(crate) lanes: Lanes,
     /// From which record on somebody may ask for older states, by who they are.
     pub(crate) keep: Mutex<BTreeMap<String, Sequence>>,
+    /// Notified when one of them moved.
+    pub(crate) confirmed: Condvar,
     /// Points that nobody reads at any more, to be let go of under the commit lock.
     pub(crate) unheld: Mutex<Vec<(BranchId, Sequence)>>,
     pub(crate) progress: Progress,

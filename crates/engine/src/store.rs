@@ -9,7 +9,7 @@ use firebrick_edge::{Clock, Disk};
 use firebrick_index::{Index, IndexOptions};
 use firebrick_log::{Location, Log, LogOptions, OpenOptions, Reader, Recovery};
 use firebrick_vocabulary::{Bytes, ImageId, MIB, Position, Role, Sequence, StoreId};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::apply::Target;
 use crate::checkpoint::Progress;
@@ -45,6 +45,8 @@ pub struct StoreOptions {
     /// How much of the room that is left beyond a half dead data may take, in percent, besides what
     /// it always may: the later a segment is cleaned, the less of it has to be moved.
     pub lazy_percent: u8,
+    /// How long a write for which there is no room waits for peers that have yet to get what died.
+    pub room_patience: Duration,
 }
 
 impl StoreOptions {
@@ -58,6 +60,7 @@ impl StoreOptions {
         capacity: None,
         around_bytes: 256 << 10,
         lazy_percent: 50,
+        room_patience: Duration::from_secs(2),
     };
 }
 
@@ -143,6 +146,7 @@ impl Store {
             state: Mutex::new(state),
             lanes: Lanes::default(),
             keep: Mutex::new(BTreeMap::new()),
+            confirmed: Condvar::new(),
             unheld: Mutex::new(Vec::new()),
             progress,
             cleaning: Cleaning::load(dead),
@@ -224,6 +228,7 @@ impl Store {
     /// Keeps older states reachable from record `sequence` on, for `who`.
     pub fn keep_from(&self, who: &str, sequence: Sequence) {
         self.core.keep.lock().insert(who.to_owned(), sequence);
+        self.core.confirmed.notify_all();
     }
 
     /// Makes room at the end of the log ahead of its use, so that guests need not wait for it: waits

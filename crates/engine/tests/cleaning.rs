@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use firebrick_edge::Disk;
-use firebrick_engine::{Image, NewImage, NewOrigin, Store, StoreOptions, Write};
+use firebrick_engine::{ErrorKind, Image, NewImage, NewOrigin, Store, StoreOptions, Write};
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, MIB, SnapshotName, StoreId};
+use firebrick_vocabulary::{
+    BLOCK_SIZE, Bytes, ImageId, ImageName, MIB, Sequence, SnapshotName, StoreId,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -230,4 +234,75 @@ fn what_a_removed_origin_alone_showed_comes_back() {
     let after: Arc<dyn Disk> = Arc::new(disk.crash(1));
     let store = open(&after);
     check(&store.image(clone.id()).unwrap());
+}
+
+/// Writes until there is no room; how many blocks fitted.
+fn fill(store: &Store, image: &Image, from: u64) -> u64 {
+    for n in from.. {
+        let data = content(n, 1);
+        let write = Write {
+            offset: n * BLOCK_SIZE,
+            data: &data,
+        };
+        match image.write(&[write]) {
+            Ok(()) if store.checkpoint_due() => drop(store.checkpoint().unwrap()),
+            Ok(()) => {}
+            Err(error) if error.kind == ErrorKind::NoSpace => return n,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_write_waits_for_what_a_peer_has_yet_to_get() {
+    let options = StoreOptions {
+        room_patience: Duration::from_secs(600),
+        ..OPTIONS
+    };
+    let store = make_with(&SimulatedDisk::new(), options);
+    store.keep_from("peer", Sequence::ZERO);
+    let other = image(&store, "other", CAPACITY);
+    for block in 0..8 * MIB / BLOCK_SIZE {
+        write(&store, &other, block, 0);
+    }
+    let guest = image(&store, "guest", 2 * CAPACITY);
+    let confirm = |store: &Store| store.keep_from("peer", store.head().sequence);
+    // Confirms whatever there is as soon as somebody waits for it, as a peer that is a moment behind.
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+                confirm(&store);
+            }
+        });
+        let full = fill(&store, &guest, 0);
+        drop(other.clone());
+        store.remove_image(other.id()).unwrap();
+        let more = fill(&store, &guest, full);
+        assert!((more - full) * BLOCK_SIZE >= 6 * MIB, "{full} {more}");
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn what_a_peer_that_is_away_lacks_is_no_room() {
+    let options = StoreOptions {
+        room_patience: Duration::from_millis(1),
+        ..OPTIONS
+    };
+    let store = make_with(&SimulatedDisk::new(), options);
+    let guest = image(&store, "guest", 2 * CAPACITY);
+    store.keep_from("peer", store.head().sequence);
+    let full = fill(&store, &guest, 0);
+    guest.discard(0, 8 * MIB).unwrap();
+    assert_eq!(
+        fill(&store, &guest, full),
+        full,
+        "the peer has not got what was discarded"
+    );
+    store.keep_from("peer", store.head().sequence);
+    let more = fill(&store, &guest, full);
+    assert!((more - full) * BLOCK_SIZE >= 6 * MIB, "{full} {more}");
 }

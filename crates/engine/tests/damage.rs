@@ -15,6 +15,7 @@ mod past;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IoSlice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use firebrick_edge::{Disk, Timestamp};
 use firebrick_engine::{
@@ -71,6 +72,7 @@ fn open_with(disk: &SimulatedDisk, retention: Retention) -> Arc<Store> {
         segment_bytes: MIB,
         cache_bytes: 1 << 20,
         lazy_percent: 0,
+        room_patience: Duration::ZERO,
         retention,
         ..StoreOptions::DEFAULT
     };

@@ -12,6 +12,7 @@ mod common;
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use common::{Model, Step};
 use firebrick_edge::Disk;
@@ -38,6 +39,7 @@ const OPTIONS: StoreOptions = StoreOptions {
     pending_bytes: 1 << 20,
     cache_bytes: 1 << 20,
     lazy_percent: 0,
+    room_patience: Duration::ZERO,
     ..StoreOptions::DEFAULT
 };
 

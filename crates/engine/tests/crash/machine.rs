@@ -25,6 +25,7 @@ pub(crate) const OPTIONS: StoreOptions = StoreOptions {
     cache_bytes: 1 << 20,
     around_bytes: 8 << 10,
     lazy_percent: 0,
+    room_patience: Duration::ZERO,
     ..StoreOptions::DEFAULT
 };
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firebrick_edge::Disk;
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
@@ -15,6 +16,7 @@ const OPTIONS: StoreOptions = StoreOptions {
     segment_bytes: MIB,
     retention: Retention::None,
     lazy_percent: 0,
+    room_patience: Duration::ZERO,
     ..StoreOptions::DEFAULT
 };
 
