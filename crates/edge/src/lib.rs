@@ -1,7 +1,7 @@
-//! Time, disk and chance enter the data plane here and nowhere else.
+//! Time, disk and tasks enter the data plane here and nowhere else.
 //!
 //! What it is for: so that whole stores run inside one test process with injected faults,
-//! reproducible from a seed, the log and the engine see only these traits. What it promises: the
+//! reproducible from a seed, log, engine and mirror see only these traits. What it promises: the
 //! real ones ([`RealDisk`], [`SystemClock`]) add nothing but the system call; the faulty ones live
 //! in `simulate`. What it leans on: rustix, for system calls without `unsafe`, and libc for the
 //! three that it does not have.
@@ -12,9 +12,11 @@ mod clock;
 mod disk;
 mod free;
 mod real_disk;
+mod runtime;
 mod turns;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use disk::{Disk, DiskFile, DiskLock, DiskSpace, PAGE};
 pub use real_disk::RealDisk;
+pub use runtime::{Runtime, Task};
 pub use turns::let_others_go_first;

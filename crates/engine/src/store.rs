@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use firebrick_edge::{Clock, Disk};
+use firebrick_edge::{Clock, Disk, Timestamp};
 use firebrick_index::{Index, IndexOptions};
 use firebrick_log::{Location, Log, LogOptions, OpenOptions, Reader, Recovery};
 use firebrick_vocabulary::{Bytes, ImageId, MIB, Position, Role, Sequence, StoreId};
@@ -156,6 +156,11 @@ impl Store {
         Ok(Arc::new(Self {
             core: Arc::new(core),
         }))
+    }
+
+    /// The time, as new records get it.
+    pub fn now(&self) -> Timestamp {
+        self.core.clock.now()
     }
 
     /// The id of the store.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use firebrick_edge::Runtime;
 use firebrick_engine::{
     Changed, CopySource, ErrorKind as EngineError, MapView, SnapshotSource, Store,
 };
@@ -28,6 +29,7 @@ const PART_BYTES: usize = 1 << 20;
 /// order, leads to the same end whatever the blocks were before (INV-2).
 pub(crate) struct Copy {
     store: Arc<Store>,
+    runtime: Arc<dyn Runtime>,
     image: ImageId,
     epoch: Epoch,
     source: CopySource,
@@ -61,6 +63,7 @@ impl Copy {
     /// where this site is not the one to copy it from (any more).
     pub(crate) fn new(
         store: &Arc<Store>,
+        runtime: &Arc<dyn Runtime>,
         image: ImageId,
         reached: Option<SyncState>,
     ) -> Result<Option<Self>, Error> {
@@ -86,6 +89,7 @@ impl Copy {
         );
         Ok(Some(Self {
             store: Arc::clone(store),
+            runtime: Arc::clone(runtime),
             image,
             epoch: source.image.epoch,
             catch_from: resumed.map_or(source.position, |(_, at)| at),
@@ -102,7 +106,7 @@ impl Copy {
     }
 
     /// The next part; `main` is up to where the main stream has been sent.
-    pub(crate) fn step(&mut self, main: Sequence) -> Result<Step, Error> {
+    pub(crate) async fn step(&mut self, main: Sequence) -> Result<Step, Error> {
         match &mut self.phase {
             Phase::Begin { next_block } => {
                 let next_block = *next_block;
@@ -129,7 +133,7 @@ impl Copy {
                 let next_block = *next_block;
                 self.head(next_block).map(Step::Frame)
             }
-            Phase::CatchUp { .. } => self.catch_up(main),
+            Phase::CatchUp { .. } => self.catch_up(main).await,
             Phase::End => Ok(Step::Wait),
         }
     }
@@ -195,7 +199,9 @@ impl Copy {
         }
         self.put(&mut part, &changed)?;
         self.phase = if done {
-            let log = Durable::new(Arc::clone(&self.store), self.catch_from.next())?;
+            let runtime = Arc::clone(&self.runtime);
+            let from = self.catch_from.next();
+            let log = Durable::new(Arc::clone(&self.store), runtime, from)?;
             Phase::CatchUp {
                 log: Box::new(log),
                 at: self.catch_from,
@@ -209,7 +215,7 @@ impl Copy {
     }
 
     /// Records of the image behind the copied state.
-    fn catch_up(&mut self, main: Sequence) -> Result<Step, Error> {
+    async fn catch_up(&mut self, main: Sequence) -> Result<Step, Error> {
         let mut part = self.begin(None);
         let empty = part.len();
         let image = self.image;
@@ -217,7 +223,7 @@ impl Copy {
             return Ok(Step::Wait);
         };
         while *at < main && part.len() < PART_BYTES {
-            let Some(frame) = log.next(|_| true)? else {
+            let Some(frame) = log.next(|_| true).await? else {
                 break;
             };
             *at = frame.position.sequence;

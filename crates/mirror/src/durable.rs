@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use firebrick_edge::Runtime;
 use firebrick_engine::Store;
 use firebrick_log::{Frame, Reader};
 use firebrick_vocabulary::Sequence;
@@ -22,20 +23,26 @@ const AHEAD_MAX: usize = 1024;
 /// Reads a log up to where it is durable, and flushes where that is worth it.
 pub(crate) struct Durable {
     store: Arc<Store>,
+    runtime: Arc<dyn Runtime>,
     reader: Reader,
     /// Read, but not yet durable.
     ahead: VecDeque<Frame>,
     /// Whether something in `ahead` is for the peer.
     wanted: bool,
-    /// The last flush; `None` before the first.
-    flushed: Option<Instant>,
+    /// When it flushed last; `None` before the first time.
+    flushed: Option<Duration>,
 }
 
 impl Durable {
-    pub(crate) fn new(store: Arc<Store>, from: Sequence) -> Result<Self, Error> {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        runtime: Arc<dyn Runtime>,
+        from: Sequence,
+    ) -> Result<Self, Error> {
         let reader = store.reader(from)?;
         Ok(Self {
             store,
+            runtime,
             reader,
             ahead: VecDeque::new(),
             wanted: false,
@@ -51,7 +58,10 @@ impl Durable {
 
     /// The next frame; `None` at the durable end. Flushes as soon as there is a frame behind that for
     /// which `tells` is true, and otherwise now and then.
-    pub(crate) fn next(&mut self, tells: impl Fn(&Frame) -> bool) -> Result<Option<Frame>, Error> {
+    pub(crate) async fn next(
+        &mut self,
+        tells: impl Fn(&Frame) -> bool,
+    ) -> Result<Option<Frame>, Error> {
         if let Some(frame) = self.take_durable() {
             return Ok(Some(frame));
         }
@@ -68,15 +78,16 @@ impl Durable {
         if self.ahead.is_empty() {
             return Ok(None);
         }
-        let since = self.flushed.map(|flushed| flushed.elapsed());
+        let now = self.runtime.elapsed();
+        let since = self.flushed.map(|flushed| now.saturating_sub(flushed));
         let full = self.ahead.len() >= AHEAD_MAX;
         if self.wanted || full || since.is_none_or(|since| since >= PATIENCE) {
             let pause = FLUSH_PAUSE.saturating_sub(since.unwrap_or(FLUSH_PAUSE));
             if !pause.is_zero() {
-                std::thread::sleep(pause);
+                self.runtime.pause(pause).await;
             }
             self.store.flush()?;
-            self.flushed = Some(Instant::now());
+            self.flushed = Some(self.runtime.elapsed());
         }
         Ok(self.take_durable())
     }

@@ -6,20 +6,17 @@ use std::time::Duration;
 
 use firebrick_engine::Store;
 use firebrick_vocabulary::{ImageId, Position, Sequence, StoreId, SyncState};
-use rustls_pki_types::ServerName;
 use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tracing::{debug, info, warn};
 
 use crate::error::{Error, ErrorKind};
-use crate::identity::SUBJECT;
 use crate::message::{self, ToReader, ToServer, VERSION};
-use crate::mirror::Shared;
+use crate::mirror::{PeerOptions, Shared};
+use crate::network::Wire;
 use crate::peers::Peer;
-use crate::session::{self, Wire};
+use crate::runtime::within;
+use crate::session;
 use crate::wire::{self, Kind};
 
 const DOING: &str = "follow a peer";
@@ -31,8 +28,7 @@ const GROUP: usize = 16;
 pub(crate) struct Follower {
     pub(crate) shared: Arc<Shared>,
     pub(crate) peer: Arc<Peer>,
-    pub(crate) address: String,
-    pub(crate) connector: TlsConnector,
+    pub(crate) options: PeerOptions,
 }
 
 impl Follower {
@@ -42,6 +38,7 @@ impl Follower {
         let mut said = String::new();
         loop {
             let attempt = tokio::select! {
+                biased;
                 () = self.shared.ending.cancelled() => return,
                 attempt = self.connect() => attempt,
             };
@@ -67,8 +64,9 @@ impl Follower {
                 said.clone_from(&error.why);
             }
             tokio::select! {
+                biased;
                 () = self.shared.ending.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+                () = self.shared.runtime.sleep(pause) => {}
             }
             pause = (pause * 2).min(self.shared.retry.max(FIRST_RETRY));
         }
@@ -76,9 +74,9 @@ impl Follower {
 
     async fn connect(&self) -> Result<Connection, Error> {
         let patience = session::patience(self.shared.heartbeat);
-        match tokio::time::timeout(patience, self.introduce()).await {
-            Ok(connection) => connection,
-            Err(_) => Err(Error::new(
+        match within(&*self.shared.runtime, patience, self.introduce()).await {
+            Some(connection) => connection,
+            None => Err(Error::new(
                 ErrorKind::Connection,
                 DOING,
                 "the peer did not answer in time",
@@ -88,15 +86,7 @@ impl Follower {
 
     async fn introduce(&self) -> Result<Connection, Error> {
         let io = Error::io;
-        let stream = TcpStream::connect(&self.address).await.map_err(io(DOING))?;
-        let stream = session::wire(stream).map_err(io(DOING))?;
-        let name = ServerName::try_from(SUBJECT)
-            .map_err(|error| Error::new(ErrorKind::Identity, DOING, error))?;
-        let stream = self
-            .connector
-            .connect(name, stream)
-            .await
-            .map_err(io(DOING))?;
+        let stream = self.shared.network.connect(&self.options).await?;
         let (mut input, mut output) = tokio::io::split(stream);
         let own = self.shared.store.id();
         let hello = ToServer::Hello {
@@ -149,7 +139,7 @@ fn held(store: &Store, peer: StoreId) -> Vec<(ImageId, bool)> {
         .collect()
 }
 
-async fn send(output: &mut WriteHalf<TlsStream<Wire>>, message: &ToServer) -> Result<(), Error> {
+async fn send(output: &mut WriteHalf<Wire>, message: &ToServer) -> Result<(), Error> {
     output
         .write_all(&wire::message(message))
         .await
@@ -173,8 +163,8 @@ struct Connection {
     peer: Arc<Peer>,
     store: StoreId,
     head: Position,
-    input: ReadHalf<TlsStream<Wire>>,
-    output: WriteHalf<TlsStream<Wire>>,
+    input: ReadHalf<Wire>,
+    output: WriteHalf<Wire>,
 }
 
 impl Connection {
@@ -201,11 +191,12 @@ impl Connection {
             copied: None,
             synced: Vec::new(),
         };
-        let applier = shared.tasks.spawn_blocking(move || applier.run(queue));
+        let applier = shared.work(applier.run(queue));
+        let runtime = &*shared.runtime;
         let patience = session::patience(shared.heartbeat);
         let reading = async {
             loop {
-                let frame = session::read(&mut input, patience)
+                let frame = session::read(&mut input, (runtime, patience))
                     .await
                     .map_err(Error::io(DOING))?;
                 peer.heard(frame.1.len());
@@ -221,8 +212,10 @@ impl Connection {
             }
         };
         let alive = || wire::message(&ToServer::Alive);
-        let writing = session::write_all(output, to_write, shared.heartbeat, alive);
+        let beat = (runtime, shared.heartbeat);
+        let writing = session::write_all(output, to_write, beat, alive);
         let result: Result<(), Error> = tokio::select! {
+            biased;
             () = shared.ending.cancelled() => Ok(()),
             read = reading => read,
             written = writing => written.map_err(Error::io(DOING)),
@@ -243,7 +236,7 @@ impl Connection {
     }
 }
 
-/// Applies frames in their order, from a thread of its own.
+/// Applies frames in their order, as a worker.
 struct Applier {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
@@ -260,41 +253,41 @@ struct Applier {
 }
 
 impl Applier {
-    fn run(mut self, mut queue: mpsc::Receiver<(Kind, Vec<u8>)>) -> Result<(), Error> {
+    async fn run(mut self, mut queue: mpsc::Receiver<(Kind, Vec<u8>)>) -> Result<(), Error> {
         let waiting = self.shared.store.copying(self.store);
-        self.request(&waiting);
-        self.confirm()?;
-        while let Some((kind, payload)) = queue.blocking_recv() {
-            let mut news = self.take(kind, &payload)?;
+        self.request(&waiting).await;
+        self.confirm().await?;
+        while let Some((kind, payload)) = queue.recv().await {
+            let mut news = self.take(kind, &payload).await?;
             for _ in 1..GROUP {
                 let Ok((kind, payload)) = queue.try_recv() else {
                     break;
                 };
-                news |= self.take(kind, &payload)?;
+                news |= self.take(kind, &payload).await?;
             }
             if news {
-                self.confirm()?;
+                self.confirm().await?;
             }
         }
         Ok(())
     }
 
     /// Applies a frame; whether there is something to flush and confirm.
-    fn take(&mut self, kind: Kind, payload: &[u8]) -> Result<bool, Error> {
+    async fn take(&mut self, kind: Kind, payload: &[u8]) -> Result<bool, Error> {
         match kind {
-            Kind::Batch => self.batch(payload),
+            Kind::Batch => self.batch(payload).await,
             Kind::Copy => self.copy_part(payload),
             // Taken as it came.
             Kind::Block => Ok(false),
             Kind::Message => {
                 let message =
                     wire::parse(payload).map_err(|error| Error::protocol(DOING, error))?;
-                self.message(message)
+                self.message(message).await
             }
         }
     }
 
-    fn batch(&mut self, payload: &[u8]) -> Result<bool, Error> {
+    async fn batch(&mut self, payload: &[u8]) -> Result<bool, Error> {
         let Some(batch) = message::batch(payload) else {
             return Err(Error::protocol(DOING, "a batch that makes no sense"));
         };
@@ -303,7 +296,7 @@ impl Applier {
             .shared
             .store
             .apply(self.store, batch.upto, &batch.records)?;
-        self.request(&followed.needs_copy);
+        self.request(&followed.needs_copy).await;
         Ok(true)
     }
 
@@ -325,7 +318,7 @@ impl Applier {
         Ok(true)
     }
 
-    fn message(&mut self, message: ToReader) -> Result<bool, Error> {
+    async fn message(&mut self, message: ToReader) -> Result<bool, Error> {
         match message {
             ToReader::CopyBegin { image, resumed } => {
                 let waits = self.shared.store.copying(self.store).contains(&image.image);
@@ -349,7 +342,7 @@ impl Applier {
                 self.peer.told_lags(images);
                 // An operator may have asked for a new copy meanwhile.
                 let waiting = self.shared.store.copying(self.store);
-                self.request(&waiting);
+                self.request(&waiting).await;
                 Ok(false)
             }
             ToReader::Refused { why } => Err(Error::protocol(DOING, why)),
@@ -371,14 +364,15 @@ impl Applier {
     }
 
     /// Asks for the copies that are needed and not asked for yet.
-    fn request(&mut self, images: &[ImageId]) {
+    async fn request(&mut self, images: &[ImageId]) {
         for image in images {
             if self.requested.insert(*image) {
                 let reached = self.reached(*image);
-                self.answer(&ToServer::CopyRequest {
+                let request = ToServer::CopyRequest {
                     image: *image,
                     reached,
-                });
+                };
+                self.answer(&request).await;
             }
         }
     }
@@ -392,14 +386,14 @@ impl Applier {
     }
 
     /// Makes durable what has been applied, and only then says so.
-    fn confirm(&mut self) -> Result<(), Error> {
+    async fn confirm(&mut self) -> Result<(), Error> {
         // Taken before the flush: what is confirmed is what the flush covers.
         let applied = self.shared.store.applied(self.store);
         self.shared.store.flush()?;
         for image in std::mem::take(&mut self.synced) {
-            self.answer(&ToServer::Synced { image });
+            self.answer(&ToServer::Synced { image }).await;
         }
-        self.answer(&ToServer::Confirm { sequence: applied });
+        self.answer(&ToServer::Confirm { sequence: applied }).await;
         if applied >= self.head {
             self.peer.set_caught_up();
         }
@@ -407,8 +401,8 @@ impl Applier {
         Ok(())
     }
 
-    fn answer(&self, message: &ToServer) {
+    async fn answer(&self, message: &ToServer) {
         // Where the connection is gone, the next one says it all again.
-        drop(self.answers.blocking_send(wire::message(message)));
+        drop(self.answers.send(wire::message(message)).await);
     }
 }

@@ -6,9 +6,9 @@ mod track;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use firebrick_edge::Timestamp;
+use firebrick_edge::{Runtime, Timestamp};
 use firebrick_engine::Store;
 use firebrick_log::{Change, Frame, FrameRecord};
 use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Lag, Sequence};
@@ -89,21 +89,21 @@ impl Backlog {
         Some(from)
     }
 
-    /// What a peer lacks that has everything up to `confirmed`.
-    pub(crate) fn behind(&self, confirmed: Sequence) -> Lag {
-        self.0.lock().all.behind(confirmed, now())
+    /// What a peer lacks at `now` that has everything up to `confirmed`.
+    pub(crate) fn behind(&self, confirmed: Sequence, now: Timestamp) -> Lag {
+        self.0.lock().all.behind(confirmed, now)
     }
 
     /// The same of one image.
-    pub(crate) fn image_behind(&self, image: ImageId, confirmed: Sequence) -> Lag {
+    pub(crate) fn image_behind(&self, image: ImageId, confirmed: Sequence, now: Timestamp) -> Lag {
         let marks = self.0.lock();
         let track = marks.images.get(&image);
-        track.map_or(Lag::NONE, |track| track.behind(confirmed, now()))
+        track.map_or(Lag::NONE, |track| track.behind(confirmed, now))
     }
 
     /// The same of all images of which the peer lacks something.
-    pub(crate) fn images_behind(&self, confirmed: Sequence) -> Vec<(ImageId, Lag)> {
-        let (marks, now) = (self.0.lock(), now());
+    pub(crate) fn images_behind(&self, confirmed: Sequence, now: Timestamp) -> Vec<(ImageId, Lag)> {
+        let marks = self.0.lock();
         let lags = marks.images.iter();
         let lags = lags.map(|(image, track)| (*image, track.behind(confirmed, now)));
         lags.filter(|(_, lag)| lag.records > 0).collect()
@@ -145,16 +145,12 @@ impl Backlog {
     }
 }
 
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Timestamp(since.unwrap_or_default().as_nanos() as u64)
-}
-
 /// Follows the own log until `stop`.
-pub(crate) fn follow(
+pub(crate) async fn follow(
     store: &Arc<Store>,
     backlog: &Backlog,
-    lowest: &dyn Fn() -> Sequence,
+    runtime: &dyn Runtime,
+    lowest: &(dyn Fn() -> Sequence + Sync),
     stop: &AtomicBool,
 ) {
     const PAUSE: Duration = Duration::from_millis(200);
@@ -183,8 +179,9 @@ pub(crate) fn follow(
             }
             Ok(None) => {
                 backlog.forget(lowest());
-                if store.wait_beyond(at, PAUSE) {
-                    std::thread::sleep(GATHER);
+                let beyond = |most| store.wait_beyond(at, most);
+                if runtime.block(PAUSE, &beyond).await {
+                    runtime.pause(GATHER).await;
                 }
             }
             Err(error) => return warn!(%error, "how far peers are behind is not known any more"),

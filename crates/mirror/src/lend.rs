@@ -127,7 +127,7 @@ pub(crate) async fn answer_all(
             checksum,
         } = question;
         let looking = move || store.lend(image, block, checksum);
-        let data = match shared.tasks.spawn_blocking(looking).await {
+        let data = match shared.work(async move { looking() }).await {
             Ok(Ok(data)) => data,
             Ok(Err(error)) => {
                 warn!(%image, block, %error, "a block that a peer asked for cannot be read");
@@ -144,6 +144,6 @@ pub(crate) async fn answer_all(
             return;
         }
         drop(frames);
-        tokio::time::sleep(PAUSE).await;
+        shared.runtime.sleep(PAUSE).await;
     }
 }

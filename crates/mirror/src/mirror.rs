@@ -1,24 +1,27 @@
 //! The mirror of one site.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use firebrick_edge::Runtime;
 use firebrick_engine::Store;
 use firebrick_vocabulary::{ImageId, Sequence, StoreId};
-use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::{Fingerprint, Identity};
 use crate::lag::{self, Backlog};
+use crate::network::{Listener, Network};
 use crate::peers::{ImageReader, Peer, PeerState, Upstream};
-use crate::{serve, tls};
-
-const DOING: &str = "start the mirror";
+use crate::runtime::{TokioRuntime, within};
+use crate::serve;
+use crate::tcp::Tcp;
 
 /// How a mirror works.
 #[derive(Clone, Debug)]
@@ -53,13 +56,36 @@ pub(crate) struct Shared {
     pub(crate) heartbeat: Duration,
     pub(crate) retry: Duration,
     pub(crate) ending: CancellationToken,
-    pub(crate) tasks: TaskTracker,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) network: Arc<dyn Network>,
+    /// Those that touch the store.
+    tasks: TaskTracker,
     peers: Vec<(Fingerprint, Arc<Peer>)>,
     pub(crate) backlog: Backlog,
     stop: AtomicBool,
 }
 
 impl Shared {
+    /// Begins a task that never blocks; [`Mirror::stop`] waits for it.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(Box::pin(self.tasks.track_future(task)));
+    }
+
+    /// Begins a worker, and says what it led to; [`Mirror::stop`] waits for it.
+    pub(crate) fn work<T: Send + 'static>(
+        &self,
+        worker: impl Future<Output = T> + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (done, outcome) = oneshot::channel();
+        let worker = async move {
+            // Whoever asked may have gone.
+            drop(done.send(worker.await));
+        };
+        let worker = self.tasks.track_future(worker);
+        self.runtime.spawn_worker(Box::pin(worker));
+        outcome
+    }
+
     pub(crate) fn peer_with(&self, shown: Fingerprint) -> Option<Arc<Peer>> {
         let mut known = self
             .peers
@@ -94,17 +120,35 @@ impl Mirror {
         identity: Identity,
         options: MirrorOptions,
     ) -> Result<Self, Error> {
-        let listener = match options.listen {
-            Some(address) => Some(listen(address).await?),
-            None => None,
-        };
-        let address = listener.as_ref().map(|(_, address)| *address);
         let known = options.peers.iter().map(|peer| peer.fingerprint).collect();
-        let acceptor = tls::acceptor(&identity, known)?;
+        let network = Tcp::new(identity);
+        let mut listener = None;
+        let mut address = None;
+        if let Some(wanted) = options.listen {
+            let (port, taken) = network.listen(wanted, known).await?;
+            listener = Some(Box::new(port) as Box<dyn Listener>);
+            address = Some(taken);
+        }
+        let runtime = Arc::new(TokioRuntime::current());
+        let way = (Arc::new(network) as Arc<dyn Network>, listener);
+        let mut mirror = Self::start_on(store, runtime, way, options);
+        mirror.address = address;
+        Ok(mirror)
+    }
+
+    /// As [`Self::start`], where time passes and other sites are reached otherwise than on this machine;
+    /// without a listener no peer can read this site's log.
+    pub fn start_on(
+        store: Arc<Store>,
+        runtime: Arc<dyn Runtime>,
+        (network, listener): (Arc<dyn Network>, Option<Box<dyn Listener>>),
+        options: MirrorOptions,
+    ) -> Self {
         let peers = options.peers.iter().map(|peer| {
             // Until a peer says what it has, nothing that it may need is given up.
             store.keep_from(&peer.name, Sequence::ZERO);
-            (peer.fingerprint, Peer::new(peer.name.clone()))
+            let known = Peer::new(peer.name.clone(), Arc::clone(&runtime));
+            (peer.fingerprint, known)
         });
         let shared = Arc::new(Shared {
             peers: peers.collect(),
@@ -114,31 +158,27 @@ impl Mirror {
             heartbeat: options.heartbeat,
             retry: options.retry,
             ending: CancellationToken::new(),
+            runtime,
+            network,
             tasks: TaskTracker::new(),
             stop: AtomicBool::new(false),
         });
-        for (i, peer) in options.peers.into_iter().enumerate() {
-            let Some((_, known)) = shared.peers.get(i) else {
-                continue;
-            };
+        for ((_, known), options) in shared.peers.iter().zip(options.peers) {
             let follower = Follower {
                 shared: Arc::clone(&shared),
                 peer: Arc::clone(known),
-                address: peer.address,
-                connector: tls::connector(&identity, peer.fingerprint)?,
+                options,
             };
-            shared.tasks.spawn(follower.run());
+            shared.spawn(follower.run());
         }
         if !shared.peers.is_empty() {
-            if let Some((listener, _)) = listener {
-                shared
-                    .tasks
-                    .spawn(serve::listen(Arc::clone(&shared), listener, acceptor));
+            if let Some(listener) = listener {
+                shared.spawn(serve::listen(Arc::clone(&shared), listener));
             }
-            let counting = Arc::clone(&shared);
-            shared.tasks.spawn_blocking(move || count(&counting));
+            drop(shared.work(count(Arc::clone(&shared))));
         }
-        Ok(Self { shared, address })
+        let address = None;
+        Self { shared, address }
     }
 
     pub(crate) const fn shared(&self) -> &Arc<Shared> {
@@ -162,10 +202,13 @@ impl Mirror {
     /// How an image of this site is at each peer.
     pub fn readers(&self, image: ImageId) -> Vec<ImageReader> {
         let shared = &self.shared;
+        let now = shared.store.now();
         let reader = |peer: &Arc<Peer>| ImageReader {
             peer: peer.state(&shared.store, &shared.backlog),
             consistent: peer.consistent(image),
-            lag: shared.backlog.image_behind(image, peer.known_confirmed()),
+            lag: shared
+                .backlog
+                .image_behind(image, peer.known_confirmed(), now),
         };
         shared.peers().map(reader).collect()
     }
@@ -199,8 +242,8 @@ impl Mirror {
     }
 
     /// Waits until everything up to record `sequence` of the store `of` is applied here, at most
-    /// `within`. Whether it is.
-    pub async fn wait_applied(&self, of: StoreId, sequence: Sequence, within: Duration) -> bool {
+    /// `patience`. Whether it is.
+    pub async fn wait_applied(&self, of: StoreId, sequence: Sequence, patience: Duration) -> bool {
         let done = || self.shared.store.applied(of) >= sequence;
         let waits = async {
             loop {
@@ -209,11 +252,12 @@ impl Mirror {
                     Some(peer) => return wait_until(peer, done).await,
                     None if done() => return,
                     // A peer that has not been met yet has no name for its store.
-                    None => tokio::time::sleep(Duration::from_millis(20)).await,
+                    None => self.shared.runtime.sleep(Duration::from_millis(20)).await,
                 }
             }
         };
-        tokio::time::timeout(within, waits).await.is_ok() || done()
+        let waited = within(&*self.shared.runtime, patience, waits).await;
+        waited.is_some() || done()
     }
 
     /// Ends all connections and waits until nothing of the mirror touches the store any more.
@@ -225,20 +269,20 @@ impl Mirror {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
-    let fail = |error| Error::new(ErrorKind::Connection, DOING, format!("{address}: {error}"));
-    let listener = TcpListener::bind(address).await.map_err(fail)?;
-    let address = listener.local_addr().map_err(fail)?;
-    Ok((listener, address))
-}
-
 /// Counts what peers lack.
-fn count(shared: &Shared) {
+async fn count(shared: Arc<Shared>) {
     let lowest = || {
         let confirmed = shared.peers().map(|peer| peer.known_confirmed());
         confirmed.min().unwrap_or_default()
     };
-    lag::follow(&shared.store, &shared.backlog, &lowest, &shared.stop);
+    let Shared {
+        store,
+        backlog,
+        runtime,
+        stop,
+        ..
+    } = &*shared;
+    lag::follow(store, backlog, &**runtime, &lowest, stop).await;
 }
 
 async fn wait_until(peer: &Peer, done: impl Fn() -> bool) {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use firebrick_edge::Runtime;
 use firebrick_engine::Store;
 use firebrick_vocabulary::{Bytes, ImageId, Lag, Position, Sequence, StoreId};
 use parking_lot::Mutex;
@@ -60,6 +61,7 @@ pub struct Upstream {
 /// A peer as the tasks share it.
 pub(crate) struct Peer {
     pub(crate) name: String,
+    runtime: Arc<dyn Runtime>,
     facts: Mutex<Facts>,
     /// Where it is asked for blocks.
     pub(crate) desk: Desk,
@@ -74,19 +76,20 @@ struct Facts {
     following: bool,
     confirmed: Sequence,
     received: u64,
-    heard: Option<Instant>,
+    heard: Option<Duration>,
     caught_up: bool,
     consistent: BTreeMap<ImageId, bool>,
     /// Images that were created in the stream, and where: with that record the peer has them whole.
     created: Vec<(ImageId, Sequence)>,
     /// How far this site is behind the peer, as it said, and when.
-    told: Option<(BTreeMap<ImageId, Lag>, Instant)>,
+    told: Option<(BTreeMap<ImageId, Lag>, Duration)>,
 }
 
 impl Peer {
-    pub(crate) fn new(name: String) -> Arc<Self> {
+    pub(crate) fn new(name: String, runtime: Arc<dyn Runtime>) -> Arc<Self> {
         Arc::new(Self {
             name,
+            runtime,
             facts: Mutex::new(Facts::default()),
             desk: Desk::default(),
             changed: Notify::new(),
@@ -103,7 +106,7 @@ impl Peer {
 
     pub(crate) fn heard(&self, bytes: usize) {
         let mut facts = self.facts.lock();
-        facts.heard = Some(Instant::now());
+        facts.heard = Some(self.runtime.elapsed());
         facts.received += bytes as u64;
     }
 
@@ -154,7 +157,8 @@ impl Peer {
 
     /// Notes what the peer said of how far this site is behind it.
     pub(crate) fn told_lags(&self, images: Vec<(ImageId, Lag)>) {
-        self.facts.lock().told = Some((images.into_iter().collect(), Instant::now()));
+        let now = self.runtime.elapsed();
+        self.facts.lock().told = Some((images.into_iter().collect(), now));
     }
 
     /// How far this site is behind in an image, as the peer last said, and how long ago.
@@ -162,7 +166,7 @@ impl Peer {
         let facts = self.facts.lock();
         let (images, at) = facts.told.as_ref()?;
         let lag = images.get(&image).copied().unwrap_or(Lag::NONE);
-        Some((lag, at.elapsed()))
+        Some((lag, self.runtime.elapsed().saturating_sub(*at)))
     }
 
     pub(crate) fn set_following(&self, following: bool) {
@@ -192,6 +196,7 @@ impl Peer {
     }
 
     pub(crate) fn state(&self, store: &Store, backlog: &Backlog) -> PeerState {
+        let now = self.runtime.elapsed();
         let facts = self.facts.lock();
         let head = store.head();
         PeerState {
@@ -206,9 +211,9 @@ impl Peer {
             applied: facts
                 .store
                 .map_or(Sequence::ZERO, |peer| store.applied(peer)),
-            lag: backlog.behind(facts.confirmed),
+            lag: backlog.behind(facts.confirmed, store.now()),
             received: Bytes(facts.received),
-            last_heard: facts.heard.map(|heard| heard.elapsed()),
+            last_heard: facts.heard.map(|heard| now.saturating_sub(heard)),
         }
     }
 }

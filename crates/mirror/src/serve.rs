@@ -3,14 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
+use firebrick_edge::Task;
 use firebrick_engine::Checksum;
 use firebrick_vocabulary::{ImageId, Sequence, StoreId, SyncState};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tracing::{debug, info, warn};
 
 use crate::copy::{Copy, Step};
@@ -19,8 +17,10 @@ use crate::identity::Fingerprint;
 use crate::lend::{self, Question};
 use crate::message::{ToReader, ToServer, VERSION};
 use crate::mirror::Shared;
+use crate::network::{Arrival, Listener, Wire};
 use crate::peers::Peer;
-use crate::session::{self, Wire};
+use crate::runtime::within;
+use crate::session;
 use crate::stream::Stream;
 use crate::wire::{self, Kind};
 
@@ -36,28 +36,29 @@ const STRANGERS_MAX: usize = 64;
 const TELL: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Takes connections until the mirror ends.
-pub(crate) async fn listen(shared: Arc<Shared>, listener: TcpListener, acceptor: TlsAcceptor) {
+pub(crate) async fn listen(shared: Arc<Shared>, mut listener: Box<dyn Listener>) {
     let strangers = Arc::new(tokio::sync::Semaphore::new(STRANGERS_MAX));
     loop {
         let accepted = tokio::select! {
+            biased;
             () = shared.ending.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, from)) => {
+            Ok(Arrival { from, greeting }) => {
                 let Ok(permit) = Arc::clone(&strangers).try_acquire_owned() else {
                     continue;
                 };
-                let (shared_too, acceptor) = (Arc::clone(&shared), acceptor.clone());
-                shared.tasks.spawn(async move {
-                    if let Err(error) = connection(&shared_too, stream, acceptor, permit).await {
+                let shared_too = Arc::clone(&shared);
+                shared.spawn(async move {
+                    if let Err(error) = connection(&shared_too, greeting, permit).await {
                         debug!(%from, %error, "a connection of a peer ended");
                     }
                 });
             }
             Err(error) => {
                 warn!(%error, "a connection could not be taken");
-                tokio::time::sleep(IDLE).await;
+                shared.runtime.sleep(IDLE).await;
             }
         }
     }
@@ -65,22 +66,24 @@ pub(crate) async fn listen(shared: Arc<Shared>, listener: TcpListener, acceptor:
 
 async fn connection(
     shared: &Arc<Shared>,
-    stream: TcpStream,
-    acceptor: TlsAcceptor,
+    greeting: Task<'static, Result<(Fingerprint, Wire), Error>>,
     permit: tokio::sync::OwnedSemaphorePermit,
 ) -> Result<(), Error> {
     let greet = async {
-        let stream = session::wire(stream).map_err(Error::io(DOING))?;
-        let stream = acceptor.accept(stream).await.map_err(Error::io(DOING))?;
-        let peer = who(shared, &stream)?;
+        let (shown, stream) = greeting.await?;
+        let peer = shared
+            .peer_with(shown)
+            .ok_or_else(|| Error::protocol(DOING, "a certificate of no peer"))?;
         Reading::begin(shared, peer, stream).await
     };
+    let patience = session::patience(shared.heartbeat);
     let reading = tokio::select! {
+        biased;
         () = shared.ending.cancelled() => return Ok(()),
-        reading = tokio::time::timeout(session::patience(shared.heartbeat), greet) => reading,
+        reading = within(&*shared.runtime, patience, greet) => reading,
     };
     drop(permit);
-    let Ok(reading) = reading else {
+    let Some(reading) = reading else {
         return Err(Error::protocol(
             DOING,
             "the peer did not introduce itself in time",
@@ -89,35 +92,20 @@ async fn connection(
     reading?.run().await
 }
 
-/// Which peer shows that certificate. TLS has refused all others.
-fn who(shared: &Shared, stream: &TlsStream<Wire>) -> Result<Arc<Peer>, Error> {
-    let (_, connection) = stream.get_ref();
-    let shown = connection
-        .peer_certificates()
-        .and_then(<[_]>::first)
-        .map(Fingerprint::of);
-    let known = shown.and_then(|shown| shared.peer_with(shown));
-    known.ok_or_else(|| Error::protocol(DOING, "a certificate of no peer"))
-}
-
 /// A peer that reads.
 struct Reading {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     from: Sequence,
-    input: ReadHalf<TlsStream<Wire>>,
-    output: WriteHalf<TlsStream<Wire>>,
+    input: ReadHalf<Wire>,
+    output: WriteHalf<Wire>,
 }
 
 /// What the peer asked for and the sender has not seen yet.
 type Requests = Arc<Mutex<Vec<(ImageId, Option<SyncState>)>>>;
 
 impl Reading {
-    async fn begin(
-        shared: &Arc<Shared>,
-        peer: Arc<Peer>,
-        stream: TlsStream<Wire>,
-    ) -> Result<Self, Error> {
+    async fn begin(shared: &Arc<Shared>, peer: Arc<Peer>, stream: Wire) -> Result<Self, Error> {
         let (mut input, mut output) = tokio::io::split(stream);
         let ToServer::Hello {
             version,
@@ -184,14 +172,16 @@ impl Reading {
             frames,
             copies: Vec::new(),
         };
-        let sender = shared.tasks.spawn_blocking(move || sender.run(from));
+        let sender = shared.work(sender.run(from));
         let (ask, questions) = mpsc::channel(lend::QUESTIONS_MAX);
         let telling = tell(&shared, &peer, frames_to_tell);
         let lending = lend::answer_all(&shared, questions, to_lend);
         let store = Arc::clone(&shared.store);
         let alive = move || wire::message(&ToReader::Alive { head: store.head() });
-        let writing = session::write_all(output, queue, shared.heartbeat, alive);
+        let beat = (&*shared.runtime, shared.heartbeat);
+        let writing = session::write_all(output, queue, beat, alive);
         let result = tokio::select! {
+            biased;
             () = shared.ending.cancelled() => Ok(()),
             read = listen_to(&shared, &peer, input, &requests, ask) => read,
             () = lending => Ok(()),
@@ -217,18 +207,19 @@ impl Reading {
 /// Tells the peer now and then how far it is behind, so that it knows what a promotion would lose also
 /// when this site is gone.
 async fn tell(shared: &Shared, peer: &Peer, frames: mpsc::WeakSender<Vec<u8>>) {
-    let mut ticks = tokio::time::interval(TELL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
         let Some(frames) = frames.upgrade() else {
             return;
         };
-        let images = shared.backlog.images_behind(peer.known_confirmed());
+        let now = shared.store.now();
+        let images = shared.backlog.images_behind(peer.known_confirmed(), now);
         let behind = wire::message(&ToReader::Behind { images });
         if frames.send(behind).await.is_err() {
             return;
         }
+        // Until then the connection may end.
+        drop(frames);
+        shared.runtime.sleep(TELL).await;
     }
 }
 
@@ -236,13 +227,13 @@ async fn tell(shared: &Shared, peer: &Peer, frames: mpsc::WeakSender<Vec<u8>>) {
 async fn listen_to(
     shared: &Shared,
     peer: &Peer,
-    mut input: ReadHalf<TlsStream<Wire>>,
+    mut input: ReadHalf<Wire>,
     requests: &Requests,
     ask: mpsc::Sender<Question>,
 ) -> Result<(), Error> {
     let patience = session::patience(shared.heartbeat);
     loop {
-        let (kind, payload) = session::read(&mut input, patience)
+        let (kind, payload) = session::read(&mut input, (&*shared.runtime, patience))
             .await
             .map_err(Error::io(DOING))?;
         peer.heard(payload.len());
@@ -298,7 +289,7 @@ fn refusal(shared: &Shared, version: u32, store: StoreId) -> Option<String> {
         .then(|| "the peer has this very store; a copied folder cannot be a second site".to_owned())
 }
 
-async fn refuse(output: &mut WriteHalf<TlsStream<Wire>>, why: String) -> Error {
+async fn refuse(output: &mut WriteHalf<Wire>, why: String) -> Error {
     let error = Error::protocol(DOING, &why);
     match send(output, &ToReader::Refused { why }).await {
         Ok(()) => error,
@@ -306,7 +297,7 @@ async fn refuse(output: &mut WriteHalf<TlsStream<Wire>>, why: String) -> Error {
     }
 }
 
-async fn send(output: &mut WriteHalf<TlsStream<Wire>>, message: &ToReader) -> Result<(), Error> {
+async fn send(output: &mut WriteHalf<Wire>, message: &ToReader) -> Result<(), Error> {
     use tokio::io::AsyncWriteExt as _;
     output
         .write_all(&wire::message(message))
@@ -330,7 +321,7 @@ fn parse(kind: Kind, payload: &[u8]) -> Result<ToServer, Error> {
     }
 }
 
-/// Sends the stream and the copies that the peer asks for, from a thread of its own.
+/// Sends the stream and the copies that the peer asks for, as a worker.
 struct Sender {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
@@ -355,8 +346,9 @@ impl Pending {
 }
 
 impl Sender {
-    fn run(mut self, from: Sequence) -> Result<(), Error> {
-        let mut stream = Stream::new(Arc::clone(&self.shared.store), from)?;
+    async fn run(mut self, from: Sequence) -> Result<(), Error> {
+        let (store, runtime) = (&self.shared.store, &self.shared.runtime);
+        let mut stream = Stream::new(Arc::clone(store), Arc::clone(runtime), from)?;
         while !self.frames.is_closed() {
             for (image, reached) in std::mem::take(&mut *self.requests.lock()) {
                 // From here on the copy brings the image's records.
@@ -364,7 +356,7 @@ impl Sender {
                 self.copies.retain(|copy| copy.image() != image);
                 self.copies.push(Pending::Waiting(image, reached));
             }
-            let news = stream.next()?;
+            let news = stream.next().await?;
             let idle = news.is_none();
             if let Some((frame, said)) = news {
                 for image in &said.ended {
@@ -372,25 +364,34 @@ impl Sender {
                     stream.deferred.remove(image);
                 }
                 self.peer.told(said);
-                if !self.send(frame) {
+                if !self.send(frame).await {
                     return Ok(());
                 }
             }
-            let copied = self.copy(&mut stream)?;
-            if idle && !copied && self.shared.store.wait_beyond(stream.seen(), IDLE) {
-                std::thread::sleep(GATHER);
+            let copied = self.copy(&mut stream).await?;
+            if idle && !copied {
+                self.rest(stream.seen()).await;
             }
         }
         Ok(())
     }
 
+    /// Waits for records behind `seen`, but not for long: there may be requests.
+    async fn rest(&self, seen: Sequence) {
+        let Shared { store, runtime, .. } = &*self.shared;
+        let beyond = |most| store.wait_beyond(seen, most);
+        if runtime.block(IDLE, &beyond).await {
+            runtime.pause(GATHER).await;
+        }
+    }
+
     /// Whether the connection is still there.
-    fn send(&self, frame: Vec<u8>) -> bool {
-        self.frames.blocking_send(frame).is_ok()
+    async fn send(&self, frame: Vec<u8>) -> bool {
+        self.frames.send(frame).await.is_ok()
     }
 
     /// One step of the first copy; whether there was something to do.
-    fn copy(&mut self, stream: &mut Stream) -> Result<bool, Error> {
+    async fn copy(&mut self, stream: &mut Stream) -> Result<bool, Error> {
         let Some(first) = self.copies.first_mut() else {
             return Ok(false);
         };
@@ -398,7 +399,8 @@ impl Sender {
             Pending::Running(copy) => copy,
             Pending::Waiting(image, reached) => {
                 let (image, reached) = (*image, *reached);
-                let Some(copy) = Copy::new(&self.shared.store, image, reached)? else {
+                let Shared { store, runtime, .. } = &*self.shared;
+                let Some(copy) = Copy::new(store, runtime, image, reached)? else {
                     self.copies.remove(0);
                     stream.deferred.remove(&image);
                     return Ok(true);
@@ -407,13 +409,13 @@ impl Sender {
                 return Ok(true);
             }
         };
-        match copy.step(stream.cursor())? {
-            Step::Frame(frame) => Ok(self.send(frame)),
+        match copy.step(stream.cursor()).await? {
+            Step::Frame(frame) => Ok(self.send(frame).await),
             Step::Wait => Ok(false),
             Step::Done(frame) => {
                 stream.deferred.remove(&copy.image());
                 self.copies.remove(0);
-                Ok(self.send(frame))
+                Ok(self.send(frame).await)
             }
         }
     }

@@ -3,27 +3,17 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpStream;
+use firebrick_edge::Runtime;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
+use crate::runtime::within;
 use crate::wire::{self, Kind};
 
 /// Frames that wait to be written or applied.
 pub(crate) const QUEUE: usize = 4;
-/// How much is taken from the system at once, in bytes: TLS asks for a few KiB each time.
-const INPUT: usize = 256 << 10;
 /// After so many heartbeats of silence a connection counts as broken.
 const SILENT_BEATS: u32 = 10;
-
-/// What TLS reads from and writes to.
-pub(crate) type Wire = BufReader<TcpStream>;
-
-/// A connection whose every message is sent at once.
-pub(crate) fn wire(stream: TcpStream) -> io::Result<Wire> {
-    stream.set_nodelay(true)?;
-    Ok(BufReader::with_capacity(INPUT, stream))
-}
 
 /// How long a peer may say nothing.
 pub(crate) fn patience(heartbeat: Duration) -> Duration {
@@ -34,14 +24,14 @@ pub(crate) fn patience(heartbeat: Duration) -> Duration {
 pub(crate) async fn write_all(
     mut stream: impl AsyncWrite + Unpin,
     mut frames: mpsc::Receiver<Vec<u8>>,
-    heartbeat: Duration,
+    (runtime, heartbeat): (&dyn Runtime, Duration),
     alive: impl Fn() -> Vec<u8>,
 ) -> io::Result<()> {
     loop {
-        let frame = match tokio::time::timeout(heartbeat, frames.recv()).await {
-            Ok(Some(frame)) => frame,
-            Ok(None) => return stream.shutdown().await,
-            Err(_) => alive(),
+        let frame = match within(runtime, heartbeat, frames.recv()).await {
+            Some(Some(frame)) => frame,
+            Some(None) => return stream.shutdown().await,
+            None => alive(),
         };
         stream.write_all(&frame).await?;
         stream.flush().await?;
@@ -51,11 +41,11 @@ pub(crate) async fn write_all(
 /// Reads the next frame, or gives up on a silent peer.
 pub(crate) async fn read(
     stream: &mut (impl AsyncRead + Unpin),
-    patience: Duration,
+    (runtime, patience): (&dyn Runtime, Duration),
 ) -> io::Result<(Kind, Vec<u8>)> {
-    match tokio::time::timeout(patience, wire::read(stream)).await {
-        Ok(read) => read,
-        Err(_) => Err(io::Error::new(
+    match within(runtime, patience, wire::read(stream)).await {
+        Some(read) => read,
+        None => Err(io::Error::new(
             io::ErrorKind::TimedOut,
             format!("no sign of life for {:.1} s", patience.as_secs_f64()),
         )),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use firebrick_edge::Runtime;
 use firebrick_engine::Store;
 use firebrick_log::{Change, Checksum, Frame, FrameRecord, Location};
 use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Sequence};
@@ -43,8 +44,12 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(store: Arc<Store>, from: Sequence) -> Result<Self, Error> {
-        let log = Durable::new(Arc::clone(&store), from)?;
+    pub(crate) fn new(
+        store: Arc<Store>,
+        runtime: Arc<dyn Runtime>,
+        from: Sequence,
+    ) -> Result<Self, Error> {
+        let log = Durable::new(Arc::clone(&store), runtime, from)?;
         let cursor = Sequence(from.0.saturating_sub(1));
         Ok(Self {
             store,
@@ -65,14 +70,14 @@ impl Stream {
     }
 
     /// The next batch as a frame for the peer; `None` where it has all that it can get now.
-    pub(crate) fn next(&mut self) -> Result<Option<(Vec<u8>, Said)>, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<(Vec<u8>, Said)>, Error> {
         let mut batch = wire::begin(Kind::Batch);
         let upto = batch.len();
         message::put_batch(&mut batch, Sequence::ZERO);
         let (mut records, mut said, mut any) = (0, Said::default(), false);
         while batch.len() < BATCH_BYTES && records < BATCH_RECORDS {
             let store = &self.store;
-            let Some(frame) = self.log.next(|frame| tells(store, frame))? else {
+            let Some(frame) = self.log.next(|frame| tells(store, frame)).await? else {
                 break;
             };
             if !any {
