@@ -236,6 +236,11 @@ impl Store {
         self.core.confirmed.notify_all();
     }
 
+    /// Keeps nothing for `who` any more; what is freed by that goes with the next checkpoint.
+    pub fn keep_no_more(&self, who: &str) {
+        self.core.keep.lock().remove(who);
+    }
+
     /// Makes room at the end of the log ahead of its use, so that guests need not wait for it: waits
     /// until there is something to make, at most `timeout`. Whether there was.
     pub fn prepare_segment(&self, timeout: Duration) -> Result<bool, Error> {

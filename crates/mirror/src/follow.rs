@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use crate::error::{Error, ErrorKind};
 use crate::message::{self, ToReader, ToServer, VERSION};
-use crate::mirror::{PeerOptions, Shared};
+use crate::mirror::Shared;
 use crate::network::Wire;
 use crate::peers::Peer;
 use crate::runtime::within;
@@ -28,7 +28,6 @@ const GROUP: usize = 16;
 pub(crate) struct Follower {
     pub(crate) shared: Arc<Shared>,
     pub(crate) peer: Arc<Peer>,
-    pub(crate) options: PeerOptions,
 }
 
 impl Follower {
@@ -39,7 +38,7 @@ impl Follower {
         loop {
             let attempt = tokio::select! {
                 biased;
-                () = self.shared.ending.cancelled() => return,
+                () = self.peer.ending.cancelled() => return,
                 attempt = self.connect() => attempt,
             };
             let error = match attempt {
@@ -65,7 +64,7 @@ impl Follower {
             }
             tokio::select! {
                 biased;
-                () = self.shared.ending.cancelled() => return,
+                () = self.peer.ending.cancelled() => return,
                 () = self.shared.runtime.sleep(pause) => {}
             }
             pause = (pause * 2).min(self.shared.retry.max(FIRST_RETRY));
@@ -86,7 +85,7 @@ impl Follower {
 
     async fn introduce(&self) -> Result<Connection, Error> {
         let io = Error::io;
-        let stream = self.shared.network.connect(&self.options).await?;
+        let stream = self.shared.network.connect(&self.peer.options).await?;
         let (mut input, mut output) = tokio::io::split(stream);
         let own = self.shared.store.id();
         let hello = ToServer::Hello {
@@ -216,14 +215,14 @@ impl Connection {
         let writing = session::write_all(output, to_write, beat, alive);
         let result: Result<(), Error> = tokio::select! {
             biased;
-            () = shared.ending.cancelled() => Ok(()),
+            () = peer.ending.cancelled() => Ok(()),
             read = reading => read,
             written = writing => written.map_err(Error::io(DOING)),
         };
         peer.desk.close();
         drop(frames);
         let applied = applier.await.unwrap_or(Ok(()));
-        if shared.ending.is_cancelled() {
+        if peer.ending.is_cancelled() {
             return Ok(());
         }
         applied?;

@@ -72,6 +72,11 @@ impl Backlog {
         Self(Mutex::new(Marks::new(head)))
     }
 
+    /// Counts from record `head` on instead; nobody has counted anything before.
+    pub(crate) fn begin(&self, head: Sequence) {
+        *self.0.lock() = Marks::new(head);
+    }
+
     /// A peer has come that holds everything up to `confirmed`.
     pub(crate) fn count_from(&self, confirmed: Sequence) {
         let mut marks = self.0.lock();

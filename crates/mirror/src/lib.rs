@@ -7,15 +7,18 @@
 //! TLS for who speaks.
 
 mod copy;
+mod direction;
 mod durable;
 mod error;
 mod follow;
 mod identity;
+mod known;
 mod lag;
 mod lend;
 mod message;
 mod mirror;
 mod network;
+mod newcomer;
 mod peers;
 mod runtime;
 mod sent;
@@ -26,6 +29,7 @@ mod tcp;
 mod tls;
 mod wire;
 
+pub use direction::Direction;
 pub use error::{Error, ErrorKind};
 pub use identity::{Fingerprint, Identity};
 pub use mirror::{Mirror, MirrorOptions, PeerOptions};

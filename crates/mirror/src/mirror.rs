@@ -13,9 +13,11 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::direction::Direction;
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::identity::{Fingerprint, Identity};
+use crate::known::Known;
 use crate::lag::{self, Backlog};
 use crate::network::{Listener, Network};
 use crate::peers::{ImageReader, Peer, PeerState, Upstream};
@@ -30,7 +32,7 @@ pub struct MirrorOptions {
     pub name: String,
     /// Where peers read this site's log; port 0 takes a free one. Without it no peer can.
     pub listen: Option<SocketAddr>,
-    /// The other sites.
+    /// The other sites, to begin with.
     pub peers: Vec<PeerOptions>,
     /// How often a sign of life is sent where there is nothing else.
     pub heartbeat: Duration,
@@ -39,14 +41,16 @@ pub struct MirrorOptions {
 }
 
 /// Another site.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerOptions {
     /// Its name.
     pub name: String,
-    /// Where it serves its log, as `host:port`.
+    /// Where it serves its log, as `host:port`; empty where this site does not read it.
     pub address: String,
     /// The certificate that it must show.
     pub fingerprint: Fingerprint,
+    /// Which way logs go.
+    pub direction: Direction,
 }
 
 /// What all tasks share.
@@ -60,8 +64,10 @@ pub(crate) struct Shared {
     pub(crate) network: Arc<dyn Network>,
     /// Those that touch the store.
     tasks: TaskTracker,
-    peers: Vec<(Fingerprint, Arc<Peer>)>,
+    pub(crate) known: Arc<Known>,
     pub(crate) backlog: Backlog,
+    /// Whether somebody counts what peers lack.
+    counting: AtomicBool,
     stop: AtomicBool,
 }
 
@@ -86,16 +92,13 @@ impl Shared {
         outcome
     }
 
-    pub(crate) fn peer_with(&self, shown: Fingerprint) -> Option<Arc<Peer>> {
-        let mut known = self
-            .peers
-            .iter()
-            .filter(|(fingerprint, _)| *fingerprint == shown);
-        known.next().map(|(_, peer)| Arc::clone(peer))
+    pub(crate) fn peers(&self) -> impl Iterator<Item = Arc<Peer>> {
+        self.known.all().into_iter()
     }
 
-    pub(crate) fn peers(&self) -> impl Iterator<Item = &Arc<Peer>> {
-        self.peers.iter().map(|(_, peer)| peer)
+    /// The peers that may read this site's log.
+    fn readers(&self) -> impl Iterator<Item = Arc<Peer>> {
+        self.peers().filter(|peer| peer.options.direction.sends())
     }
 }
 
@@ -120,18 +123,18 @@ impl Mirror {
         identity: Identity,
         options: MirrorOptions,
     ) -> Result<Self, Error> {
-        let known = options.peers.iter().map(|peer| peer.fingerprint).collect();
+        let known = Arc::new(Known::default());
         let network = Tcp::new(identity);
         let mut listener = None;
         let mut address = None;
         if let Some(wanted) = options.listen {
-            let (port, taken) = network.listen(wanted, known).await?;
+            let (port, taken) = network.listen(wanted, &known).await?;
             listener = Some(Box::new(port) as Box<dyn Listener>);
             address = Some(taken);
         }
         let runtime = Arc::new(TokioRuntime::current());
         let way = (Arc::new(network) as Arc<dyn Network>, listener);
-        let mut mirror = Self::start_on(store, runtime, way, options);
+        let mut mirror = Self::begin(store, runtime, way, known, options);
         mirror.address = address;
         Ok(mirror)
     }
@@ -141,17 +144,21 @@ impl Mirror {
     pub fn start_on(
         store: Arc<Store>,
         runtime: Arc<dyn Runtime>,
-        (network, listener): (Arc<dyn Network>, Option<Box<dyn Listener>>),
+        way: (Arc<dyn Network>, Option<Box<dyn Listener>>),
         options: MirrorOptions,
     ) -> Self {
-        let peers = options.peers.iter().map(|peer| {
-            // Until a peer says what it has, nothing that it may need is given up.
-            store.keep_from(&peer.name, Sequence::ZERO);
-            let known = Peer::new(peer.name.clone(), Arc::clone(&runtime));
-            (peer.fingerprint, known)
-        });
+        Self::begin(store, runtime, way, Arc::default(), options)
+    }
+
+    fn begin(
+        store: Arc<Store>,
+        runtime: Arc<dyn Runtime>,
+        (network, listener): (Arc<dyn Network>, Option<Box<dyn Listener>>),
+        known: Arc<Known>,
+        options: MirrorOptions,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            peers: peers.collect(),
+            known,
             backlog: Backlog::new(store.head().sequence),
             store,
             name: options.name,
@@ -161,24 +168,68 @@ impl Mirror {
             runtime,
             network,
             tasks: TaskTracker::new(),
+            counting: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         });
-        for ((_, known), options) in shared.peers.iter().zip(options.peers) {
-            let follower = Follower {
-                shared: Arc::clone(&shared),
-                peer: Arc::clone(known),
-                options,
-            };
-            shared.spawn(follower.run());
+        let mirror = Self {
+            shared,
+            address: None,
+        };
+        for peer in options.peers {
+            mirror.add_peer(peer);
         }
-        if !shared.peers.is_empty() {
-            if let Some(listener) = listener {
-                shared.spawn(serve::listen(Arc::clone(&shared), listener));
+        let shared = &mirror.shared;
+        if let Some(listener) = listener {
+            shared.spawn(serve::listen(Arc::clone(shared), listener));
+        }
+        mirror
+    }
+
+    /// Mirrors with another site too; one of the same name must have left.
+    pub fn add_peer(&self, options: PeerOptions) {
+        let shared = &self.shared;
+        let direction = options.direction;
+        let runtime = Arc::clone(&shared.runtime);
+        let peer = Peer::new(options, runtime, shared.ending.child_token());
+        if direction.sends() {
+            // Until a peer says what it has, nothing that it may need is given up.
+            shared.store.keep_from(&peer.name, Sequence::ZERO);
+            if !shared.counting.swap(true, Ordering::AcqRel) {
+                shared.backlog.begin(shared.store.head().sequence);
+                drop(shared.work(count(Arc::clone(shared))));
             }
-            drop(shared.work(count(Arc::clone(&shared))));
         }
-        let address = None;
-        Self { shared, address }
+        shared.known.put(Arc::clone(&peer));
+        if direction.receives() && !peer.options.address.is_empty() {
+            let follower = Follower {
+                shared: Arc::clone(shared),
+                peer: Arc::clone(&peer),
+            };
+            shared.spawn(peer.tasks.track_future(follower.run()));
+        }
+    }
+
+    /// Mirrors with that site no longer: ends its connections, waits until nothing of them goes on, and
+    /// lets go of what the log kept for it. Whether there was one of that name.
+    pub async fn remove_peer(&self, name: &str) -> bool {
+        let Some(peer) = self.shared.known.take(name) else {
+            return false;
+        };
+        peer.leave().await;
+        self.shared.store.keep_no_more(name);
+        true
+    }
+
+    /// Goes on with what a peer is now. What the log keeps for it stays, unless it may not read it any more.
+    pub async fn change_peer(&self, options: PeerOptions) {
+        let (name, sends) = (options.name.clone(), options.direction.sends());
+        if let Some(peer) = self.shared.known.take(&name) {
+            peer.leave().await;
+        }
+        if !sends {
+            self.shared.store.keep_no_more(&name);
+        }
+        self.add_peer(options);
     }
 
     pub(crate) const fn shared(&self) -> &Arc<Shared> {
@@ -210,7 +261,7 @@ impl Mirror {
                 .backlog
                 .image_behind(image, peer.known_confirmed(), now),
         };
-        shared.peers().map(reader).collect()
+        shared.readers().map(|peer| reader(&peer)).collect()
     }
 
     /// What is known of the primary of an image that follows the store `of`; `None` where no peer with
@@ -237,26 +288,35 @@ impl Mirror {
     /// reached has been applied.
     pub async fn wait_caught_up(&self) {
         for peer in self.shared.peers() {
-            wait_until(peer, || peer.is_caught_up()).await;
+            if peer.options.direction.receives() {
+                wait_until(&peer, || peer.is_caught_up()).await;
+            }
         }
     }
 
     /// Waits until everything up to record `sequence` of the store `of` is applied here, at most
     /// `patience`. Whether it is.
     pub async fn wait_applied(&self, of: StoreId, sequence: Sequence, patience: Duration) -> bool {
-        let done = || self.shared.store.applied(of) >= sequence;
+        let shared = &self.shared;
+        let done = || shared.store.applied(of) >= sequence;
         let waits = async {
             loop {
-                let known = self.shared.peers().find(|peer| peer.store() == Some(of));
+                let known = shared.peers().find(|peer| peer.store() == Some(of));
                 match known {
-                    Some(peer) => return wait_until(peer, done).await,
+                    Some(peer) => {
+                        wait_until(&peer, done).await;
+                        // A peer that left may come back within the time.
+                        if !peer.ending.is_cancelled() || shared.ending.is_cancelled() {
+                            return;
+                        }
+                    }
                     None if done() => return,
                     // A peer that has not been met yet has no name for its store.
-                    None => self.shared.runtime.sleep(Duration::from_millis(20)).await,
+                    None => shared.runtime.sleep(Duration::from_millis(20)).await,
                 }
             }
         };
-        let waited = within(&*self.shared.runtime, patience, waits).await;
+        let waited = within(&*shared.runtime, patience, waits).await;
         waited.is_some() || done()
     }
 
@@ -272,8 +332,10 @@ impl Mirror {
 /// Counts what peers lack.
 async fn count(shared: Arc<Shared>) {
     let lowest = || {
-        let confirmed = shared.peers().map(|peer| peer.known_confirmed());
-        confirmed.min().unwrap_or_default()
+        let confirmed = shared.readers().map(|peer| peer.known_confirmed());
+        // Where nobody reads, nobody lacks anything.
+        let all = || shared.store.head().sequence;
+        confirmed.min().unwrap_or_else(all)
     };
     let Shared {
         store,
@@ -285,15 +347,20 @@ async fn count(shared: Arc<Shared>) {
     lag::follow(store, backlog, &**runtime, &lowest, stop).await;
 }
 
+/// Waits for something that comes from a peer, or that it leaves.
 async fn wait_until(peer: &Peer, done: impl Fn() -> bool) {
     loop {
         let changed = peer.changed.notified();
         tokio::pin!(changed);
         // Before the look, so that no change falls between the two.
         changed.as_mut().enable();
-        if done() {
+        if done() || peer.ending.is_cancelled() {
             return;
         }
-        changed.await;
+        tokio::select! {
+            biased;
+            () = peer.ending.cancelled() => return,
+            () = changed => {}
+        }
     }
 }

@@ -9,9 +9,14 @@ use firebrick_engine::Store;
 use firebrick_vocabulary::{Bytes, ImageId, Lag, Position, Sequence, StoreId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::direction::Direction;
+use crate::identity::Fingerprint;
 use crate::lag::Backlog;
 use crate::lend::Desk;
+use crate::mirror::PeerOptions;
 use crate::stream::Said;
 
 /// How a peer is, seen from here.
@@ -19,6 +24,8 @@ use crate::stream::Said;
 pub struct PeerState {
     /// Its name.
     pub name: String,
+    /// Which way logs go.
+    pub direction: Direction,
     /// Its store, once it has been seen.
     pub store: Option<StoreId>,
     /// Whether it reads this log now.
@@ -61,7 +68,12 @@ pub struct Upstream {
 /// A peer as the tasks share it.
 pub(crate) struct Peer {
     pub(crate) name: String,
+    pub(crate) options: PeerOptions,
     runtime: Arc<dyn Runtime>,
+    /// It is a peer no longer, or the mirror ends.
+    pub(crate) ending: CancellationToken,
+    /// What goes on with it.
+    pub(crate) tasks: TaskTracker,
     facts: Mutex<Facts>,
     /// Where it is asked for blocks.
     pub(crate) desk: Desk,
@@ -85,15 +97,43 @@ struct Facts {
     told: Option<(BTreeMap<ImageId, Lag>, Duration)>,
 }
 
+impl std::fmt::Debug for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Peer")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Peer {
-    pub(crate) fn new(name: String, runtime: Arc<dyn Runtime>) -> Arc<Self> {
+    pub(crate) fn new(
+        options: PeerOptions,
+        runtime: Arc<dyn Runtime>,
+        ending: CancellationToken,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            name,
+            name: options.name.clone(),
+            options,
             runtime,
+            ending,
+            tasks: TaskTracker::new(),
             facts: Mutex::new(Facts::default()),
             desk: Desk::default(),
             changed: Notify::new(),
         })
+    }
+
+    /// The certificate that it shows.
+    pub(crate) const fn fingerprint(&self) -> Fingerprint {
+        self.options.fingerprint
+    }
+
+    /// Ends what goes on with it, and waits until that is over.
+    pub(crate) async fn leave(&self) {
+        self.ending.cancel();
+        self.changed.notify_waiters();
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 
     pub(crate) fn saw_store(&self, store: StoreId) {
@@ -201,6 +241,7 @@ impl Peer {
         let head = store.head();
         PeerState {
             name: self.name.clone(),
+            direction: self.options.direction,
             store: facts.store,
             reading: facts.readers > 0,
             following: facts.following,

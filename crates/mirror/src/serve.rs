@@ -18,6 +18,7 @@ use crate::lend::{self, Question};
 use crate::message::{ToReader, ToServer, VERSION};
 use crate::mirror::Shared;
 use crate::network::{Arrival, Listener, Wire};
+use crate::newcomer;
 use crate::peers::Peer;
 use crate::runtime::within;
 use crate::session;
@@ -69,27 +70,29 @@ async fn connection(
     greeting: Task<'static, Result<(Fingerprint, Wire), Error>>,
     permit: tokio::sync::OwnedSemaphorePermit,
 ) -> Result<(), Error> {
-    let greet = async {
-        let (shown, stream) = greeting.await?;
-        let peer = shared
-            .peer_with(shown)
-            .ok_or_else(|| Error::protocol(DOING, "a certificate of no peer"))?;
-        Reading::begin(shared, peer, stream).await
-    };
     let patience = session::patience(shared.heartbeat);
-    let reading = tokio::select! {
+    let late = || Error::protocol(DOING, "the peer did not introduce itself in time");
+    let greeted = tokio::select! {
         biased;
         () = shared.ending.cancelled() => return Ok(()),
-        reading = within(&*shared.runtime, patience, greet) => reading,
+        greeted = within(&*shared.runtime, patience, greeting) => greeted.ok_or_else(late)?,
     };
-    drop(permit);
-    let Some(reading) = reading else {
-        return Err(Error::protocol(
-            DOING,
-            "the peer did not introduce itself in time",
-        ));
+    let (shown, stream) = greeted?;
+    let peer = shared
+        .known
+        .with(shown)
+        .ok_or_else(|| Error::protocol(DOING, "a certificate of no peer"))?;
+    let talk = async {
+        let begin = Reading::begin(shared, Arc::clone(&peer), stream);
+        let reading = tokio::select! {
+            biased;
+            () = peer.ending.cancelled() => return Ok(()),
+            reading = within(&*shared.runtime, patience, begin) => reading.ok_or_else(late)?,
+        };
+        drop(permit);
+        reading?.run().await
     };
-    reading?.run().await
+    peer.tasks.track_future(talk).await
 }
 
 /// A peer that reads.
@@ -97,6 +100,8 @@ struct Reading {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     from: Sequence,
+    /// Whether it has to be told what there is.
+    newcomer: bool,
     input: ReadHalf<Wire>,
     output: WriteHalf<Wire>,
 }
@@ -115,7 +120,7 @@ impl Reading {
         else {
             return Err(Error::protocol(DOING, "the peer did not say who it is"));
         };
-        if let Some(why) = refusal(shared, version, store) {
+        if let Some(why) = refusal(shared, &peer, version, store) {
             return Err(refuse(&mut output, why).await);
         }
         debug!(peer = %peer.name, %name, "a peer connected");
@@ -139,7 +144,14 @@ impl Reading {
             warn!(peer = %peer.name, "{why}");
             return Err(refuse(&mut output, why).await);
         }
-        info!(peer = %peer.name, %from, "a peer reads this log");
+        if peer.ending.is_cancelled() {
+            // What was kept for it is let go of; nothing may be kept again.
+            return Err(Error::protocol(DOING, "the peer left"));
+        }
+        let begin = newcomer::begin(&shared.store, from);
+        let newcomer = begin.is_some();
+        let from = begin.unwrap_or(from);
+        info!(peer = %peer.name, %from, newcomer, "a peer reads this log");
         peer.saw_store(store);
         peer.reader_came(from, images);
         let held = Sequence(from.0.saturating_sub(1));
@@ -149,6 +161,7 @@ impl Reading {
             shared: Arc::clone(shared),
             peer,
             from,
+            newcomer,
             input,
             output,
         })
@@ -159,6 +172,7 @@ impl Reading {
             shared,
             peer,
             from,
+            newcomer,
             input,
             output,
         } = self;
@@ -172,7 +186,7 @@ impl Reading {
             frames,
             copies: Vec::new(),
         };
-        let sender = shared.work(sender.run(from));
+        let sender = shared.work(sender.run(from, newcomer));
         let (ask, questions) = mpsc::channel(lend::QUESTIONS_MAX);
         let telling = tell(&shared, &peer, frames_to_tell);
         let lending = lend::answer_all(&shared, questions, to_lend);
@@ -182,7 +196,7 @@ impl Reading {
         let writing = session::write_all(output, queue, beat, alive);
         let result = tokio::select! {
             biased;
-            () = shared.ending.cancelled() => Ok(()),
+            () = peer.ending.cancelled() => Ok(()),
             read = listen_to(&shared, &peer, input, &requests, ask) => read,
             () = lending => Ok(()),
             () = telling => Ok(()),
@@ -281,9 +295,15 @@ async fn listen_to(
     }
 }
 
-fn refusal(shared: &Shared, version: u32, store: StoreId) -> Option<String> {
+fn refusal(shared: &Shared, peer: &Peer, version: u32, store: StoreId) -> Option<String> {
     if version != VERSION {
         return Some(format!("version {VERSION} is spoken here, not {version}"));
+    }
+    if !peer.options.direction.sends() {
+        let (here, there) = (&shared.name, &peer.name);
+        return Some(format!(
+            "{here} only reads from {there}, and serves it no log"
+        ));
     }
     (store == shared.store.id())
         .then(|| "the peer has this very store; a copied folder cannot be a second site".to_owned())
@@ -346,9 +366,12 @@ impl Pending {
 }
 
 impl Sender {
-    async fn run(mut self, from: Sequence) -> Result<(), Error> {
+    async fn run(mut self, from: Sequence, newcomer: bool) -> Result<(), Error> {
         let (store, runtime) = (&self.shared.store, &self.shared.runtime);
         let mut stream = Stream::new(Arc::clone(store), Arc::clone(runtime), from)?;
+        if newcomer && !self.send(newcomer::inventory(store, from)?).await {
+            return Ok(());
+        }
         while !self.frames.is_closed() {
             for (image, reached) in std::mem::take(&mut *self.requests.lock()) {
                 // From here on the copy brings the image's records.

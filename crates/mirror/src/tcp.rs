@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use firebrick_edge::Task;
 use rustls_pki_types::ServerName;
@@ -12,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::error::{Error, ErrorKind};
 use crate::identity::{Fingerprint, Identity, SUBJECT};
+use crate::known::Known;
 use crate::mirror::PeerOptions;
 use crate::network::{Arrival, Listener, Network, Wire};
 use crate::tls;
@@ -42,7 +44,7 @@ impl Tcp {
     pub(crate) async fn listen(
         &self,
         address: SocketAddr,
-        known: Vec<Fingerprint>,
+        known: &Arc<Known>,
     ) -> Result<(Port, SocketAddr), Error> {
         let acceptor = tls::acceptor(&self.identity, known)?;
         let failed = |error| {

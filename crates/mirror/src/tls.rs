@@ -14,21 +14,37 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::error::{Error, ErrorKind};
 use crate::identity::{Fingerprint, Identity};
+use crate::known::Known;
+
+/// Who is talked to.
+#[derive(Debug)]
+enum Whom {
+    /// One peer.
+    Only(Fingerprint),
+    /// Whoever is a peer when asked.
+    Peers(Arc<Known>),
+}
+
+impl Whom {
+    fn has(&self, shown: Fingerprint) -> bool {
+        match self {
+            Self::Only(one) => *one == shown,
+            Self::Peers(known) => known.with(shown).is_some(),
+        }
+    }
+}
 
 /// Accepts exactly the certificates with these fingerprints, and nothing else about them: neither
 /// names nor dates nor issuers say anything that the fingerprint does not.
 #[derive(Debug)]
 struct Pinned {
-    known: Vec<Fingerprint>,
+    whom: Whom,
     provider: Arc<CryptoProvider>,
 }
 
 impl Pinned {
     fn check(&self, certificate: &CertificateDer<'_>) -> Result<(), rustls::Error> {
-        let shown = Fingerprint::of(certificate);
-        // All are compared, so that time does not tell which.
-        let known = self.known.iter().filter(|known| **known == shown).count();
-        if known > 0 {
+        if self.whom.has(Fingerprint::of(certificate)) {
             return Ok(());
         }
         Err(rustls::Error::InvalidCertificate(
@@ -135,20 +151,20 @@ fn failed(error: rustls::Error) -> Error {
     Error::new(ErrorKind::Identity, "prepare TLS", error)
 }
 
-fn pinned(known: Vec<Fingerprint>) -> (Arc<Pinned>, Arc<CryptoProvider>) {
+fn pinned(whom: Whom) -> (Arc<Pinned>, Arc<CryptoProvider>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     (
         Arc::new(Pinned {
-            known,
+            whom,
             provider: Arc::clone(&provider),
         }),
         provider,
     )
 }
 
-/// For the side that listens: takes those of `known`.
-pub(crate) fn acceptor(identity: &Identity, known: Vec<Fingerprint>) -> Result<TlsAcceptor, Error> {
-    let (verifier, provider) = pinned(known);
+/// For the side that listens: takes who is known when it connects.
+pub(crate) fn acceptor(identity: &Identity, known: &Arc<Known>) -> Result<TlsAcceptor, Error> {
+    let (verifier, provider) = pinned(Whom::Peers(Arc::clone(known)));
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(failed)?
@@ -160,7 +176,7 @@ pub(crate) fn acceptor(identity: &Identity, known: Vec<Fingerprint>) -> Result<T
 
 /// For the side that connects: takes `known` alone.
 pub(crate) fn connector(identity: &Identity, known: Fingerprint) -> Result<TlsConnector, Error> {
-    let (verifier, provider) = pinned(vec![known]);
+    let (verifier, provider) = pinned(Whom::Only(known));
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(failed)?

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use firebrick_edge::{Disk, RealDisk, SystemClock};
 use firebrick_engine::{NewImage, NewOrigin, Store, StoreOptions, Write};
-use firebrick_mirror::{Fingerprint, Identity, Mirror, MirrorOptions, PeerOptions};
+use firebrick_mirror::{Direction, Fingerprint, Identity, Mirror, MirrorOptions, PeerOptions};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, SnapshotName, StoreId};
 use tempfile::TempDir;
 
@@ -75,11 +75,11 @@ fn free() -> SocketAddr {
 }
 
 fn peer(name: &str, address: SocketAddr, folder: &TempDir) -> Vec<PeerOptions> {
-    let (name, address) = (name.to_owned(), address.to_string());
     vec![PeerOptions {
-        name,
-        address,
+        name: name.to_owned(),
+        address: address.to_string(),
         fingerprint: fingerprint(folder),
+        direction: Direction::RxTx,
     }]
 }
 
@@ -109,7 +109,27 @@ pub(crate) async fn pair() -> (Site, Site) {
     (a, b)
 }
 
+/// A site that knows nobody.
+pub(crate) async fn alone(name: &'static str) -> Site {
+    let folder = TempDir::new().unwrap();
+    let (store, address) = (open(folder.path()), free());
+    let mirror = mirror(&store, &folder, name, address, Vec::new()).await;
+    Site {
+        store,
+        mirror,
+        name,
+        folder,
+        address,
+    }
+}
+
 impl Site {
+    /// How another site knows this one.
+    pub(crate) fn as_peer(&self, direction: Direction) -> PeerOptions {
+        let peer = peer(self.name, self.address, &self.folder).remove(0);
+        PeerOptions { direction, ..peer }
+    }
+
     /// A site that knows `of`, and that `of` does not know.
     pub(crate) async fn stranger(of: &Self) -> Self {
         let folder = TempDir::new().unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use firebrick_edge::{Clock, Disk, RealDisk, SystemClock};
 use firebrick_engine::{ErrorKind, RebuildProgress, RebuildReport, Store, StoreOptions};
-use firebrick_mirror::{Identity, Mirror, MirrorOptions, PeerOptions};
+use firebrick_mirror::{Direction, Identity, Mirror, MirrorOptions, PeerOptions};
 use firebrick_vocabulary::{Bytes, StoreId};
 
 use super::error::Error;
@@ -131,6 +131,7 @@ pub(super) async fn start_mirror(
         name: peer.name.clone(),
         address: peer.address.clone(),
         fingerprint: peer.fingerprint,
+        direction: Direction::RxTx,
     });
     let options = MirrorOptions {
         name: conf.name.clone(),
