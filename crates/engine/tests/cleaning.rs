@@ -247,8 +247,10 @@ fn fill(store: &Store, image: &Image, from: u64) -> u64 {
         match image.write(&[write]) {
             Ok(()) if store.checkpoint_due() => drop(store.checkpoint().unwrap()),
             Ok(()) => {}
-            Err(error) if error.kind == ErrorKind::NoSpace => return n,
-            Err(error) => panic!("{error}"),
+            Err(error) => {
+                assert_eq!(error.kind, ErrorKind::NoSpace, "{error}");
+                return n;
+            }
         }
     }
     unreachable!()
