@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use firebrick_index::{Batch, BranchId, Fold, Frozen, Released, Sweep, Trim, Weight};
-use firebrick_vocabulary::{Position, Sequence};
+use firebrick_vocabulary::{Bytes, Position, Sequence};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::bell::Bell;
@@ -32,7 +32,7 @@ const SCARCE_SHARE: u64 = 4;
 pub(crate) struct Progress {
     /// Held while one is taken.
     running: Mutex<()>,
-    /// The bytes that the log had got when the store was opened.
+    /// The bytes that the log had got at the last one before the store was opened.
     bytes_before: u64,
     /// The log's byte count at the last one.
     bytes: AtomicU64,
@@ -101,6 +101,13 @@ impl Progress {
 }
 
 impl Store {
+    /// What recovery would have to read of the log now, if the machine stopped: as long as checkpoints
+    /// succeed, about twice [`crate::StoreOptions::checkpoint_bytes`] at most, whatever guests do and
+    /// however often it stops.
+    pub fn tail(&self) -> Bytes {
+        Bytes(self.core.grown())
+    }
+
     /// Whether the log has grown, or the scrubber has read, so much that a checkpoint should be taken.
     pub fn checkpoint_due(&self) -> bool {
         let core = &*self.core;

@@ -249,7 +249,8 @@ impl Log {
         head.sequence > sequence
     }
 
-    /// The bytes of all frames appended since the log was opened.
+    /// The bytes of all frames that were appended since the log was opened, and of those that recovery
+    /// replayed: what was not in the last checkpoint then.
     pub fn bytes_appended(&self) -> u64 {
         self.shared.bytes.load(Ordering::Relaxed)
     }

@@ -51,6 +51,8 @@ pub struct Tail {
     next: Sequence,
     epoch: Epoch,
     chain: Checksum,
+    /// Of all frames that were visited.
+    bytes: u64,
 }
 
 impl Tail {
@@ -124,9 +126,11 @@ impl Recovery {
             segment.set_len(file.len().map_err(|error| Error::io(DOING, error))?);
         }
         let mut verified = from;
+        let mut bytes = 0;
         let durable = loop {
             while let Some((header, frame)) = cursor.next(Verify::From(verified))? {
                 if header.next() > from {
+                    bytes += u64::from(header.frame_len);
                     visit(&frame)?;
                 }
             }
@@ -166,6 +170,7 @@ impl Recovery {
             next,
             epoch,
             chain,
+            bytes,
         })
     }
 
@@ -253,7 +258,7 @@ impl Recovery {
             head: Mutex::new(head),
             grown: Condvar::new(),
             flusher: Flusher::new(head),
-            bytes: AtomicU64::new(0),
+            bytes: AtomicU64::new(tail.bytes),
             around_min: self.options.around_min,
             supply,
             packer: Mutex::default(),
