@@ -31,6 +31,7 @@ mod rbd;
 mod rbd_bench;
 mod rbd_ceph;
 mod rbd_groups;
+mod rbd_journal;
 mod rbd_keeping;
 mod revert;
 mod scenario;

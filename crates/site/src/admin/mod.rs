@@ -8,6 +8,7 @@
 mod bytes;
 mod client;
 mod frame;
+mod journal_tools;
 mod mirror_tools;
 mod protocol;
 mod server;
@@ -17,6 +18,10 @@ mod tools;
 pub(crate) use bytes::{extents, one_transfer, writable};
 pub use client::SiteClient;
 pub use firebrick_backend::{TRANSFER_MAX, ViewOf};
+pub use journal_tools::{
+    JournalClient, JournalEntry, JournalEvent, JournalPart, JournalReply, JournalRequest,
+    JournalStatus, SnapshotEvent,
+};
 pub(crate) use mirror_tools::wait_within;
 pub use mirror_tools::{
     ImagePeer, Loss, MirrorPeer, MirrorReply, MirrorReport, MirrorRequest, MirrorState,

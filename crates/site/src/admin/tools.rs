@@ -13,6 +13,7 @@ use firebrick_backend::{Fault, ViewOf};
 use firebrick_vocabulary::{Bytes, Features, ImageId, ImageName, Sequence, SnapshotName};
 use serde::{Deserialize, Serialize};
 
+use super::journal_tools::{JournalReply, JournalRequest};
 use super::mirror_tools::{MirrorReply, MirrorRequest};
 pub use collections::{
     GroupRequest, Locks, NamespaceRequest, ToolGroup, ToolGroupSnapshot, ToolLock, ToolTrash,
@@ -244,6 +245,11 @@ pub enum ToolRequest {
         /// What.
         request: MirrorRequest,
     },
+    /// Something about journals. Answered by [`ToolReply::Journal`].
+    Journal {
+        /// What.
+        request: JournalRequest,
+    },
 }
 
 /// What a site answers to tools.
@@ -280,6 +286,8 @@ pub enum ToolReply {
     Background(Vec<Work>),
     /// About mirroring.
     Mirror(MirrorReply),
+    /// About journals.
+    Journal(JournalReply),
 }
 
 /// A record, and when it was the newest.
@@ -377,6 +385,7 @@ impl ToolRequest {
     pub(crate) fn patience(&self) -> Duration {
         match self {
             Self::Mirror { request } => request.patience(),
+            Self::Journal { request } => request.patience(),
             Self::Images
             | Self::Close { .. }
             | Self::Image { .. }
@@ -429,6 +438,7 @@ impl ToolReply {
     pub(crate) const fn payload(&self) -> usize {
         match self {
             Self::Changes(changes) => changes.bytes,
+            Self::Journal(JournalReply::Part(part)) => part.bytes,
             _ => 0,
         }
     }

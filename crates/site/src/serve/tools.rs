@@ -3,6 +3,7 @@
 mod describe;
 mod features;
 mod groups;
+mod journal;
 mod keys;
 mod locks;
 mod namespaces;
@@ -25,6 +26,7 @@ use super::scrub::Scrubber;
 use super::views::{Session, View};
 use super::work::Works;
 use crate::admin::{Moment, NamespaceRequest, ToolReply, ToolRequest, Tools, TrashRequest};
+pub(super) use journal::Cursors;
 
 /// What tools can look at besides images.
 pub(super) struct Desk {
@@ -77,6 +79,10 @@ impl Tools for LocalSite {
                 })
                 .await?;
                 ToolReply::Done
+            }
+            ToolRequest::Journal { request } => {
+                let (reply, bytes) = self.journal_tool(session, request).await?;
+                return Ok((ToolReply::Journal(reply), bytes));
             }
             ToolRequest::Mirror { request } => ToolReply::Mirror(self.mirror_tool(request).await?),
             request => self.answer(request, payload).await?,

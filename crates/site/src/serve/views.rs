@@ -8,6 +8,7 @@ use firebrick_engine::{Changed, Entry, Error, ErrorKind, MapView, NewImage, NewO
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, Sequence};
 
 use super::fault::fault;
+use super::tools::Cursors;
 use crate::admin::{Changes, Run, TRANSFER_MAX, ViewOf};
 
 /// Views that one connection may hold.
@@ -104,11 +105,13 @@ pub(super) struct View {
     _temporary: Option<Temporary>,
 }
 
-/// The views of one connection.
+/// What one connection holds: its views, and where it reads journals.
 #[derive(Default)]
 pub(super) struct Session {
     views: BTreeMap<u32, Arc<View>>,
     next: u32,
+    /// The journals that it reads.
+    pub(super) journals: Cursors,
 }
 
 impl Session {

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::journal::args::JournalCommand;
 use super::mirror::args::MirrorCommand;
 pub(crate) use bench::{BenchArgs, IoPattern, IoType};
 pub(crate) use collections::{
@@ -207,6 +208,9 @@ pub(crate) enum RbdCommand {
 Without --wait the site goes on by itself; `firebrick rbd background` says how far it is. With it the exit
 status is 5 where something is damaged that could not be repaired.")]
     Scrub(ScrubArgs),
+    /// What the log says of images, entry by entry
+    #[command(subcommand)]
+    Journal(JournalCommand),
     /// How images are mirrored to other sites, and where they are primary
     #[command(subcommand)]
     Mirror(MirrorCommand),

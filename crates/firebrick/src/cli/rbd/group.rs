@@ -93,7 +93,8 @@ impl<'a> Named<'a> {
 }
 
 impl Rbd {
-    async fn groups(&mut self) -> Result<Vec<ToolGroup>, Failure> {
+    /// All groups, by name.
+    pub(super) async fn groups(&mut self) -> Result<Vec<ToolGroup>, Failure> {
         match self.call(ToolRequest::Groups).await {
             Ok(ToolReply::Groups(groups)) => Ok(groups),
             Ok(other) => Err(fault("listing groups failed", &confused(&other))),
@@ -101,7 +102,12 @@ impl Rbd {
         }
     }
 
-    async fn group(&mut self, name: &ImageName, doing: &str) -> Result<ToolGroup, Failure> {
+    /// The group of that name.
+    pub(super) async fn group(
+        &mut self,
+        name: &ImageName,
+        doing: &str,
+    ) -> Result<ToolGroup, Failure> {
         let groups = self.groups().await?;
         let found = groups.into_iter().find(|group| group.name == *name);
         found.ok_or_else(|| failed(doing, ENOENT))

@@ -15,6 +15,7 @@ mod doc;
 mod error;
 pub(crate) mod feature;
 mod group;
+mod journal;
 mod lock;
 mod look;
 mod merge;
@@ -84,6 +85,7 @@ pub(crate) async fn run(args: RbdArgs) -> Result<(), Failure> {
         RbdCommand::Import(args) => transfer::import(rbd, &args).await,
         RbdCommand::Bench(args) => bench::run(rbd, &args).await,
         RbdCommand::Scrub(args) => scrub::run(rbd, &args).await,
+        RbdCommand::Journal(command) => journal::run(rbd, &command).await,
         RbdCommand::Mirror(command) => mirror::run(rbd, command).await,
         RbdCommand::Background => scrub::background(rbd).await,
         // They need no site, and were done before.

@@ -16,6 +16,8 @@ pub(super) const GROUP: &str = "group";
 pub(super) const TRASH: &str = "trash";
 /// The locks, as JSON; `local.`: a peer does not get them.
 pub(super) const LOCKS: &str = "local.locks";
+/// The first record of the journal, where somebody let it begin anew.
+pub(super) const JOURNAL_FROM: &str = "local.journal.from";
 /// What users note stands behind this.
 const NOTE: &str = "note/";
 /// The longest key and value of a note, in bytes.
@@ -47,16 +49,26 @@ pub(super) fn note(key: &str, value: Option<&str>) -> Result<String, Fault> {
     Ok(RETENTION_KEY.to_owned())
 }
 
+/// What users call the key of the metadata; `None` for those that are not theirs.
+pub(super) fn noted(key: &str) -> Option<&str> {
+    match key.strip_prefix(NOTE) {
+        Some(key) => Some(key),
+        None if key == RETENTION_KEY => Some(key),
+        None => None,
+    }
+}
+
+/// The snapshot that a key of the metadata is about, and what it says of it.
+pub(super) fn of_snapshot(key: &str) -> Option<(SnapshotId, &str)> {
+    let (id, what) = key.strip_prefix("snapshot/")?.split_once('/')?;
+    Some((SnapshotId(id.parse().ok()?), what))
+}
+
 /// What users noted.
 pub(super) fn notes(metadata: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let noted = metadata.iter().filter_map(|(key, value)| {
-        let shown = match key.strip_prefix(NOTE) {
-            Some(key) => key,
-            None if key == RETENTION_KEY => key,
-            None => return None,
-        };
-        Some((shown.to_owned(), value.clone()))
-    });
+    let noted = metadata
+        .iter()
+        .filter_map(|(key, value)| Some((noted(key)?.to_owned(), value.clone())));
     noted.collect()
 }
 
