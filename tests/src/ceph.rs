@@ -134,6 +134,29 @@ impl Ceph {
     pub fn rbd(&self, args: &[&str]) -> Ran {
         run(&mut self.program("rbd", args))
     }
+
+    /// Registers somebody who has read nothing of a journal: what was committed already is kept for them,
+    /// and is exported. `id` is that of the image.
+    pub fn register_reader(&self, id: &str) {
+        let mut client = vec![3, 0, 0, 0];
+        client.extend(b"lag");
+        // No data, no position, connected; as `cls::journal::Client` is encoded.
+        client.extend([0, 0, 0, 0, 1, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let mut bytes = vec![1, 1, client.len() as u8, 0, 0, 0];
+        bytes.extend(client);
+        let path = self.path("client");
+        fs::write(&path, bytes).unwrap();
+        let journal = format!("journal.{id}");
+        let set = [
+            "-p",
+            "volumes",
+            "setomapval",
+            &journal,
+            "client_lag",
+            "--input-file",
+        ];
+        let _ = run(self.program("rados", &set).arg(path)).ok();
+    }
 }
 
 impl Drop for Ceph {

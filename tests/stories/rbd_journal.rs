@@ -271,6 +271,8 @@ fn journaled(ceph: &Ceph, name: &str, size: &str) -> (String, String) {
     let _ = ceph.rbd(&create).ok();
     let info = ceph.rbd(&["info", "--format", "json", &spec]).ok().stdout;
     let info: Value = serde_json::from_str(&info).unwrap();
+    let id = info["id"].as_str().unwrap().to_owned();
+    ceph.register_reader(&id);
     // Who writes takes the lock, which begins a tag.
     let write = [
         "bench",
@@ -290,7 +292,6 @@ fn journaled(ceph: &Ceph, name: &str, size: &str) -> (String, String) {
     let tag = tags
         .map(|position| position["tag_tid"].as_u64().unwrap())
         .max();
-    let id = info["id"].as_str().unwrap().to_owned();
     (id, (tag.unwrap() + 1).to_string())
 }
 
