@@ -48,9 +48,9 @@ fn history(rbd: &Rbd, image: &str, dir: &Path) {
     rbd.ok(&["snap", "rename", &at("one"), &at("first")]);
     rbd.ok(&["image-meta", "set", image, "color", "blue"]);
     rbd.ok(&["resize", "--no-progress", "--size", "8M", image]);
-    write(rbd, image, 4096, &[7; 65_536]);
+    write(rbd, image, 4096, &vec![7; 65_536]);
     rbd.ok(&["snap", "create", "--no-progress", &at("gone")]);
-    write(rbd, image, 7 << 20, &[9; 1 << 20]);
+    write(rbd, image, 7 << 20, &vec![9; 1 << 20]);
     rbd.ok(&["snap", "rm", "--no-progress", &at("gone")]);
     rbd.ok(&["snap", "create", "--no-progress", &at("two")]);
     rbd.ok(&["snap", "protect", &at("two")]);

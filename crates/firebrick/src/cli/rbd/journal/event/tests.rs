@@ -1,3 +1,5 @@
+//! Events against what the real tool exported, and there and back.
+
 use super::*;
 
 /// What the real tool exported of an image.
