@@ -155,9 +155,10 @@ impl Event {
                 range(*offset, *length);
                 doc.put("discard_granularity_bytes", 0_u64);
             }
-            Self::Write { offset, data } => range(*offset, data.len() as u64),
+            Self::Write { offset, data } | Self::CompareAndWrite { offset, data, .. } => {
+                range(*offset, data.len() as u64);
+            }
             Self::WriteSame { offset, length, .. } => range(*offset, *length),
-            Self::CompareAndWrite { offset, data, .. } => range(*offset, data.len() as u64),
             Self::Finish { op, result } => {
                 doc.put("op_tid", *op);
                 doc.put("result", result.to_string());

@@ -106,9 +106,10 @@ pub(super) async fn run(mut rbd: Rbd, args: &ExportArgs) -> Result<(), Failure> 
         return Err(refuse(EINVAL, text));
     }
     let mut out = Out::open(path)?;
-    let names = match json {
-        true => BTreeMap::new(),
-        false => names(&mut rbd, &target).await?,
+    let names = if json {
+        BTreeMap::new()
+    } else {
+        names(&mut rbd, &target).await?
     };
     let how = (true, DOING, "Exporting journal");
     let mut entries = Entries::open(&mut rbd, &target, args.from, how).await?;

@@ -69,12 +69,11 @@ pub(super) async fn run(mut rbd: Rbd, args: &ImportArgs) -> Result<(), Failure> 
     Printer::line("Waiting for journal append to complete...");
     let flushed = rbd.order(ToolRequest::Flush).await;
     flushed.map_err(|error| fault(DOING, &error))?;
-    match failure {
-        Some(failure) => Err(failure),
-        None => {
-            progress.done();
-            Ok(())
-        }
+    if let Some(failure) = failure {
+        Err(failure)
+    } else {
+        progress.done();
+        Ok(())
     }
 }
 

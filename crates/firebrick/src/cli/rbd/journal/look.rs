@@ -127,8 +127,13 @@ fn text(status: &JournalStatus) -> String {
 fn dump(bytes: &[u8]) -> String {
     let mut text = String::new();
     for (i, line) in bytes.chunks(16).enumerate() {
-        let hex =
-            |half: &[u8]| -> String { half.iter().map(|byte| format!("{byte:02x} ")).collect() };
+        let hex = |half: &[u8]| {
+            half.iter().fold(String::new(), |mut hex, byte| {
+                // Writing to a string cannot fail.
+                let _ = write!(hex, "{byte:02x} ");
+                hex
+            })
+        };
         let (left, right) = line.split_at(line.len().min(8));
         let shown = |byte: &u8| {
             if byte.is_ascii_graphic() || *byte == b' ' {

@@ -61,12 +61,7 @@ impl Replay<'_> {
                 let removed = self.rbd.backend.remove_snapshot(image, name).await;
                 removed.map_err(|error| self.failed(&error))
             }
-            Act::RollBack(name) => {
-                let name = self.name(&name)?;
-                let done = self.rbd.backend.roll_back(image, name).await;
-                done.map_err(|error| self.failed(&error))?;
-                self.look_again().await
-            }
+            Act::RollBack(name) => self.roll_back(&name).await,
             Act::Rename { from, to } => {
                 let (snapshot, name) = (self.name(&from)?, self.name(&to)?);
                 let request = ToolRequest::RenameSnapshot {
@@ -94,6 +89,13 @@ impl Replay<'_> {
             Act::Nothing => Ok(()),
             Act::Impossible(why) => Err(self.refuse(&why)),
         }
+    }
+
+    async fn roll_back(&mut self, name: &str) -> Result<(), Failure> {
+        let name = self.name(name)?;
+        let done = self.rbd.backend.roll_back(self.image.id, name).await;
+        done.map_err(|error| self.failed(&error))?;
+        self.look_again().await
     }
 
     fn failed(&self, error: &Fault) -> Failure {
