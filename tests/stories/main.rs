@@ -24,6 +24,7 @@ mod group_replication;
 mod groups;
 mod guests;
 mod images;
+mod mirror_groups;
 mod mirroring;
 mod moving;
 mod qos;

@@ -152,6 +152,15 @@ impl Alteration<'_> {
         Ok(())
     }
 
+    /// Mirrors an image no longer.
+    pub fn end_mirroring(&mut self, image: ImageId) -> Result<(), Error> {
+        if self.changeable(image)?.mirrored {
+            let enabled = false;
+            self.changes.push(Change::Mirroring { image, enabled });
+        }
+        Ok(())
+    }
+
     /// Takes a snapshot; [`ErrorKind::Exists`] where there is one of that name,
     /// [`ErrorKind::Limit`] where the image has as many as it may.
     pub fn take_snapshot(

@@ -101,66 +101,85 @@ impl Store {
             .map(drop)
     }
 
-    /// Copies a secondary anew from the primary that it follows. What is here stays readable under the
-    /// returned id, an image of its own that is not mirrored and that the caller removes once the copy
-    /// is complete; the copy begins with the next word of the primary.
-    pub fn resync(&self, id: ImageId) -> Result<ImageId, Error> {
-        const DOING: &str = "copy a secondary anew";
+    /// Copies secondaries anew from the primaries that they follow: all of them, or none where one is
+    /// refused. What is here of each stays readable under the id that is returned for it, an image of its
+    /// own that is not mirrored and that the caller removes once the copy is complete; the copies begin
+    /// with the next word of the primaries.
+    pub fn resync(&self, ids: &[ImageId]) -> Result<Vec<ImageId>, Error> {
         let mut state = self.core.lock();
-        let meta = found(&state, DOING, id)?.read().meta.clone();
-        if meta.role == Role::Primary {
-            let why = format!("{} is primary, and cannot be copied from itself", meta.name);
-            return Err(Error::new(ErrorKind::Invalid, DOING, why));
+        let (mut kept, mut changes) = (Vec::new(), Vec::new());
+        for id in ids {
+            let meta = found(&state, RESYNC, *id)?.read().meta.clone();
+            refuse_resync(&meta)?;
+            let aside = ImageId::random();
+            changes.extend(resync_changes(&meta, aside)?);
+            kept.push(aside);
         }
-        if meta.upstream.is_none() || meta.primary_demoted {
-            let why = format!(
-                "{} follows no primary from which it could be copied",
-                meta.name
-            );
-            return Err(Error::new(ErrorKind::Busy, DOING, why));
+        if !changes.is_empty() {
+            self.core.commit(&mut state, &changes)?;
         }
-        if !meta.sync.is_consistent() {
-            let why = format!("{} is being copied already", meta.name);
-            return Err(Error::new(ErrorKind::Busy, DOING, why));
-        }
-        let kept = ImageId::random();
-        let name = format!("before-resync-{}", kept.0.simple());
-        let name = ImageName::new(name)
-            .map_err(|error| Error::new(ErrorKind::Invalid, DOING, error.to_string()))?;
-        let origin = ImageOrigin {
-            image: id,
-            snapshot: None,
-            at: None,
-        };
-        let changes = [
-            Change::Create {
-                image: kept,
-                name,
-                size: meta.size,
-                origin: Some(origin),
-                mirrored: false,
-                role: Role::Primary,
-                epoch: Epoch::FIRST,
-                sync: SyncState::Consistent,
-            },
-            Change::Metadata {
-                image: kept,
-                key: KEPT_FOR_KEY.to_owned(),
-                value: Some(id.to_string()),
-            },
-            Change::Sync {
-                image: id,
-                state: SyncState::Copying {
-                    next_block: 0,
-                    at: Sequence::ZERO,
-                },
-            },
-        ];
-        self.core.commit(&mut state, &changes)?;
         drop(state);
         self.flush()?;
         Ok(kept)
     }
+}
+
+const RESYNC: &str = "copy a secondary anew";
+
+fn refuse_resync(meta: &ImageMeta) -> Result<(), Error> {
+    let refuse = |kind, why: String| Err(Error::new(kind, RESYNC, why));
+    if meta.role == Role::Primary {
+        let why = format!("{} is primary, and cannot be copied from itself", meta.name);
+        return refuse(ErrorKind::Invalid, why);
+    }
+    if meta.upstream.is_none() || meta.primary_demoted {
+        let why = format!(
+            "{} follows no primary from which it could be copied",
+            meta.name
+        );
+        return refuse(ErrorKind::Busy, why);
+    }
+    if !meta.sync.is_consistent() {
+        let why = format!("{} is being copied already", meta.name);
+        return refuse(ErrorKind::Busy, why);
+    }
+    Ok(())
+}
+
+/// What keeps an image as `kept`, and lets its copy begin.
+fn resync_changes(meta: &ImageMeta, kept: ImageId) -> Result<[Change; 3], Error> {
+    let name = format!("before-resync-{}", kept.0.simple());
+    let name = ImageName::new(name)
+        .map_err(|error| Error::new(ErrorKind::Invalid, RESYNC, error.to_string()))?;
+    let origin = ImageOrigin {
+        image: meta.id,
+        snapshot: None,
+        at: None,
+    };
+    Ok([
+        Change::Create {
+            image: kept,
+            name,
+            size: meta.size,
+            origin: Some(origin),
+            mirrored: false,
+            role: Role::Primary,
+            epoch: Epoch::FIRST,
+            sync: SyncState::Consistent,
+        },
+        Change::Metadata {
+            image: kept,
+            key: KEPT_FOR_KEY.to_owned(),
+            value: Some(meta.id.to_string()),
+        },
+        Change::Sync {
+            image: meta.id,
+            state: SyncState::Copying {
+                next_block: 0,
+                at: Sequence::ZERO,
+            },
+        },
+    ])
 }
 
 /// Of an image that keeps what another one was before it was copied anew: the id of that one.

@@ -66,6 +66,22 @@ impl Link {
         &self.socket
     }
 
+    /// Who is at the other end: an address and a port, or a process on this machine.
+    pub(crate) fn peer(&self) -> String {
+        let address = self
+            .socket
+            .peer_addr()
+            .ok()
+            .and_then(|address| address.as_socket());
+        if let Some(address) = address {
+            return address.to_string();
+        }
+        match rustix::net::sockopt::socket_peercred(&*self.socket) {
+            Ok(credentials) => format!("pid:{}", credentials.pid.as_raw_nonzero()),
+            Err(_) => "unix".to_owned(),
+        }
+    }
+
     /// Receives into `buffer`, which is not empty; 0 at the end.
     pub(crate) fn receive(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
         match &self.tls {

@@ -140,6 +140,21 @@ impl Registry {
         export.map_or(0, |export| export.clients.lock().connections.len())
     }
 
+    /// The clients of an export: their numbers, and where they are.
+    pub(crate) fn watchers(&self, name: &str) -> Vec<(u64, String)> {
+        let export = self.exports.lock().get(name).map(Arc::clone);
+        let Some(export) = export else {
+            return Vec::new();
+        };
+        let clients = export.clients.lock();
+        let all = clients.connections.iter();
+        let mut watchers: Vec<(u64, String)> = all
+            .map(|(id, connection)| (*id, connection.link.peer()))
+            .collect();
+        watchers.sort_unstable();
+        watchers
+    }
+
     /// The export of that name; the empty name means the only one there is.
     pub(crate) fn find(&self, name: &str) -> Option<(String, Arc<Export>)> {
         let exports = self.exports.lock();

@@ -218,6 +218,12 @@ impl ExportServer {
         self.inner.registry.clients(name) as u32
     }
 
+    /// The clients of the export `name`: the number of each, which no other one gets, and where it is, as an
+    /// address and a port or as the number of a process on this machine.
+    pub fn watchers(&self, name: &str) -> Vec<(u64, String)> {
+        self.inner.registry.watchers(name)
+    }
+
     /// Where TCP clients are heard, with the port that was picked.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         self.tcp_address

@@ -278,7 +278,9 @@ async fn a_copy_is_made_anew_from_a_primary_that_answers() {
     let ids = mirrored(&pair, 1).await;
     write(&pair.a, ids[0], 0, 7, 65536).await;
     wait(&pair.a, 30.0).await.unwrap();
-    let resync = MirrorRequest::Resync { image: ids[0] };
+    let resync = MirrorRequest::Resync {
+        images: vec![ids[0]],
+    };
     let refused = ask(&pair.a, resync.clone()).await.unwrap_err();
     assert_eq!(refused.kind, FaultKind::Invalid, "it is primary there");
     pair.cut();

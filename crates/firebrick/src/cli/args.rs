@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::rbd::args::RbdArgs;
@@ -267,6 +267,29 @@ pub(crate) struct DemoArgs {
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub(crate) shell: Shell,
+    /// How the binary is called
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) name: Name,
+}
+
+/// How the binary is called.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Name {
+    /// As it is
+    #[default]
+    Firebrick,
+    /// Through a link
+    Rbd,
+}
+
+impl Name {
+    /// What is completed, and its name.
+    pub(crate) fn command(self) -> (clap::Command, &'static str) {
+        match self {
+            Self::Firebrick => (Cli::command(), "firebrick"),
+            Self::Rbd => (Rbd::command(), "rbd"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -34,10 +34,10 @@ pub enum MirrorRequest {
         /// Which.
         images: Vec<ImageId>,
     },
-    /// Copies a secondary anew from its primary, while what is there is kept aside.
+    /// Copies secondaries anew from their primaries, all of them or none, while what is there is kept aside.
     Resync {
         /// Which.
-        image: ImageId,
+        images: Vec<ImageId>,
     },
     /// Waits until images are everywhere where they should be. Fails with a time-out otherwise.
     Wait {

@@ -19,7 +19,7 @@ pub use collections::{
     GroupRequest, Locks, NamespaceRequest, ToolGroup, ToolGroupSnapshot, ToolLock, ToolTrash,
     TrashRequest,
 };
-pub use images::{JournalSettings, ToolChild, ToolImage, ToolParent, ToolSnapshot};
+pub use images::{JournalSettings, ToolChild, ToolImage, ToolParent, ToolSnapshot, ToolWatcher};
 
 /// A call that only tools make.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

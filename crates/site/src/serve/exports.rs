@@ -21,6 +21,7 @@ use super::device::ImageDevice;
 use super::error::Error;
 use super::fault::fault;
 use super::limits::{LIMITS_KEY, Throttles, to_metadata};
+use crate::admin::ToolWatcher;
 use holders::{HOLDERS_KEY, Holders};
 
 pub(super) use address::ExportPlan;
@@ -237,15 +238,16 @@ impl Exports {
     }
 
     /// The clients of each exported image.
-    pub(super) fn clients(&self) -> BTreeMap<ImageId, u32> {
+    pub(super) fn clients(&self) -> BTreeMap<ImageId, Vec<ToolWatcher>> {
         let state = self.state.lock();
-        let mut clients = BTreeMap::new();
+        let mut clients: BTreeMap<ImageId, Vec<ToolWatcher>> = BTreeMap::new();
+        let Some(server) = &state.server else {
+            return clients;
+        };
         for (name, image) in &state.published {
-            let connected = state
-                .server
-                .as_ref()
-                .map_or(0, |server| server.clients(name));
-            *clients.entry(*image).or_default() += connected;
+            let connected = server.watchers(name).into_iter();
+            let connected = connected.map(|(client, address)| ToolWatcher { client, address });
+            clients.entry(*image).or_default().extend(connected);
         }
         clients
     }

@@ -102,7 +102,8 @@ impl LocalSite {
         }
     }
 
-    fn needs_peer(&self, doing: &str) -> Result<(), Fault> {
+    /// Refuses what makes no sense without a peer.
+    pub(super) fn needs_peer(&self, doing: &str) -> Result<(), Fault> {
         if self.has_peers {
             return Ok(());
         }

@@ -25,7 +25,9 @@ use super::rewrite::roll_back_to;
 use super::scrub::Scrubber;
 use super::views::{Session, View};
 use super::work::Works;
-use crate::admin::{Moment, NamespaceRequest, ToolReply, ToolRequest, Tools, TrashRequest};
+use crate::admin::{
+    GroupRequest, Moment, NamespaceRequest, ToolReply, ToolRequest, Tools, TrashRequest,
+};
 pub(super) use journal::Cursors;
 
 /// What tools can look at besides images.
@@ -261,6 +263,9 @@ impl LocalSite {
                 self.change(done).await
             }
             ToolRequest::Group { name, what } => {
+                if what == (GroupRequest::Mirror { enabled: true }) {
+                    self.needs_peer("mirror a group")?;
+                }
                 let (store, exports) = (Arc::clone(&self.store), Arc::clone(&self.exports));
                 blocking(move || groups::serve(&store, &exports, &name, &what)).await
             }

@@ -53,14 +53,15 @@ pub(super) async fn consistency(rbd: Rbd, command: &ConsistencyCommand) -> Resul
 }
 
 /// A group, and what follows its name.
-struct Named<'a> {
+pub(super) struct Named<'a> {
     group: ImageName,
     snapshot: Option<&'a str>,
     words: Words<'a>,
 }
 
 impl<'a> Named<'a> {
-    fn of(rbd: &Rbd, args: &'a GroupArgs) -> Result<Self, Failure> {
+    /// What a verb names.
+    pub(super) fn of(rbd: &Rbd, args: &'a GroupArgs) -> Result<Self, Failure> {
         let mut words = Words::new(&args.words);
         let spec = words.need(args.group.as_deref(), "group name")?;
         let (path, taken) = match spec.split_once('@') {
@@ -75,7 +76,7 @@ impl<'a> Named<'a> {
     }
 
     /// Nothing but the group.
-    fn only(self) -> Result<ImageName, Failure> {
+    pub(super) fn only(self) -> Result<ImageName, Failure> {
         self.words.end()?;
         match self.snapshot {
             None => Ok(self.group),
@@ -113,7 +114,8 @@ impl Rbd {
         found.ok_or_else(|| failed(doing, ENOENT))
     }
 
-    async fn alter(
+    /// Changes a group.
+    pub(super) async fn alter(
         &mut self,
         name: ImageName,
         what: GroupRequest,

@@ -1,7 +1,7 @@
 //! `rbd ls`, `info`, `status`, `children`, `window`.
 
 use firebrick_site::admin::{
-    ToolChild, ToolImage, ToolParent, ToolReply, ToolRequest, ToolSnapshot,
+    ToolChild, ToolImage, ToolParent, ToolReply, ToolRequest, ToolSnapshot, ToolWatcher,
 };
 use firebrick_vocabulary::{Feature, ImageId, MIB, Role, SnapshotName};
 
@@ -84,7 +84,12 @@ fn long_cells(image: &ToolImage, taken: Option<&ToolSnapshot>) -> [String; 6] {
             taken.protected,
             false,
         ),
-        None => (name.to_owned(), image.size, false, image.clients > 0),
+        None => (
+            name.to_owned(),
+            image.size,
+            false,
+            !image.watchers.is_empty(),
+        ),
     };
     let parent = image.parent.as_ref().map(parent_name).unwrap_or_default();
     let said = |is: bool, word: &str| if is { word } else { "" }.to_owned();
@@ -116,7 +121,7 @@ fn long_doc(image: &ToolImage, taken: Option<&ToolSnapshot>) -> Doc {
     row.put("format", 2_u64);
     match taken {
         Some(taken) => row.put("protected", taken.protected.to_string()),
-        None if image.clients > 0 => row.put("lock_type", "exclusive"),
+        None if !image.watchers.is_empty() => row.put("lock_type", "exclusive"),
         None => {}
     }
     row
@@ -313,24 +318,24 @@ fn info_text(image: &ToolImage, protected: Option<bool>) -> String {
 pub(super) async fn status(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
     let spec = Spec::of(&rbd.common, args)?;
     let image = rbd.open(spec.only_image()?).await?;
-    let clients = 1..=u64::from(image.clients);
     if rbd.structured() {
-        let watcher = |client: u64| {
-            let address = ("address", "nbd".into());
+        let watcher = |watcher: &ToolWatcher| {
             Doc::map([
-                address,
-                ("client", client.into()),
-                ("cookie", client.into()),
+                ("address", (&watcher.address).into()),
+                ("client", watcher.client.into()),
+                ("cookie", watcher.client.into()),
             ])
         };
-        let watchers = Doc::list("watcher", clients.map(watcher));
+        let watchers = Doc::list("watcher", image.watchers.iter().map(watcher));
         rbd.print("status", &Doc::map([("watchers", watchers)]));
-    } else if image.clients == 0 {
+    } else if image.watchers.is_empty() {
         Printer::line("Watchers: none");
     } else {
         Printer::line("Watchers:");
-        for client in clients {
-            Printer::line(&format!("\twatcher=nbd client.{client} cookie={client}"));
+        for ToolWatcher { client, address } in &image.watchers {
+            Printer::line(&format!(
+                "\twatcher={address} client.{client} cookie={client}"
+            ));
         }
     }
     Ok(())

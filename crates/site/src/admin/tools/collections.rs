@@ -150,6 +150,11 @@ pub enum GroupRequest {
         /// The name.
         to: SnapshotName,
     },
+    /// Mirrors the group and all its images, or no longer.
+    Mirror {
+        /// Whether.
+        enabled: bool,
+    },
     /// Returns all its images to a snapshot.
     RollBack {
         /// Which.

@@ -33,7 +33,7 @@ pub struct ToolImage {
     /// The image that it started as, if that is there still and this one belongs to it.
     pub parent: Option<ToolParent>,
     /// Clients that have it open.
-    pub clients: u32,
+    pub watchers: Vec<ToolWatcher>,
     /// What it can do, in RBD's words.
     pub features: Features,
     /// What was said of its journal, where that is a feature.
@@ -46,6 +46,15 @@ pub struct ToolImage {
     pub locks: Locks,
     /// What users noted about it: keys and values.
     pub metadata: BTreeMap<String, String>,
+}
+
+/// A client that has an image open.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ToolWatcher {
+    /// Its number, which no other one gets as long as the site runs.
+    pub client: u64,
+    /// Where it is: an address and a port, or `pid:` and the number of a process beside the site.
+    pub address: String,
 }
 
 /// What an image started as.

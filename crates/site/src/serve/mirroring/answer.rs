@@ -43,9 +43,9 @@ impl LocalSite {
                 tracing::info!(images = count, %position, "images were demoted");
                 Ok(MirrorReply::Position(position))
             }
-            MirrorRequest::Resync { image } => {
+            MirrorRequest::Resync { images } => {
                 let mirroring = Arc::clone(&self.mirroring);
-                blocking(move || mirroring.resync(image)).await?;
+                blocking(move || mirroring.resync(&images)).await?;
                 Ok(MirrorReply::Done)
             }
             MirrorRequest::Wait {
@@ -76,19 +76,25 @@ impl LocalSite {
 }
 
 impl super::Mirroring {
-    fn resync(&self, image: ImageId) -> Result<(), Fault> {
+    fn resync(&self, images: &[ImageId]) -> Result<(), Fault> {
         const DOING: &str = "copy an image anew";
-        let known = self.store.image(image).map_err(|error| fault(&error))?;
-        let info = known.info();
-        let upstream = info.upstream.and_then(|of| self.mirror.upstream(image, of));
-        // Only a primary that is there now, and says so, may replace what is here.
-        let heard = upstream.is_some_and(|it| it.peer.following && it.told.is_some());
-        if info.upstream.is_some() && !heard {
-            let why = "its primary does not answer; nothing is given up before it does";
-            return Err(Fault::new(FaultKind::Busy, DOING, why));
+        for image in images {
+            let known = self.store.image(*image).map_err(|error| fault(&error))?;
+            let info = known.info();
+            let upstream = info
+                .upstream
+                .and_then(|of| self.mirror.upstream(*image, of));
+            // Only a primary that is there now, and says so, may replace what is here.
+            let heard = upstream.is_some_and(|it| it.peer.following && it.told.is_some());
+            if info.upstream.is_some() && !heard {
+                let why = "its primary does not answer; nothing is given up before it does";
+                return Err(Fault::new(FaultKind::Busy, DOING, why));
+            }
         }
-        let kept = self.store.resync(image).map_err(|error| fault(&error))?;
-        tracing::warn!(image = %info.name, kept = %kept, "an image is copied anew from its primary");
+        let kept = self.store.resync(images).map_err(|error| fault(&error))?;
+        for (image, kept) in images.iter().zip(kept) {
+            tracing::warn!(%image, %kept, "an image is copied anew from its primary");
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use firebrick_engine::{Error, Image, ImageInfo, SNAPSHOT_LIMIT_KEY, SnapshotInfo
 use firebrick_vocabulary::{Feature, Features, ImageId, ImageName, SnapshotName};
 
 use super::{groups, keys};
-use crate::admin::{JournalSettings, ToolChild, ToolImage, ToolParent, ToolSnapshot};
+use crate::admin::{JournalSettings, ToolChild, ToolImage, ToolParent, ToolSnapshot, ToolWatcher};
 use crate::serve::exports::Exports;
 use crate::serve::views::is_hidden;
 
@@ -37,7 +37,11 @@ pub(super) fn image_named(
     }
 }
 
-fn describe(store: &Store, clients: &BTreeMap<ImageId, u32>, image: &Image) -> ToolImage {
+fn describe(
+    store: &Store,
+    clients: &BTreeMap<ImageId, Vec<ToolWatcher>>,
+    image: &Image,
+) -> ToolImage {
     let info = image.info();
     let snapshots = store.snapshots(info.id).unwrap_or_default();
     let limit = info.metadata.get(SNAPSHOT_LIMIT_KEY);
@@ -51,7 +55,7 @@ fn describe(store: &Store, clients: &BTreeMap<ImageId, u32>, image: &Image) -> T
         snapshots: snapshots.len() as u64,
         created: info.created.0,
         parent: parent(store, &info),
-        clients: clients.get(&info.id).copied().unwrap_or_default(),
+        watchers: clients.get(&info.id).cloned().unwrap_or_default(),
         features: features(&info),
         journal: journal(&info),
         group: group(store, &info),

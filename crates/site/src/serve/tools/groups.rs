@@ -159,6 +159,7 @@ fn alter(
             without_journal,
         } => add(alteration, &group, *image, *without_journal),
         GroupRequest::Detach { image } => detach(alteration, &group, *image),
+        GroupRequest::Mirror { enabled } => mirror(alteration, &group, *enabled),
         GroupRequest::TakeSnapshot { snapshot } => take_snapshot(alteration, &group, snapshot),
         GroupRequest::RemoveSnapshot { snapshot } => {
             let id = snapshot_of(alteration, &group, snapshot)?;
@@ -264,6 +265,19 @@ fn detach(alteration: &mut Alteration<'_>, group: &ImageInfo, image: ImageId) ->
     }
     alteration.set(image, keys::GROUP, None)?;
     alteration.set(group.id, &format!("{MEMBER}{image}"), None)
+}
+
+/// Mirrors all of a group, or nothing of it: one record says so of all its images.
+fn mirror(alteration: &mut Alteration<'_>, group: &ImageInfo, enabled: bool) -> Result<(), Error> {
+    let images = members(alteration, group);
+    for image in images.into_iter().chain([group.id]) {
+        if enabled {
+            alteration.mirror(image)?;
+        } else {
+            alteration.end_mirroring(image)?;
+        }
+    }
+    Ok(())
 }
 
 fn take_snapshot(

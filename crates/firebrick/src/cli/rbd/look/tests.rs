@@ -21,7 +21,7 @@ fn image() -> ToolImage {
         snapshots: 1,
         created: 1_795_206_780_000_000_000,
         parent: None,
-        clients: 0,
+        watchers: Vec::new(),
         features: Features::default(),
         journal: JournalSettings::default(),
         snapshot_limit: None,

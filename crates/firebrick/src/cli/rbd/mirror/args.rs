@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::rbd::args::SpecArgs;
+use crate::cli::rbd::args::{GroupArgs, SpecArgs};
 use crate::cli::rbd::at::At;
 
 /// `mirror …`
@@ -16,6 +16,9 @@ pub(crate) enum MirrorCommand {
     /// All mirrored images of the pool
     #[command(subcommand)]
     Pool(MirrorPoolCommand),
+    /// All images of a group, at one position
+    #[command(subcommand)]
+    Group(MirrorGroupCommand),
     /// Wait until the other sites have what they should have
     #[command(after_help = "\
 At a primary: until every peer holds the image, or all images, up to now or to --position. At a secondary:
@@ -56,6 +59,40 @@ pub(crate) enum MirrorPoolCommand {
     Promote(PoolPromoteArgs),
     /// Make all mirrored images non-primary here, as one record
     Demote(PoolArgs),
+}
+
+/// `mirror group …`
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+What happens to a group is one record of the log for all its images: all are promoted, at one position, or none.
+
+Examples:
+  firebrick rbd mirror group enable shop
+  firebrick rbd mirror group status shop --format json
+  firebrick rbd mirror group demote shop
+  firebrick rbd mirror group promote shop --force --accept-loss 30s")]
+pub(crate) enum MirrorGroupCommand {
+    /// Mirror a group and all its images
+    Enable(GroupArgs),
+    /// Mirror a group no longer; the copies at its peers are removed
+    Disable(GroupArgs),
+    /// Make all images of a group primary here
+    Promote(GroupPromoteArgs),
+    /// Make all images of a group non-primary here
+    Demote(GroupArgs),
+    /// Copy all images of a group anew from their primary
+    Resync(GroupArgs),
+    /// Show how a group is mirrored
+    Status(GroupArgs),
+}
+
+/// `mirror group promote`
+#[derive(Args, Debug)]
+pub(crate) struct GroupPromoteArgs {
+    #[command(flatten)]
+    pub(crate) group: GroupArgs,
+    #[command(flatten)]
+    pub(crate) how: HowToPromote,
 }
 
 /// The pool.

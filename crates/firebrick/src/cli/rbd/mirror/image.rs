@@ -44,7 +44,9 @@ pub(super) async fn resync(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
         let text = "rbd: image is primary, cannot resync to itself";
         return Err(refuse(EINVAL, text));
     }
-    let flagged = rbd.mirror_order(MirrorRequest::Resync { image: image.id });
+    let flagged = rbd.mirror_order(MirrorRequest::Resync {
+        images: vec![image.id],
+    });
     let flagged = flagged.await;
     flagged.map_err(|error| fault("error flagging image resync", &error))?;
     Printer::line("Flagged image for resync from primary");

@@ -2,6 +2,7 @@
 
 pub(super) mod args;
 mod doc;
+mod group;
 mod image;
 mod promote;
 mod status;
@@ -30,6 +31,7 @@ pub(super) async fn run(rbd: Rbd, command: MirrorCommand) -> Result<(), Failure>
         MirrorCommand::Pool(MirrorPoolCommand::Demote(args)) => {
             promote::demote_pool(rbd, &args).await
         }
+        MirrorCommand::Group(command) => group::run(rbd, &command).await,
         MirrorCommand::Wait(args) => wait::wait(rbd, &args).await,
         MirrorCommand::Explain(args) => wait::explain(rbd, &args).await,
     }

@@ -55,7 +55,7 @@ pub(super) async fn pool(mut rbd: Rbd, args: &PoolPromoteArgs) -> Result<(), Fai
 }
 
 /// Promotes all of them, or fails and promotes none.
-async fn promote(
+pub(super) async fn promote(
     rbd: &mut Rbd,
     images: Vec<ImageId>,
     how: &HowToPromote,
@@ -101,7 +101,7 @@ fn why(reason: &firebrick_backend::Reason) -> (u8, &'static str) {
 }
 
 /// What would become of images.
-fn show(rbd: &Rbd, promoted: &[PromotedImage]) {
+pub(super) fn show(rbd: &Rbd, promoted: &[PromotedImage]) {
     if rbd.structured() {
         let row = |image: &PromotedImage| {
             json!({
@@ -171,7 +171,8 @@ pub(super) async fn demote_pool(mut rbd: Rbd, args: &PoolArgs) -> Result<(), Fai
     Ok(())
 }
 
-async fn demote(rbd: &mut Rbd, images: Vec<ImageId>) -> Result<(), Failure> {
+/// Demotes all of them, or none.
+pub(super) async fn demote(rbd: &mut Rbd, images: Vec<ImageId>) -> Result<(), Failure> {
     match rbd.mirror(MirrorRequest::Demote { images }).await {
         Ok(MirrorReply::Position(_)) => Ok(()),
         Ok(other) => Err(failed(&confused(&ToolReply::Mirror(other)), DEMOTING)),

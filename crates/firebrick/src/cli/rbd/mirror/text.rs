@@ -25,7 +25,7 @@ fn seconds(seconds: f64) -> Value {
     json!((seconds * 1000.0).round() / 1000.0)
 }
 
-fn lag_value(lag: Option<Lag>) -> Value {
+pub(super) fn lag_value(lag: Option<Lag>) -> Value {
     lag.map_or(
         Value::Null,
         |lag| json!({"records": lag.records, "bytes": lag.bytes, "seconds": seconds(lag.seconds)}),
@@ -95,7 +95,7 @@ pub(super) fn image_value(report: &MirrorReport, image: &MirroredImage) -> Value
     value
 }
 
-fn lag_text(lag: Option<Lag>) -> String {
+pub(super) fn lag_text(lag: Option<Lag>) -> String {
     match lag {
         None => "not known".to_owned(),
         Some(lag) => format!(
