@@ -17,6 +17,7 @@ mod control_plane_killed;
 mod damage;
 mod dev;
 mod disaster;
+mod drills;
 mod filesystems;
 mod full;
 mod fuzz_api;

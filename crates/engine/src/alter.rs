@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use firebrick_log::Change;
 use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, Role, SnapshotId, SnapshotName, SyncState,
+    Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
 };
 
 use crate::apply::found;
@@ -109,6 +109,42 @@ impl Alteration<'_> {
             sync: SyncState::Consistent,
         });
         Ok(())
+    }
+
+    /// Makes an image, primary here and not mirrored, of what another one is now, also of a secondary.
+    pub fn clone_image(&mut self, of: ImageId, id: ImageId, name: ImageName) -> Result<(), Error> {
+        self.free(&name)?;
+        let meta = found(self.state, self.doing, of)?.read().meta.clone();
+        if !meta.sync.is_consistent() {
+            let why = format!("the first copy of {} is not complete", meta.name);
+            return Err(self.error(ErrorKind::Inconsistent, why));
+        }
+        let origin = firebrick_log::ImageOrigin {
+            image: of,
+            snapshot: None,
+            at: None,
+        };
+        self.changes.push(Change::Create {
+            image: id,
+            name,
+            size: meta.size,
+            origin: Some(origin),
+            mirrored: false,
+            role: Role::Primary,
+            epoch: Epoch::FIRST,
+            sync: SyncState::Consistent,
+        });
+        Ok(())
+    }
+
+    /// The newest record of the log.
+    pub fn head(&self) -> Sequence {
+        self.store.core.log.head().sequence
+    }
+
+    /// Up to which record of a peer's log everything is held here.
+    pub fn applied(&self, peer: StoreId) -> Sequence {
+        self.state.applied(peer)
     }
 
     /// Removes an image that has no snapshots; [`ErrorKind::Busy`] where it has.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firebrick_backend::Reason as Refusal;
+use firebrick_backend::{ExportAddress, Reason as Refusal};
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, Lag, Position, Role, Sequence, StoreId,
 };
@@ -39,6 +39,11 @@ pub enum MirrorRequest {
         /// Which.
         images: Vec<ImageId>,
     },
+    /// Something about drills. Answered by [`MirrorReply::Drills`].
+    Drill {
+        /// What.
+        request: DrillRequest,
+    },
     /// Waits until images are everywhere where they should be. Fails with a time-out otherwise.
     Wait {
         /// Which; `None` for all that are mirrored.
@@ -70,6 +75,49 @@ pub enum MirrorReply {
     Promoted(Vec<PromotedImage>),
     /// Where images became secondary.
     Position(Position),
+    /// Drills.
+    Drills(Vec<Drill>),
+}
+
+/// What is asked about drills: clones of secondaries for guests that try what a failover would give.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DrillRequest {
+    /// Begins drills of images, all as of one position.
+    Begin {
+        /// Which.
+        images: Vec<ImageId>,
+        /// As of which record of this site's log; `None` for now.
+        at: Option<Sequence>,
+    },
+    /// Those that there are.
+    List,
+    /// Ends drills.
+    End {
+        /// Of which images; `None` for all.
+        images: Option<Vec<ImageId>>,
+    },
+}
+
+/// A clone of a secondary for guests that try.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drill {
+    /// Its id.
+    pub id: ImageId,
+    /// Of which image.
+    pub of: ImageId,
+    /// The name of that, if it is there still.
+    pub name: Option<ImageName>,
+    /// Up to where of its primary's log the image was here; `None` for an earlier state.
+    pub position: Option<Position>,
+    /// As of which record of this site.
+    pub at: Sequence,
+    /// When it began, in nanoseconds since the Unix epoch.
+    pub began: u64,
+    /// Where clients reach it.
+    pub address: Option<ExportAddress>,
+    /// How many do.
+    pub clients: u32,
 }
 
 /// What became of an image of a promotion, or would.
@@ -295,6 +343,8 @@ impl MirrorRequest {
             Self::Promote { .. } | Self::Demote { .. } | Self::Resync { .. } => {
                 Duration::from_secs(120)
             }
+            // An earlier state may have to be read from the log.
+            Self::Drill { .. } => Duration::from_secs(3600),
             Self::Wait { within, .. } => {
                 wait_within(*within).saturating_add(Duration::from_secs(5))
             }

@@ -24,8 +24,8 @@ pub use journal_tools::{
 };
 pub(crate) use mirror_tools::wait_within;
 pub use mirror_tools::{
-    ImagePeer, Loss, MirrorPeer, MirrorReply, MirrorReport, MirrorRequest, MirrorState,
-    MirroredImage, PromotedImage, Reason, ReasonCode, Target,
+    Drill, DrillRequest, ImagePeer, Loss, MirrorPeer, MirrorReply, MirrorReport, MirrorRequest,
+    MirrorState, MirroredImage, PromotedImage, Reason, ReasonCode, Target,
 };
 pub use protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
 pub(crate) use server::serve_connection;

@@ -18,6 +18,9 @@ const BLOCKS_MAX: usize = TRANSFER_MAX / BLOCK_SIZE as usize;
 /// Images with such names exist only while somebody looks at an earlier state.
 const TEMPORARY: &str = ".at-";
 
+/// The namespace of the clones of drills, which end with the process.
+pub(super) const DRILL: &str = ".drill";
+
 /// Whether it is an image that only stands for an earlier state of another one.
 pub(super) fn is_temporary(name: &ImageName) -> bool {
     name.as_str().starts_with(TEMPORARY)
@@ -41,10 +44,10 @@ pub(super) fn internal(namespace: &str, name: &str) -> Result<ImageName, Error> 
 pub(super) fn remove_temporary(store: &Store) {
     for image in store.images() {
         let info = image.info();
-        if is_temporary(&info.name)
+        if (is_temporary(&info.name) || info.name.namespace() == DRILL)
             && let Err(error) = store.remove_image(info.id)
         {
-            tracing::warn!(image = %info.name, %error, "an image for looking back stays");
+            tracing::warn!(image = %info.name, %error, "an image that should be gone stays");
         }
     }
 }

@@ -48,6 +48,11 @@ impl LocalSite {
                 blocking(move || mirroring.resync(&images)).await?;
                 Ok(MirrorReply::Done)
             }
+            MirrorRequest::Drill { request } => {
+                let (mirroring, exports) = (Arc::clone(&self.mirroring), Arc::clone(&self.exports));
+                let drills = blocking(move || mirroring.drill(&exports, &request));
+                drills.await.map(MirrorReply::Drills)
+            }
             MirrorRequest::Wait {
                 images,
                 position,

@@ -9,7 +9,7 @@ use firebrick_vocabulary::{Feature, Features, ImageId, ImageName, SnapshotName};
 use super::{groups, keys};
 use crate::admin::{JournalSettings, ToolChild, ToolImage, ToolParent, ToolSnapshot, ToolWatcher};
 use crate::serve::exports::Exports;
-use crate::serve::views::is_hidden;
+use crate::serve::views::{self, is_hidden};
 
 /// All images that users have, by name.
 pub(super) fn images(store: &Store, exports: &Exports) -> Vec<ToolImage> {
@@ -135,7 +135,8 @@ pub(super) fn children(store: &Store, of: ImageId) -> Vec<ToolChild> {
     let mut children: Vec<ToolChild> = infos
         .filter_map(|info| {
             let parent = info.parent.filter(|parent| parent.image == of)?;
-            let temporary = crate::serve::views::is_temporary(&info.name);
+            let temporary =
+                views::is_temporary(&info.name) || info.name.namespace() == views::DRILL;
             (!temporary).then_some(ToolChild {
                 id: info.id,
                 snapshot: parent.snapshot,

@@ -48,6 +48,72 @@ what this site does not have is given up; --dry-run says how much that is, --acc
     Status(SpecArgs),
     /// Set how many seconds peers may be behind
     Target(TargetArgs),
+    /// Try a failover: a clone of a secondary for guests, while mirroring goes on
+    Drill(ImageDrillArgs),
+}
+
+/// `mirror image drill`
+#[derive(Args, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Prints where the clone is reached by NBD. It may be written to; neither the image nor its mirroring changes. It ends with
+--cleanup or `drill rm`, and with the site. --at takes a time (RFC 3339) or a position of this site's log.
+
+Examples:
+  firebrick rbd mirror image drill disk
+  firebrick rbd mirror image drill disk --at 2026-11-20T20:34:14Z
+  firebrick rbd mirror image drill ls
+  firebrick rbd mirror image drill disk --cleanup"
+)]
+pub(crate) struct ImageDrillArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<DrillCommand>,
+    /// [POOL/[NAMESPACE/]]IMAGE
+    #[arg(value_name = "SPEC")]
+    pub(crate) words: Vec<String>,
+    /// The image
+    #[arg(long, value_name = "NAME")]
+    pub(crate) image: Option<String>,
+    #[command(flatten)]
+    pub(crate) how: HowToDrill,
+}
+
+/// What else is done about drills.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DrillCommand {
+    /// List the drills
+    #[command(alias = "list")]
+    Ls,
+    /// End the drill of an image
+    #[command(alias = "remove")]
+    Rm(SpecArgs),
+}
+
+/// How to try a failover.
+#[derive(Args, Debug)]
+pub(crate) struct HowToDrill {
+    /// As of that time or position instead of now
+    #[arg(long, value_name = "TIME|POSITION", conflicts_with = "cleanup")]
+    pub(crate) at: Option<At>,
+    /// End it
+    #[arg(long)]
+    pub(crate) cleanup: bool,
+}
+
+/// `mirror group drill`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Prints where the clones are reached, in the order of the images' names: all as of one position.
+
+Examples:
+  firebrick rbd mirror group drill shop --format json
+  firebrick rbd mirror group drill shop --cleanup")]
+pub(crate) struct GroupDrillArgs {
+    #[command(flatten)]
+    pub(crate) group: GroupArgs,
+    #[command(flatten)]
+    pub(crate) how: HowToDrill,
 }
 
 /// `mirror pool …`
@@ -84,6 +150,8 @@ pub(crate) enum MirrorGroupCommand {
     Resync(GroupArgs),
     /// Show how a group is mirrored
     Status(GroupArgs),
+    /// Try a failover of all images of a group
+    Drill(GroupDrillArgs),
 }
 
 /// `mirror group promote`

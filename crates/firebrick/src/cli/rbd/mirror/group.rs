@@ -25,6 +25,7 @@ pub(super) async fn run(rbd: Rbd, command: &MirrorGroupCommand) -> Result<(), Fa
         MirrorGroupCommand::Demote(args) => demote_group(rbd, args).await,
         MirrorGroupCommand::Resync(args) => resync(rbd, args).await,
         MirrorGroupCommand::Status(args) => status(rbd, args).await,
+        MirrorGroupCommand::Drill(args) => super::drill::group(rbd, args).await,
     }
 }
 
@@ -34,7 +35,8 @@ async fn named(rbd: &mut Rbd, args: &GroupArgs) -> Result<ToolGroup, Failure> {
     rbd.group(&name, &doing).await
 }
 
-async fn mirrored(rbd: &mut Rbd, args: &GroupArgs) -> Result<ToolGroup, Failure> {
+/// The group that a verb names, which must be mirrored.
+pub(super) async fn mirrored(rbd: &mut Rbd, args: &GroupArgs) -> Result<ToolGroup, Failure> {
     let group = named(rbd, args).await?;
     if group.mirrored {
         return Ok(group);

@@ -2,6 +2,7 @@
 
 pub(super) mod args;
 mod doc;
+mod drill;
 mod group;
 mod image;
 mod promote;
@@ -46,6 +47,7 @@ async fn of_image(rbd: Rbd, command: MirrorImageCommand) -> Result<(), Failure> 
         MirrorImageCommand::Resync(args) => image::resync(rbd, &args).await,
         MirrorImageCommand::Status(args) => status::image(rbd, &args).await,
         MirrorImageCommand::Target(args) => image::target(rbd, &args).await,
+        MirrorImageCommand::Drill(args) => drill::image(rbd, &args).await,
     }
 }
 
