@@ -4,7 +4,7 @@ use super::*;
 
 /// What the real tool exported of an image.
 const FLUSH: &str = "05010400000002000000010108000000edbd006bf40d2910";
-const TIME: u64 = 1_795_210_733_271_125_492;
+const TIME: u64 = 1_795_210_733_271_126_004;
 
 fn bytes(hex: &str) -> Vec<u8> {
     let digits = hex.as_bytes().chunks(2);
@@ -91,6 +91,6 @@ fn events_are_printed_in_rbds_words() {
         what: Op::Resize(33_554_432),
     };
     let text = serde_json::to_string(&resize.doc(TIME)).unwrap();
-    let golden = r#"{"event_type":"Resize","op_tid":1,"size":33554432,"timestamp":"2026-11-20T21:38:53.271125+0000"}"#;
+    let golden = r#"{"event_type":"Resize","op_tid":1,"size":33554432,"timestamp":"2026-11-20T21:38:53.271126+0000"}"#;
     assert_eq!(text, golden);
 }
