@@ -26,6 +26,7 @@ mod groups;
 mod guests;
 mod images;
 mod mirror_groups;
+mod mirror_away;
 mod mirroring;
 mod moving;
 mod qos;

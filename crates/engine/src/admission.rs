@@ -266,6 +266,8 @@ impl<'s, 'a> Admission<'s, 'a> {
             }
             // What the peer does as a follower of somebody else.
             Change::FallBack { .. }
+            | Change::Yield { .. }
+            | Change::Adopt { .. }
             | Change::Sync { .. }
             | Change::Base { .. }
             | Change::Restore { .. }
@@ -518,6 +520,8 @@ impl Known {
             | Change::Promote { .. }
             | Change::Demote { .. }
             | Change::FallBack { .. }
+            | Change::Yield { .. }
+            | Change::Adopt { .. }
             | Change::Sync { .. }
             | Change::Base { .. }
             | Change::Restore { .. }

@@ -153,6 +153,12 @@ impl Target<'_> {
             Change::SnapshotRemove { image, snapshot } => {
                 self.remove_snapshot(stamp, *image, *snapshot);
             }
+            Change::Yield { .. } => self.give_way(stamp, change),
+            Change::Adopt { images } => {
+                for image in images {
+                    self.adopt(stamp, *image);
+                }
+            }
             Change::Restore { image, to, size } => self.restore(stamp, *image, *to, *size)?,
             Change::Rollback { image, snapshot } => self.roll_back(stamp, *image, *snapshot),
             Change::Base { at, last, .. } => {

@@ -92,6 +92,9 @@ pub(crate) struct Branches {
     by_image: BTreeMap<(ImageId, Sequence), BranchId>,
     /// Checkpoints that are points of every branch that was a head then, oldest first.
     kept: Arc<Vec<Sequence>>,
+    /// Of the kept ones, those up to this one are nothing but points: what lies between them and the
+    /// next cannot be had.
+    sparse_to: Sequence,
     /// Branches that took over records, by the image of those.
     takers: BTreeMap<ImageId, Vec<BranchId>>,
     /// Nothing goes, as what lies ahead may still go back to it.
@@ -172,12 +175,13 @@ impl Branches {
     /// are held again.
     pub(crate) fn load(
         branches: impl IntoIterator<Item = (BranchId, Branch)>,
-        kept: Vec<Sequence>,
+        (kept, sparse_to): (Vec<Sequence>, Sequence),
         newest: u64,
         now: Sequence,
     ) -> Self {
         let mut all = Self {
             kept: Arc::new(kept),
+            sparse_to,
             newest,
             ..Self::default()
         };
@@ -253,6 +257,12 @@ impl Branches {
 
     pub(crate) fn kept(&self) -> &[Sequence] {
         &self.kept
+    }
+
+    /// The kept checkpoints behind which any state can be had.
+    pub(crate) fn dense(&self) -> &[Sequence] {
+        let first = self.kept.partition_point(|at| *at <= self.sparse_to);
+        &self.kept[first..]
     }
 
     /// Begins a branch of `image` with the record `since`.
@@ -404,20 +414,22 @@ impl Branches {
         }
     }
 
-    /// The checkpoints that are kept from now on.
-    pub(crate) fn keep(&mut self, kept: Vec<Sequence>) {
+    /// The checkpoints that are kept from now on; those up to `sparse_to` as nothing but points.
+    pub(crate) fn keep(&mut self, kept: Vec<Sequence>, sparse_to: Sequence) {
         self.points_made += 1;
+        let thinned = std::mem::replace(&mut self.sparse_to, sparse_to) != sparse_to;
         let before = std::mem::replace(&mut self.kept, Arc::new(kept));
         let gone: Vec<Sequence> = before
             .iter()
             .copied()
             .filter(|at| self.kept.binary_search(at).is_err())
             .collect();
-        if gone.is_empty() {
+        if gone.is_empty() && !thinned {
             return;
         }
         // What has not changed since the first of them looks the same at all of them.
-        let concerned = |line: &Line| line.branch.until.is_some() || line.newest >= gone[0];
+        let first = gone.first().copied().unwrap_or(HEAD);
+        let concerned = |line: &Line| line.branch.until.is_some() || line.newest >= first;
         let lines = self.lines.range(..).filter(|(_, line)| concerned(line));
         let ids: Vec<BranchId> = lines.map(|(id, _)| *id).collect();
         for id in ids {
@@ -462,7 +474,7 @@ impl Branches {
     /// Whether somebody may ask for a record of the branch: for any behind the first checkpoint that
     /// is kept. It is found by the branch to which it belongs, also where no point shows it.
     fn asked_for(&self, line: &Line) -> bool {
-        self.kept.first().is_some_and(|first| {
+        self.dense().first().is_some_and(|first| {
             let until = line.branch.until;
             until.is_none_or(|until| until > *first)
         })

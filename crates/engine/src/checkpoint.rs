@@ -16,7 +16,9 @@ use crate::bell::Bell;
 use crate::branch::{Candidate, Garbage, HEAD, Seen};
 use crate::clean::pace::slowed;
 use crate::commit::Core;
+use crate::difference::is_catching_up;
 use crate::error::Error;
+use crate::keep::readers;
 use crate::rows;
 use crate::state::{Changed, State};
 use crate::store::Store;
@@ -81,6 +83,11 @@ impl Progress {
             position: AtomicU64::new(position.0),
             ..Self::default()
         }
+    }
+
+    /// The bytes that the log had got when the store was opened.
+    pub(crate) const fn bytes_at_open(&self) -> u64 {
+        self.bytes_before
     }
 
     /// The position of the last checkpoint.
@@ -244,7 +251,13 @@ impl Core {
     /// one before it, and this one for those who may ask later.
     fn choose_kept(&self, state: &mut State, now: Sequence) {
         let keep = self.keep.lock();
-        let oldest = keep.values().min().copied();
+        let lasting = keep.iter().filter(|(who, _)| !is_catching_up(who));
+        state.keep = lasting
+            .map(|(who, keep)| (who.clone(), keep.clone()))
+            .collect();
+        // Who was let go of is told what there is, not what has ended.
+        let readers: Vec<Sequence> = readers(&keep).collect();
+        let oldest = readers.iter().min().copied();
         if let Some(oldest) = oldest {
             // Every peer has got the end of these images.
             state
@@ -252,12 +265,19 @@ impl Core {
                 .retain(|_, window| window.until.is_none_or(|until| until >= oldest));
         }
         let mut kept = state.kept.clone();
-        let began = kept.is_empty();
-        let bases: Vec<Sequence> = keep
-            .values()
-            .filter_map(|from| kept.iter().rev().find(|kept| kept.at <= *from))
-            .map(|kept| kept.at)
-            .collect();
+        let began = state.dense().is_empty();
+        let base = |from: Sequence| {
+            let before = kept.iter().rev().find(|kept| kept.at <= from);
+            before.map(|kept| kept.at)
+        };
+        let bases = keep.values();
+        let bases = bases.filter_map(|keep| keep.base(kept.iter().map(|kept| kept.at)));
+        let bases: Vec<Sequence> = bases.collect();
+        // The first behind which any state must be had, for those who read.
+        let asked = readers
+            .iter()
+            .map(|from| base(*from).unwrap_or_default())
+            .min();
         let retention = self.options.retention;
         let time = self.clock.now();
         state.bytes = self.progress.bytes_before + self.log.bytes_appended();
@@ -273,10 +293,19 @@ impl Core {
                 bytes: state.bytes,
             });
         }
-        if began && !kept.is_empty() {
+        let first = asked.into_iter().chain(window).min();
+        let sparse = kept.iter().rev().find(|kept| match first {
+            Some(first) => kept.at < first,
+            None => !retains || kept.at < now,
+        });
+        // What was nothing but a point cannot become more.
+        let sparse_to = state
+            .sparse_to
+            .max(sparse.map_or(Sequence::ZERO, |kept| kept.at));
+        state.keep(kept, sparse_to);
+        if began && !state.dense().is_empty() {
             state.changed.images.extend(state.images.keys().copied());
         }
-        state.keep(kept);
     }
 
     /// From which record on the log must stay readable in order: recovery reads it from the last
@@ -284,9 +313,9 @@ impl Core {
     /// in between. A rebuild reads it from the newest base on: the cleaner frees nothing behind that.
     fn keep_from(&self, checkpoint: Sequence) -> Sequence {
         let state = self.lock();
-        let kept = state.branches.kept();
-        let oldest = self.keep.lock().values().min().copied();
-        let anchor = oldest.map(|from| {
+        let kept = state.branches.dense();
+        let keep = self.keep.lock();
+        let anchor = readers(&keep).min().map(|from| {
             let base = kept.iter().rev().find(|at| **at <= from);
             base.copied().unwrap_or_default()
         });

@@ -17,6 +17,7 @@ use crate::apply::{self, NoPast, Past, Stamp, Target};
 use crate::checkpoint::Progress;
 use crate::clean::Cleaning;
 use crate::error::{Error, ErrorKind};
+use crate::keep::Keep;
 use crate::lanes::Lanes;
 use crate::scrub::{Noted, Rot};
 use crate::state::{ImageMeta, State};
@@ -32,8 +33,8 @@ pub(crate) struct Core {
     pub(crate) fenced: AtomicBool,
     pub(crate) state: Mutex<State>,
     pub(crate) lanes: Lanes,
-    /// From which record on somebody may ask for older states, by who they are.
-    pub(crate) keep: Mutex<BTreeMap<String, Sequence>>,
+    /// What is kept for whom.
+    pub(crate) keep: Mutex<BTreeMap<String, Keep>>,
     /// Notified when one of them moved.
     pub(crate) confirmed: Condvar,
     /// Points that nobody reads at any more, to be let go of under the commit lock.

@@ -60,7 +60,7 @@ pub struct SnapshotSource {
 }
 
 impl CopyImage {
-    fn of(meta: &ImageMeta) -> Self {
+    pub(crate) fn of(meta: &ImageMeta) -> Self {
         let shared = meta
             .metadata
             .iter()

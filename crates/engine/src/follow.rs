@@ -16,6 +16,7 @@ use crate::apply::KnownPast;
 use crate::error::{Error, ErrorKind};
 use crate::past::{LogPast, Plan};
 use crate::peer::{PeerRecord, Stream};
+use crate::stage::is_staged;
 use crate::state::State;
 use crate::store::Store;
 
@@ -165,7 +166,7 @@ impl Store {
         let images = self.core.glance().images.clone();
         let copying = images.range(..).filter(|(_, cell)| {
             let meta = &cell.read().meta;
-            meta.upstream == Some(peer) && !meta.sync.is_consistent()
+            meta.upstream == Some(peer) && !meta.sync.is_consistent() && !is_staged(meta)
         });
         copying.map(|(id, _)| *id).collect()
     }

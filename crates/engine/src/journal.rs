@@ -285,7 +285,15 @@ fn changes(change: &Change, images: &BTreeSet<ImageId>) -> Vec<(ImageId, FrameRe
             };
             mine.map(part).collect()
         }
+        Change::Adopt { images: all } => {
+            let part = |image: &ImageId| {
+                let images = vec![*image];
+                one(*image, Change::Adopt { images })
+            };
+            all.iter().filter(|it| wanted(it)).map(part).collect()
+        }
         Change::Create { image, .. }
+        | Change::Yield { image, .. }
         | Change::Remove { image }
         | Change::Rename { image, .. }
         | Change::Resize { image, .. }

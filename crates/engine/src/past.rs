@@ -122,7 +122,12 @@ impl Plan {
     pub(crate) fn new(state: &State, image: ImageId, at: Sequence) -> Result<Self, Error> {
         let branch = state.branches.of_record(image, at);
         let branch = branch.ok_or_else(|| gone(at))?;
-        let from = state.branches.kept().iter().rev().find(|kept| **kept <= at);
+        let from = state
+            .branches
+            .dense()
+            .iter()
+            .rev()
+            .find(|kept| **kept <= at);
         let there = state.cell(image).map(|cell| cell.read().snapshots.to_vec());
         let there = there.unwrap_or_default().into_iter();
         let ghosts = state.ghosts.iter().filter(|ghost| ghost.image == image);

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::branch::{Branch, Branches, Seen};
 use crate::error::{Error, ErrorKind};
+use crate::keep::Keep;
 use crate::light::Light;
 use crate::past::ThenMeta;
 use crate::scrub::{ScrubCursor, ScrubProgress};
@@ -46,6 +47,10 @@ struct Document {
     removed: BTreeMap<ImageId, Window>,
     ghosts: Vec<Ghost>,
     kept: Vec<Kept>,
+    #[serde(default)]
+    sparse_to: Sequence,
+    #[serde(default)]
+    keep: BTreeMap<String, Keep>,
     bytes: u64,
     newest_branch: u64,
     base: Sequence,
@@ -114,6 +119,8 @@ pub(crate) fn collect(state: &State, changed: &Changed) -> Changes {
         removed: state.removed.clone(),
         ghosts: state.ghosts.clone(),
         kept: state.kept.clone(),
+        sparse_to: state.sparse_to,
+        keep: state.keep.clone(),
         bytes: state.bytes,
         newest_branch: state.branches.newest(),
         base: state.base,
@@ -273,6 +280,7 @@ pub(crate) fn load(index: &impl Rows) -> Result<State, Error> {
         Ok::<(), Error>(())
     })?;
     let kept = document.kept.iter().map(|kept| kept.at).collect();
+    let kept = (kept, document.sparse_to);
     let branches = Branches::load(branches, kept, document.newest_branch, document.sequence);
     let mut state = State {
         sequence: document.sequence,
@@ -281,6 +289,8 @@ pub(crate) fn load(index: &impl Rows) -> Result<State, Error> {
         removed: document.removed,
         ghosts: document.ghosts,
         kept: document.kept,
+        sparse_to: document.sparse_to,
+        keep: document.keep,
         bytes: document.bytes,
         base: document.base,
         ..State::default()

@@ -16,6 +16,7 @@ use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
 use crate::branch::Branches;
+use crate::keep::Keep;
 use crate::lanes::Traffic;
 use crate::light::Light;
 use crate::past::ThenMeta;
@@ -36,8 +37,12 @@ pub(crate) struct State {
     pub(crate) applied: BTreeMap<StoreId, Sequence>,
     /// Of removed images: the records that peers still have to get.
     pub(crate) removed: BTreeMap<ImageId, Window>,
-    /// The checkpoints to which somebody may return, oldest first.
+    /// The checkpoints that somebody needs, oldest first.
     pub(crate) kept: Vec<Kept>,
+    /// Of those, the ones up to here are nothing but points; behind the others any state can be had.
+    pub(crate) sparse_to: Sequence,
+    /// What is kept for whom, as of the last checkpoint.
+    pub(crate) keep: BTreeMap<String, Keep>,
     /// The bytes that the log has got since the store was made, as of the last checkpoint.
     pub(crate) bytes: u64,
     /// Snapshots that are gone, but were there at a kept checkpoint.
@@ -196,7 +201,7 @@ impl State {
     /// Notes what changed images are now, for those who return to this checkpoint. It is kept from
     /// here on, also while it is being written and if that fails.
     pub(crate) fn note_then(&mut self) {
-        if self.branches.kept().is_empty() {
+        if self.branches.dense().is_empty() {
             return;
         }
         for id in &self.changed.images {
@@ -228,7 +233,7 @@ impl State {
             snapshot,
             gone,
         };
-        if self.branches.holds_everything() || ghost.haunts(self.branches.kept()) {
+        if self.branches.holds_everything() || ghost.haunts(self.branches.dense()) {
             self.ghosts.push(ghost);
         } else {
             self.branches
@@ -236,14 +241,21 @@ impl State {
         }
     }
 
-    /// Keeps these checkpoints and no others.
-    pub(crate) fn keep(&mut self, kept: Vec<Kept>) {
-        self.branches
-            .keep(kept.iter().map(|kept| kept.at).collect());
+    /// The kept checkpoints behind which any state can be had, oldest first.
+    pub(crate) fn dense(&self) -> &[Kept] {
+        let first = self.kept.partition_point(|kept| kept.at <= self.sparse_to);
+        &self.kept[first..]
+    }
+
+    /// Keeps these checkpoints and no others, those up to `sparse_to` as nothing but points.
+    pub(crate) fn keep(&mut self, kept: Vec<Kept>, sparse_to: Sequence) {
+        let points = kept.iter().map(|kept| kept.at).collect();
+        self.branches.keep(points, sparse_to);
         self.kept = kept;
+        self.sparse_to = sparse_to;
         let ghosts = std::mem::take(&mut self.ghosts);
         for ghost in ghosts {
-            if ghost.haunts(self.branches.kept()) {
+            if ghost.haunts(self.branches.dense()) {
                 self.ghosts.push(ghost);
             } else {
                 self.branches

@@ -1,6 +1,5 @@
 //! An open store: its life, its flushes, its room.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -136,6 +135,7 @@ impl Store {
         let dead = rows::dead(&index)?;
         let scrubbed = Noted::loaded(rows::scrubbed(&index)?);
         let progress = Progress::opened(Sequence(from.0 - 1), state.bytes);
+        let keep = state.keep.clone();
         let core = Core {
             disk,
             clock,
@@ -145,7 +145,7 @@ impl Store {
             fenced: AtomicBool::new(false),
             state: Mutex::new(state),
             lanes: Lanes::default(),
-            keep: Mutex::new(BTreeMap::new()),
+            keep: Mutex::new(keep),
             confirmed: Condvar::new(),
             unheld: Mutex::new(Vec::new()),
             progress,
@@ -228,17 +228,6 @@ impl Store {
     /// answer stays the same: who has many asks once.
     pub fn sent(&self, image: ImageId) -> SentRecords {
         SentRecords(self.core.glance().sent(image))
-    }
-
-    /// Keeps older states reachable from record `sequence` on, for `who`.
-    pub fn keep_from(&self, who: &str, sequence: Sequence) {
-        self.core.keep.lock().insert(who.to_owned(), sequence);
-        self.core.confirmed.notify_all();
-    }
-
-    /// Keeps nothing for `who` any more; what is freed by that goes with the next checkpoint.
-    pub fn keep_no_more(&self, who: &str) {
-        self.core.keep.lock().remove(who);
     }
 
     /// Makes room at the end of the log ahead of its use, so that guests need not wait for it: waits

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firebrick_index::{BranchId, Changed, Entry, View};
-use firebrick_vocabulary::Sequence;
+use firebrick_vocabulary::{BLOCK_SIZE, Sequence};
 
 use crate::commit::Core;
 use crate::error::Error;
@@ -51,6 +51,14 @@ impl MapView {
     /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged) where one is not what was written.
     pub fn read(&self, entries: &[Entry], buffer: &mut [u8]) -> Result<(), Error> {
         self.core.read_blocks(entries, buffer)
+    }
+
+    /// Reads the blocks from `first` on into `buffer`, which holds whole blocks; holes are zeroes.
+    pub fn read_blocks(&self, first: u64, buffer: &mut [u8]) -> Result<(), Error> {
+        buffer.fill(0);
+        let count = buffer.len() / BLOCK_SIZE as usize;
+        let entries = self.core.entries(&self.view, first, count)?;
+        self.core.read_blocks(&entries, buffer)
     }
 
     /// The blocks from `from_block` on that differ from `older` (nothing, where there is none), in

@@ -123,7 +123,7 @@ impl State {
     pub(crate) fn window_base(&self, pool: Retention, now: Timestamp) -> Option<Sequence> {
         let own = self.retentions.values();
         own.chain([&pool])
-            .filter_map(|retention| retention.base(&self.kept, now, self.bytes))
+            .filter_map(|retention| retention.base(self.dense(), now, self.bytes))
             .min()
     }
 }
@@ -137,10 +137,10 @@ impl Store {
         drop(created.read());
         let retention = state.retention(id, self.core.options.retention);
         let now = self.core.clock.now();
-        let Some(base) = retention.base(&state.kept, now, state.bytes) else {
+        let Some(base) = retention.base(state.dense(), now, state.bytes) else {
             return Ok(None);
         };
-        let first = state.kept.iter().find(|kept| kept.at >= base);
+        let first = state.dense().iter().find(|kept| kept.at >= base);
         let newest = Moment {
             sequence: self.core.log.head().sequence,
             time: now,
@@ -159,7 +159,7 @@ impl Store {
     pub fn position_at(&self, time: Timestamp) -> Result<Sequence, Error> {
         let from = {
             let state = self.core.lock();
-            let before = state.kept.iter().rev().find(|kept| kept.time <= time.0);
+            let before = state.dense().iter().rev().find(|kept| kept.time <= time.0);
             before.map(|kept| kept.at)
         };
         let Some(from) = from else {
@@ -227,7 +227,7 @@ impl Store {
             let mut state = self.core.lock();
             let retention = state.retention(image, self.core.options.retention);
             let now = self.core.clock.now();
-            let base = retention.base(&state.kept, now, state.bytes);
+            let base = retention.base(state.dense(), now, state.bytes);
             let head = self.core.log.head().sequence;
             if base.is_none_or(|base| at < base) || at > head {
                 let why = format!("record {at} is not within what is retained of the image");

@@ -225,6 +225,29 @@ pub enum Change {
         /// Keys and values.
         rows: Vec<(String, String)>,
     },
+    /// An image of a former primary becomes secondary where it is: what both sites had cannot be had
+    /// here any more. It is not complete until it has adopted the difference. A local record: a mirror
+    /// skips it.
+    Yield {
+        /// Which.
+        image: ImageId,
+        /// The last own record that the new primary has; snapshots that were taken since are divergent.
+        common: Sequence,
+        /// Under which snapshot is kept what is here.
+        keep_id: SnapshotId,
+        /// The name of that snapshot.
+        keep_name: SnapshotName,
+        /// The epoch of the new primary.
+        epoch: Epoch,
+        /// The store of the new primary, which the image follows from here on.
+        peer: StoreId,
+    },
+    /// Images become what was staged for each of them beside it, all at this position; the staged ones
+    /// end. A local record: a mirror skips it.
+    Adopt {
+        /// Which.
+        images: Vec<ImageId>,
+    },
     /// The image follows a new primary's epoch. A local record: a mirror skips it.
     Follow {
         /// Which.

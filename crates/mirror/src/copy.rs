@@ -17,7 +17,7 @@ use crate::stream::{own_change, put_data};
 use crate::wire::{self, Kind};
 
 /// Blocks in one part of a copy.
-const PART_BLOCKS: usize = 512;
+pub(crate) const PART_BLOCKS: usize = 512;
 /// About how long a part of what came after becomes, in bytes.
 const PART_BYTES: usize = 1 << 20;
 
@@ -154,7 +154,7 @@ impl Copy {
             .and_then(|i| snapshots.get(i))
             .map(|older| &older.map);
         let changed = snapshot.map.changed_since(older, next_block, PART_BLOCKS)?;
-        self.put(&mut part, &changed)?;
+        put_blocks(&self.store, &mut part, self.image, &changed)?;
         self.phase = match changed.last() {
             Some(last) if changed.len() == PART_BLOCKS => Phase::Snapshot {
                 index,
@@ -197,7 +197,7 @@ impl Copy {
             let blocks = end.saturating_sub(next_block);
             message::put_discard(&mut part, self.image, next_block, blocks);
         }
-        self.put(&mut part, &changed)?;
+        put_blocks(&self.store, &mut part, self.image, &changed)?;
         self.phase = if done {
             let runtime = Arc::clone(&self.runtime);
             let from = self.catch_from.next();
@@ -303,34 +303,39 @@ impl Copy {
             },
         );
     }
+}
 
-    /// Blocks as data and discards, neighbours together.
-    fn put(&self, part: &mut Vec<u8>, changed: &[Changed]) -> Result<(), Error> {
-        let alike = |one: &Changed, next: &Changed| {
-            one.block + 1 == next.block
-                && match (one.entry, next.entry) {
-                    (Some(one), Some(next)) => one.at.plus_blocks(1) == next.at,
-                    (None, None) => true,
-                    (Some(_), None) | (None, Some(_)) => false,
-                }
-        };
-        for run in changed.chunk_by(alike) {
-            let Some(first) = run.first() else { continue };
-            match first.entry {
-                None => message::put_discard(part, self.image, first.block, run.len() as u64),
-                Some(entry) => {
-                    let sums: Vec<Checksum> = run
-                        .iter()
-                        .filter_map(|block| block.entry)
-                        .map(|entry| entry.checksum)
-                        .collect();
-                    let at: Location = entry.at;
-                    put_data(&self.store, part, self.image, first.block, at, &sums)?;
-                }
+/// Blocks as data and discards, neighbours together.
+pub(crate) fn put_blocks(
+    store: &Store,
+    part: &mut Vec<u8>,
+    image: ImageId,
+    changed: &[Changed],
+) -> Result<(), Error> {
+    let alike = |one: &Changed, next: &Changed| {
+        one.block + 1 == next.block
+            && match (one.entry, next.entry) {
+                (Some(one), Some(next)) => one.at.plus_blocks(1) == next.at,
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            }
+    };
+    for run in changed.chunk_by(alike) {
+        let Some(first) = run.first() else { continue };
+        match first.entry {
+            None => message::put_discard(part, image, first.block, run.len() as u64),
+            Some(entry) => {
+                let sums: Vec<Checksum> = run
+                    .iter()
+                    .filter_map(|block| block.entry)
+                    .map(|entry| entry.checksum)
+                    .collect();
+                let at: Location = entry.at;
+                put_data(store, part, image, first.block, at, &sums)?;
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// Whether a copy that had come to its newest state, taken at `at`, can go on: a snapshot that was

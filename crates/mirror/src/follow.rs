@@ -10,6 +10,7 @@ use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
+use crate::catch_up::{self, Catching};
 use crate::error::{Error, ErrorKind};
 use crate::message::{self, ToReader, ToServer, VERSION};
 use crate::mirror::Shared;
@@ -108,6 +109,11 @@ impl Follower {
             ToReader::Welcome { .. }
             | ToReader::CopyBegin { .. }
             | ToReader::CopyEnd { .. }
+            | ToReader::CatchUp { .. }
+            | ToReader::Stage { .. }
+            | ToReader::Compare { .. }
+            | ToReader::CompareLeaves { .. }
+            | ToReader::Adopt { .. }
             | ToReader::Alive { .. }
             | ToReader::Behind { .. } => {
                 return Err(Error::protocol(DOING, "the peer did not say who it is"));
@@ -188,6 +194,8 @@ impl Connection {
             answers,
             requested: BTreeSet::new(),
             copied: None,
+            catching: Catching::new(store),
+            streams: false,
             synced: Vec::new(),
         };
         let applier = shared.work(applier.run(queue));
@@ -247,6 +255,10 @@ struct Applier {
     requested: BTreeSet<ImageId>,
     /// The image that is being copied.
     copied: Option<ImageId>,
+    /// A difference that comes instead of the log.
+    catching: Catching,
+    /// Whether the log comes.
+    streams: bool,
     /// Copies that are complete, but not flushed yet.
     synced: Vec<ImageId>,
 }
@@ -291,6 +303,10 @@ impl Applier {
             return Err(Error::protocol(DOING, "a batch that makes no sense"));
         };
         self.verify(&batch.records)?;
+        if !std::mem::replace(&mut self.streams, true) {
+            // Of a difference that will not be completed.
+            self.shared.store.abandon_staged(self.store)?;
+        }
         let followed = self
             .shared
             .store
@@ -348,6 +364,65 @@ impl Applier {
             ToReader::Welcome { .. } => {
                 Err(Error::protocol(DOING, "the peer introduced itself twice"))
             }
+            ToReader::CatchUp { .. }
+            | ToReader::Stage { .. }
+            | ToReader::Compare { .. }
+            | ToReader::CompareLeaves { .. }
+            | ToReader::Adopt { .. } => self.difference(message).await,
+        }
+    }
+
+    /// Takes what is said of a difference.
+    async fn difference(&mut self, message: ToReader) -> Result<bool, Error> {
+        match message {
+            ToReader::CatchUp {
+                targets,
+                others,
+                last,
+            } => {
+                self.peer.set_gets_difference(true);
+                let store = Arc::clone(&self.shared.store);
+                let answers = self.catching.learn(&store, (targets, others), last)?;
+                for answer in answers {
+                    self.answer(&answer).await;
+                }
+                Ok(false)
+            }
+            ToReader::Stage { image, parent } => {
+                let staged = self.catching.stage(&self.shared.store, &image, parent)?;
+                self.copied = Some(staged);
+                Ok(false)
+            }
+            ToReader::Compare {
+                image,
+                runs,
+                digests,
+            } => {
+                let answer = catch_up::lacks(&self.shared.store, image, &runs, &digests)?;
+                self.answer(&answer).await;
+                Ok(false)
+            }
+            ToReader::CompareLeaves {
+                image,
+                leaves,
+                digests,
+            } => {
+                let answer = catch_up::leaves(&self.shared.store, image, &leaves, &digests)?;
+                self.answer(&answer).await;
+                Ok(false)
+            }
+            ToReader::Adopt { to } => {
+                self.catching.adopt(&self.shared.store, to)?;
+                self.peer.set_gets_difference(false);
+                self.catching = Catching::new(self.store);
+                self.copied = None;
+                self.requested.clear();
+                Ok(true)
+            }
+            other => Err(Error::protocol(
+                DOING,
+                format!("{other:?} is no difference"),
+            )),
         }
     }
 

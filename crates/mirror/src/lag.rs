@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use firebrick_edge::{Runtime, Timestamp};
 use firebrick_engine::Store;
-use firebrick_log::{Change, Frame, FrameRecord};
+use firebrick_log::{Change, Frame, FrameRecord, Reader};
 use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Lag, Sequence};
 use parking_lot::Mutex;
 use tracing::warn;
@@ -150,6 +150,13 @@ impl Backlog {
     }
 }
 
+/// A reader of what lies behind record `from`, or behind what is gone: of that nothing can be counted.
+fn open(store: &Store, from: Sequence) -> Result<(Sequence, Reader), firebrick_engine::Error> {
+    let gone = Sequence(store.log_begins().0.saturating_sub(1));
+    let from = from.max(gone);
+    Ok((from, store.reader(from.next())?))
+}
+
 /// Follows the own log until `stop`.
 pub(crate) async fn follow(
     store: &Arc<Store>,
@@ -161,16 +168,15 @@ pub(crate) async fn follow(
     const PAUSE: Duration = Duration::from_millis(200);
     // A guest's writes come one by one; to be woken for each would cost as much as the write.
     const GATHER: Duration = Duration::from_millis(2);
-    let mut at = backlog.0.lock().from;
-    let mut reader = match store.reader(at.next()) {
-        Ok(reader) => reader,
+    let from = backlog.0.lock().from;
+    let (mut at, mut reader) = match open(store, from) {
+        Ok(opened) => opened,
         Err(error) => return warn!(%error, "how far peers are behind is not known"),
     };
     while !stop.load(Ordering::Acquire) {
         if let Some(from) = backlog.recount() {
-            at = from;
-            reader = match store.reader(from.next()) {
-                Ok(reader) => reader,
+            (at, reader) = match open(store, from) {
+                Ok(opened) => opened,
                 Err(error) => return warn!(%error, "how far peers are behind is not known"),
             };
         }
@@ -188,6 +194,13 @@ pub(crate) async fn follow(
                 if runtime.block(PAUSE, &beyond).await {
                     runtime.pause(GATHER).await;
                 }
+            }
+            // Peers that did not keep up were let go of, and this with them.
+            Err(_) if !store.log_reaches(at.next()) => {
+                (at, reader) = match open(store, at) {
+                    Ok(opened) => opened,
+                    Err(error) => return warn!(%error, "how far peers are behind is not known"),
+                };
             }
             Err(error) => return warn!(%error, "how far peers are behind is not known any more"),
         }
@@ -244,6 +257,8 @@ fn images_of(change: &Change) -> Vec<ImageId> {
         // These concern the one store alone.
         Change::Restore { .. }
         | Change::FallBack { .. }
+        | Change::Yield { .. }
+        | Change::Adopt { .. }
         | Change::Sync { .. }
         | Change::Base { .. }
         | Change::Follow { .. } => Vec::new(),

@@ -6,11 +6,13 @@
 //! to; memory is bounded whatever a peer sends. What it leans on: `engine` for what records mean,
 //! TLS for who speaks.
 
+mod catch_up;
 mod copy;
 mod direction;
 mod durable;
 mod error;
 mod follow;
+mod hold;
 mod identity;
 mod known;
 mod lag;

@@ -1,6 +1,6 @@
 //! What two sites say to each other.
 
-use firebrick_engine::{CopyImage, PeerRecord};
+use firebrick_engine::{CopyImage, HeldImage, ImageOrigin, PeerRecord, Target};
 use firebrick_log::{Change, Checksum};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Epoch, ImageId, Lag, Position, Sequence, StoreId, SyncState,
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::wire::{self, Kind};
 
 /// The version spoken here.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// What the side that reads says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +44,12 @@ pub(crate) enum ToServer {
         block: u64,
         checksum: u32,
     },
+    /// While it catches up: the images that it has of those that were named.
+    Held { images: Vec<HeldImage>, last: bool },
+    /// Which of the blocks of the last question it lacks, as runs: first block and count.
+    Lacks { runs: Vec<(u64, u64)> },
+    /// Which of the leaves of the last question differ, and the digests of their blocks.
+    Leaves { differing: Vec<(u64, String)> },
     /// Nothing but a sign of life.
     Alive,
 }
@@ -65,6 +71,33 @@ pub(crate) enum ToReader {
     CopyBegin { image: CopyImage, resumed: bool },
     /// A copy has reached the stream.
     CopyEnd { image: ImageId, epoch: Epoch },
+    /// The reader lacks records that the log does not have any more, and gets the difference: all that it
+    /// is to have, and images that are here and not to be touched.
+    CatchUp {
+        targets: Vec<Target>,
+        others: Vec<ImageId>,
+        last: bool,
+    },
+    /// What comes is staged for that image, which starts as it was or as its parent was.
+    Stage {
+        image: Box<CopyImage>,
+        parent: Option<ImageOrigin>,
+    },
+    /// Are these blocks of the image what their digests say? As runs: first block and count.
+    Compare {
+        image: ImageId,
+        runs: Vec<(u64, u64)>,
+        digests: String,
+    },
+    /// The same for leaves of 256 blocks.
+    CompareLeaves {
+        image: ImageId,
+        leaves: Vec<u64>,
+        digests: String,
+    },
+    /// All of the difference was sent: images become what was staged, and with that the reader has
+    /// everything up to that record.
+    Adopt { to: Sequence },
     /// The newest record.
     Alive { head: Position },
     /// What the reader has not confirmed, by image; of images that are not named it has confirmed all.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use firebrick_edge::Runtime;
 use firebrick_engine::Store;
-use firebrick_vocabulary::{ImageId, Sequence, StoreId};
+use firebrick_vocabulary::{Bytes, ImageId, Sequence, StoreId};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::direction::Direction;
 use crate::error::Error;
 use crate::follow::Follower;
+use crate::hold::{self, Limits};
 use crate::identity::{Fingerprint, Identity};
 use crate::known::Known;
 use crate::lag::{self, Backlog};
@@ -68,7 +69,9 @@ pub(crate) struct Shared {
     pub(crate) backlog: Backlog,
     /// Whether somebody counts what peers lack.
     counting: AtomicBool,
-    stop: AtomicBool,
+    /// How much of the log is kept for peers.
+    pub(crate) limits: Limits,
+    pub(crate) stop: AtomicBool,
 }
 
 impl Shared {
@@ -97,7 +100,7 @@ impl Shared {
     }
 
     /// The peers that may read this site's log.
-    fn readers(&self) -> impl Iterator<Item = Arc<Peer>> {
+    pub(crate) fn readers(&self) -> impl Iterator<Item = Arc<Peer>> {
         self.peers().filter(|peer| peer.options.direction.sends())
     }
 }
@@ -169,6 +172,7 @@ impl Mirror {
             network,
             tasks: TaskTracker::new(),
             counting: AtomicBool::new(false),
+            limits: Limits::default(),
             stop: AtomicBool::new(false),
         });
         let mirror = Self {
@@ -193,10 +197,12 @@ impl Mirror {
         let peer = Peer::new(options, runtime, shared.ending.child_token());
         if direction.sends() {
             // Until a peer says what it has, nothing that it may need is given up.
-            shared.store.keep_from(&peer.name, Sequence::ZERO);
+            shared.store.keep_for(&peer.name);
+            peer.begins_at(shared.store.head().sequence);
             if !shared.counting.swap(true, Ordering::AcqRel) {
                 shared.backlog.begin(shared.store.head().sequence);
                 drop(shared.work(count(Arc::clone(shared))));
+                drop(shared.work(hold::watch(Arc::clone(shared))));
             }
         }
         shared.known.put(Arc::clone(&peer));
@@ -230,6 +236,19 @@ impl Mirror {
             self.shared.store.keep_no_more(&name);
         }
         self.add_peer(options);
+    }
+
+    /// Keeps at most so many bytes of the log for a peer that is away, or for each that has no limit of
+    /// its own. Beyond, it gets the difference when it returns.
+    pub fn limit_log(&self, peer: Option<&str>, most: Bytes) {
+        self.shared.limits.set(peer, most);
+    }
+
+    /// Lets go of what the log kept for sites that are no peers any more, after all peers have been added.
+    pub fn forget_others(&self) {
+        let known: Vec<String> = self.shared.peers().map(|peer| peer.name.clone()).collect();
+        let is_known = |who: &str| known.iter().any(|name| name == who);
+        self.shared.store.keep_only(is_known);
     }
 
     pub(crate) const fn shared(&self) -> &Arc<Shared> {

@@ -36,6 +36,13 @@ pub struct PeerState {
     pub confirmed: Position,
     /// Up to which record of its log everything is held here.
     pub applied: Sequence,
+    /// Whether it lacks records that the log does not keep for it any more: it gets, or will get, the
+    /// difference.
+    pub by_difference: bool,
+    /// What the log holds that is kept for it.
+    pub held: Bytes,
+    /// Whether this site was away for too long itself, and gets the difference from it now.
+    pub catching_up: bool,
     /// How far it is behind this site.
     pub lag: Lag,
     /// Bytes received from it since the start.
@@ -90,6 +97,12 @@ struct Facts {
     received: u64,
     heard: Option<Duration>,
     caught_up: bool,
+    /// This site gets a difference from it.
+    gets_difference: bool,
+    /// It catches up by a difference to that record.
+    catching_up: Option<Sequence>,
+    /// Up to here the log may have reached it when it was last here.
+    reached: Sequence,
     consistent: BTreeMap<ImageId, bool>,
     /// Images that were created in the stream, and where: with that record the peer has them whole.
     created: Vec<(ImageId, Sequence)>,
@@ -158,14 +171,48 @@ impl Peer {
         facts.created.clear();
     }
 
-    pub(crate) fn reader_went(&self) {
+    pub(crate) fn reader_went(&self, head: Sequence) {
         let mut facts = self.facts.lock();
         facts.readers = facts.readers.saturating_sub(1);
+        facts.catching_up = None;
+        facts.reached = head;
+    }
+
+    /// Up to where the log may have reached it: `head`, where it reads.
+    pub(crate) fn reached(&self, head: Sequence) -> Sequence {
+        let facts = self.facts.lock();
+        if facts.readers > 0 {
+            head
+        } else {
+            facts.reached
+        }
+    }
+
+    /// It has come with nothing but what it had when `head` was the newest record.
+    pub(crate) fn begins_at(&self, head: Sequence) {
+        self.facts.lock().reached = head;
+    }
+
+    /// It gets the difference up to that record.
+    pub(crate) fn catches_up_to(&self, to: Sequence) {
+        self.facts.lock().catching_up = Some(to);
+    }
+
+    /// Whether it has not confirmed the difference yet that it gets.
+    pub(crate) fn is_catching_up(&self) -> bool {
+        self.facts.lock().catching_up.is_some()
+    }
+
+    /// It has these images, and all of each.
+    pub(crate) fn has_all(&self, images: Vec<ImageId>) {
+        let images = images.into_iter().map(|image| (image, true));
+        self.facts.lock().consistent = images.collect();
     }
 
     pub(crate) fn confirmed(&self, sequence: Sequence) {
         let mut facts = self.facts.lock();
         facts.confirmed = facts.confirmed.max(sequence);
+        facts.catching_up = facts.catching_up.filter(|to| *to > sequence);
         let (held, created) = std::mem::take(&mut facts.created)
             .into_iter()
             .partition(|(_, created)| *created <= sequence);
@@ -209,8 +256,17 @@ impl Peer {
         Some((lag, self.runtime.elapsed().saturating_sub(*at)))
     }
 
+    /// This site gets a difference from it, or no longer.
+    pub(crate) fn set_gets_difference(&self, gets: bool) {
+        self.facts.lock().gets_difference = gets;
+    }
+
     pub(crate) fn set_following(&self, following: bool) {
-        self.facts.lock().following = following;
+        {
+            let mut facts = self.facts.lock();
+            facts.following = following;
+            facts.gets_difference = false;
+        }
         self.changed.notify_waiters();
     }
 
@@ -252,6 +308,9 @@ impl Peer {
             applied: facts
                 .store
                 .map_or(Sequence::ZERO, |peer| store.applied(peer)),
+            by_difference: facts.catching_up.is_some() || store.is_let_go(&self.name),
+            held: store.held_for(&self.name),
+            catching_up: facts.gets_difference,
             lag: backlog.behind(facts.confirmed, store.now()),
             received: Bytes(facts.received),
             last_heard: facts.heard.map(|heard| now.saturating_sub(heard)),

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
+use crate::catch_up::{self, Answer, Ended, Line};
 use crate::copy::{Copy, Step};
 use crate::error::Error;
 use crate::identity::Fingerprint;
@@ -156,7 +157,14 @@ impl Reading {
         peer.reader_came(from, images);
         let held = Sequence(from.0.saturating_sub(1));
         shared.store.keep_from(&peer.name, held);
-        shared.backlog.count_from(held);
+        if !shared.store.log_reaches(from) {
+            // To be known before it says anything.
+            peer.catches_up_to(shared.store.head().sequence);
+        }
+        // What it lacks of a log that is gone was counted, or cannot be.
+        if shared.store.log_reaches(from) {
+            shared.backlog.count_from(held);
+        }
         Ok(Self {
             shared: Arc::clone(shared),
             peer,
@@ -179,11 +187,19 @@ impl Reading {
         let requests = Requests::default();
         let (frames, queue) = mpsc::channel(session::QUEUE);
         let (to_lend, frames_to_tell) = (frames.downgrade(), frames.downgrade());
+        let (answer, answers) = mpsc::channel(catch_up::ANSWERS);
+        let line = Line {
+            shared: Arc::clone(&shared),
+            peer: Arc::clone(&peer),
+            frames: frames.clone(),
+            answers,
+        };
         let sender = Sender {
             shared: Arc::clone(&shared),
             peer: Arc::clone(&peer),
             requests: Arc::clone(&requests),
             frames,
+            line,
             copies: Vec::new(),
         };
         let sender = shared.work(sender.run(from, newcomer));
@@ -197,13 +213,13 @@ impl Reading {
         let result = tokio::select! {
             biased;
             () = peer.ending.cancelled() => Ok(()),
-            read = listen_to(&shared, &peer, input, &requests, ask) => read,
+            read = listen_to(&shared, &peer, input, &requests, (ask, answer)) => read,
             () = lending => Ok(()),
             () = telling => Ok(()),
             written = writing => written.map_err(Error::io(DOING)),
         };
         // Both halves are gone by now, and with them the queue: the sender notices and ends.
-        peer.reader_went();
+        peer.reader_went(shared.store.head().sequence);
         let sent = sender.await.unwrap_or(Ok(()));
         match (result, sent) {
             (_, Err(error)) => {
@@ -243,7 +259,7 @@ async fn listen_to(
     peer: &Peer,
     mut input: ReadHalf<Wire>,
     requests: &Requests,
-    ask: mpsc::Sender<Question>,
+    (ask, answer): (mpsc::Sender<Question>, mpsc::Sender<Answer>),
 ) -> Result<(), Error> {
     let patience = session::patience(shared.heartbeat);
     loop {
@@ -262,9 +278,16 @@ async fn listen_to(
                 peer.confirmed(sequence);
                 shared.store.keep_from(&peer.name, sequence);
             }
+            // The difference brings all of it.
+            ToServer::CopyRequest { .. } if peer.is_catching_up() => {}
             ToServer::CopyRequest { image, reached } => {
                 peer.set_consistent(image, false);
                 requests.lock().push((image, reached));
+            }
+            ToServer::Held { images, last } => tell_sender(&answer, Answer::Held(images, last))?,
+            ToServer::Lacks { runs } => tell_sender(&answer, Answer::Lacks(runs))?,
+            ToServer::Leaves { differing } => {
+                tell_sender(&answer, Answer::leaves(&differing)?)?;
             }
             ToServer::Synced { image } => {
                 info!(peer = %peer.name, %image, "the peer has the whole image");
@@ -293,6 +316,13 @@ async fn listen_to(
             }
         }
     }
+}
+
+fn tell_sender(answers: &mpsc::Sender<Answer>, answer: Answer) -> Result<(), Error> {
+    let why = "the peer answers more than it is asked";
+    answers
+        .try_send(answer)
+        .map_err(|_| Error::protocol(DOING, why))
 }
 
 fn refusal(shared: &Shared, peer: &Peer, version: u32, store: StoreId) -> Option<String> {
@@ -347,6 +377,8 @@ struct Sender {
     peer: Arc<Peer>,
     requests: Requests,
     frames: mpsc::Sender<Vec<u8>>,
+    /// For a peer that gets the difference first.
+    line: Line,
     /// In the order of the requests; the first one runs.
     copies: Vec<Pending>,
 }
@@ -366,7 +398,14 @@ impl Pending {
 }
 
 impl Sender {
-    async fn run(mut self, from: Sequence, newcomer: bool) -> Result<(), Error> {
+    async fn run(mut self, mut from: Sequence, newcomer: bool) -> Result<(), Error> {
+        while !self.shared.store.log_reaches(from) {
+            match self.line.catch_up(Sequence(from.0.saturating_sub(1))).await {
+                Ok(to) => from = to.next(),
+                Err(Ended::Gone) => return Ok(()),
+                Err(Ended::Failed(error)) => return Err(error),
+            }
+        }
         let (store, runtime) = (&self.shared.store, &self.shared.runtime);
         let mut stream = Stream::new(Arc::clone(store), Arc::clone(runtime), from)?;
         if newcomer && !self.send(newcomer::inventory(store, from)?).await {

@@ -215,6 +215,8 @@ impl Stream {
             | Change::Rollback { .. }
             | Change::Metadata { .. }
             | Change::FallBack { .. }
+            | Change::Yield { .. }
+            | Change::Adopt { .. }
             | Change::Sync { .. }
             | Change::Base { .. }
             | Change::Restore { .. }
@@ -257,6 +259,8 @@ pub(crate) fn own_change(change: &Change, sends: impl Fn(ImageId) -> bool) -> Op
         | Change::Mirroring { .. }
         | Change::Promote { .. }
         | Change::FallBack { .. }
+        | Change::Yield { .. }
+        | Change::Adopt { .. }
         | Change::Sync { .. }
         | Change::Base { .. }
         | Change::Restore { .. }

@@ -308,6 +308,11 @@ async fn the_lag_is_counted_from_what_a_returning_peer_has() {
     let image = mirrored(&a.store, "one", true);
     write(&a.store, image, 1, 1);
     b.holds(&a).await;
+    eventually("A knows that B has it", || {
+        let confirmed = a.mirror.peers().remove(0).confirmed;
+        confirmed.sequence == a.store.head().sequence
+    })
+    .await;
     let b = b.cut_off().await;
     for block in 0..20 {
         write(&a.store, image, block, 2);

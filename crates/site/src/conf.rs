@@ -37,6 +37,8 @@ pub struct PeerConf {
     pub address: String,
     /// The SHA-256 of its certificate in hexadecimal; nobody else is taken for it.
     pub fingerprint: Fingerprint,
+    /// How much the log may grow for it while it is away. `None`: as for each.
+    pub log_limit: Option<Bytes>,
 }
 
 /// The configuration of a site. Sizes are in bytes.
@@ -77,6 +79,8 @@ pub struct SiteConf {
     /// How many seconds of their writes peers may lack of images that have no target of their own.
     /// `None`: any number.
     pub rpo_target: Option<Duration>,
+    /// How much the log may grow for each peer that is away. `None`: as much as suits the store.
+    pub peer_log_limit: Option<Bytes>,
     /// Where figures for Prometheus are served. `None`: nowhere.
     pub metrics_listen: Option<SocketAddr>,
     /// The other sites.
@@ -123,6 +127,7 @@ impl SiteConf {
             scrub_interval: store::scrub_interval(section)?,
             fence_grace: seconds(section, "fence_grace", 3.0)?,
             rpo_target: mirror::rpo_target(section)?,
+            peer_log_limit: mirror::log_limit(section, "peer_log_limit")?,
             metrics_listen: mirror::metrics_listen(section)?,
             peers: mirror::peers(file)?,
         })

@@ -15,6 +15,7 @@ use crate::branch::{Fork, Take};
 use crate::error::Error;
 use crate::keys::{LOCAL_KEY, protected, renamed_snapshot};
 use crate::past::{Op, Then};
+use crate::stage::staged;
 use crate::state::{ImageMeta, ImageState, Snapshot, SnapshotMeta, Snapshots, Window};
 
 /// What a new branch begins with.
@@ -343,6 +344,85 @@ impl Target<'_> {
         Ok(())
     }
 
+    /// The image of a former primary follows another site, and keeps what it has under a snapshot.
+    pub(super) fn give_way(&mut self, stamp: Stamp, change: &Change) {
+        let Change::Yield {
+            image: id,
+            common,
+            keep_id,
+            keep_name,
+            epoch,
+            peer,
+        } = change
+        else {
+            return;
+        };
+        let Some(cell) = self.state.images.get(id).map(Arc::clone) else {
+            return missing(*id, stamp);
+        };
+        let mut image = cell.write();
+        let kept = Snapshot {
+            meta: SnapshotMeta {
+                id: *keep_id,
+                name: keep_name.clone(),
+                size: image.meta.size,
+                divergent: true,
+                time: self.state.time.0,
+            },
+            branch: image.branch,
+            at: stamp.sequence,
+        };
+        self.state.branches.hold(kept.branch, kept.at);
+        let mut snapshots = image.snapshots.take();
+        for snapshot in snapshots.iter_mut().filter(|it| it.at > *common) {
+            snapshot.meta.divergent = true;
+            let changed = &mut self.state.changed.snapshots;
+            changed.insert((*id, snapshot.meta.id));
+        }
+        self.state.changed.snapshots.insert((*id, *keep_id));
+        snapshots.push(kept);
+        image.snapshots = snapshots.into();
+        image.meta.epoch = *epoch;
+        image.meta.last_own = *common;
+        image.meta.sync = SyncState::Copying {
+            next_block: 0,
+            at: Sequence::ZERO,
+        };
+        follow(&mut image.meta, *peer);
+        self.state.changed.images.insert(*id);
+    }
+
+    /// The image goes on with what was staged for it, which ends.
+    pub(super) fn adopt(&mut self, stamp: Stamp, id: ImageId) {
+        let staged_id = staged(id);
+        let Some(cell) = self.state.images.get(&id).map(Arc::clone) else {
+            return missing(id, stamp);
+        };
+        let Some(staged) = self.state.images.remove(&staged_id) else {
+            return missing(staged_id, stamp);
+        };
+        let (mut image, mut staged) = (cell.write(), staged.write());
+        staged.removed = true;
+        let fork = Fork {
+            branch: staged.branch,
+            at: stamp.sequence,
+            blocks: staged.blocks(),
+        };
+        self.begin(stamp, &mut image, Some(fork), Vec::new());
+        for snapshot in staged.snapshots.take() {
+            let snapshots = &mut self.state.changed.snapshots;
+            snapshots.insert((staged_id, snapshot.meta.id));
+            snapshots.insert((id, snapshot.meta.id));
+            // Its point is held as it was.
+            image.snapshots.push(snapshot);
+        }
+        self.state.branches.end(staged.branch, stamp.sequence);
+        self.state.names.remove(&staged.meta.name);
+        image.meta.size = staged.meta.size;
+        image.meta.sync = SyncState::Consistent;
+        self.state.changed.images.extend([id, staged_id]);
+    }
+
     /// The snapshots of then, and those that were taken since, which are divergent, and `kept`.
     fn restore_snapshots(&mut self, image: &mut ImageState, then: &Then, kept: Snapshot) {
         let id = image.meta.id;
@@ -414,7 +494,9 @@ pub(super) fn meta(meta: &mut ImageMeta, stamp: Stamp, change: &Change) {
         | Change::Promote { .. }
         | Change::Demote { .. }
         | Change::Base { .. }
-        | Change::FallBack { .. } => return,
+        | Change::FallBack { .. }
+        | Change::Yield { .. }
+        | Change::Adopt { .. } => return,
     }
     own(meta, stamp);
 }

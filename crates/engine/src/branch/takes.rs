@@ -67,7 +67,7 @@ impl Branches {
     /// The record before the first that some branch took over which began behind the first kept
     /// checkpoint: who asks for what such a branch was before its own first point reads them again.
     pub(crate) fn taken_from(&self) -> Option<Sequence> {
-        let first = *self.kept.first()?;
+        let first = *self.dense().first()?;
         let takers = self.takers.values().flatten();
         let lines = takers.filter_map(|id| self.lines.get(id));
         let asked_for = lines.filter(|line| line.branch.since > first);

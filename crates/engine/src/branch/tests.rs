@@ -51,10 +51,10 @@ fn a_tag_is_the_newest_point() {
     assert_eq!(branches.tag(one), at(3));
     branches.hold(one, at(8));
     assert_eq!(branches.tag(one), at(8));
-    branches.keep(vec![at(9)]);
+    branches.keep(vec![at(9)], Sequence::ZERO);
     assert_eq!(branches.tag_change(one), at(9));
     branches.release(one, at(8));
-    branches.keep(Vec::new());
+    branches.keep(Vec::new(), Sequence::ZERO);
     assert_eq!(branches.tag(one), at(3));
     assert_eq!(
         branches.garbage.behind,
@@ -84,13 +84,13 @@ fn a_kept_checkpoint_holds_what_was_a_head_then() {
     let mut branches = Branches::default();
     let image = ImageId::random();
     let one = branches.begin(image, at(1), None, Vec::new());
-    branches.keep(vec![at(5)]);
+    branches.keep(vec![at(5)], Sequence::ZERO);
     let two = branches.begin(image, at(8), None, Vec::new());
     branches.end(one, at(8));
     assert!(branches.get(one).is_some());
-    branches.keep(vec![at(5), at(9)]);
+    branches.keep(vec![at(5), at(9)], Sequence::ZERO);
     assert!(branches.get(one).is_some());
-    branches.keep(vec![at(9)]);
+    branches.keep(vec![at(9)], Sequence::ZERO);
     assert!(branches.get(one).is_none(), "nobody kept sees it any more");
     assert!(branches.get(two).is_some());
 }
@@ -174,14 +174,14 @@ fn a_point_that_goes_is_swept_from_the_side_with_fewer_records() {
 fn a_branch_between_two_kept_checkpoints_is_found_as_long_as_the_first_is_kept() {
     let mut branches = Branches::default();
     let image = ImageId::random();
-    branches.keep(vec![at(5)]);
+    branches.keep(vec![at(5)], Sequence::ZERO);
     let between = branches.begin(image, at(6), None, Vec::new());
     let next = branches.begin(image, at(9), None, Vec::new());
     branches.end(between, at(9));
     assert_eq!(branches.of_record(image, at(7)), Some(between));
-    branches.keep(vec![at(5), at(10)]);
+    branches.keep(vec![at(5), at(10)], Sequence::ZERO);
     assert_eq!(branches.of_record(image, at(7)), Some(between));
-    branches.keep(vec![at(10)]);
+    branches.keep(vec![at(10)], Sequence::ZERO);
     assert_eq!(branches.of_record(image, at(7)), None);
     assert_eq!(branches.of_record(image, at(11)), Some(next));
 }
@@ -191,7 +191,7 @@ fn a_branch_between_two_kept_checkpoints_is_found_as_long_as_the_first_is_kept()
 fn what_a_branch_took_over_is_read_again_until_a_kept_checkpoint_shows_it() {
     let mut branches = Branches::default();
     let image = ImageId::random();
-    branches.keep(vec![at(5)]);
+    branches.keep(vec![at(5)], Sequence::ZERO);
     let one = branches.begin(image, at(1), None, Vec::new());
     assert_eq!(branches.taken_from(), None);
     let take = Take {
@@ -202,8 +202,8 @@ fn what_a_branch_took_over_is_read_again_until_a_kept_checkpoint_shows_it() {
     };
     branches.begin(image, at(10), Some(fork(one, 5)), vec![take]);
     assert_eq!(branches.taken_from(), Some(at(5)));
-    branches.keep(vec![at(5), at(12)]);
+    branches.keep(vec![at(5), at(12)], Sequence::ZERO);
     assert_eq!(branches.taken_from(), Some(at(5)));
-    branches.keep(vec![at(12)]);
+    branches.keep(vec![at(12)], Sequence::ZERO);
     assert_eq!(branches.taken_from(), None);
 }

@@ -40,7 +40,7 @@ impl Core {
             image == its && one.birth == next.birth && one.block + 1 == next.block
         };
         let runs: Vec<_> = blocks.chunk_by(neighbours).collect();
-        let asked_behind = self.glance().branches.kept().first().copied();
+        let asked_behind = self.glance().branches.dense().first().copied();
         let mut live = Vec::new();
         for some in runs.chunks(RUNS_MAX) {
             let seen = self.steadily(

@@ -1,11 +1,13 @@
 //! Room for a guest's write that was refused: what is dead is not always known to be yet.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use firebrick_vocabulary::Sequence;
 use tracing::warn;
 
 use crate::commit::Core;
+use crate::keep::{Keep, readers};
 
 /// How many checkpoints a guest waits for, each with a step of cleaning: what died since the last one
 /// is freed behind the next; what an older one still held that was kept for a peer, behind the one after
@@ -77,15 +79,16 @@ impl Core {
     fn stand(&self) -> Barren {
         Barren {
             head: self.log.head().sequence,
-            kept: self.keep.lock().values().min().copied(),
+            kept: readers(&self.keep.lock()).min(),
         }
     }
 
     /// Waits until the peers that lacked records up to `asked` have confirmed them; whether they have.
     fn wait_for_peers(&self, asked: Sequence, patience: Duration) -> bool {
         let mut keep = self.keep.lock();
-        let lacks = |keep: &mut std::collections::BTreeMap<String, Sequence>| {
-            keep.values().any(|confirmed| *confirmed < asked)
+        let lacks = |keep: &mut BTreeMap<String, Keep>| {
+            let mut confirmed = readers(keep);
+            confirmed.any(|confirmed| confirmed < asked)
         };
         if !lacks(&mut keep) {
             return false;

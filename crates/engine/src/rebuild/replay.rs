@@ -108,7 +108,7 @@ pub(super) fn replay(
     state.sequence = tail.position().sequence;
     // Nobody knows which checkpoints were kept at the end, and of those that were not, blocks are
     // gone.
-    state.keep(Vec::new());
+    state.keep(Vec::new(), Sequence::ZERO);
     state.branches.settle();
     Ok((state, tail))
 }
@@ -168,6 +168,7 @@ fn reshaped(change: &Change) -> Vec<ImageId> {
         | Change::Rollback { image, .. }
         | Change::Restore { image, .. } => vec![*image],
         Change::FallBack { images } => images.iter().map(|step| step.image).collect(),
+        Change::Adopt { images } => images.clone(),
         Change::Remove { .. }
         | Change::SnapshotCreate { .. }
         | Change::SnapshotRemove { .. }
@@ -175,6 +176,7 @@ fn reshaped(change: &Change) -> Vec<ImageId> {
         | Change::Mirroring { .. }
         | Change::Promote { .. }
         | Change::Demote { .. }
+        | Change::Yield { .. }
         | Change::Sync { .. }
         | Change::Base { .. }
         | Change::Follow { .. } => Vec::new(),

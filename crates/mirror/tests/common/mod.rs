@@ -184,6 +184,28 @@ impl Site {
         self
     }
 
+    /// Opens the store again as a crash of its process leaves it. The mirror must not run.
+    pub(crate) async fn reopen(self) -> Self {
+        let Self {
+            store,
+            mirror,
+            name,
+            folder,
+            address,
+        } = self;
+        drop((store, mirror));
+        let store = open(folder.path());
+        // Not to be reached by anybody before it is connected again.
+        let mirror = self::mirror(&store, &folder, name, free(), Vec::new()).await;
+        Self {
+            store,
+            mirror,
+            name,
+            folder,
+            address,
+        }
+    }
+
     /// What a backup of the store's folder would hold.
     pub(crate) fn copy_of_the_store(&self) -> TempDir {
         self.store.flush().unwrap();

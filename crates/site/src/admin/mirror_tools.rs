@@ -167,6 +167,12 @@ pub struct MirrorPeer {
     pub lag: Option<Lag>,
     /// Bytes that came from it since this site started.
     pub received: Bytes,
+    /// What the log holds that is kept for it.
+    #[serde(default)]
+    pub log_held: Bytes,
+    /// Whether it was away for so long that the log is not kept for it any more: it gets the difference.
+    #[serde(default)]
+    pub by_difference: bool,
 }
 
 /// How an image is mirrored.
@@ -285,6 +291,10 @@ pub enum ReasonCode {
     TargetBreached,
     /// The primary does not answer.
     PrimaryAway,
+    /// The peer was away for so long that the log is not kept for it any more.
+    LogLetGo,
+    /// What was missed while the site was away comes as a difference.
+    CatchingUp,
     /// The peer does not read the log.
     PeerAway,
     /// It is not known how far somebody is behind.
@@ -310,6 +320,8 @@ impl ReasonCode {
             Self::NoPrimary => "no_primary",
             Self::TargetBreached => "target_breached",
             Self::PrimaryAway => "primary_away",
+            Self::LogLetGo => "log_let_go",
+            Self::CatchingUp => "catching_up",
             Self::PeerAway => "peer_away",
             Self::LagUnknown => "lag_unknown",
             Self::Fenced => "fenced",

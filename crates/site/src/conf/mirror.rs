@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use firebrick_config::{ConfigError, ConfigFile, Section};
+use firebrick_vocabulary::{Bytes, GIB, MIB};
 
 use super::PeerConf;
 
@@ -29,6 +30,13 @@ pub(super) fn metrics_listen(section: &Section) -> Result<Option<SocketAddr>, Co
     })
 }
 
+/// `peer_log_limit`, or `log_limit` of one peer: a size.
+pub(super) fn log_limit(section: &Section, option: &str) -> Result<Option<Bytes>, ConfigError> {
+    let text = section.text(option)?;
+    let limit = text.map(|text| super::size_of(section, option, &text, MIB, 1024 * 1024 * GIB));
+    limit.transpose()
+}
+
 /// `[peer NAME]`: another site.
 pub(super) fn peers(file: &ConfigFile) -> Result<Vec<PeerConf>, ConfigError> {
     let mut peers = Vec::new();
@@ -44,6 +52,7 @@ pub(super) fn peers(file: &ConfigFile) -> Result<Vec<PeerConf>, ConfigError> {
             name,
             address: section.require("address")?,
             fingerprint,
+            log_limit: log_limit(section, "log_limit")?,
         });
     }
     Ok(peers)

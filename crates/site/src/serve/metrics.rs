@@ -140,6 +140,20 @@ fn peers(text: &mut Text, report: &MirrorReport) {
     for peer in &report.peers {
         received.add(&[("peer", &peer.name)], peer.received.0);
     }
+    let mut held = text.gauge(
+        "mirror_peer_log_held_bytes",
+        "Bytes of the log that are kept for the peer, in whole segments.",
+    );
+    for peer in &report.peers {
+        held.add(&[("peer", &peer.name)], peer.log_held.0);
+    }
+    let mut let_go = text.gauge(
+        "mirror_peer_by_difference",
+        "Whether the log is not kept for the peer any more, which gets the difference.",
+    );
+    for peer in &report.peers {
+        let_go.add(&[("peer", &peer.name)], u8::from(peer.by_difference));
+    }
     let lags = || {
         report
             .peers

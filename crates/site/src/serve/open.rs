@@ -8,7 +8,7 @@ use std::time::Duration;
 use firebrick_edge::{Clock, Disk, RealDisk, SystemClock};
 use firebrick_engine::{ErrorKind, RebuildProgress, RebuildReport, Store, StoreOptions};
 use firebrick_mirror::{Direction, Identity, Mirror, MirrorOptions, PeerOptions};
-use firebrick_vocabulary::{Bytes, StoreId};
+use firebrick_vocabulary::{Bytes, GIB, StoreId};
 
 use super::error::Error;
 use super::views;
@@ -20,6 +20,10 @@ const FOLDER: &str = "store";
 const HEARTBEAT: Duration = Duration::from_millis(500);
 /// How long after a broken connection the next attempt begins.
 const RETRY: Duration = Duration::from_millis(500);
+/// How much the log may grow for a peer that is away, where nobody says: hours of a busy site.
+const PEER_LOG: Bytes = Bytes(16 * GIB);
+/// But no more than such a part of the store.
+const PEER_LOG_SHARE: u64 = 8;
 
 /// Opens the store of the site, or makes it, and reads who the site is.
 pub(super) async fn open(conf: &SiteConf) -> Result<(Arc<Store>, Identity), Error> {
@@ -140,7 +144,29 @@ pub(super) async fn start_mirror(
         heartbeat: HEARTBEAT,
         retry: RETRY,
     };
-    Mirror::start(Arc::clone(store), identity, options)
+    let mirror = Mirror::start(Arc::clone(store), identity, options)
         .await
-        .map_err(|error| Error::mirror("start the mirror", error))
+        .map_err(|error| Error::mirror("start the mirror", error))?;
+    limit_log(conf, store, &mirror)?;
+    mirror.forget_others();
+    Ok(mirror)
+}
+
+/// Says how much the log may grow for peers that are away.
+fn limit_log(conf: &SiteConf, store: &Store, mirror: &Mirror) -> Result<(), Error> {
+    let most = if let Some(most) = conf.peer_log_limit {
+        most
+    } else {
+        let space = store.space();
+        let space = space.map_err(|error| Error::store(&conf.dir, error))?;
+        // Two peers that are away must not fill a store between them.
+        PEER_LOG.min(Bytes(space.total.0 / PEER_LOG_SHARE))
+    };
+    mirror.limit_log(None, most);
+    for peer in &conf.peers {
+        if let Some(most) = peer.log_limit {
+            mirror.limit_log(Some(&peer.name), most);
+        }
+    }
+    Ok(())
 }

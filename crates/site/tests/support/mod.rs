@@ -40,6 +40,7 @@ pub fn conf(dir: &Path, name: &str) -> SiteConf {
         scrub_interval: None,
         fence_grace: Duration::from_secs(20),
         rpo_target: None,
+        peer_log_limit: None,
         metrics_listen: None,
         peers: Vec::new(),
     }
@@ -130,6 +131,7 @@ fn peered(dir: &Path, name: &str, peer: &str, link: &Relay) -> SiteConf {
     let mut conf = conf(dir, name);
     conf.mirror_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     conf.peers = vec![PeerConf {
+        log_limit: None,
         name: peer.to_owned(),
         address: link.address().to_string(),
         fingerprint: fingerprint_in(&dir.join(peer)).unwrap(),

@@ -102,11 +102,11 @@ fn what_others_look_at_is_not_folded() {
     branches.end(three, at(8));
     fold_all(&mut branches, true);
     assert!(branches.get(one).is_some(), "a snapshot");
-    branches.keep(vec![at(6)]);
+    branches.keep(vec![at(6)], Sequence::ZERO);
     branches.release(one, at(3));
     fold_all(&mut branches, true);
     assert!(branches.get(one).is_some(), "a kept checkpoint");
-    branches.keep(vec![at(8)]);
+    branches.keep(vec![at(8)], Sequence::ZERO);
     for _ in 0..=AGAIN {
         fold_all(&mut branches, false);
     }

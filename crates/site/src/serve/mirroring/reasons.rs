@@ -34,41 +34,10 @@ impl Findings<'_> {
                 "name one in site.conf".to_owned(),
             );
         }
-        for ImageReader {
-            peer,
-            consistent,
-            lag,
-        } in readers
-        {
-            let peer_name = &peer.name;
-            match peer.store {
-                None => add(
-                    ReasonCode::LagUnknown,
-                    format!("{peer_name} has not been met since this site started"),
-                    away(peer_name),
-                ),
-                Some(_) if !peer.reading => add(
-                    ReasonCode::PeerAway,
-                    format!("{peer_name} does not read this site's log"),
-                    away(peer_name),
-                ),
-                Some(_) => {}
-            }
-            if *consistent == Some(false) {
-                add(
-                    ReasonCode::Copying,
-                    format!("{peer_name} does not have the whole image yet"),
-                    "wait until its first copy is complete".to_owned(),
-                );
-            }
-            if peer.store.is_some() && lag.records > 0 {
-                add(
-                    ReasonCode::Behind,
-                    format!("{peer_name} lacks {} in {} records", lag.bytes, lag.records),
-                    "it catches up by itself while it reads".to_owned(),
-                );
-            }
-        }
+        reasons.extend(readers.iter().flat_map(of_reader));
+        let mut add = |code, text: String, remedy: String| {
+            reasons.push(Reason { code, text, remedy });
+        };
         if fenced {
             add(
                 ReasonCode::Fenced,
@@ -123,6 +92,13 @@ impl Findings<'_> {
                 away(primary),
             );
         }
+        if upstream.is_some_and(|upstream| upstream.peer.catching_up) {
+            add(
+                ReasonCode::CatchingUp,
+                format!("this site was away for too long, and gets the difference from {primary}"),
+                "wait; until all of it is here, the image is what it was before".to_owned(),
+            );
+        }
         match loss {
             None => add(
                 ReasonCode::LagUnknown,
@@ -170,6 +146,62 @@ impl Findings<'_> {
             );
         }
     }
+}
+
+/// Of a peer that reads an image from here.
+fn of_reader(reader: &ImageReader) -> Vec<Reason> {
+    let ImageReader {
+        peer,
+        consistent,
+        lag,
+    } = reader;
+    let mut reasons = Vec::new();
+    let mut add = |code, text: String, remedy: String| {
+        reasons.push(Reason { code, text, remedy });
+    };
+    let peer_name = &peer.name;
+    match peer.store {
+        None => add(
+            ReasonCode::LagUnknown,
+            format!("{peer_name} has not been met since this site started"),
+            away(peer_name),
+        ),
+        Some(_) if peer.reading && peer.by_difference => add(
+            ReasonCode::CatchingUp,
+            format!("{peer_name} was away for too long, and gets the difference"),
+            "wait; until all of it is there, it keeps what it had".to_owned(),
+        ),
+        Some(_) if !peer.reading => add(
+            ReasonCode::PeerAway,
+            format!("{peer_name} does not read this site's log"),
+            away(peer_name),
+        ),
+        Some(_) => {}
+    }
+    if peer.by_difference && !peer.reading {
+        add(
+            ReasonCode::LogLetGo,
+            format!("{peer_name} was away for so long that the log is not kept for it any more"),
+            "start it; it gets what differs, and nothing else need be done. \
+             peer_log_limit in site.conf says how much is kept"
+                .to_owned(),
+        );
+    }
+    if *consistent == Some(false) {
+        add(
+            ReasonCode::Copying,
+            format!("{peer_name} does not have the whole image yet"),
+            "wait until its first copy is complete".to_owned(),
+        );
+    }
+    if peer.store.is_some() && lag.records > 0 {
+        add(
+            ReasonCode::Behind,
+            format!("{peer_name} lacks {} in {} records", lag.bytes, lag.records),
+            "it catches up by itself while it reads".to_owned(),
+        );
+    }
+    reasons
 }
 
 fn away(peer: &str) -> String {

@@ -137,6 +137,8 @@ fn peer(peer: PeerState) -> MirrorPeer {
         following: peer.following,
         heard: peer.last_heard.map(|heard| heard.as_secs_f64()),
         received: peer.received,
+        log_held: peer.held,
+        by_difference: peer.by_difference,
     }
 }
 
@@ -152,6 +154,10 @@ fn reader(reader: ImageReader) -> ImagePeer {
         (Some(false), _) => (
             MirrorState::Syncing,
             "its first copy is not complete".to_owned(),
+        ),
+        (_, Some(_)) if peer.by_difference && peer.reading => (
+            MirrorState::Syncing,
+            "it was away for too long, and gets the difference".to_owned(),
         ),
         (_, None) => (
             MirrorState::Unknown,
@@ -202,6 +208,11 @@ fn state_of(info: &ImageInfo, upstream: Option<&Upstream>) -> (MirrorState, Stri
         return (MirrorState::Unknown, text);
     }
     match upstream {
+        Some(upstream) if upstream.peer.catching_up => {
+            let text =
+                "syncing, by the difference; what is here is a whole earlier state".to_owned();
+            (MirrorState::Syncing, text)
+        }
         Some(upstream) if upstream.peer.following => {
             let text = match &upstream.told {
                 Some((lag, _)) => behind(lag),

@@ -112,6 +112,7 @@ fn pool_value(report: &MirrorReport, verbose: bool) -> Value {
             "site_name": peer.name, "mirror_uuid": peer.store,
             "reading": peer.reading, "following": peer.following,
             "lag": peer.lag, "received_bytes": peer.received,
+            "log_held_bytes": peer.log_held, "by_difference": peer.by_difference,
         })
     });
     let mut value = Map::new();

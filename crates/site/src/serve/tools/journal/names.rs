@@ -56,7 +56,10 @@ impl Names {
                 change: json(change),
                 essential: origin.is_some(),
             },
-            Change::Restore { .. } | Change::FallBack { .. } => JournalEvent::Other {
+            Change::Restore { .. }
+            | Change::FallBack { .. }
+            | Change::Yield { .. }
+            | Change::Adopt { .. } => JournalEvent::Other {
                 change: json(change),
                 essential: true,
             },

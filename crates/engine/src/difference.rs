@@ -1,0 +1,264 @@
+//! What somebody lacks who was away for longer than the log was kept: all that this store is primary
+//! of, as it is at one position, and which of its blocks may differ from what he has.
+
+use std::sync::Arc;
+
+use firebrick_index::BranchId;
+use firebrick_log::{Applied, ImageOrigin};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Role, Sequence, SnapshotId, SnapshotName};
+
+use crate::commit::Core;
+use crate::copy::CopyImage;
+use crate::error::Error;
+use crate::keep::Keep;
+use crate::state::{ImageState, State};
+use crate::store::Store;
+use crate::view::MapView;
+use crate::window::Kept;
+
+const CATCHING_UP: &str = ", catching up";
+
+/// All that this store is primary of, at one position. As long as this lives, the log behind that
+/// position is kept for the reader, or what is needed for the next difference.
+pub struct Difference {
+    core: Arc<Core>,
+    /// Under which name it is kept.
+    who: String,
+    /// For whom.
+    of: String,
+    /// The newest record that belongs to it; durable.
+    pub position: Sequence,
+    /// What the reader gets, parents before their clones.
+    pub images: Vec<Served>,
+    /// Images that are here, and whose primary is another one.
+    pub others: Vec<ImageId>,
+    /// The checkpoint that is kept for the reader, and what was written behind it and may have
+    /// reached him; none where what he has is not known here.
+    base: Option<Sequence>,
+    keep: Keep,
+}
+
+/// An image at the position of a difference.
+pub struct Served {
+    /// The image.
+    pub image: CopyImage,
+    /// Whether it was demoted here, and is primary nowhere.
+    pub demoted: bool,
+    /// Where the last promotion here followed on.
+    pub origin: Option<Applied>,
+    /// What it started as.
+    pub parent: Option<ImageOrigin>,
+    /// Its snapshots, oldest first.
+    pub snapshots: Vec<ServedSnapshot>,
+    branch: BranchId,
+    /// The first record that peers get of it.
+    since: Sequence,
+    /// Where its branch began.
+    begun: Sequence,
+}
+
+/// A snapshot of such an image.
+#[derive(Clone, Debug)]
+pub struct ServedSnapshot {
+    /// Its id.
+    pub id: SnapshotId,
+    /// Its name.
+    pub name: SnapshotName,
+    /// The size of the image then.
+    pub size: Bytes,
+    branch: BranchId,
+    at: Sequence,
+}
+
+impl Store {
+    /// All that this store is primary of, as it is now, for `who`, who has everything up to record
+    /// `has`. Costs as much as there are images and snapshots; nothing that is written later changes it.
+    pub fn difference(&self, who: &str, has: Sequence) -> Result<Difference, Error> {
+        let core = &self.core;
+        let name = catching_up(who);
+        let mut state = core.lock();
+        let position = core.log.head().sequence;
+        let keep = core.keep.lock().get(who).cloned().unwrap_or_default();
+        let base = known_base(&state, &keep, has);
+        core.pin(&mut state, position);
+        // From here on, so that no checkpoint in between lets go of it.
+        let own = Keep {
+            from: position,
+            let_go: None,
+        };
+        core.keep.lock().insert(name.clone(), own);
+        let mut difference = Difference {
+            core: Arc::clone(core),
+            who: name,
+            of: who.to_owned(),
+            position,
+            images: Vec::new(),
+            others: Vec::new(),
+            base,
+            keep,
+        };
+        for (id, cell) in state.images.range(..) {
+            let image = cell.read();
+            match Served::of(&state, &image) {
+                Some(served) => difference.images.push(served),
+                None if image.meta.role == Role::Secondary => difference.others.push(*id),
+                // It is no business of a reader, any more.
+                None => {}
+            }
+        }
+        drop(state);
+        difference
+            .images
+            .sort_by_key(|it| (it.since, it.image.image));
+        // What a crash could take back must not reach the peer.
+        self.flush()?;
+        Ok(difference)
+    }
+}
+
+/// The name under which is kept what, besides his own, somebody needs while he gets a difference.
+pub fn catching_up(who: &str) -> String {
+    format!("{who}{CATCHING_UP}")
+}
+
+/// Whether that name is such a one: who catches up begins anew after a start.
+pub(crate) fn is_catching_up(who: &str) -> bool {
+    who.ends_with(CATCHING_UP)
+}
+
+/// The checkpoint from which on it is known what may differ from what a reader has.
+fn known_base(state: &State, keep: &Keep, has: Sequence) -> Option<Sequence> {
+    let base = keep.base(state.kept.iter().map(|kept| kept.at))?;
+    // What has reached him behind it was noted; otherwise nobody knows what he has of that.
+    let covered = keep.let_go.as_ref().is_some_and(|it| it.base == Some(base));
+    (base == has || (covered && base < has)).then_some(base)
+}
+
+impl Core {
+    /// Makes a point of all branches at the newest record.
+    fn pin(&self, state: &mut State, now: Sequence) {
+        if state.kept.last().is_some_and(|kept| kept.at >= now) {
+            return;
+        }
+        let mut kept = state.kept.clone();
+        kept.push(Kept {
+            at: now,
+            time: self.clock.now().0,
+            bytes: self.progress.bytes_at_open() + self.log.bytes_appended(),
+        });
+        let began = state.dense().is_empty();
+        state.keep(kept, state.sparse_to);
+        if began {
+            state.changed.images.extend(state.images.keys().copied());
+        }
+        // Who returns to a state behind it asks what images were called then.
+        state.note_then();
+    }
+}
+
+impl Served {
+    fn of(state: &State, image: &ImageState) -> Option<Self> {
+        let meta = &image.meta;
+        let demoted = meta.role == Role::Secondary;
+        // One that follows another site is that site's to tell of.
+        if !meta.mirrored || (demoted && (meta.upstream.is_some() || !meta.primary_demoted)) {
+            return None;
+        }
+        let shared = image.snapshots.iter().filter(|it| !it.meta.divergent);
+        let snapshots = shared.map(|it| ServedSnapshot {
+            id: it.meta.id,
+            name: it.meta.name.clone(),
+            size: it.meta.size,
+            branch: it.branch,
+            at: it.at,
+        });
+        let branch = state.branches.get(image.branch)?;
+        Some(Self {
+            image: CopyImage::of(meta),
+            demoted,
+            origin: meta.origin,
+            parent: meta.parent,
+            snapshots: snapshots.collect(),
+            branch: image.branch,
+            since: meta.window?.since,
+            begun: branch.since,
+        })
+    }
+
+    fn blocks(&self) -> u64 {
+        self.image.size.0.div_ceil(BLOCK_SIZE)
+    }
+}
+
+impl ServedSnapshot {
+    /// The record that took it.
+    pub const fn at(&self) -> Sequence {
+        self.at
+    }
+}
+
+impl Difference {
+    /// The image as it is at the position.
+    pub fn head(&self, served: &Served) -> MapView {
+        self.hold(served.branch, self.position, served.blocks())
+    }
+
+    /// A snapshot of it; `None` where it has been removed since.
+    pub fn snapshot(&self, served: &Served, snapshot: &ServedSnapshot) -> Option<MapView> {
+        let blocks = snapshot.size.0.div_ceil(BLOCK_SIZE);
+        let mut state = self.core.lock();
+        let there = state.cell(served.image.image).is_some_and(|cell| {
+            let image = cell.read();
+            image
+                .snapshot(snapshot.id)
+                .is_some_and(|it| it.at == snapshot.at)
+        });
+        let place = (snapshot.branch, snapshot.at);
+        there.then(|| MapView::hold(&self.core, &mut state, place, blocks))
+    }
+
+    /// What was there of the image at a checkpoint before what a reader has who follows it: of all
+    /// other blocks than those of [`Self::loose`] that are the same in `newest`, its head or one of its
+    /// snapshots, he has what they are now. `None` where that is not known.
+    pub fn base(&self, served: &Served, newest: Option<&ServedSnapshot>) -> Option<MapView> {
+        let base = self.base?;
+        let (branch, at) = newest.map_or((served.branch, self.position), |it| (it.branch, it.at));
+        // A block that it showed before may come back with a branch that began since.
+        let steady = served.since <= base && served.begun <= base;
+        if !steady || branch != served.branch || at < base {
+            return None;
+        }
+        Some(self.hold(branch, base, served.blocks()))
+    }
+
+    /// Blocks that were written behind that checkpoint and may have reached the reader, as runs:
+    /// first block and count.
+    pub fn loose(&self, served: &Served) -> Vec<(u64, u64)> {
+        let let_go = self.keep.let_go.as_ref();
+        let_go.map_or_else(Vec::new, |let_go| let_go.loose.runs(served.image.image))
+    }
+
+    /// Notes that the reader has all of it: the log behind it is kept for him from here on, or what
+    /// is needed for the next difference.
+    pub fn complete(self) {
+        let mut keep = self.core.keep.lock();
+        let own = keep.get(&self.who).cloned().unwrap_or_default();
+        let of = Keep {
+            from: self.position,
+            let_go: own.let_go,
+        };
+        if let Some(known) = keep.get_mut(&self.of) {
+            *known = of;
+        }
+    }
+
+    fn hold(&self, branch: BranchId, at: Sequence, blocks: u64) -> MapView {
+        MapView::hold(&self.core, &mut self.core.lock(), (branch, at), blocks)
+    }
+}
+
+impl Drop for Difference {
+    fn drop(&mut self) {
+        self.core.keep.lock().remove(&self.who);
+    }
+}

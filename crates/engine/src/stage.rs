@@ -1,0 +1,501 @@
+//! Taking over a difference: what images are to be is staged beside them, and all become it at once.
+//!
+//! A reader that was away for too long gets no log but a difference. Until that is complete its images
+//! stay what they were: one position of the primary, for all of them (INV-2), from which they may be
+//! promoted. So a difference is applied to an image of its own, which starts as the one that it is
+//! for and copies nothing. One record then makes all of them what was staged (`Change::Adopt`): after
+//! a crash either all are what they were, or all are what the primary was.
+
+use std::collections::BTreeSet;
+
+use firebrick_log::{Applied, Change, ImageOrigin};
+use firebrick_vocabulary::{
+    Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
+};
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use crate::apply::{self, NoPast, found};
+use crate::copy::CopyImage;
+use crate::error::{Error, ErrorKind};
+use crate::keys::{self, LOCAL_KEY};
+use crate::snapshots::new_snapshot_id;
+use crate::spans::Spans;
+use crate::state::{ImageMeta, ImageState, State};
+use crate::store::Store;
+use crate::view::MapView;
+
+const DOING: &str = "take over a difference";
+/// The namespace of what is staged, and of images that begin with a difference.
+const NAMESPACE: &str = ".catchup";
+/// The end of the name of what is staged.
+const NEXT: &str = ".next";
+/// How many changed blocks are looked at at once.
+const LOOK: usize = 4096;
+
+/// An image that follows a peer, as that has to know it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldImage {
+    /// Its id.
+    pub image: ImageId,
+    /// Whether it is complete.
+    pub consistent: bool,
+    /// Its snapshots, without those that only this store has.
+    pub snapshots: Vec<SnapshotId>,
+    /// What has been staged for it already differs from it in these runs of blocks at most.
+    pub staged: Option<Vec<(u64, u64)>>,
+}
+
+/// What an image is to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// The image.
+    pub image: CopyImage,
+    /// Whether its primary was demoted.
+    pub demoted: bool,
+    /// Where its last promotion followed on.
+    pub origin: Option<Applied>,
+    /// Its snapshots, oldest first.
+    pub snapshots: Vec<(SnapshotId, SnapshotName)>,
+}
+
+/// The image under whose id is staged what `image` is to be.
+pub fn staged(image: ImageId) -> ImageId {
+    /// Any number that is not 0 will do; ids are random.
+    const OTHER: u128 = 0x5f1e_b41c_0000_57a6_ed00_0000_0000_0000;
+    ImageId(uuid::Uuid::from_u128(image.0.as_u128() ^ OTHER))
+}
+
+fn name_of(image: ImageId, what: &str) -> Result<ImageName, Error> {
+    ImageName::new(format!("{NAMESPACE}/{image}{what}"))
+        .map_err(|error| Error::new(ErrorKind::Invalid, DOING, error.to_string()))
+}
+
+/// Whether an image is what is staged for another one.
+pub(crate) fn is_staged(meta: &ImageMeta) -> bool {
+    meta.name.namespace() == NAMESPACE && meta.name.as_str().strip_suffix(NEXT).is_some()
+}
+
+impl Store {
+    /// Lets images of which this store was primary, or follows another one, follow `peer`, where that
+    /// is primary in a later epoch. What it lacks of them is kept under a snapshot.
+    pub fn give_way(&self, peer: StoreId, targets: &[Target]) -> Result<(), Error> {
+        let mut state = self.core.lock();
+        let (mut changes, next) = (Vec::new(), self.core.log.next_sequence());
+        for target in targets {
+            let Some(cell) = state.cell(target.image.image) else {
+                continue;
+            };
+            let image = cell.read();
+            let (meta, epoch) = (&image.meta, target.image.epoch);
+            let follows = meta.role == Role::Secondary && meta.upstream == Some(peer);
+            if follows || epoch <= meta.epoch {
+                continue;
+            }
+            let origin = target.origin.filter(|origin| origin.peer == self.id());
+            let common = origin.map_or(Sequence::ZERO, |origin| origin.sequence);
+            let id = meta.id;
+            let alone = meta.role == Role::Primary || meta.upstream.is_none();
+            if alone && meta.last_own > common {
+                warn!(image = %meta.name, "another site took over: what is here is kept under a snapshot");
+                let at = next.plus(changes.len() as u64);
+                changes.push(give_way(&image, at, common, (epoch, peer)));
+            } else {
+                changes.push(Change::Follow {
+                    image: id,
+                    epoch,
+                    peer,
+                });
+            }
+        }
+        if !changes.is_empty() {
+            let applied = Applied {
+                peer,
+                sequence: state.applied(peer),
+            };
+            self.core
+                .commit_as(&mut state, &changes, Some(applied), &mut NoPast)?;
+        }
+        Ok(())
+    }
+
+    /// The images that follow `peer`, as far as it has to know them for a difference. What was staged
+    /// for them of an earlier one is used again where that is possible, and goes otherwise.
+    pub fn held(&self, peer: StoreId) -> Result<Vec<HeldImage>, Error> {
+        let images = self.core.lock().images.clone();
+        let mut held = Vec::new();
+        for (id, cell) in images.range(..) {
+            let (follows, consistent, snapshots) = {
+                let image = cell.read();
+                let meta = &image.meta;
+                let follows = meta.role == Role::Secondary && meta.upstream == Some(peer);
+                (
+                    follows && !is_staged(meta),
+                    meta.sync.is_consistent(),
+                    shared_snapshots(&image),
+                )
+            };
+            if follows {
+                held.push(HeldImage {
+                    image: *id,
+                    consistent,
+                    snapshots,
+                    staged: self.staged_runs(*id)?,
+                });
+            }
+        }
+        Ok(held)
+    }
+
+    /// In which blocks what is staged for an image differs from it.
+    fn staged_runs(&self, image: ImageId) -> Result<Option<Vec<(u64, u64)>>, Error> {
+        let (now, then) = {
+            let mut state = self.core.lock();
+            let Some(cell) = state.cell(staged(image)).cloned() else {
+                return Ok(None);
+            };
+            // What it was behind one of its snapshots is not known any more.
+            if !cell.read().snapshots.is_empty() {
+                let gone = Change::Remove {
+                    image: staged(image),
+                };
+                self.core.commit(&mut state, &[gone])?;
+                return Ok(None);
+            }
+            let other = std::sync::Arc::clone(found(&state, DOING, image)?);
+            let at = self.core.log.head().sequence;
+            let mut hold = |image: &ImageState| {
+                MapView::hold(&self.core, &mut state, (image.branch, at), image.blocks())
+            };
+            let now = hold(&cell.read());
+            (now, hold(&other.read()))
+        };
+        let (mut spans, mut from) = (Spans::default(), 0);
+        loop {
+            let changed = now.changed_since(Some(&then), from, LOOK)?;
+            for block in &changed {
+                spans.add(image, block.block, 1);
+            }
+            match changed.last() {
+                Some(last) if changed.len() == LOOK => from = last.block + 1,
+                Some(_) | None => return Ok(Some(spans.runs(image))),
+            }
+        }
+    }
+
+    /// Begins to stage what an image is to be, from what it is now, unless that was begun before. An
+    /// image that is not here begins to exist: empty, or as its parent was, if that is here too.
+    pub fn stage(
+        &self,
+        peer: StoreId,
+        image: &CopyImage,
+        parent: Option<ImageOrigin>,
+    ) -> Result<(), Error> {
+        let mut state = self.core.lock();
+        let id = image.image;
+        if state.cell(staged(id)).is_some() {
+            return Ok(());
+        }
+        let waiting = SyncState::Copying {
+            next_block: 0,
+            at: Sequence::ZERO,
+        };
+        let mut changes = Vec::new();
+        let known = state.cell(id).map(|cell| cell.read().meta.clone());
+        if let Some(meta) = &known
+            && (meta.role != Role::Secondary || meta.upstream != Some(peer))
+        {
+            let why = format!("{} does not follow that peer", meta.name);
+            return Err(Error::new(ErrorKind::Invalid, DOING, why));
+        }
+        if known.is_none() {
+            changes.push(Change::Create {
+                image: id,
+                name: name_of(id, "")?,
+                size: image.size,
+                origin: parent.map(|it| origin_here(&state, it)).transpose()?,
+                mirrored: true,
+                role: Role::Secondary,
+                epoch: image.epoch,
+                sync: waiting,
+            });
+        }
+        let size = known.map_or(image.size, |meta| meta.size);
+        changes.push(Change::Create {
+            image: staged(id),
+            name: name_of(id, NEXT)?,
+            size,
+            origin: Some(ImageOrigin {
+                image: id,
+                snapshot: None,
+                at: None,
+            }),
+            mirrored: false,
+            role: Role::Secondary,
+            epoch: image.epoch,
+            sync: waiting,
+        });
+        let applied = Applied {
+            peer,
+            sequence: state.applied(peer),
+        };
+        self.core
+            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
+            .map(drop)
+    }
+
+    /// The blocks of what is staged for an image, as they are now.
+    pub fn staged_map(&self, image: ImageId) -> Result<MapView, Error> {
+        let mut state = self.core.lock();
+        let cell = std::sync::Arc::clone(found(&state, DOING, staged(image))?);
+        let image = cell.read();
+        let at = self.core.log.head().sequence;
+        let place = (image.branch, at);
+        Ok(MapView::hold(&self.core, &mut state, place, image.blocks()))
+    }
+
+    /// Makes all images that follow `peer` what they are to be, at record `upto` of its log, as one
+    /// frame: those that are not among `targets` go, unless they are among `others`. What is here of an
+    /// image that does not follow it any more stays as it is.
+    pub fn adopt(
+        &self,
+        peer: StoreId,
+        upto: Sequence,
+        targets: &[Target],
+        others: &[ImageId],
+    ) -> Result<(), Error> {
+        let mut state = self.core.lock();
+        let mut adoption = Adoption::default();
+        let wanted: BTreeSet<ImageId> = targets.iter().map(|it| it.image.image).collect();
+        let others: BTreeSet<ImageId> = others.iter().copied().collect();
+        for (id, cell) in state.images.range(..) {
+            let image = cell.read();
+            let meta = &image.meta;
+            let follows = meta.role == Role::Secondary && meta.upstream == Some(peer);
+            let is_wanted = wanted.contains(id) || others.contains(id) || is_staged(meta);
+            if follows && !is_wanted {
+                adoption.remove(*id, &state);
+            }
+        }
+        for target in targets {
+            adoption.add(&state, peer, target)?;
+        }
+        let changes = adoption.changes();
+        let applied = Applied {
+            peer,
+            sequence: upto.max(state.applied(peer)),
+        };
+        if changes.is_empty() {
+            apply::cursor(&mut state, applied);
+            return Ok(());
+        }
+        self.core
+            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)?;
+        info!(%upto, images = targets.len(), "a difference is complete");
+        Ok(())
+    }
+
+    /// Removes what was staged of a difference to `peer` that will not be completed.
+    pub fn abandon_staged(&self, peer: StoreId) -> Result<(), Error> {
+        let mut state = self.core.lock();
+        let from = format!("{NAMESPACE}/");
+        let staged = state.names.range::<str, _>((
+            std::ops::Bound::Included(from.as_str()),
+            std::ops::Bound::Unbounded,
+        ));
+        let staged = staged.take_while(|(name, _)| name.namespace() == NAMESPACE);
+        let staged = staged.filter(|(_, id)| {
+            let cell = state.cell(**id).map(|cell| cell.read());
+            cell.is_some_and(|it| it.meta.upstream == Some(peer) && is_staged(&it.meta))
+        });
+        let gone: Vec<Change> = staged
+            .map(|(_, id)| Change::Remove { image: *id })
+            .collect();
+        if !gone.is_empty() {
+            self.core.commit(&mut state, &gone)?;
+        }
+        Ok(())
+    }
+}
+
+/// The record `at` by which the image of a former primary follows `peer` in `epoch`.
+pub(crate) fn give_way(
+    image: &ImageState,
+    at: Sequence,
+    common: Sequence,
+    (epoch, peer): (Epoch, StoreId),
+) -> Change {
+    let keep_id = new_snapshot_id(image, at);
+    let name = format!(
+        "divergent-epoch-{}-from-{common}-at-{keep_id}",
+        image.meta.epoch
+    );
+    Change::Yield {
+        image: image.meta.id,
+        common,
+        keep_id,
+        // Letters, digits and dashes, far below the limit.
+        keep_name: SnapshotName::new(name).unwrap_or_else(|_| unreachable!()),
+        epoch,
+        peer,
+    }
+}
+
+fn shared_snapshots(image: &ImageState) -> Vec<SnapshotId> {
+    let shared = image.snapshots.iter().filter(|it| !it.meta.divergent);
+    shared.map(|it| it.meta.id).collect()
+}
+
+/// From where a clone starts here as it did there; what was staged for its parent counts.
+fn origin_here(state: &State, origin: ImageOrigin) -> Result<ImageOrigin, Error> {
+    let has = |image: &ImageId| {
+        let cell = state.cell(*image).map(|cell| cell.read());
+        let snapshot = cell.zip(origin.snapshot);
+        snapshot.is_some_and(|(image, snapshot)| image.snapshot(snapshot).is_some())
+    };
+    let mut places = [origin.image, staged(origin.image)].into_iter();
+    let Some(image) = places.find(has) else {
+        let why = format!(
+            "what a clone of image {} starts from is not here",
+            origin.image
+        );
+        return Err(Error::new(ErrorKind::Invalid, DOING, why));
+    };
+    Ok(ImageOrigin { image, ..origin })
+}
+
+/// What one frame does. The order matters: names must be free before they are given again.
+#[derive(Default)]
+struct Adoption {
+    removed: Vec<Change>,
+    adopted: Vec<ImageId>,
+    demoted: Vec<ImageId>,
+    moved_away: Vec<Change>,
+    renamed: Vec<Change>,
+    rest: Vec<Change>,
+}
+
+impl Adoption {
+    fn remove(&mut self, image: ImageId, state: &State) {
+        if state.cell(staged(image)).is_some() {
+            self.removed.push(Change::Remove {
+                image: staged(image),
+            });
+        }
+        self.removed.push(Change::Remove { image });
+    }
+
+    fn add(&mut self, state: &State, peer: StoreId, target: &Target) -> Result<(), Error> {
+        let id = target.image.image;
+        let Some(cell) = state.cell(id) else {
+            let why = format!(
+                "{} is to be here, and nothing of it came",
+                target.image.name
+            );
+            return Err(Error::new(ErrorKind::Invalid, DOING, why));
+        };
+        let image = cell.read();
+        let staged = state.cell(staged(id));
+        if image.meta.role != Role::Secondary || image.meta.upstream != Some(peer) {
+            // It was promoted here meanwhile.
+            let staged = staged.map(|staged| staged.read().meta.id);
+            self.removed
+                .extend(staged.map(|image| Change::Remove { image }));
+            return Ok(());
+        }
+        if image.meta.name != target.image.name {
+            let name = name_of(id, ".renamed")?;
+            self.moved_away.push(Change::Rename { image: id, name });
+            let name = target.image.name.clone();
+            self.renamed.push(Change::Rename { image: id, name });
+        }
+        self.metadata(&image, target);
+        let size: Bytes = match staged {
+            Some(staged) => {
+                self.adopted.push(id);
+                staged.read().meta.size
+            }
+            None => image.meta.size,
+        };
+        if size != target.image.size {
+            let (image, size) = (id, target.image.size);
+            self.rest.push(Change::Resize { image, size });
+        }
+        self.snapshots(&image, target);
+        if target.image.epoch > image.meta.epoch {
+            self.rest.push(Change::Follow {
+                image: id,
+                epoch: target.image.epoch,
+                peer,
+            });
+        }
+        if target.demoted && !image.meta.primary_demoted {
+            self.demoted.push(id);
+        }
+        Ok(())
+    }
+
+    fn metadata(&mut self, image: &ImageState, target: &Target) {
+        let id = image.meta.id;
+        let mut set = |key: &str, value: Option<&String>| {
+            self.rest.push(Change::Metadata {
+                image: id,
+                key: key.to_owned(),
+                value: value.cloned(),
+            });
+        };
+        let wanted = &target.image.metadata;
+        for (key, value) in wanted {
+            if image.meta.metadata.get(key) != Some(value) {
+                set(key, Some(value));
+            }
+        }
+        for key in image.meta.metadata.keys() {
+            if !wanted.contains_key(key) && !key.starts_with(LOCAL_KEY) {
+                set(key, None);
+            }
+        }
+    }
+
+    fn snapshots(&mut self, image: &ImageState, target: &Target) {
+        let id = image.meta.id;
+        let wanted = |snapshot: SnapshotId| {
+            let mut all = target.snapshots.iter();
+            all.find(|(wanted, _)| *wanted == snapshot)
+        };
+        for snapshot in image.snapshots.iter().filter(|it| !it.meta.divergent) {
+            match wanted(snapshot.meta.id) {
+                None => self.rest.push(Change::SnapshotRemove {
+                    image: id,
+                    snapshot: snapshot.meta.id,
+                }),
+                Some((_, name)) if *name != snapshot.meta.name => {
+                    self.rest.push(Change::Metadata {
+                        image: id,
+                        key: keys::snapshot_name(snapshot.meta.id),
+                        value: Some(name.to_string()),
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn changes(self) -> Vec<Change> {
+        let mut changes = self.removed;
+        if !self.adopted.is_empty() {
+            changes.push(Change::Adopt {
+                images: self.adopted,
+            });
+        }
+        changes.extend(self.moved_away);
+        changes.extend(self.renamed);
+        changes.extend(self.rest);
+        if !self.demoted.is_empty() {
+            changes.push(Change::Demote {
+                images: self.demoted,
+            });
+        }
+        changes
+    }
+}

@@ -1,0 +1,245 @@
+//! A reader for which the log was not kept: what is known of what it lacks, and how it takes that over,
+//! also over power cuts.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::sync::Arc;
+
+use firebrick_edge::{Disk, SystemClock};
+use firebrick_engine::{
+    Checksum, Error, NewImage, PeerRecord, Store, StoreOptions, Target, Write, staged,
+};
+use firebrick_simulate::SimulatedDisk;
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, Role, Sequence, StoreId};
+
+const BLOCK: usize = 4096;
+const BLOCKS: u64 = 64;
+const PEER: &str = "b";
+const OPTIONS: StoreOptions = StoreOptions {
+    segment_bytes: MIB,
+    ..StoreOptions::DEFAULT
+};
+
+fn disk() -> SimulatedDisk {
+    let disk = SimulatedDisk::new();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    Store::create(&shared, StoreId::random(), &OPTIONS).unwrap();
+    disk
+}
+
+fn open(disk: &SimulatedDisk) -> Arc<Store> {
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    Store::open(shared, Arc::new(SystemClock::new()), OPTIONS).unwrap()
+}
+
+fn mirrored(store: &Store, name: &str) -> ImageId {
+    let id = ImageId::random();
+    let new = NewImage {
+        id,
+        name: ImageName::new(name).unwrap(),
+        size: Bytes(BLOCKS * BLOCK as u64),
+        origin: None,
+        mirrored: true,
+    };
+    store.create_image(new).unwrap();
+    id
+}
+
+fn fill(store: &Store, image: ImageId, blocks: std::ops::Range<u64>, value: u8) {
+    let image = store.image(image).unwrap();
+    for block in blocks {
+        let write = Write {
+            offset: block * BLOCK as u64,
+            data: &[value; BLOCK],
+        };
+        image.write(&[write]).unwrap();
+    }
+}
+
+/// One byte of each block.
+fn content(store: &Store, image: ImageId) -> Vec<u8> {
+    let image = store.image(image).unwrap();
+    let mut data = vec![0; image.size().0 as usize];
+    image.read(0, &mut data).unwrap();
+    data.chunks_exact(BLOCK).map(|block| block[0]).collect()
+}
+
+/// Takes over what differs, as a mirror does; how many blocks that were.
+fn catch_up(from: &Store, to: &Store) -> Result<usize, Error> {
+    let difference = from.difference(PEER, to.applied(from.id()))?;
+    let targets = difference.images.iter().map(|served| Target {
+        image: served.image.clone(),
+        demoted: served.demoted,
+        origin: served.origin,
+        snapshots: Vec::new(),
+    });
+    let targets: Vec<Target> = targets.collect();
+    let held = to.held(from.id())?;
+    let mut copied = 0;
+    for served in &difference.images {
+        let id = served.image.image;
+        let knows = held.iter().any(|held| held.image == id);
+        let base = difference.base(served, None).filter(|_| knows);
+        to.stage(from.id(), &served.image, None)?;
+        let head = difference.head(served);
+        for changed in head.changed_since(base.as_ref(), 0, usize::MAX)? {
+            let mut data = vec![0; BLOCK];
+            head.read_blocks(changed.block, &mut data)?;
+            let record = PeerRecord::Data {
+                image: staged(id),
+                block: changed.block,
+                data: &data,
+                checksums: vec![Checksum::of(&data)],
+            };
+            to.copy_apply(from.id(), staged(id), &[record], None)?;
+            copied += 1;
+        }
+    }
+    to.adopt(from.id(), difference.position, &targets, &difference.others)?;
+    to.flush()?;
+    difference.complete();
+    Ok(copied)
+}
+
+/// The log is let go of for a reader that has all that is there.
+fn let_go(store: &Store) {
+    let head = store.flush().unwrap().sequence;
+    store.keep_from(PEER, head);
+    store.checkpoint().unwrap();
+    store.let_go(PEER, head).unwrap();
+}
+
+fn trim(store: &Store) {
+    store.checkpoint().unwrap();
+    while store.clean().unwrap().freed > 0 {}
+}
+
+#[test]
+fn a_difference_is_there_as_a_whole_or_not_at_all_wherever_power_is_cut() {
+    let a = open(&disk());
+    let images = [mirrored(&a, "one"), mirrored(&a, "other")];
+    for image in images {
+        fill(&a, image, 0..BLOCKS, 1);
+    }
+    let (mut before, mut after) = (0, 0);
+    for reach in (1..).step_by(3) {
+        let disk = disk();
+        let b = open(&disk);
+        catch_up(&a, &b).unwrap();
+        let first = b.applied(a.id());
+        for image in images {
+            fill(&a, image, 5..15, reach as u8);
+        }
+        disk.stop_after(reach);
+        let done = catch_up(&a, &b);
+        disk.heal();
+        drop(b);
+        let b = open(&disk.crash(reach));
+        let now = images.map(|id| content(&b, id));
+        let applied = b.applied(a.id());
+        let whole = now.clone().map(|blocks| blocks[5..15].to_vec());
+        if applied == first {
+            assert!(done.is_err(), "what was flushed is there");
+            before += 1;
+        } else {
+            assert_eq!(
+                whole,
+                [vec![reach as u8; 10], vec![reach as u8; 10]],
+                "{reach}"
+            );
+            after += 1;
+        }
+        assert_eq!(whole[0], whole[1], "{reach}: one of two images");
+        for id in images {
+            let info = b.image(id).unwrap().info();
+            assert!(info.sync.is_consistent() && info.role == Role::Secondary);
+        }
+        // Whatever was staged is of use, or of no harm.
+        catch_up(&a, &b).unwrap();
+        assert_eq!(
+            images.map(|id| content(&b, id)),
+            images.map(|id| content(&a, id))
+        );
+        assert_eq!(b.images().len(), 2, "nothing is left of it");
+        if done.is_ok() {
+            break;
+        }
+    }
+    assert!(before > 10 && after > 0, "{before} before, {after} after");
+}
+
+#[test]
+fn what_is_known_of_a_reader_survives_power_cuts_and_takes_bounded_room() {
+    let disk = disk();
+    let a = open(&disk);
+    let image = mirrored(&a, "one");
+    let b = open(&self::disk());
+    fill(&a, image, 0..BLOCKS, 1);
+    a.keep_for(PEER);
+    catch_up(&a, &b).unwrap();
+    let_go(&a);
+    assert!(a.is_let_go(PEER));
+    for round in 0..40 {
+        fill(&a, image, 0..10, round);
+        fill(&a, image, 0..BLOCKS, round);
+        if round % 8 == 0 {
+            trim(&a);
+        }
+    }
+    fill(&a, image, 20..BLOCKS, 1);
+    trim(&a);
+    assert!(!a.log_reaches(b.applied(a.id()).next()), "the log is gone");
+    let used = a.space().unwrap().used.0;
+    assert!(used <= 8 * MIB, "{used}: much more was written");
+    drop(a);
+    for seed in 0..5 {
+        let a = open(&disk.crash(seed));
+        assert!(a.is_let_go(PEER));
+        trim(&a);
+        let b = open(&self::disk());
+        catch_up(&a, &b).unwrap();
+        assert_eq!(content(&a, image), content(&b, image));
+    }
+    let a = open(&disk.crash(9));
+    assert_eq!(
+        catch_up(&a, &b).unwrap(),
+        BLOCKS as usize,
+        "all were written since"
+    );
+    let_go(&a);
+    fill(&a, image, 4..7, 78);
+    trim(&a);
+    assert_eq!(catch_up(&a, &b).unwrap(), 3);
+    assert_eq!(content(&a, image)[4..7], [78; 3]);
+    assert!(a.log_reaches(b.applied(a.id()).next()), "it is kept again");
+}
+
+#[test]
+fn what_reached_a_reader_and_was_not_confirmed_is_named() {
+    let a = open(&disk());
+    let image = mirrored(&a, "one");
+    fill(&a, image, 0..8, 1);
+    let head = a.flush().unwrap().sequence;
+    a.keep_from(PEER, head);
+    a.checkpoint().unwrap();
+    fill(&a, image, 30..33, 2);
+    let reached = a.head().sequence;
+    let whole = a.image(image).unwrap();
+    whole.discard(30 * BLOCK as u64, 3 * BLOCK as u64).unwrap();
+    a.let_go(PEER, reached).unwrap();
+    trim(&a);
+    let difference = a.difference(PEER, reached).unwrap();
+    let served = &difference.images[0];
+    assert_eq!(difference.loose(served), [(30, 3)]);
+    let base = difference.base(served, None).unwrap();
+    let head = difference.head(served);
+    // They are holes again, as they were: only the log knew that they had been written.
+    assert!(head.changed_since(Some(&base), 0, 9).unwrap().is_empty());
+    drop(difference);
+    a.keep_from(PEER, Sequence(1));
+    assert!(a.is_let_go(PEER), "what was before is gone");
+}

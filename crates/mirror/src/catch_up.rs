@@ -1,0 +1,177 @@
+//! A peer that was away for longer than the log was kept: it gets the difference.
+//!
+//! The serving side tells what there is (`ToReader::CatchUp`), and the reader what it has of it. Then, image
+//! by image, it gets what differs: the serving side knows from its index which blocks may, and says
+//! digests of them; the reader answers which of these it lacks. All of it is staged beside the images of
+//! the reader, which become it at once at the end (`ToReader::Adopt`), so that it holds one position of
+//! this log at every moment (INV-2).
+
+mod digest;
+mod image;
+mod reader;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use firebrick_engine::{Difference, HeldImage, Target};
+use firebrick_vocabulary::{ImageId, Sequence};
+use tokio::sync::mpsc;
+use tracing::info;
+
+use crate::error::Error;
+use crate::message::ToReader;
+use crate::mirror::Shared;
+use crate::peers::Peer;
+use crate::wire;
+
+pub(crate) use digest::Digest;
+pub(crate) use reader::{Catching, lacks, leaves};
+
+const DOING: &str = "send a difference";
+/// Images in one message.
+const PART: usize = 256;
+/// Answers that may wait.
+pub(crate) const ANSWERS: usize = 16;
+/// How often it is looked whether the reader has confirmed all of it.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What a reader answers while it catches up.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// What it has; whether that is all.
+    Held(Vec<HeldImage>, bool),
+    /// Which of the blocks that it was asked about it lacks, as runs: first block and count.
+    Lacks(Vec<(u64, u64)>),
+    /// Which leaves differ, with a digest of each of their blocks.
+    Leaves(Vec<(u64, Vec<Digest>)>),
+}
+
+impl Answer {
+    /// Understands which leaves differ.
+    pub(crate) fn leaves(differing: &[(u64, String)]) -> Result<Self, Error> {
+        let leaves = differing.iter().map(|(leaf, text)| {
+            let digests = digest::decode(text);
+            let digests = digests
+                .ok_or_else(|| Error::protocol(DOING, "the peer sent digests that make no sense"));
+            Ok((*leaf, digests?))
+        });
+        leaves.collect::<Result<_, Error>>().map(Self::Leaves)
+    }
+}
+
+/// The connection has ended: whoever notices ends too.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Gone,
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// A connection to a reader that catches up.
+pub(crate) struct Line {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) peer: Arc<Peer>,
+    pub(crate) frames: mpsc::Sender<Vec<u8>>,
+    pub(crate) answers: mpsc::Receiver<Answer>,
+}
+
+impl Line {
+    /// Sends what a reader lacks that has everything up to record `has`, and waits until it is durable
+    /// there; up to which record it has everything then.
+    pub(crate) async fn catch_up(&mut self, has: Sequence) -> Result<Sequence, Ended> {
+        let difference = self.shared.store.difference(&self.peer.name, has)?;
+        let to = difference.position;
+        self.peer.catches_up_to(to);
+        info!(peer = %self.peer.name, %has, %to, "a peer gets the difference");
+        let held = self.introduce(&difference).await?;
+        for served in &difference.images {
+            let held = held.get(&served.image.image);
+            image::Sending::new(self, &difference, served, held)
+                .run()
+                .await?;
+        }
+        self.say(&ToReader::Adopt { to }).await?;
+        while self.peer.is_catching_up() {
+            if self.frames.is_closed() {
+                return Err(Ended::Gone);
+            }
+            self.shared.runtime.pause(LOOK).await;
+        }
+        let images = difference.images.iter().map(|it| it.image.image);
+        self.peer.has_all(images.collect());
+        difference.complete();
+        info!(peer = %self.peer.name, %to, "a peer has caught up by the difference");
+        Ok(to)
+    }
+
+    /// Says what there is, and hears what the reader has of it.
+    async fn introduce(
+        &mut self,
+        difference: &Difference,
+    ) -> Result<BTreeMap<ImageId, HeldImage>, Ended> {
+        let targets = difference.images.iter().map(|served| Target {
+            image: served.image.clone(),
+            demoted: served.demoted,
+            origin: served.origin,
+            snapshots: served
+                .snapshots
+                .iter()
+                .map(|snapshot| (snapshot.id, snapshot.name.clone()))
+                .collect(),
+        });
+        let mut targets: Vec<Target> = targets.collect();
+        let mut others = difference.others.clone();
+        loop {
+            let part: Vec<Target> = targets.drain(..targets.len().min(PART)).collect();
+            let some: Vec<ImageId> = others.drain(..others.len().min(PART)).collect();
+            let last = targets.is_empty() && others.is_empty();
+            self.say(&ToReader::CatchUp {
+                targets: part,
+                others: some,
+                last,
+            })
+            .await?;
+            if last {
+                break;
+            }
+        }
+        let mut held = BTreeMap::new();
+        loop {
+            match self.answer().await? {
+                Answer::Held(images, last) => {
+                    held.extend(images.into_iter().map(|it| (it.image, it)));
+                    if last {
+                        return Ok(held);
+                    }
+                }
+                Answer::Lacks(_) | Answer::Leaves(_) => return Err(strange()),
+            }
+        }
+    }
+
+    async fn say(&self, message: &ToReader) -> Result<(), Ended> {
+        self.send(wire::message(message)).await
+    }
+
+    async fn send(&self, frame: Vec<u8>) -> Result<(), Ended> {
+        self.frames.send(frame).await.map_err(|_| Ended::Gone)
+    }
+
+    async fn answer(&mut self) -> Result<Answer, Ended> {
+        tokio::select! {
+            biased;
+            answer = self.answers.recv() => answer.ok_or(Ended::Gone),
+            () = self.frames.closed() => Err(Ended::Gone),
+        }
+    }
+}
+
+fn strange() -> Ended {
+    Error::protocol(DOING, "the peer answered what it was not asked").into()
+}
