@@ -15,6 +15,7 @@ mod context;
 mod control;
 mod detail;
 mod error;
+mod freeze;
 mod group;
 mod group_snapshot;
 mod group_type;

@@ -1,4 +1,4 @@
-//! Services: what operators see of them, turn on and off, freeze and thaw.
+//! Services: what operators see of them, turn on and off.
 
 use firebrick_db::{Service, now, services};
 use firebrick_policy::Rule;
@@ -80,39 +80,6 @@ impl Control {
             Ok(())
         })
         .await
-    }
-
-    /// `PUT /os-services/freeze`: nothing new is made on the backend, and nothing removed.
-    pub async fn freeze(&self, context: &Context, host: &str) -> Result<()> {
-        self.change(context, Rule::VolumeFreezeHost, VOLUME, host, |service| {
-            if service.frozen {
-                let text = format!("Backend {host} is already frozen.");
-                return Err(Error::invalid_input(text));
-            }
-            service.frozen = true;
-            service.disabled = true;
-            service.disabled_reason = Some("frozen".to_owned());
-            Ok(())
-        })
-        .await
-        .map(drop)
-    }
-
-    /// `PUT /os-services/thaw`. A service that has failed over stays disabled.
-    pub async fn thaw(&self, context: &Context, host: &str) -> Result<()> {
-        self.change(context, Rule::VolumeThawHost, VOLUME, host, |service| {
-            if !service.frozen {
-                let text = format!("Backend {host} is not frozen.");
-                return Err(Error::invalid_input(text));
-            }
-            service.frozen = false;
-            let away = service.active_backend_id.is_some();
-            service.disabled = away;
-            service.disabled_reason = away.then(|| "failed-over".to_owned());
-            Ok(())
-        })
-        .await
-        .map(drop)
     }
 
     pub(crate) async fn change(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyPool, Executor as _};
 
-use firebrick_vocabulary::ProjectId;
+use firebrick_vocabulary::{HostName, ProjectId};
 
 use crate::error::{Error, ErrorKind};
 use crate::schema;
@@ -63,6 +63,7 @@ enum Subject {
     Schema = 1,
     Project = 2,
     Start = 3,
+    Backend = 4,
 }
 
 /// A transaction: committed whole by [`Self::commit`], otherwise nothing of it happened.
@@ -176,13 +177,35 @@ impl Tx {
         self.lock(Subject::Start, "").await
     }
 
+    /// Nobody is under way who holds the backend of that host by [`Self::lock_backend_shared`].
+    pub async fn lock_backend(&mut self, host: &HostName) -> Result<(), Error> {
+        self.lock(Subject::Backend, &host.to_string()).await
+    }
+
+    /// Nobody else holds the backend alone until the end; many may hold it so. It is no row, and is
+    /// held after all others.
+    pub async fn lock_backend_shared(&mut self, host: &HostName) -> Result<(), Error> {
+        let function = "pg_advisory_xact_lock_shared";
+        self.lock_by(function, Subject::Backend, &host.to_string())
+            .await
+    }
+
     async fn lock(&mut self, subject: Subject, name: &str) -> Result<(), Error> {
+        self.lock_by("pg_advisory_xact_lock", subject, name).await
+    }
+
+    async fn lock_by(
+        &mut self,
+        function: &'static str,
+        subject: Subject,
+        name: &str,
+    ) -> Result<(), Error> {
         if self.dialect == Dialect::Sqlite {
             return Ok(());
         }
         // Its answer is nothing, which is no type of a column here.
-        let sql = "SELECT CAST(pg_advisory_xact_lock($1, hashtext($2)) AS TEXT) AS nothing";
-        let query = sqlx::query(sql).bind(subject as i32).bind(name);
+        let sql = format!("SELECT CAST({function}($1, hashtext($2)) AS TEXT) AS nothing");
+        let query = sqlx::query(&sql).bind(subject as i32).bind(name);
         query
             .fetch_one(&mut *self.inner)
             .await

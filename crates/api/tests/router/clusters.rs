@@ -222,6 +222,28 @@ async fn freezing_a_cluster_freezes_its_hosts() {
     );
 }
 
+/// Without a host they ended with a server's error.
+#[tokio::test]
+async fn lp_1641714_a_request_without_a_host_is_a_wrong_request() {
+    let api = clustered().await;
+    for path in ["freeze", "thaw", "failover_host", "failover"] {
+        let path = format!("/os-services/{path}");
+        for (version, why) in [
+            ("3.26", "One and only one of cluster and host must be set."),
+            ("3.25", "Host field is missing."),
+        ] {
+            let (status, fault) = called(&api, version, "PUT", &path, json!({})).await;
+            if (version, path.as_str()) == ("3.25", "/os-services/failover") {
+                assert_eq!(status, 404, "{path}");
+                continue;
+            }
+            let why = format!("Invalid input received: {why}");
+            let said = &fault["badRequest"]["message"];
+            assert_eq!((status, said), (400, &json!(why)), "{path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn clean_ups_name_who_goes_on_and_who_is_gone() {
     let api = clustered().await;

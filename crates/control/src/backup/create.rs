@@ -20,6 +20,7 @@ use super::{container, notes, parent, refused};
 use crate::control::{Control, Inner};
 use crate::detail::BackupDetail;
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::home::Home;
 use crate::quota::{self, Wanted};
 use crate::request::Context;
@@ -65,6 +66,7 @@ impl Control {
             Some(snapshot) => snapshot.encryption_key,
             None => volume.encryption_key,
         };
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         backups::insert(&mut tx, &backup).await?;
         let kind = ActivityKind::CreateBackup;
         if let Some(snapshot) = snapshot {

@@ -14,6 +14,7 @@ use super::request::{RestoreBackup, Restored};
 use super::{container, refused};
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::home::Home;
 use crate::request::{Context, CreateVolume, Metadata};
 use crate::story::{Step, Stop, noted};
@@ -77,6 +78,7 @@ impl Control {
                 "An encrypted backup is restored to a volume of the same key, and only that.",
             ));
         }
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         let from = [volume.status];
         volume.status = VolumeStatus::RestoringBackup;
         if !volumes::swap(&mut tx, &from, &volume).await?.won() {

@@ -14,6 +14,7 @@ use super::replication::{joins, rests};
 use super::{Family, UpdateGroup};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::request::Context;
 use crate::volume::is_moving;
 
@@ -55,6 +56,7 @@ impl Control {
                  remove_volumes were provided."
             )));
         }
+        refuse_frozen(&mut tx, group.host.as_ref()).await?;
         let from = [group.status];
         if !groups::swap(&mut tx, &from, &group).await?.won() {
             return Err(Error::lost(format_args!("Group {id}")));

@@ -22,6 +22,7 @@ use super::replication::rests;
 use super::{CloneGroup, Family, GroupSource};
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::group_snapshot::look as snapshot_look;
 use crate::group_snapshot::take::take;
 use crate::group_type::look::is_consistent;
@@ -58,9 +59,6 @@ impl Control {
             GroupSource::Snapshot(id) => of_snapshot(&mut tx, context, family, id).await?,
             GroupSource::Group(id) => of_group(&mut tx, context, family, id).await?,
         };
-        if let Some(host) = &source.host {
-            inner.refuse_frozen(host).await?;
-        }
         let quotas = &inner.options.quotas;
         let sizes = parts
             .iter()
@@ -69,6 +67,7 @@ impl Control {
         for wanted in wanted.into_iter().chain([quota::Wanted::group()]) {
             quota::check(&mut tx, quotas, &context.project, wanted).await?;
         }
+        refuse_frozen(&mut tx, source.host.as_ref()).await?;
         let group = row(context, request, &source);
         groups::insert(&mut tx, &group).await?;
         for kind in pairs::types_of_group(&mut tx, source.id).await? {

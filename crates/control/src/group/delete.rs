@@ -14,6 +14,7 @@ use super::look::{hold_members, invalid, is_being_cloned, locked, members};
 use super::replication::rests;
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::request::Context;
 use crate::story::{Step, noted};
 use crate::volume::delete::erase;
@@ -34,11 +35,9 @@ impl Control {
         let mut tx = inner.db.begin().await?;
         let mut group = locked(&mut tx, context, family, id).await?;
         context.allow_for(Rule::GroupDelete, &group)?;
-        if let Some(host) = &group.host {
-            inner.refuse_frozen(host).await?;
-        }
         let volumes = hold_members(&mut tx, id).await?;
         check(&mut tx, &group, &volumes, with_volumes).await?;
+        refuse_frozen(&mut tx, group.host.as_ref()).await?;
         if group.host.is_none() && volumes.is_empty() {
             // It is nowhere yet.
             remove(&mut tx, id).await?;

@@ -15,6 +15,7 @@ use super::look::members;
 use super::take::{give_up, take};
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::group::Family;
 use crate::group::look::{hold_members, invalid, locked};
 use crate::group_type::look::is_consistent;
@@ -46,9 +47,6 @@ impl Control {
                 group.status
             )));
         }
-        if let Some(host) = &group.host {
-            inner.refuse_frozen(host).await?;
-        }
         let of_group = hold_members(&mut tx, group.id).await?;
         for volume in &of_group {
             check(context, volume)?;
@@ -58,6 +56,7 @@ impl Control {
         for wanted in Wanted::snapshots_by_type(sizes, quotas) {
             quota::check(&mut tx, quotas, &context.project, wanted).await?;
         }
+        refuse_frozen(&mut tx, group.host.as_ref()).await?;
         let taken = row(context, &group, name, description);
         group_snapshots::insert(&mut tx, &taken).await?;
         for volume in &of_group {

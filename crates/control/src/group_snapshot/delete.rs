@@ -11,6 +11,7 @@ use super::look::{group_of, invalid, locked, members};
 use super::take::gone;
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::group::Family;
 use crate::group::clone::is_being_made_of;
 use crate::request::Context;
@@ -31,9 +32,6 @@ impl Control {
         let group = firebrick_db::groups::get_locked(&mut tx, group).await?;
         let mut taken = locked(&mut tx, context, family, id).await?;
         context.allow_for(Rule::GroupDeleteGroupSnapshot, &taken)?;
-        if let Some(host) = group.and_then(|group| group.host) {
-            inner.refuse_frozen(&host).await?;
-        }
         let allowed = GroupSnapshotStatus::DELETE_SOURCES.contains(&taken.status);
         if !allowed || is_being_made_of(&mut tx, id).await? {
             return Err(invalid(
@@ -41,6 +39,8 @@ impl Control {
                  using it as source for its creation.",
             ));
         }
+        let host = group.and_then(|group| group.host);
+        refuse_frozen(&mut tx, host.as_ref()).await?;
         for snapshot in members(&mut tx, id).await? {
             let Some(mut snapshot) = snapshots::get_locked(&mut tx, snapshot.id).await? else {
                 continue;

@@ -12,6 +12,7 @@ use super::refill::refill;
 use super::{BootSnapshot, Pinned, check, check_image, fill, is_encrypted, remembered, wanted};
 use crate::control::{Control, Inner};
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::request::Context;
 use crate::servers;
 use crate::story::{Step, Stop, noted};
@@ -73,6 +74,7 @@ impl Control {
                 "An encrypted volume is written from an image of the same key, and only that.";
             return Err(Error::invalid_volume(text));
         }
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         let from = [volume.status];
         volume.previous_status = Some(volume.status);
         volume.status = VolumeStatus::Downloading;

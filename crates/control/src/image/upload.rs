@@ -22,6 +22,7 @@ use super::{failed, qemu, refused};
 use crate::control::{Control, Inner};
 use crate::detail::UploadDetail;
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::home::Home;
 use crate::options::FIXED_KEY;
 use crate::request::{Context, UploadImage};
@@ -91,6 +92,7 @@ impl Control {
         let mut tx = inner.db.begin().await?;
         let volume = hold(&mut tx, context, id).await?;
         check(&volume, request, force_upload)?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         let (kind, input) = (ActivityKind::UploadVolume, json!({ "image": pinned }));
         inner
             .begin_for(&mut tx, context, kind, image, id, input)

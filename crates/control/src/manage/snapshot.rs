@@ -11,6 +11,7 @@ use super::whole;
 use crate::control::{Control, Inner};
 use crate::detail::SnapshotDetail;
 use crate::error::{Error, Result};
+use crate::freeze::{refuse_frozen, refuse_frozen_with};
 use crate::hidden::is_hidden;
 use crate::quota::{self, Wanted};
 use crate::request::Context;
@@ -72,6 +73,7 @@ impl Control {
             created_at: now(),
             updated_at: None,
         };
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         snapshots::insert(&mut tx, &snapshot).await?;
         let kind = ActivityKind::ManageSnapshot;
         inner
@@ -100,6 +102,7 @@ impl Control {
                 snapshot.status
             )));
         }
+        refuse_frozen_with(&mut tx, volume).await?;
         snapshot.status = SnapshotStatus::Unmanaging;
         if !snapshots::swap(&mut tx, &from, &snapshot).await?.won() {
             return Err(Error::lost(format_args!("Snapshot {id}")));

@@ -9,6 +9,7 @@ use tracing::info;
 
 use crate::control::{Control, Inner};
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::hidden::remove_hidden;
 use crate::request::Context;
 use crate::story::{Step, Stop, noted};
@@ -42,6 +43,7 @@ impl Control {
                  after volume transfer."
             )));
         }
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         let from = [volume.status];
         volume.status = leaving(&volume);
         if !volumes::swap(&mut tx, &from, &volume).await?.won() {

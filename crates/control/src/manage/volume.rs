@@ -11,6 +11,7 @@ use super::request::{ManageVolume, Reference};
 use crate::control::{Control, VOLUME};
 use crate::detail::VolumeDetail;
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::options::POOL;
 use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateVolume};
@@ -39,6 +40,7 @@ impl Control {
         let mut tx = inner.db.begin().await?;
         tx.lock_project(project).await?;
         // Whoever wants an image of this backend comes one after the other.
+        refuse_frozen(&mut tx, Some(&service.host)).await?;
         services::get_locked(&mut tx, VOLUME, &service.host).await?;
         let host = service.host.with_pool(POOL);
         refuse_taken(&mut tx, &request.reference, &host).await?;

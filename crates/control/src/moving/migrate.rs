@@ -12,6 +12,7 @@ use super::refusals::immovable;
 use super::route::{Route, Way};
 use crate::control::{Control, Inner};
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::manage::At;
 use crate::options::POOL;
 use crate::place::{refused_at, wanted};
@@ -70,6 +71,7 @@ impl Control {
                 "Volume {id} cannot be migrated: {why}."
             )));
         }
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         let from = [volume.status];
         volume.migration_status = Some(MigrationStatus::Starting.to_string());
         if request.lock {

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::arrive::refused;
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::quota;
 use crate::request::Context;
 use crate::types::check_size;
@@ -70,6 +71,7 @@ impl Control {
             ));
         }
         quota::check_type(&mut tx, &inner.options.quotas, &volume, new.id).await?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         let from = [volume.status];
         volume.previous_status = Some(volume.status);
         volume.status = VolumeStatus::Retyping;

@@ -9,6 +9,7 @@ use super::look::locked;
 use crate::control::Control;
 use crate::detail::SnapshotDetail;
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen_with;
 use crate::request::{Context, Metadata, MetadataWrite, Rename};
 
 impl Control {
@@ -22,6 +23,7 @@ impl Control {
         let mut tx = self.inner.db.begin().await?;
         let mut snapshot = locked(&mut tx, context, id).await?;
         context.allow_for(Rule::VolumeUpdateSnapshot, &snapshot)?;
+        refuse_frozen_with(&mut tx, snapshot.volume).await?;
         snapshot.name = change.name.unwrap_or(snapshot.name);
         snapshot.description = change.description.unwrap_or(snapshot.description);
         if !snapshots::rename(&mut tx, &snapshot).await?.won() {
@@ -92,6 +94,7 @@ impl Control {
         let mut tx = self.inner.db.begin().await?;
         let snapshot = locked(&mut tx, context, id).await?;
         context.allow_for(Rule::VolumeUpdateSnapshotMetadata, &snapshot)?;
+        refuse_frozen_with(&mut tx, snapshot.volume).await?;
         if how == MetadataWrite::Replace {
             properties::clear(&mut tx, id.0).await?;
         }
@@ -111,6 +114,7 @@ impl Control {
         let mut tx = self.inner.db.begin().await?;
         let snapshot = locked(&mut tx, context, id).await?;
         context.allow_for(Rule::VolumeDeleteSnapshotMetadata, &snapshot)?;
+        refuse_frozen_with(&mut tx, snapshot.volume).await?;
         if !properties::remove(&mut tx, id.0, key).await? {
             let text = format!("Snapshot {id} has no metadata with key {key}.");
             return Err(Error::new(ErrorKind::NotFound, text));

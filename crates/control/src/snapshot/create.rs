@@ -10,6 +10,7 @@ use tracing::info;
 use crate::control::{Control, Inner};
 use crate::detail::SnapshotDetail;
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::quota::{self, Wanted};
 use crate::request::{Context, CreateSnapshot};
 use crate::story::{Step, Stop, noted};
@@ -46,11 +47,9 @@ impl Control {
                 volume.status
             )));
         }
-        if let Some(host) = &volume.host {
-            inner.refuse_frozen(host).await?;
-        }
         let wanted = Wanted::snapshot(volume.size, volume.volume_type, &inner.options.quotas);
         quota::check(&mut tx, &inner.options.quotas, &context.project, wanted).await?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         let snapshot = Snapshot {
             id: SnapshotUuid::random(),
             volume: volume.id,

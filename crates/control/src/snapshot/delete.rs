@@ -10,6 +10,7 @@ use serde_json::json;
 use super::look::{locked, visible};
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::request::Context;
 use crate::story::{Step, noted};
 use crate::why::Why;
@@ -48,9 +49,8 @@ impl Control {
                 snapshot.status
             )));
         }
-        if let Some(host) = volume.and_then(|volume| volume.host) {
-            inner.refuse_frozen(&host).await?;
-        }
+        let host = volume.and_then(|volume| volume.host);
+        refuse_frozen(&mut tx, host.as_ref()).await?;
         let from = [snapshot.status];
         snapshot.status = SnapshotStatus::Deleting;
         if !snapshots::swap(&mut tx, &from, &snapshot).await?.won() {

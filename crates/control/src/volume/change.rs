@@ -9,6 +9,7 @@ use super::look::{detailed, locked, visible};
 use crate::control::Control;
 use crate::detail::VolumeDetail;
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::request::{Context, Rename};
 
 impl Control {
@@ -22,6 +23,7 @@ impl Control {
         let mut tx = self.inner.db.begin().await?;
         let mut volume = locked(&mut tx, context, id).await?;
         context.allow_for(Rule::VolumeUpdate, &volume)?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         volume.name = change.name.unwrap_or(volume.name);
         volume.description = change.description.unwrap_or(volume.description);
         if let Some(metadata) = change.metadata {
@@ -47,6 +49,7 @@ impl Control {
         let mut tx = self.inner.db.begin().await?;
         let volume = visible(&mut tx, context, id).await?;
         context.allow_for(Rule::VolumeUpdate, &volume)?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         if !volumes::set_bootable(&mut tx, id, bootable).await?.won() {
             return Err(Error::no_volume(id));
         }
@@ -63,6 +66,7 @@ impl Control {
         let mut tx = self.inner.db.begin().await?;
         let mut volume = locked(&mut tx, context, id).await?;
         context.allow_for(Rule::VolumeUpdateReadonlyFlag, &volume)?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         let status = volume.status;
         volume.readonly = Some(readonly);
         let sources = VolumeOperation::SetReadonly.sources();

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::look::{is_moving, locked};
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::hidden::remove_hidden;
 use crate::home::Home;
 use crate::request::{Context, DeleteVolume};
@@ -54,9 +55,6 @@ impl Control {
         for rule in forced.into_iter().chain([Rule::VolumeDelete]) {
             context.allow_for(rule, &volume)?;
         }
-        if let Some(host) = &volume.host {
-            inner.refuse_frozen(host).await?;
-        }
         let of_volume = snapshots::of_volume(&mut tx, id).await?;
         let attached = !attachments::of_volume(&mut tx, id).await?.is_empty();
         let operation = if how.force {
@@ -90,6 +88,7 @@ impl Control {
                  transfer.",
             ));
         }
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         delete_snapshots(&mut tx, of_volume).await?;
         let from = [volume.status];
         volume.previous_status = None;
@@ -198,16 +197,4 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step 
     }
     inner.finish(&mut tx, activity, Err(why)).await?;
     tx.commit().await.map_err(Stop::from)
-}
-
-impl Inner {
-    /// Refuses what a frozen backend does not do.
-    pub(crate) async fn refuse_frozen(&self, host: &firebrick_vocabulary::HostName) -> Result<()> {
-        let service = self.service_of(host).await?;
-        if service.frozen {
-            let text = format!("Backend {} is frozen; thaw it first.", host.without_pool());
-            return Err(Error::invalid_input(text));
-        }
-        Ok(())
-    }
 }

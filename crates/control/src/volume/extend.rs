@@ -9,6 +9,7 @@ use serde_json::json;
 use super::look::{locked, visible};
 use crate::control::{Control, Inner};
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
 use crate::request::Context;
@@ -65,9 +66,6 @@ impl Control {
         if let Some(kind) = types::get(&mut tx, volume.volume_type).await? {
             check_size(&kind, size)?;
         }
-        if let Some(host) = &volume.host {
-            inner.refuse_frozen(host).await?;
-        }
         let wanted = Wanted {
             gigabytes: i64::from(size - volume.size),
             size,
@@ -75,6 +73,7 @@ impl Control {
             ..Wanted::default()
         };
         quota::check(&mut tx, &inner.options.quotas, &volume.project, wanted).await?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         let former = volume.status;
         volume.previous_status = Some(former);
         volume.status = VolumeStatus::Extending;

@@ -8,6 +8,7 @@ use firebrick_vocabulary::VolumeId;
 use super::look::{locked, visible};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::request::{Context, Metadata};
 
 impl Control {
@@ -31,6 +32,7 @@ impl Control {
         context.allow_for(Rule::VolumeImageMetadataSet, &volume)?;
         context.allow_for(Rule::VolumeUpdateVolumeMetadata, &volume)?;
         refuse_read(&volume, "Updating")?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         image_properties::merge(&mut tx, id.0, &metadata).await?;
         let all = image_properties::of(&mut tx, id.0).await?;
         tx.commit().await?;
@@ -49,6 +51,7 @@ impl Control {
         context.allow_for(Rule::VolumeImageMetadataRemove, &volume)?;
         context.allow_for(Rule::VolumeDeleteVolumeMetadata, &volume)?;
         refuse_read(&volume, "Deleting")?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         if !image_properties::remove(&mut tx, id.0, key).await? {
             let text = format!("Glance metadata for volume/snapshot {id} cannot be found.");
             return Err(Error::new(ErrorKind::NotFound, text));

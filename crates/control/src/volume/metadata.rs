@@ -7,6 +7,7 @@ use firebrick_vocabulary::VolumeId;
 use super::look::{locked, visible};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::request::{Context, Metadata, MetadataWrite};
 
 impl Control {
@@ -33,6 +34,7 @@ impl Control {
             MetadataWrite::One | MetadataWrite::Replace => Rule::VolumeUpdateVolumeMetadata,
         };
         context.allow_for(rule, &volume)?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         if how == MetadataWrite::Replace {
             properties::clear(&mut tx, id.0).await?;
         }
@@ -52,6 +54,7 @@ impl Control {
         let mut tx = self.inner.db.begin().await?;
         let volume = locked(&mut tx, context, id).await?;
         context.allow_for(Rule::VolumeDeleteVolumeMetadata, &volume)?;
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         if !properties::remove(&mut tx, id.0, key).await? {
             let text = format!("Volume {id} has no metadata with key {key}.");
             return Err(Error::new(ErrorKind::NotFound, text));

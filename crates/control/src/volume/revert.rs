@@ -11,6 +11,7 @@ use serde_json::json;
 use super::look::locked;
 use crate::control::{Control, Inner};
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::request::Context;
 use crate::story::{Step, Stop, noted};
 use crate::why::Why;
@@ -37,6 +38,7 @@ impl Control {
         if !snapshot.status.allows(SnapshotOperation::Revert) {
             return Err(refused("snapshot", id, "Snapshot"));
         }
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         volume.status = VolumeStatus::Reverting;
         snapshot.status = SnapshotStatus::Restoring;
         let available = [SnapshotStatus::Available];

@@ -4,6 +4,7 @@ mod boot;
 mod cache;
 mod cache_trouble;
 mod create;
+mod frozen;
 mod trouble;
 mod upload;
 

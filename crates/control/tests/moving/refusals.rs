@@ -1,7 +1,7 @@
 //! What cannot move, and of many requests at once one.
 
 use firebrick_control::{Error, ErrorKind};
-use firebrick_state::VolumeStatus;
+use firebrick_state::{ReplicationStatus, VolumeStatus};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -147,4 +147,23 @@ async fn one_change_of_type_wins(place: Place) {
     world.settled(id.0).await;
     assert!(rests_in_one_place(&world, id, "after eight requests").await);
     assert_eq!(world.status(id).await, Some(VolumeStatus::Available));
+}
+
+/// What is not replicated was not migrated either, where its row said `not-capable`.
+#[tokio::test]
+async fn lp_1727248_a_volume_that_cannot_replicate_is_migrated() {
+    let world = super::two().await;
+    let id = filled(&world).await;
+    let mut tx = world.db.begin().await.unwrap();
+    let mut volume = volumes::get_locked(&mut tx, id).await.unwrap().unwrap();
+    volume.replication_status = Some(ReplicationStatus::NotCapable);
+    let from = [volume.status];
+    assert!(volumes::swap(&mut tx, &from, &volume).await.unwrap().won());
+    tx.commit().await.unwrap();
+    let asked = world.control.migrate_volume(&admin(), id, to_far(false));
+    asked.await.unwrap();
+    world.settled(id.0).await;
+    assert!(rests_in_one_place(&world, id, "after a migration").await);
+    let host = world.volume(id).await.unwrap().host.unwrap();
+    assert_eq!(host.without_pool().to_string(), FAR);
 }

@@ -50,6 +50,22 @@ impl Place {
         }
     }
 
+    /// The folder with the socket of the PostgreSQL.
+    #[allow(dead_code, reason = "not every program of tests stands in its way")]
+    pub(crate) fn folder(&self) -> std::path::PathBuf {
+        self.url.split_once("?host=").unwrap().1.into()
+    }
+
+    /// The same database, reached by the socket in that folder.
+    #[allow(dead_code, reason = "not every program of tests stands in its way")]
+    pub(crate) fn by_way_of(self, folder: &std::path::Path) -> Self {
+        let (url, _) = self.url.split_once("?host=").unwrap();
+        Self {
+            url: format!("{url}?host={}", folder.display()),
+            _kept: self._kept,
+        }
+    }
+
     /// Opens the database; every time it is the same one.
     pub(crate) async fn open(&self) -> Db {
         Db::open(&self.url).await.unwrap()
