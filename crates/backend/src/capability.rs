@@ -17,4 +17,6 @@ pub struct Capabilities {
     pub mirroring: bool,
     /// The images of a group can be snapshotted and promoted at one position.
     pub consistent_groups: bool,
+    /// Several volume services of one cluster may use the site at once.
+    pub active_active: bool,
 }

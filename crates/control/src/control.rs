@@ -16,10 +16,10 @@ use crate::activity::Pace;
 use crate::backup::{self, BACKUP};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Room;
-use crate::options::{BackendOptions, ControlOptions};
+use crate::options::{BackendOptions, ControlOptions, POOL};
 use crate::pools::Placed;
 use crate::report::BackendView;
-use crate::{group_type, messages, reconcile, report, runner, types};
+use crate::{cluster, group_type, messages, reconcile, report, runner, types};
 
 /// The program name of volume services, as clients expect it.
 pub(crate) const VOLUME: &str = "cinder-volume";
@@ -91,6 +91,7 @@ impl Control {
             pace: Pace::default(),
             placed: Mutex::new(BTreeMap::new()),
         });
+        inner.fit_clusters()?;
         inner.prepare().await?;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -101,6 +102,7 @@ impl Control {
         tasks.spawn(reconcile::run(Arc::clone(&inner)));
         tasks.spawn(messages::run(Arc::clone(&inner)));
         tasks.spawn(backup::sweep::run(Arc::clone(&inner)));
+        tasks.spawn(cluster::follow::run(Arc::clone(&inner)));
         Ok((Self { inner }, Running { stop, tasks }))
     }
 }
@@ -124,7 +126,7 @@ impl Inner {
                 ReplicationStatus::Enabled
             };
             let zone = backend.availability_zone.as_ref().unwrap_or(usual);
-            let host = self.host_of(backend);
+            let host = self.own_host(backend);
             rows.push((VOLUME, host, replication, zone, backend.cluster()));
         }
         for (binary, host, replication_status, zone, cluster) in rows {
@@ -159,19 +161,33 @@ impl Inner {
         parsed.map_err(|error| Error::new(ErrorKind::Invalid, error))
     }
 
-    /// The host of a backend's service.
-    pub(crate) fn host_of(&self, backend: &BackendOptions) -> HostName {
+    /// The host of a backend's service on this node.
+    pub(crate) fn own_host(&self, backend: &BackendOptions) -> HostName {
         backend.host(&self.options.node)
+    }
+
+    /// The host of a backend's volumes: its cluster, where several services have it, or the one that has.
+    pub(crate) fn host_of(&self, backend: &BackendOptions) -> HostName {
+        let cluster = backend.cluster.as_deref();
+        backend.host(cluster.unwrap_or(&self.options.node))
+    }
+
+    /// The hosts of all backends, as services and as pools.
+    pub(crate) fn hosts(&self) -> Vec<HostName> {
+        let all = self.options.backends.iter();
+        let hosts = all.flat_map(|backend| [self.host_of(backend), self.own_host(backend)]);
+        hosts
+            .flat_map(|host| [host.with_pool(POOL), host])
+            .collect()
     }
 
     /// The backend whose service has this host (with or without a pool).
     pub(crate) fn backend_of(&self, host: &HostName) -> Result<&BackendOptions> {
         let service = host.without_pool();
-        let found = self
-            .options
-            .backends
-            .iter()
-            .find(|backend| self.host_of(backend) == service);
+        let found =
+            self.options.backends.iter().find(|backend| {
+                self.host_of(backend) == service || self.own_host(backend) == service
+            });
         found.ok_or_else(|| {
             let why = format!("The backend of {host} is not configured here.");
             Error::new(ErrorKind::Unavailable, why)

@@ -4,6 +4,7 @@ use firebrick_db::{Connection, Tx, services, volumes};
 use firebrick_policy::Rule;
 use firebrick_vocabulary::{HostName, VolumeId};
 
+use crate::cluster::{deciding, follow};
 use crate::control::{Control, VOLUME};
 use crate::error::{Error, Result};
 use crate::request::Context;
@@ -25,6 +26,8 @@ impl Control {
         let missing = || Error::no_service(VOLUME, host);
         let name: HostName = host.parse().map_err(|_| missing())?;
         let mut tx = self.inner.db.begin().await?;
+        let found = services::get(&mut tx, VOLUME, &name).await?;
+        let name = deciding(&mut tx, found.ok_or_else(missing)?).await?.host;
         // Requests that found it thawed have been written down before it says that it is frozen.
         tx.lock_backend(&name).await?;
         let found = services::get_locked(&mut tx, VOLUME, &name).await?;
@@ -47,6 +50,7 @@ impl Control {
         if !services::swap(&mut tx, &from, &service).await?.won() {
             return Err(Error::lost(format_args!("Service {host}")));
         }
+        follow::all(&mut tx, &service).await?;
         tx.commit().await?;
         self.inner.look.notify_one();
         Ok(())

@@ -6,6 +6,7 @@ use firebrick_db::{PoolUsage, services, usage};
 use firebrick_policy::Rule;
 use firebrick_vocabulary::{HostName, ProjectId};
 
+use crate::cluster::deciding;
 use crate::control::{Control, VOLUME};
 use crate::detail::ServiceDetail;
 use crate::error::{Error, Result};
@@ -36,6 +37,7 @@ impl Control {
         let connection = &mut *self.inner.db.read().await?;
         let found = services::get(connection, VOLUME, &name).await?;
         let service = found.ok_or_else(missing)?;
+        let service = deciding(connection, service).await?;
         Ok(usage::of_pool(connection, &service.host.with_pool(POOL)).await?)
     }
 

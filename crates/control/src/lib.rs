@@ -10,7 +10,7 @@ mod access;
 mod activity;
 mod attachment;
 mod backup;
-mod clusters;
+mod cluster;
 mod context;
 mod control;
 mod detail;
@@ -52,7 +52,7 @@ mod zones;
 
 pub use access::{Access, Owned};
 pub use backup::{CreateBackup, Record, RestoreBackup, Restored, UpdateBackup};
-pub use clusters::ClusterDetail;
+pub use cluster::ClusterDetail;
 pub use control::{Control, Running};
 pub use detail::{
     AttachmentDetail, BackupDetail, GroupDetail, ServiceDetail, SnapshotDetail, TypeDetail,

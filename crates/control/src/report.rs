@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::backup::BACKUP;
-use crate::control::{Inner, SCHEDULER, site};
+use crate::control::{Inner, SCHEDULER, VOLUME, site};
 use crate::error::Result;
 use crate::options::BackendOptions;
 
@@ -157,7 +157,13 @@ async fn try_look(inner: &Inner, backend: &BackendOptions) -> Result<bool> {
     // call itself up.
     let ever = up || known.is_some_and(|known| known.last_ok.is_some());
     if ever || service.active_backend_id.is_some() {
-        services::report(&mut *inner.db.begin_alone().await?, service.id).await?;
+        let mut connection = inner.db.begin_alone().await?;
+        let own = services::get(&mut connection, VOLUME, &inner.own_host(backend)).await?;
+        // A cluster lives as long as one of its services does.
+        let own = own.filter(|own| own.id != service.id);
+        for id in own.map(|own| own.id).into_iter().chain([service.id]) {
+            services::report(&mut connection, id).await?;
+        }
     }
     Ok(up)
 }

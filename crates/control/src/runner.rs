@@ -46,7 +46,8 @@ pub(crate) async fn work(inner: Arc<Inner>, stopped: watch::Receiver<bool>) {
 impl Inner {
     async fn claim(&self) -> Result<Option<Activity>, firebrick_db::Error> {
         let mut tx = self.db.begin().await?;
-        let claimed = activities::claim(&mut tx, &self.owner, self.options.runner.lease).await?;
+        let (lease, hosts) = (self.options.runner.lease, self.hosts());
+        let claimed = activities::claim_for(&mut tx, &self.owner, lease, &hosts).await?;
         if claimed.is_some() {
             tx.commit().await?;
         }

@@ -4,10 +4,12 @@ use firebrick_db::{Service, now, services};
 use firebrick_policy::Rule;
 use firebrick_vocabulary::HostName;
 
+use crate::cluster;
 use crate::control::{Control, VOLUME};
 use crate::detail::ServiceDetail;
 use crate::error::{Error, Result};
 use crate::request::Context;
+use crate::story::noted;
 
 impl Control {
     /// `GET /os-services`.
@@ -29,10 +31,9 @@ impl Control {
 
     pub(crate) async fn all_services(&self, _context: &Context) -> Result<Vec<ServiceDetail>> {
         let rows = services::all(&mut *self.inner.db.read().await?).await?;
-        Ok(rows
-            .into_iter()
-            .map(|service| self.detailed(service))
-            .collect())
+        // That of a cluster is shown among the clusters.
+        let rows = rows.into_iter().filter(|row| !row.is_cluster());
+        Ok(rows.map(|service| self.detailed(service)).collect())
     }
 
     fn detailed(&self, service: Service) -> ServiceDetail {
@@ -94,13 +95,25 @@ impl Control {
         let missing = || Error::no_service(binary, host);
         let name: HostName = host.parse().map_err(|_| missing())?;
         let mut tx = self.inner.db.begin().await?;
+        let cluster = cluster::held(&mut tx, binary, &name).await?;
         let mut service = services::get_locked(&mut tx, binary, &name)
             .await?
+            .filter(|service| !service.is_cluster())
             .ok_or_else(missing)?;
         change(&mut service)?;
         let from = [service.replication_status];
         if !services::swap(&mut tx, &from, &service).await?.won() {
             return Err(Error::lost(format_args!("Service {host}")));
+        }
+        if let Some(mut cluster) = cluster.filter(|row| row.disabled && !service.disabled) {
+            // One service that takes new volumes is enough, as after a failover.
+            cluster.disabled = false;
+            cluster.disabled_reason = None;
+            let from = [cluster.replication_status];
+            noted(
+                services::swap(&mut tx, &from, &cluster).await?,
+                &cluster.host,
+            );
         }
         tx.commit().await?;
         self.inner.look.notify_one();

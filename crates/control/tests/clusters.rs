@@ -12,6 +12,10 @@ use uuid::Uuid;
 
 use crate::common::{World, admin, member, sized, until};
 
+mod failover;
+mod joining;
+mod together;
+
 const CLUSTER: &str = "north@blocks";
 
 async fn clustered() -> World {
@@ -25,15 +29,28 @@ async fn a_configured_cluster_is_there_with_its_service_and_volumes() {
     let cluster = control.cluster(&admin(), CLUSTER, "cinder-volume").await;
     let cluster = cluster.unwrap();
     assert_eq!(cluster.services.len(), 1);
-    let hosts = control
-        .hosts_of_cluster(&admin(), Rule::VolumeFreezeHost, CLUSTER)
+    let host = control
+        .host_of_cluster(&admin(), Rule::VolumeFreezeHost, CLUSTER)
         .await;
-    assert_eq!(hosts.unwrap(), ["node1@blocks"]);
+    assert_eq!(host.unwrap(), CLUSTER);
+    let all = control
+        .services(&admin(), Some("cinder-volume"), None)
+        .await;
+    let hosts: Vec<String> = all
+        .unwrap()
+        .iter()
+        .map(|it| it.service.host.to_string())
+        .collect();
+    assert_eq!(hosts, ["node1@blocks"]);
     let refused = control.clusters(&member()).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Forbidden);
     let id = world.made(sized(1)).await;
     let volume = world.volume(id).await.unwrap();
     assert_eq!(volume.cluster.as_deref(), Some(CLUSTER));
+    assert_eq!(
+        volume.host.unwrap().to_string(),
+        format!("{CLUSTER}#volumes")
+    );
 }
 
 #[tokio::test]

@@ -253,7 +253,8 @@ async fn nothing_is_changed_while_it_is_frozen(place: Place) {
     world.failed_over("default").await;
     control.thaw(&admin(), HOST).await.unwrap();
     let how = MetadataWrite::Merge;
-    let asked = control.set_volume_metadata(&member(), given.volume, metadata(), how);
+    let who = member();
+    let asked = control.set_volume_metadata(&who, given.volume, metadata(), how);
     assert_eq!(asked.await.unwrap(), metadata());
 }
 
@@ -293,8 +294,8 @@ async fn lp_1616974_freeze_stops_the_api_and_the_scheduler(place: Place) {
         .enable_service(&admin(), BINARY, HOST)
         .await
         .unwrap();
-    let asked = control.create_snapshot(&member(), snapshot_of(id));
-    stopped("create a snapshot", asked.await.map(drop));
+    let asked = control.create_snapshot(&member(), snapshot_of(id)).await;
+    stopped("create a snapshot", asked.map(drop));
     let made = control.create_volume(&member(), mirrored(1)).await;
     let made = made.unwrap().volume.id;
     until("it is refused", || async {

@@ -36,6 +36,7 @@ pub use table::messages::{self, Message};
 pub use table::pairs::{self, PrivateType};
 pub use table::properties;
 pub use table::qos::{self, QosSpec};
+pub use table::rehost::rehost;
 pub use table::services::{self, Service};
 pub use table::snapshots::{self, Snapshot};
 pub use table::transfers::{self, Transfer};

@@ -27,5 +27,6 @@ pub fn capabilities(mirroring: bool) -> Capabilities {
         online_extend: true,
         mirroring,
         consistent_groups: true,
+        active_active: true,
     }
 }

@@ -15,23 +15,21 @@ pub(super) fn host(fields: &Fields<'_>) -> Result<Option<String>, Fault> {
     Ok(fields.text_or_null("host", 1)?.flatten())
 }
 
-/// The hosts that a body means: one, or from 3.26 on those of a cluster.
-async fn targets(
+/// The host that a body means: one, or from 3.26 on what stands for a cluster.
+async fn target(
     control: &Control,
     call: &Call,
     rule: Rule,
     fields: &Fields<'_>,
-) -> Result<Vec<String>, Fault> {
+) -> Result<String, Fault> {
     let clustered = call.at(Microversion::FAILOVER);
     let cluster = fields.text_or_null("cluster", 0)?.flatten();
     let cluster = cluster.filter(|name| clustered && !name.is_empty());
     match (host(fields)?, cluster) {
-        (Some(host), None) => Ok(vec![host]),
+        (Some(host), None) => Ok(host),
         (None, Some(cluster)) => {
-            let hosts = control
-                .hosts_of_cluster(&call.context, rule, &cluster)
-                .await;
-            hosts.map_err(missing("cluster", &cluster))
+            let host = control.host_of_cluster(&call.context, rule, &cluster).await;
+            host.map_err(missing("cluster", &cluster))
         }
         (None, None) | (Some(_), Some(_)) => Err(Fault::invalid_input(if clustered {
             "One and only one of cluster and host must be set."
@@ -57,20 +55,18 @@ fn missing(what: &str, name: &str) -> impl FnOnce(Error) -> Fault {
 /// `PUT …/freeze`.
 pub(crate) async fn freeze(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let fields = body.root()?;
-    for host in targets(&control, &call, Rule::VolumeFreezeHost, &fields).await? {
-        let done = control.freeze(&call.context, &host).await;
-        done.map_err(missing("host", &host))?;
-    }
+    let host = target(&control, &call, Rule::VolumeFreezeHost, &fields).await?;
+    let done = control.freeze(&call.context, &host).await;
+    done.map_err(missing("host", &host))?;
     empty(StatusCode::OK)
 }
 
 /// `PUT …/thaw`.
 pub(crate) async fn thaw(State(control): State<Control>, call: Call, body: Body) -> Answer {
     let fields = body.root()?;
-    for host in targets(&control, &call, Rule::VolumeThawHost, &fields).await? {
-        let done = control.thaw(&call.context, &host).await;
-        done.map_err(missing("host", &host))?;
-    }
+    let host = target(&control, &call, Rule::VolumeThawHost, &fields).await?;
+    let done = control.thaw(&call.context, &host).await;
+    done.map_err(missing("host", &host))?;
     empty(StatusCode::OK)
 }
 
@@ -85,10 +81,9 @@ pub(crate) async fn failover_host(
         .text_or_null("backend_id", 0)?
         .flatten()
         .filter(|id| !id.is_empty());
-    for host in targets(&control, &call, Rule::VolumeFailoverHost, &fields).await? {
-        let begun = control.failover(&call.context, &host, to.as_deref()).await;
-        begun.map_err(missing("host", &host))?;
-    }
+    let host = target(&control, &call, Rule::VolumeFailoverHost, &fields).await?;
+    let begun = control.failover(&call.context, &host, to.as_deref()).await;
+    begun.map_err(missing("host", &host))?;
     empty(StatusCode::ACCEPTED)
 }
 

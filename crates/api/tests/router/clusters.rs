@@ -49,7 +49,12 @@ async fn clustered() -> Api {
     };
     let mut tx = api.db.begin().await.unwrap();
     clusters::insert(&mut tx, &cluster).await.unwrap();
-    for (host, age) in [("a@blocks", Duration::ZERO), ("b@blocks", Duration::HOUR)] {
+    for (host, age) in [
+        ("a@blocks", Duration::ZERO),
+        ("b@blocks", Duration::HOUR),
+        // What decides for both.
+        ("north@blocks", Duration::ZERO),
+    ] {
         let row = service(host, age);
         services::insert(&mut tx, &row).await.unwrap();
     }

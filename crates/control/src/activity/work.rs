@@ -172,7 +172,7 @@ impl Inner {
                     return Err(Error::new(ErrorKind::Internal, text));
                 }
             }
-            let pause = std::time::Duration::from_millis(500);
+            let pause = std::time::Duration::from_millis(100);
             if tokio::time::Instant::now() > deadline {
                 let text = format!("The backend of volume {volume} does not answer in time.");
                 return Err(Error::new(ErrorKind::Unavailable, text));

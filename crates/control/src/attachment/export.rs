@@ -59,10 +59,18 @@ pub(crate) const fn access(mode: AttachMode) -> Access {
     }
 }
 
+/// Whether somebody may still wait for the end: this process, or one of another node that has just asked. An
+/// earlier life of this node does not.
+fn is_awaited(inner: &Inner, activity: &Activity) -> bool {
+    let asker = activity.input.get("asker").and_then(Value::as_str);
+    let asker = asker.unwrap_or_default();
+    let elsewhere = asker.split_once('/').map(|(node, _)| node) != Some(&inner.options.node);
+    asker == inner.owner || elsewhere && now() - activity.created_at <= inner.options.runner.wait
+}
+
 /// Exports the volume and notes the address.
 pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
-    let asker = activity.input.get("asker").and_then(Value::as_str);
-    if asker != Some(inner.owner.as_str()) {
+    if !is_awaited(inner, activity) {
         return undo(
             inner,
             activity,

@@ -3,6 +3,7 @@
 use firebrick_db::{Service, now, services};
 use firebrick_vocabulary::HostName;
 
+use crate::cluster::deciding;
 use crate::control::{Inner, VOLUME};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::POOL;
@@ -12,7 +13,7 @@ use crate::options::POOL;
 pub enum At {
     /// `host`: `node@backend`, or `node@backend#pool`.
     Host(String),
-    /// `cluster`: whichever service of it.
+    /// `cluster`: `cluster@backend`.
     Cluster(String),
 }
 
@@ -45,15 +46,18 @@ impl Inner {
                 if host.pool.as_deref().is_some_and(|pool| pool != POOL) {
                     return Ok(None);
                 }
-                Ok(services::get(connection, VOLUME, &host.without_pool()).await?)
+                match services::get(connection, VOLUME, &host.without_pool()).await? {
+                    Some(service) => Ok(Some(deciding(connection, service).await?)),
+                    None => Ok(None),
+                }
             }
             At::Cluster(name) => {
                 let name = name.split('#').next().unwrap_or_default();
-                let of_cluster = |service: &Service| {
-                    service.binary == VOLUME && service.cluster.as_deref() == Some(name)
+                let Ok(host) = name.parse::<HostName>() else {
+                    return Ok(None);
                 };
-                let all = services::all(connection).await?;
-                Ok(all.into_iter().find(of_cluster))
+                let found = services::get(connection, VOLUME, &host).await?;
+                Ok(found.filter(Service::is_cluster))
             }
         }
     }

@@ -222,7 +222,8 @@ pub(crate) async fn export_there(inner: &Inner, site: &dyn Backend, moved: &[Vol
     Ok(())
 }
 
-/// Last of all, the service says where it is, in the transaction that ends the activity.
+/// Last of all, the service says where it is, in the transaction that ends the activity. That of a cluster
+/// goes on: volumes are where they belong, but its services have to go along.
 pub(super) async fn service(step: &Move<'_>) -> Step {
     let mut tx = step.inner.db.begin().await?;
     // Read again: an operator may have frozen or thawed it meanwhile.
@@ -244,7 +245,9 @@ pub(super) async fn service(step: &Move<'_>) -> Step {
     if swapped.won() {
         gather(&mut tx, &service).await?;
     }
-    step.inner.finish(&mut tx, step.activity, Ok(())).await?;
+    if !service.is_cluster() {
+        step.inner.finish(&mut tx, step.activity, Ok(())).await?;
+    }
     Ok(tx.commit().await?)
 }
 

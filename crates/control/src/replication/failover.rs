@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::commit;
 use super::switch::Switch;
+use crate::cluster::follow;
 use crate::control::{Inner, VOLUME, site};
 use crate::story::{Step, Stop, noted};
 use crate::why::Why;
@@ -24,6 +25,13 @@ struct Input {
     give_up: bool,
 }
 
+impl Input {
+    fn of(activity: &Activity) -> Step<Self> {
+        let input = serde_json::from_value(activity.input.clone());
+        input.map_err(|error| Stop::never(error.to_string()))
+    }
+}
+
 /// Everything a step needs.
 pub(super) struct Move<'a> {
     pub(super) inner: &'a Inner,
@@ -36,7 +44,7 @@ pub(super) struct Move<'a> {
 /// Goes through all steps, from where the last run stopped.
 pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let Some(step) = Move::of(inner, activity).await? else {
-        return inner.finish_alone(activity, Ok(())).await;
+        return completed(inner, activity).await;
     };
     let outcomes = step.switch.run().await?;
     step.switch.at("writing down").await?;
@@ -45,14 +53,29 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     commit::service(&step).await?;
     inner.look.notify_one();
     inner.compare.notify_one();
+    if step.service.is_cluster() {
+        completed(inner, activity).await?;
+    }
     Ok(())
+}
+
+/// A cluster is done once each of its services that is up has gone along.
+async fn completed(inner: &Inner, activity: &Activity) -> Step {
+    let input = Input::of(activity)?;
+    let service = services::get(&mut *inner.db.read().await?, VOLUME, &input.host).await?;
+    if service.is_some_and(|service| service.is_cluster()) {
+        inner
+            .progress(activity, "waiting for the services", 0, 0)
+            .await?;
+        follow::wait(inner, &input.host).await?;
+    }
+    inner.finish_alone(activity, Ok(())).await
 }
 
 impl<'a> Move<'a> {
     /// `None` where the service is not failing over any more.
     async fn of(inner: &'a Inner, activity: &'a Activity) -> Step<Option<Self>> {
-        let input: Input = serde_json::from_value(activity.input.clone())
-            .map_err(|error| Stop::never(error.to_string()))?;
+        let input = Input::of(activity)?;
         let service = services::get(&mut *inner.db.read().await?, VOLUME, &input.host).await?;
         let service =
             service.filter(|service| service.replication_status == ReplicationStatus::FailingOver);
@@ -95,10 +118,11 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step 
     };
     warn!(backend = %service.host, %why, "the failover did not take place");
     let from = [ReplicationStatus::FailingOver];
-    noted(
-        services::swap(&mut tx, &from, &service).await?,
-        &service.host,
-    );
+    let swapped = services::swap(&mut tx, &from, &service).await?;
+    noted(swapped, &service.host);
+    if swapped.won() {
+        follow::all(&mut tx, &service).await?;
+    }
     inner.finish(&mut tx, activity, Err(why)).await?;
     Ok(tx.commit().await?)
 }

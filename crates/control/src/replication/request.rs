@@ -7,6 +7,7 @@ use firebrick_vocabulary::HostName;
 use serde_json::json;
 
 use super::target::target;
+use crate::cluster::{deciding, follow};
 use crate::control::{Control, VOLUME};
 use crate::error::{Error, Result};
 use crate::request::Context;
@@ -26,10 +27,13 @@ impl Control {
         let name: HostName = host.parse().map_err(|_| missing())?;
         let inner = &self.inner;
         let mut tx = inner.db.begin().await?;
-        let mut service = services::get_locked(&mut tx, VOLUME, &name.without_pool())
+        let found = services::get(&mut tx, VOLUME, &name.without_pool()).await?;
+        // A service of a cluster stands for all of them.
+        let seat = deciding(&mut tx, found.ok_or_else(missing)?).await?.host;
+        let mut service = services::get_locked(&mut tx, VOLUME, &seat)
             .await?
             .ok_or_else(missing)?;
-        let backend = inner.backend_of(&name).map_err(|_| missing())?;
+        let backend = inner.backend_of(&seat).map_err(|_| missing())?;
         let whose = format!("The backend {}", backend.name);
         let active = service.active_backend_id.as_deref();
         let to = target(backend, &whose, active, backend_id).map_err(Error::invalid_input)?;
@@ -39,6 +43,7 @@ impl Control {
             let text = format!("Host {host} is failing over already, or does not replicate.");
             return Err(Error::invalid_input(text));
         }
+        follow::all(&mut tx, &service).await?;
         let give_up = backend_id == Some(backend.primary.name());
         let input = json!({ "host": service.host, "to": to, "give_up": give_up });
         let kind = ActivityKind::Failover;

@@ -38,6 +38,8 @@ pub(crate) struct State {
     /// Up to where this site has the other one's log.
     pub(crate) applied: u64,
     removed: BTreeSet<ImageId>,
+    /// Its driver is for one service at a time.
+    pub(crate) alone: bool,
     /// Promotions of these fail.
     pub(crate) inconsistent: BTreeSet<ImageId>,
 }
@@ -63,6 +65,7 @@ impl Pair {
             head: 0,
             applied: 0,
             removed: BTreeSet::new(),
+            alone: false,
             inconsistent: BTreeSet::new(),
         };
         Self {

@@ -103,10 +103,19 @@ impl World {
         attachments::get(connection, id).await.unwrap()
     }
 
-    /// The row of the backend's service.
+    /// The row of the backend's service, or of its cluster.
     pub(crate) async fn service(&self) -> Service {
+        let own = self.service_at(HOST).await;
+        match &own.cluster {
+            Some(cluster) => self.service_at(cluster).await,
+            None => own,
+        }
+    }
+
+    /// The row of that host.
+    pub(crate) async fn service_at(&self, host: &str) -> Service {
         let connection = &mut *self.db.read().await.unwrap();
-        let host = HOST.parse().unwrap();
+        let host = host.parse().unwrap();
         let found = services::get(connection, "cinder-volume", &host).await;
         found.unwrap().unwrap()
     }

@@ -4,6 +4,7 @@ mod bytes;
 mod check;
 mod images;
 mod make;
+mod node;
 mod site;
 mod wire;
 

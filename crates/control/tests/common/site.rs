@@ -95,6 +95,7 @@ impl Backend for Site {
             online_extend: true,
             mirroring: true,
             consistent_groups: true,
+            active_active: !self.pair.lock().sites[self.index].alone,
         }
     }
 

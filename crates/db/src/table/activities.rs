@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::time::OffsetDateTime;
 use firebrick_state::{ActivityKind, ActivityStatus};
-use firebrick_vocabulary::{ActivityId, ProjectId, UserId, VolumeId};
+use firebrick_vocabulary::{ActivityId, HostName, ProjectId, UserId, VolumeId};
 use serde_json::Value;
 use sqlx::any::AnyRow;
 use uuid::Uuid;
@@ -12,10 +12,12 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::open::{Connection, Tx};
 use crate::row::{Columns, maybe};
+use crate::rows;
 use crate::swapped::Swapped;
 use crate::table::listing::Listing;
 use crate::table::query;
 use crate::time::{now, to_micros};
+use crate::value::also;
 
 /// An activity.
 #[derive(Clone, Debug, PartialEq)]
@@ -204,11 +206,34 @@ pub async fn running_for(
     row.as_ref().map(from_row).transpose()
 }
 
+/// That an activity is about no other backend than those of `{hosts}`. As a rule there are no others, which
+/// is one look at the services.
+const OURS: &str = "AND (NOT EXISTS (SELECT 1 FROM services WHERE program = 'cinder-volume' \
+     AND host NOT IN {hosts} AND (cluster IS NULL OR cluster NOT IN {hosts})) OR NOT (\
+     EXISTS (SELECT 1 FROM volumes WHERE volumes.host NOT IN {hosts} \
+     AND volumes.id = COALESCE(activities.volume, activities.resource)) \
+     OR EXISTS (SELECT 1 FROM volume_groups WHERE volume_groups.host NOT IN {hosts} \
+     AND volume_groups.id = activities.resource) \
+     OR EXISTS (SELECT 1 FROM services WHERE services.host NOT IN {hosts} \
+     AND services.id = activities.resource)))";
+
 /// Takes the oldest activity that is due and that nobody works on: it belongs to `owner` for the
 /// length of the lease. Activities about one resource take turns, in the order of their requests:
 /// what a deletion removes is not being made at the same time.
 pub async fn claim(tx: &mut Tx, owner: &str, lease: Duration) -> Result<Option<Activity>, Error> {
+    claim_for(tx, owner, lease, &[]).await
+}
+
+/// The same for a worker that serves these hosts, services and their pools: what is about a volume, a group
+/// or a service of another one is none of its. Without hosts, all is.
+pub async fn claim_for(
+    tx: &mut Tx,
+    owner: &str,
+    lease: Duration,
+    hosts: &[HostName],
+) -> Result<Option<Activity>, Error> {
     let present = now();
+    let ours = if hosts.is_empty() { "" } else { OURS };
     // Workers of other processes that look at the same moment find the next one.
     let skipping = tx.skipping();
     let sql = format!(
@@ -217,9 +242,14 @@ pub async fn claim(tx: &mut Tx, owner: &str, lease: Duration) -> Result<Option<A
          WHERE earlier.resource = activities.resource AND earlier.status = 'running' \
          AND (earlier.created_at < activities.created_at \
          OR (earlier.created_at = activities.created_at AND earlier.id < activities.id))) \
-         ORDER BY created_at, id LIMIT 1{skipping}"
+         {ours} ORDER BY created_at, id LIMIT 1{skipping}"
     );
-    let query = sqlx::query(&sql).bind(to_micros(present));
+    let sql = sql.replace("{hosts}", &rows::among(tx).replace("$1", "$2"));
+    let among = rows::ids(hosts);
+    let mut query = sqlx::query(&sql).bind(to_micros(present));
+    if !hosts.is_empty() {
+        query = also(query, &among);
+    }
     let row = query
         .fetch_optional(&mut **tx)
         .await

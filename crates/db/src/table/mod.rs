@@ -19,6 +19,7 @@ pub mod properties;
 pub mod qos;
 pub(crate) mod query;
 pub(crate) mod record;
+pub(crate) mod rehost;
 pub mod services;
 pub mod snapshots;
 pub mod transfers;

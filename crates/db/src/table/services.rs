@@ -35,6 +35,13 @@ pub struct Service {
     pub reported_at: OffsetDateTime,
 }
 
+impl Service {
+    /// Whether it is the row of a cluster itself: no service, but what decides for all of them.
+    pub fn is_cluster(&self) -> bool {
+        (self.cluster.as_ref()).is_some_and(|cluster| *cluster == self.host.to_string())
+    }
+}
+
 const READ: &str = "read services";
 const WRITE: &str = "write a service";
 
@@ -121,6 +128,49 @@ pub async fn get_shared(
 ) -> Result<Option<Service>, Error> {
     let holding = tx.holding(Hold::Shared);
     held(tx, binary, host, holding).await
+}
+
+/// The services of a cluster, by their hosts.
+pub async fn of_cluster(
+    connection: &mut Connection,
+    binary: &str,
+    cluster: &str,
+) -> Result<Vec<Service>, Error> {
+    members(connection, binary, cluster, "").await
+}
+
+/// The same, and nobody else changes one until the end of the transaction. The row of the cluster itself
+/// is held before them.
+pub async fn of_cluster_locked(
+    tx: &mut Tx,
+    binary: &str,
+    cluster: &str,
+) -> Result<Vec<Service>, Error> {
+    let holding = tx.holding(Hold::Alone);
+    members(tx, binary, cluster, holding).await
+}
+
+async fn members(
+    connection: &mut Connection,
+    binary: &str,
+    cluster: &str,
+    holding: &'static str,
+) -> Result<Vec<Service>, Error> {
+    let sql = format!(
+        "SELECT * FROM services WHERE program = $1 AND cluster = $2 AND host <> $2 \
+         ORDER BY host{holding}"
+    );
+    let query = sqlx::query(&sql).bind(binary).bind(cluster);
+    let rows = query
+        .fetch_all(connection)
+        .await
+        .map_err(Error::sql(READ))?;
+    rows.iter().map(record::read).collect()
+}
+
+/// Removes a service; whether it was there.
+pub async fn remove(connection: &mut Connection, id: ServiceId) -> Result<bool, Error> {
+    record::remove::<Service>(connection, &id.to_string()).await
 }
 
 async fn held(

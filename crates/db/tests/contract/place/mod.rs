@@ -60,10 +60,8 @@ impl Place {
     #[allow(dead_code, reason = "not every program of tests stands in its way")]
     pub(crate) fn by_way_of(self, folder: &std::path::Path) -> Self {
         let (url, _) = self.url.split_once("?host=").unwrap();
-        Self {
-            url: format!("{url}?host={}", folder.display()),
-            _kept: self._kept,
-        }
+        let url = format!("{url}?host={}", folder.display());
+        Self { url, ..self }
     }
 
     /// Opens the database; every time it is the same one.

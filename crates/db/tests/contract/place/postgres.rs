@@ -142,7 +142,7 @@ fn run(command: &mut Command) {
 }
 
 /// The program of the newest PostgreSQL that is installed.
-fn program(name: &str) -> PathBuf {
+pub(super) fn program(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql");
     let debian = versions.into_iter().flatten().flatten();
     let debian = debian.map(|version| version.path().join("bin"));

@@ -1,16 +1,16 @@
-//! Clusters: what operators see of them, and turn on and off. How a cluster replicates is what its
-//! services say.
+//! Clusters: what operators see of them, and turn on and off.
 
-use firebrick_db::{Cluster, Connection, Listing, Service, Tx, clusters, now, services};
+use firebrick_db::{Cluster, Connection, Listing, Service, Tx, clusters, services};
 use firebrick_policy::Rule;
 use firebrick_state::ReplicationStatus;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
+use super::follow;
 use crate::control::{Control, Inner, VOLUME};
 use crate::detail::ServiceDetail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::Context;
+use crate::story::noted;
 
 /// A cluster with its services.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct ClusterDetail {
     pub cluster: Cluster,
     /// Its services, by their hosts; not empty for long, as they make it.
     pub services: Vec<ServiceDetail>,
+    /// What decides for all of them; there as soon as there is a service.
+    pub deciding: Option<Service>,
 }
 
 impl ClusterDetail {
@@ -38,27 +40,25 @@ impl ClusterDetail {
         reported.max().filter(|at| *at > OffsetDateTime::UNIX_EPOCH)
     }
 
-    /// The service that changed last, which tells how the cluster replicates.
-    fn newest(&self) -> Option<&Service> {
-        let services = self.services.iter().map(|it| &it.service);
-        services.max_by_key(|service| service.updated_at)
-    }
-
-    /// How it replicates.
+    /// How it replicates. It fails over until each of its services that is up has gone along.
     pub fn replication_status(&self) -> ReplicationStatus {
-        let newest = self.newest();
-        newest.map_or(self.cluster.replication_status, |it| it.replication_status)
+        let moving = ReplicationStatus::FailingOver;
+        let lags = |it: &ServiceDetail| it.up && it.service.replication_status == moving;
+        if self.services.iter().any(lags) {
+            return moving;
+        }
+        let deciding = self.deciding.as_ref();
+        deciding.map_or(self.cluster.replication_status, |it| it.replication_status)
     }
 
     /// The site that serves; `None` for the one of the configuration.
     pub fn active_backend_id(&self) -> Option<&str> {
-        self.newest()?.active_backend_id.as_deref()
+        self.deciding.as_ref()?.active_backend_id.as_deref()
     }
 
-    /// Whether nothing is made on any of its hosts, and nothing removed.
+    /// Whether nothing is made there, nothing changed, and nothing removed.
     pub fn is_frozen(&self) -> bool {
-        let mut services = self.services.iter();
-        !self.services.is_empty() && services.all(|it| it.service.frozen)
+        self.deciding.as_ref().is_some_and(|it| it.frozen)
     }
 }
 
@@ -83,7 +83,12 @@ impl Control {
     }
 
     async fn all_clusters(&self, context: &Context) -> Result<Vec<ClusterDetail>> {
-        let rows = all(&mut *self.inner.db.read().await?).await?;
+        let (rows, deciding) = {
+            let connection = &mut *self.inner.db.read().await?;
+            let services = services::all(connection).await?.into_iter();
+            let deciding: Vec<Service> = services.filter(Service::is_cluster).collect();
+            (all(connection).await?, deciding)
+        };
         let services = self.all_services(context).await?;
         let details = rows.into_iter().map(|cluster| {
             let of_it = |service: &Service| {
@@ -92,6 +97,7 @@ impl Control {
             let services = services.iter().filter(|it| of_it(&it.service));
             ClusterDetail {
                 services: services.cloned().collect(),
+                deciding: deciding.iter().find(|row| of_it(row)).cloned(),
                 cluster,
             }
         });
@@ -123,6 +129,9 @@ impl Control {
         if !clusters::swap(&mut tx, &from, &cluster).await?.won() {
             return Err(Error::lost(format_args!("Cluster {name}")));
         }
+        if !disabled {
+            self.open(&mut tx, name, binary).await?;
+        }
         tx.commit().await?;
         self.inner.look.notify_one();
         let found = self.all_clusters(context).await?.into_iter();
@@ -130,80 +139,66 @@ impl Control {
         found.next().ok_or_else(missing)
     }
 
-    /// The hosts of a cluster's volume services, for those who may do what `rule` is about.
-    pub async fn hosts_of_cluster(
+    /// An operator wants new volumes there, whatever a failover or a freeze has said of it.
+    async fn open(&self, tx: &mut Tx, name: &str, binary: &str) -> Result<()> {
+        let Ok(host) = name.parse() else {
+            return Ok(());
+        };
+        let found = services::get_locked(tx, binary, &host).await?;
+        let Some(mut row) = found.filter(|row| row.disabled) else {
+            return Ok(());
+        };
+        row.disabled = false;
+        row.disabled_reason = None;
+        let from = [row.replication_status];
+        noted(services::swap(tx, &from, &row).await?, name);
+        follow::all(tx, &row).await
+    }
+
+    /// What stands for a cluster in requests about hosts, for those who may do what `rule` is about.
+    pub async fn host_of_cluster(
         &self,
         context: &Context,
         rule: Rule,
         name: &str,
-    ) -> Result<Vec<String>> {
+    ) -> Result<String> {
         context.allow(rule)?;
-        let services = self.all_services(context).await?.into_iter();
-        let of_it = services
-            .map(|it| it.service)
-            .filter(|it| it.binary == VOLUME && it.cluster.as_deref() == Some(name));
-        let hosts: Vec<String> = of_it.map(|it| it.host.to_string()).collect();
-        if hosts.is_empty() {
-            return Err(no_cluster(name, VOLUME));
-        }
-        Ok(hosts)
+        let missing = || no_cluster(name, VOLUME);
+        let host = name.parse().map_err(|_| missing())?;
+        let found = services::get(&mut *self.inner.db.read().await?, VOLUME, &host).await?;
+        let found = found.filter(Service::is_cluster);
+        found.map(|row| row.host.to_string()).ok_or_else(missing)
     }
 }
 
 impl Inner {
-    /// Makes the cluster of a service that the configuration says to be in one.
-    pub(crate) async fn join(&self, tx: &mut Tx, service: &Service) -> Result<()> {
-        let known = services::get_locked(tx, &service.binary, &service.host).await?;
-        if let Some(mut known) = known.filter(|known| known.cluster != service.cluster) {
-            known.cluster.clone_from(&service.cluster);
-            let from = [known.replication_status];
-            if !services::swap(tx, &from, &known).await?.won() {
-                return Err(Error::lost(format_args!("Service {}", service.host)));
-            }
-        }
-        let Some(name) = &service.cluster else {
-            return Ok(());
-        };
-        let rows = all(tx).await?;
-        if rows
-            .iter()
-            .any(|row| row.name == *name && row.binary == service.binary)
-        {
-            return Ok(());
-        }
-        let cluster = Cluster {
-            id: Uuid::new_v4(),
-            name: name.clone(),
-            binary: service.binary.clone(),
-            disabled: false,
-            disabled_reason: None,
-            frozen: false,
-            replication_status: service.replication_status,
-            active_backend_id: None,
-            created_at: now(),
-            updated_at: None,
-        };
-        Ok(clusters::insert(tx, &cluster).await?)
-    }
-
     /// Why nothing new goes to the cluster, where that is so.
     pub(crate) async fn cluster_closed(&self, service: &Service) -> Result<Option<String>> {
         let Some(name) = &service.cluster else {
             return Ok(None);
         };
-        let rows = all(&mut *self.db.read().await?).await?;
-        let closed = rows
+        let connection = &mut *self.db.read().await?;
+        let said = |reason: Option<&str>| reason.unwrap_or("no reason given").to_owned();
+        let rows = all(connection).await?;
+        let row = rows
             .iter()
             .find(|row| row.name == *name && row.binary == service.binary && row.disabled);
-        Ok(closed.map(|row| {
-            let reason = row.disabled_reason.as_deref();
-            let reason = reason.unwrap_or("no reason given");
-            format!("the cluster {name} is disabled ({reason})")
+        if let Some(row) = row {
+            let reason = said(row.disabled_reason.as_deref());
+            return Ok(Some(format!("the cluster {name} is disabled ({reason})")));
+        }
+        let services = services::of_cluster(connection, &service.binary, name).await?;
+        let last = services
+            .last()
+            .filter(|_| services.iter().all(|it| it.disabled));
+        Ok(last.map(|last| {
+            let reason = said(last.disabled_reason.as_deref());
+            format!("all services of the cluster {name} are disabled ({reason})")
         }))
     }
 }
 
-async fn all(connection: &mut Connection) -> Result<Vec<Cluster>> {
+pub(super) async fn all(connection: &mut Connection) -> Result<Vec<Cluster>> {
     let found = clusters::list(connection, &Listing::default()).await?;
     let mut rows = found.unwrap_or_default();
     rows.sort_by(|a, b| (&a.name, &a.binary).cmp(&(&b.name, &b.binary)));
