@@ -20,8 +20,9 @@ pub use bytes::{Content, Extent, Reader, TRANSFER_MAX, ViewOf, Writer};
 pub use capability::Capabilities;
 pub use fault::{Fault, FaultKind};
 pub use types::{
-    Access, ExportAddress, ExportInfo, ExportKey, ImageInfo, ImageStatus, MirrorStatus, NewImage,
-    Origin, PeerStatus, PromoteMode, PromoteOutcome, Reason, SiteStatus, SnapshotInfo, SpaceStats,
+    Access, ExportAddress, ExportInfo, ExportKey, ImageInfo, ImageStatus, Loss, MirrorStatus,
+    NewImage, Origin, PeerStatus, PromoteMode, PromoteOutcome, ReaderStatus, Reason, Replay,
+    SiteStatus, SnapshotInfo, SpaceStats,
 };
 
 /// A site, whatever keeps its images.

@@ -183,6 +183,54 @@ pub struct ImageStatus {
     pub sync: SyncState,
     /// Whether the peer's copy is complete, where this site is primary and the peer has said.
     pub peer_consistent: Option<bool>,
+    /// What it has of its primary, where it follows one.
+    #[serde(default)]
+    pub replay: Option<Replay>,
+    /// How each peer follows it, where this site is primary.
+    #[serde(default)]
+    pub readers: Vec<ReaderStatus>,
+}
+
+/// What an image has of the primary that it follows.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Replay {
+    /// Up to which record of the primary's log it is here.
+    pub position: Position,
+    /// The most that promoting it here loses; `None` where that is not known.
+    pub loss: Option<Loss>,
+}
+
+/// What a promotion gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Loss {
+    /// What was written in so many seconds, at most.
+    pub seconds: f64,
+    /// So many bytes, as the primary last said.
+    pub bytes: Bytes,
+    /// How long ago it said so, in seconds.
+    pub as_of: f64,
+}
+
+impl Loss {
+    /// Nothing.
+    pub const NONE: Self = Self {
+        seconds: 0.0,
+        bytes: Bytes::ZERO,
+        as_of: 0.0,
+    };
+}
+
+/// How a peer follows an image that is primary here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReaderStatus {
+    /// The peer's name.
+    pub peer: String,
+    /// Up to which record of this site's log it has confirmed; `None` before it was met.
+    pub position: Option<Position>,
+    /// How far it is behind; `None` before it was met.
+    pub lag: Option<Lag>,
+    /// Whether its copy is complete, once it has said so.
+    pub consistent: Option<bool>,
 }
 
 /// How to promote.

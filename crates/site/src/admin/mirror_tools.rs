@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use firebrick_backend::Loss;
 use firebrick_backend::{ExportAddress, Reason as Refusal};
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, Lag, Position, Role, Sequence, StoreId,
@@ -223,17 +224,6 @@ pub enum MirrorState {
     Unknown,
     /// It is not mirrored as it should be.
     Error,
-}
-
-/// What a promotion gives up.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Loss {
-    /// What was written in so many seconds, at most.
-    pub seconds: f64,
-    /// So many bytes, as the primary last said.
-    pub bytes: Bytes,
-    /// How long ago it said so, in seconds.
-    pub as_of: f64,
 }
 
 /// How far peers may be behind.

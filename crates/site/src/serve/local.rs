@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firebrick_backend::{
     Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
-    ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus, PromoteMode, PromoteOutcome,
-    Reader, SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
+    ImageInfo, MirrorStatus, NewImage, PeerStatus, PromoteMode, PromoteOutcome, Reader, SiteStatus,
+    SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_engine::{Error, Image, Store};
 use firebrick_mirror::{Mirror, PeerState};
@@ -388,19 +388,11 @@ impl Backend for LocalSite {
     }
 
     async fn mirror_status(&self) -> Result<MirrorStatus, Fault> {
-        let infos = self.store.images().into_iter().map(|image| image.info());
-        let shown = infos.filter(|info| info.mirrored && !is_hidden(&info.name));
-        let images = shown.map(|info| ImageStatus {
-            id: info.id,
-            name: info.name,
-            role: info.role,
-            epoch: info.epoch,
-            sync: info.sync,
-            peer_consistent: self.mirror.peer_consistent(info.id),
-        });
+        let mirroring = Arc::clone(&self.mirroring);
+        let images = blocking(move || Ok(mirroring.statuses())).await?;
         Ok(MirrorStatus {
             peers: self.peers(),
-            images: images.collect(),
+            images,
         })
     }
 

@@ -63,11 +63,7 @@ impl Mirroring {
             position: Some(position),
             lag: Some(Lag::NONE),
             safe_to_promote: !fenced,
-            loss: Some(Loss {
-                seconds: 0.0,
-                bytes: Bytes::ZERO,
-                as_of: 0.0,
-            }),
+            loss: Some(Loss::NONE),
             target,
             reasons,
             peers: readers.into_iter().map(reader).collect(),
@@ -91,15 +87,7 @@ impl Mirroring {
             target: None,
         }
         .of_secondary(upstream.as_ref(), loss);
-        // One that was demoted here and follows nobody yet is where it was.
-        let sequence = match info.upstream {
-            Some(of) => self.store.applied(of),
-            None => info.last_change,
-        };
-        let position = Some(Position {
-            epoch: info.epoch,
-            sequence,
-        });
+        let position = Some(self.reached(&info));
         MirroredImage {
             state,
             description,
@@ -117,6 +105,19 @@ impl Mirroring {
             name: info.name,
             role: info.role,
             epoch: info.epoch,
+        }
+    }
+
+    /// Up to where of its primary's log an image is here.
+    pub(super) fn reached(&self, info: &ImageInfo) -> Position {
+        // One that was demoted here and follows nobody yet is where it was.
+        let sequence = match info.upstream {
+            Some(of) => self.store.applied(of),
+            None => info.last_change,
+        };
+        Position {
+            epoch: info.epoch,
+            sequence,
         }
     }
 
@@ -251,13 +252,9 @@ fn lag(info: &ImageInfo, upstream: Option<&Upstream>) -> Option<Lag> {
 
 /// The most that promoting the image here could lose: what its primary said that is missing here, and
 /// what it may have written since.
-fn loss(info: &ImageInfo, upstream: Option<&Upstream>) -> Option<Loss> {
+pub(super) fn loss(info: &ImageInfo, upstream: Option<&Upstream>) -> Option<Loss> {
     if info.primary_demoted {
-        return Some(Loss {
-            seconds: 0.0,
-            bytes: Bytes::ZERO,
-            as_of: 0.0,
-        });
+        return Some(Loss::NONE);
     }
     let (lag, ago) = upstream?.told?;
     let as_of = ago.as_secs_f64();

@@ -1,0 +1,61 @@
+//! How the mirroring of each image goes, as the control plane asks.
+
+use firebrick_backend::{ImageStatus, ReaderStatus, Replay};
+use firebrick_engine::ImageInfo;
+use firebrick_mirror::ImageReader;
+use firebrick_vocabulary::Role;
+
+use super::Mirroring;
+use super::report::loss;
+use crate::serve::views::is_hidden;
+
+impl Mirroring {
+    /// How it goes with all mirrored images of volumes.
+    pub(in crate::serve) fn statuses(&self) -> Vec<ImageStatus> {
+        let infos = self.store.images().into_iter().map(|image| image.info());
+        let shown = infos.filter(|info| info.mirrored && !is_hidden(&info.name));
+        shown.map(|info| self.status(info)).collect()
+    }
+
+    fn status(&self, info: ImageInfo) -> ImageStatus {
+        let (replay, readers) = match info.role {
+            Role::Primary => (None, self.mirror.readers(info.id)),
+            Role::Secondary => (Some(self.replay(&info)), Vec::new()),
+        };
+        ImageStatus {
+            peer_consistent: self.mirror.peer_consistent(info.id),
+            replay,
+            readers: readers.into_iter().map(reader).collect(),
+            id: info.id,
+            name: info.name,
+            role: info.role,
+            epoch: info.epoch,
+            sync: info.sync,
+        }
+    }
+
+    fn replay(&self, info: &ImageInfo) -> Replay {
+        let upstream = info
+            .upstream
+            .and_then(|of| self.mirror.upstream(info.id, of));
+        Replay {
+            position: self.reached(info),
+            loss: loss(info, upstream.as_ref()),
+        }
+    }
+}
+
+fn reader(reader: ImageReader) -> ReaderStatus {
+    let ImageReader {
+        peer,
+        consistent,
+        lag,
+    } = reader;
+    let met = peer.store.is_some();
+    ReaderStatus {
+        peer: peer.name,
+        position: met.then_some(peer.confirmed),
+        lag: met.then_some(lag),
+        consistent,
+    }
+}
