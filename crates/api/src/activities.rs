@@ -10,7 +10,7 @@ use crate::fault::{Answer, Fault};
 use crate::ids;
 use crate::list::{self, Collection, Kind};
 use crate::route::{Route, delete, get};
-use crate::view::activity::{self as view, view};
+use crate::view::activity::{self as view, view, whole};
 use crate::view::one;
 
 /// How activities are listed.
@@ -80,7 +80,7 @@ async fn list_all(State(control): State<Control>, call: Call) -> Answer {
 async fn show(State(control): State<Control>, call: Call, Named(id): Named<String>) -> Answer {
     let id = ids::activity(&id)?;
     let found = control.activity(&call.context, id).await?;
-    ok(one("activity", view(&call, &found)))
+    ok(one("activity", whole(&call, &found)))
 }
 
 async fn cancel(State(control): State<Control>, call: Call, Named(id): Named<String>) -> Answer {

@@ -31,6 +31,14 @@ pub(crate) fn volume(text: &str) -> Result<VolumeId, Fault> {
         .ok_or_else(|| missing("Volume", text))
 }
 
+/// The replication of an address: a volume and a target of its backend, as `VOLUME@TARGET`.
+pub(crate) fn replication(text: &str) -> Result<(VolumeId, &str), Fault> {
+    let parts = text.split_once('@');
+    parts
+        .and_then(|(id, target)| Some((VolumeId(uuid(id)?), target)))
+        .ok_or_else(|| missing("Replication", text))
+}
+
 /// The snapshot of an address.
 pub(crate) fn snapshot(text: &str) -> Result<SnapshotUuid, Fault> {
     uuid(text)

@@ -38,6 +38,7 @@ mod pools;
 mod qos;
 mod query;
 mod quotas;
+mod replications;
 mod resource_filters;
 mod route;
 mod routes;

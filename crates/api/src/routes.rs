@@ -12,8 +12,8 @@ use crate::options::ApiOptions;
 use crate::route::{Entry, Route};
 use crate::{
     activities, attachments, backups, clusters, default_types, extensions, gate, group_snapshots,
-    group_types, groups, hosts, limits, manage, messages, pools, qos, quotas, resource_filters,
-    services, snapshots, transfers, types, volumes, workers, zones,
+    group_types, groups, hosts, limits, manage, messages, pools, qos, quotas, replications,
+    resource_filters, services, snapshots, transfers, types, volumes, workers, zones,
 };
 
 /// The whole API, answering from `control`. Clones share everything.
@@ -42,6 +42,7 @@ pub(crate) fn all() -> Vec<Route> {
         qos::routes(),
         quotas::routes(),
         resource_filters::routes(),
+        replications::routes(),
         services::routes(),
         clusters::routes(),
         workers::routes(),

@@ -8,7 +8,7 @@ mod switch;
 use crate::microversion::Microversion as V;
 use crate::route::{Route, get, put};
 use crate::schema::services::{DISABLE, FAILOVER, FREEZE, GET_LOG, SET_LOG, SWITCH};
-use crate::view::service as view;
+use crate::view::{failover, service as view};
 
 /// Everything below `/os-services`.
 pub(crate) fn routes() -> Vec<Route> {
@@ -58,5 +58,16 @@ pub(crate) fn routes() -> Vec<Route> {
             .rules(&["volume:failover_host"])
             .body(FAILOVER)
             .ok(202),
+        // Not Cinder's: every version has them.
+        put("/os-services/failover-check", replication::failover_check)
+            .answer(&failover::CHECKS)
+            .rules(&["volume:failover_host"])
+            .body(FAILOVER),
+        put(
+            "/os-services/reset-active-backend",
+            replication::reset_active_backend,
+        )
+        .rules(&["firebrick:service:reset_active_backend"])
+        .body(FREEZE),
     ]
 }

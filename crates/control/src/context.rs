@@ -2,13 +2,29 @@
 
 use firebrick_db::{Column, Listing, Test};
 use firebrick_policy::Rule;
-use firebrick_vocabulary::ProjectId;
+use firebrick_vocabulary::{ProjectId, UserId};
+use uuid::Uuid;
 
-use crate::access::Owned;
+use crate::access::{Access, Owned};
 use crate::error::{Error, ErrorKind, Result};
-use crate::request::{Context, Query};
+use crate::request::{Began, Context, Query};
+
+/// The project and the user of those who are at the machine itself.
+const OPERATOR: &str = "firebrick";
 
 impl Context {
+    /// Whoever may read the configuration, with its databases and sockets: they may do everything.
+    pub fn operator() -> Self {
+        let (user, project) = (UserId(OPERATOR.to_owned()), ProjectId(OPERATOR.to_owned()));
+        Self {
+            access: Access::own(&user, &project),
+            request_id: format!("req-{}", Uuid::new_v4()),
+            project,
+            user,
+            began: Began::default(),
+        }
+    }
+
     /// Whether the request sees and may change what belongs to other projects.
     pub fn is_admin(&self) -> bool {
         self.access.is_admin()

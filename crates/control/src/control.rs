@@ -76,21 +76,7 @@ impl Control {
     /// Makes what must be there (services, the default type), takes over what an earlier life of
     /// this process left, and starts the workers.
     pub async fn start(db: Db, options: ControlOptions) -> Result<(Self, Running)> {
-        let owner = format!("{}/{}", options.node, Uuid::new_v4());
-        let room = Room::new(options.images.as_ref(), &options.node);
-        let inner = Arc::new(Inner {
-            db,
-            room,
-            options,
-            owner,
-            work: Notify::new(),
-            ended: Notify::new(),
-            look: Notify::new(),
-            compare: Notify::new(),
-            views: RwLock::new(BTreeMap::new()),
-            pace: Pace::default(),
-            placed: Mutex::new(BTreeMap::new()),
-        });
+        let inner = Inner::new(db, options);
         inner.fit_clusters()?;
         inner.prepare().await?;
         let (stop, stopped) = watch::channel(false);
@@ -105,9 +91,33 @@ impl Control {
         tasks.spawn(cluster::follow::run(Arc::clone(&inner)));
         Ok((Self { inner }, Running { stop, tasks }))
     }
+
+    /// One that works at nothing, for tools beside the processes that serve: what it begins, those do.
+    pub fn beside(db: Db, options: ControlOptions) -> Self {
+        let inner = Inner::new(db, options);
+        Self { inner }
+    }
 }
 
 impl Inner {
+    fn new(db: Db, options: ControlOptions) -> Arc<Self> {
+        let owner = format!("{}/{}", options.node, Uuid::new_v4());
+        let room = Room::new(options.images.as_ref(), &options.node);
+        Arc::new(Self {
+            db,
+            room,
+            options,
+            owner,
+            work: Notify::new(),
+            ended: Notify::new(),
+            look: Notify::new(),
+            compare: Notify::new(),
+            views: RwLock::new(BTreeMap::new()),
+            pace: Pace::default(),
+            placed: Mutex::new(BTreeMap::new()),
+        })
+    }
+
     async fn prepare(&self) -> Result<()> {
         let mut tx = self.db.begin().await?;
         // Other processes may start at the same moment.

@@ -51,6 +51,7 @@ mod workers;
 mod zones;
 
 pub use access::{Access, Owned};
+pub use attachment::StaleAttachment;
 pub use backup::{CreateBackup, Record, RestoreBackup, Restored, UpdateBackup};
 pub use cluster::ClusterDetail;
 pub use control::{Control, Running};
@@ -83,6 +84,7 @@ pub use options::{
     ImageOptions, POOL, Quotas, RunnerOptions,
 };
 pub use quota::{QuotaSet, QuotaUse};
+pub use replication::{FailoverReport, Relation, RelationState, VolumeOutcome, VolumeReport};
 pub use request::{
     Began, ConnectionInfo, Context, CreateAttachment, CreateEncryption, CreateQos, CreateSnapshot,
     CreateType, CreateVolume, DeleteVolume, ForceDetach, ImageRef, LegacyAttach, Limits, Metadata,

@@ -13,6 +13,7 @@ use crate::backup::BACKUP;
 use crate::control::{Inner, SCHEDULER, VOLUME, site};
 use crate::error::Result;
 use crate::options::BackendOptions;
+use crate::replication::rpo;
 
 /// What a backend last said.
 #[derive(Clone, Debug)]
@@ -71,6 +72,11 @@ pub(crate) async fn run(inner: Arc<Inner>) {
             .await
             .into_iter()
             .all(|up| up);
+        for backend in &inner.options.backends {
+            if let Err(error) = rpo::watch(&inner, backend).await {
+                warn!(backend = backend.name, %error, "lags could not be compared with their targets");
+            }
+        }
         if let Err(error) = report_scheduler(&inner).await {
             warn!(%error, "the scheduler's service could not be reported");
         }

@@ -457,4 +457,10 @@ rules! {
     FirebrickActivityGetAll "firebrick:activity:get_all" READER,
     /// `DELETE /activities/{activity_id}`
     FirebrickActivityCancel "firebrick:activity:cancel" MEMBER,
+    /// `GET /replications/{id}`
+    FirebrickReplicationGet "firebrick:replication:get" READER,
+    /// `GET /replications`
+    FirebrickReplicationGetAll "firebrick:replication:get_all" READER,
+    /// `PUT /os-services/reset-active-backend`
+    FirebrickServiceResetActiveBackend "firebrick:service:reset_active_backend" ADMIN,
 }

@@ -99,6 +99,8 @@ numbered!(
         CreateGroupSnapshot = 114, "create group snapshot",
         /// Delete group snapshot.
         DeleteGroupSnapshot = 115, "delete group snapshot",
+        /// Replicate volume.
+        ReplicateVolume = 116, "replicate volume",
     }
 );
 
@@ -181,6 +183,8 @@ numbered!(
         Cancelled = 106, "The operation was cancelled.",
         /// The backend refused the operation.
         BackendRefused = 107, "The backend refused the operation.",
+        /// The other site lacks more of the volume than its type allows.
+        RpoTargetMissed = 108, "The other site lacks more of the volume than its type allows.",
     }
 );
 

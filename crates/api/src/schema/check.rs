@@ -281,6 +281,7 @@ impl Kind {
             Self::Null => value.is_null(),
             Self::Boolean => value.is_boolean(),
             Self::Integer => value.is_i64() || value.is_u64(),
+            Self::Number => value.is_number(),
             Self::Text => value.is_string(),
             Self::Array => value.is_array(),
             Self::Object => value.is_object(),

@@ -1,4 +1,5 @@
-//! `PUT /os-services/freeze`, `thaw`, `failover_host` and, from 3.26, `failover`.
+//! `PUT /os-services/freeze`, `thaw`, `failover_host`, `failover-check`, `reset-active-backend`
+//! and, from 3.26, `failover`.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -6,9 +7,10 @@ use firebrick_control::{Control, Error, ErrorKind};
 use firebrick_policy::Rule;
 
 use crate::body::{Body, Fields};
-use crate::call::{Call, empty};
+use crate::call::{Call, empty, ok};
 use crate::fault::{Answer, Fault};
 use crate::microversion::{self, Microversion};
+use crate::view::one;
 
 /// `host` in a body.
 pub(super) fn host(fields: &Fields<'_>) -> Result<Option<String>, Fault> {
@@ -70,6 +72,12 @@ pub(crate) async fn thaw(State(control): State<Control>, call: Call, body: Body)
     empty(StatusCode::OK)
 }
 
+/// `backend_id` in a body; an empty one is none, as clients send it.
+fn backend_id(fields: &Fields<'_>) -> Result<Option<String>, Fault> {
+    let named = fields.text_or_null("backend_id", 0)?.flatten();
+    Ok(named.filter(|id| !id.is_empty()))
+}
+
 /// `PUT …/failover_host`.
 pub(crate) async fn failover_host(
     State(control): State<Control>,
@@ -77,17 +85,42 @@ pub(crate) async fn failover_host(
     body: Body,
 ) -> Answer {
     let fields = body.root()?;
-    let to = fields
-        .text_or_null("backend_id", 0)?
-        .flatten()
-        .filter(|id| !id.is_empty());
+    let to = backend_id(&fields)?;
     let host = target(&control, &call, Rule::VolumeFailoverHost, &fields).await?;
     let begun = control.failover(&call.context, &host, to.as_deref()).await;
     begun.map_err(missing("host", &host))?;
     empty(StatusCode::ACCEPTED)
 }
 
-/// `PUT …/failover`: the same under a newer name. The openstack client asks for it without a
+/// `PUT …/reset-active-backend`: the site that serves does so for good.
+pub(crate) async fn reset_active_backend(
+    State(control): State<Control>,
+    call: Call,
+    body: Body,
+) -> Answer {
+    let fields = body.root()?;
+    let rule = Rule::FirebrickServiceResetActiveBackend;
+    let host = target(&control, &call, rule, &fields).await?;
+    let done = control.reset_active_backend(&call.context, &host).await;
+    done.map_err(missing("host", &host))?;
+    empty(StatusCode::OK)
+}
+
+/// `PUT …/failover-check`: what `failover` with the same body would do now.
+pub(crate) async fn failover_check(
+    State(control): State<Control>,
+    call: Call,
+    body: Body,
+) -> Answer {
+    let fields = body.root()?;
+    let to = backend_id(&fields)?;
+    let host = target(&control, &call, Rule::VolumeFailoverHost, &fields).await?;
+    let checked = control.check_failover(&call.context, &host, to.as_deref());
+    let report = checked.await.map_err(missing("host", &host))?;
+    ok(one("failover_checks", [report]))
+}
+
+/// `PUT …/failover`: `failover_host` under a newer name. The openstack client asks for it without a
 /// version, and a disaster is no time to teach it: only who names an older version is refused.
 pub(crate) async fn failover(
     control: State<Control>,

@@ -4,8 +4,10 @@ use firebrick_control::Activity;
 use firebrick_state::ActivityResource;
 use firebrick_vocabulary::{ActivityId, VolumeId};
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::failover::REPORT;
 use super::shape::{LINKS, TIME, TIME_OR_NULL, WHOLE};
 use super::time::Moment;
 use super::{Gated, gated};
@@ -35,6 +37,8 @@ pub(crate) struct View<'a> {
     node: Gated<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Gated<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<&'a Value>,
 }
 
 /// How many bytes of its work are done.
@@ -72,6 +76,16 @@ pub(crate) fn view<'a>(call: &Call, activity: &'a Activity) -> View<'a> {
         finished_at: activity.finished_at.map(Moment),
         node: gated(admin, activity.node.as_deref()),
         error: gated(admin, activity.error.as_deref()),
+        report: None,
+    }
+}
+
+/// The same with what it did to each volume; that names volumes of all projects.
+pub(crate) fn whole<'a>(call: &Call, activity: &'a Activity) -> View<'a> {
+    let report = activity.state.get("report").filter(|it| it.is_object());
+    View {
+        report: report.filter(|_| call.context.is_admin()),
+        ..view(call, activity)
     }
 }
 
@@ -96,6 +110,7 @@ const SHAPE: Schema = object(&[
     ("finished_at", TIME_OR_NULL),
     ("node", TEXT_OR_NULL),
     ("error", TEXT_OR_NULL),
+    ("report", REPORT),
 ])
 .required(&[
     "id",

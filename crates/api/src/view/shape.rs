@@ -7,6 +7,12 @@ use crate::schema::{
 /// A number without a fraction.
 pub(crate) const WHOLE: Schema = of(&[Kind::Integer]);
 
+/// The same, or null where it is not known.
+pub(crate) const WHOLE_OR_NULL: Schema = of(&[Kind::Integer, Kind::Null]);
+
+/// Seconds, or null where they are not known.
+pub(crate) const SECONDS_OR_NULL: Schema = of(&[Kind::Number, Kind::Null]);
+
 /// A time of UTC with microseconds and no zone.
 const MOMENT: Format = Format {
     name: "utc-microseconds",

@@ -219,12 +219,19 @@ async fn freezing_a_cluster_freezes_its_hosts() {
     }
     assert_eq!(put("3.71", "/os-services/thaw", body).await.0, 200);
     let none = json!({ "cluster": "c" });
-    let (status, fault) = put("3.71", "/os-services/failover", none).await;
     let why = "No service found with cluster=c";
-    assert_eq!(
-        (status, &fault["badRequest"]["message"]),
-        (400, &json!(why))
-    );
+    for path in [
+        "/os-services/failover",
+        "/os-services/failover-check",
+        "/os-services/reset-active-backend",
+    ] {
+        let (status, fault) = put("3.71", path, none.clone()).await;
+        assert_eq!(
+            (status, &fault["badRequest"]["message"]),
+            (400, &json!(why)),
+            "{path}"
+        );
+    }
 }
 
 /// Without a host they ended with a server's error.

@@ -25,6 +25,7 @@ mod places;
 mod policy;
 mod qos;
 mod quotas;
+mod replications;
 mod resource_filters;
 mod revert;
 mod snapshots;

@@ -6,6 +6,7 @@ pub(crate) mod export;
 mod legacy;
 mod look;
 mod request;
+mod stale;
 pub(crate) mod unexport;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use firebrick_state::{AttachStatus, AttachmentStatus, VolumeStatus};
 use firebrick_vocabulary::{ImageId, VolumeId};
 
 use crate::error::Result;
+
+pub use stale::StaleAttachment;
 
 /// Under which key a site exports a volume for an attachment.
 pub(crate) fn export_key(attachment: &Attachment) -> ExportKey {

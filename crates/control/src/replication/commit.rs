@@ -23,7 +23,7 @@ pub(super) async fn replicated(inner: &Inner, service: &Service) -> Step<Vec<Ima
 }
 
 /// Those of groups that have a site of their own stay there, or move by themselves.
-fn goes_along(seats: &Seats, volume: &Volume) -> bool {
+pub(super) fn goes_along(seats: &Seats, volume: &Volume) -> bool {
     let unborn = volume.status == VolumeStatus::Creating;
     !unborn && moves(volume) && !seats.is_apart(volume)
 }

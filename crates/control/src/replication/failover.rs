@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tracing::warn;
 
 use super::commit;
+use super::report;
 use super::switch::Switch;
 use crate::cluster::follow;
 use crate::control::{Inner, VOLUME, site};
@@ -50,6 +51,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     step.switch.at("writing down").await?;
     commit::volumes(&step, &outcomes).await?;
     commit::exports(&step).await?;
+    report::write(&step).await?;
     commit::service(&step).await?;
     inner.look.notify_one();
     inner.compare.notify_one();

@@ -6,6 +6,7 @@ use firebrick_vocabulary::{ImageId, Position};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::catch_up::catch_up;
 use super::switch::{Progress, Switch};
 use crate::story::{Step, Stop};
 use crate::why::Why;
@@ -59,20 +60,6 @@ async fn complete(step: &Switch<'_>) -> Step {
             ))
         }
     }
-}
-
-/// Before guests are stopped, the site to go to gets (nearly) everything.
-async fn catch_up(step: &Switch<'_>) -> Step {
-    let status = step.old.status().await?;
-    let within = step.inner.options.failover.resync;
-    let waited = step
-        .new
-        .wait_applied(status.store, status.head, within)
-        .await;
-    waited.map_err(|fault| {
-        let text = format!("{} has not caught up: {fault}", step.new.name());
-        Stop::never(Why::from(text).detail(MessageDetail::NotCaughtUp))
-    })
 }
 
 /// Demotes the site that is left and waits until that has arrived. `false`: it died meanwhile, and

@@ -8,6 +8,8 @@ use firebrick_vocabulary::{ImageId, Position, StoreId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use super::holding::{Holding, holdings};
+use super::report::FailoverReport;
 use super::steps;
 use crate::control::Inner;
 use crate::story::{Step, Stop};
@@ -29,6 +31,21 @@ pub(crate) struct Progress {
     pub(super) promoting: bool,
     /// What became of the promotion.
     pub(super) promoted: Option<Vec<PromoteOutcome>>,
+    /// What the site to go to had before a forced promotion, as far as it said so.
+    pub(super) holdings: Option<Vec<Holding>>,
+    /// What all of it did.
+    pub(super) report: Option<FailoverReport>,
+}
+
+impl Progress {
+    /// How the other site is promoted, or was.
+    pub(super) fn mode(&self) -> PromoteMode {
+        if self.arrived {
+            PromoteMode::Planned
+        } else {
+            PromoteMode::Forced
+        }
+    }
 }
 
 /// From where to where, and what.
@@ -69,11 +86,11 @@ impl Switch<'_> {
             progress.planned = Some(false);
             self.save(&progress).await?;
         }
-        let mode = if handed {
-            PromoteMode::Planned
-        } else {
-            PromoteMode::Forced
-        };
+        let mode = progress.mode();
+        if mode == PromoteMode::Forced && !progress.promoting {
+            // Once it is primary, nobody knows any more.
+            progress.holdings = holdings(self.inner, &*self.new, &self.images).await;
+        }
         progress.promoting = true;
         self.save(&progress).await?;
         self.at("promoting").await?;
@@ -93,9 +110,7 @@ impl Switch<'_> {
     /// Undoes what is no promotion of all of them: what was demoted has been promoted again, or is tried again now.
     pub(crate) async fn undo(&self, why: &Why) -> Step {
         let inner = self.inner;
-        let state = activities::get(&mut *inner.db.read().await?, self.activity.id).await?;
-        let state = state.map(|activity| activity.state).unwrap_or_default();
-        let progress: Progress = serde_json::from_value(state).unwrap_or_default();
+        let progress = self.saved().await?;
         if progress.promoted.is_some() {
             // There is no way back any more: the rest must be written down.
             return Err(Stop::always(why.clone()));
@@ -116,6 +131,14 @@ impl Switch<'_> {
     /// Says what it is at.
     pub(crate) async fn at(&self, phase: &'static str) -> Step {
         self.inner.progress(self.activity, phase, 0, 0).await
+    }
+
+    /// What has been found out and done so far, by whichever worker.
+    pub(super) async fn saved(&self) -> Step<Progress> {
+        let connection = &mut *self.inner.db.read().await?;
+        let found = activities::get(connection, self.activity.id).await?;
+        let state = found.map(|activity| activity.state).unwrap_or_default();
+        Ok(serde_json::from_value(state).unwrap_or_default())
     }
 
     pub(super) async fn save(&self, progress: &Progress) -> Step {

@@ -7,6 +7,7 @@ use firebrick_vocabulary::TypeId;
 use super::look::{locked, visible};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
+use crate::replication::rpo::check_rpo_target;
 use crate::request::{Context, Metadata};
 
 impl Control {
@@ -49,6 +50,7 @@ impl Control {
     }
 
     async fn merge_extra_specs(&self, id: TypeId, specs: Metadata) -> Result<Metadata> {
+        check_rpo_target(&specs)?;
         let mut tx = self.inner.db.begin().await?;
         let kind = locked(&mut tx, id).await?;
         properties::merge(&mut tx, kind.id.0, &specs).await?;

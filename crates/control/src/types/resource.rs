@@ -10,6 +10,7 @@ use super::look::{is_used, locked, visible};
 use crate::control::Control;
 use crate::detail::TypeDetail;
 use crate::error::{Error, ErrorKind, Result};
+use crate::replication::rpo::check_rpo_target;
 use crate::request::{Context, CreateType, Metadata, UpdateType};
 
 /// Makes the default type where there is none.
@@ -67,6 +68,7 @@ impl Control {
     /// `POST /types`.
     pub async fn create_type(&self, context: &Context, request: CreateType) -> Result<TypeDetail> {
         context.allow(Rule::TypeCreate)?;
+        check_rpo_target(&request.extra_specs)?;
         let volume_type = VolumeType {
             id: TypeId::random(),
             name: request.name,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firebrick_backend::{ExportKey, Fault, FaultKind, NewImage, PromoteMode, Reason};
+use firebrick_backend::{ExportKey, Fault, FaultKind, Loss, NewImage, PromoteMode, Reason};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Limits, Role, SnapshotName, StoreId,
 };
@@ -42,6 +42,10 @@ pub(crate) struct State {
     pub(crate) alone: bool,
     /// Promotions of these fail.
     pub(crate) inconsistent: BTreeSet<ImageId>,
+    /// Exports at which somebody is.
+    pub(crate) connected: BTreeSet<ExportKey>,
+    /// What a promotion here would lose, as the primary last said.
+    pub(crate) loss: Option<Loss>,
 }
 
 /// Both.
@@ -67,6 +71,8 @@ impl Pair {
             removed: BTreeSet::new(),
             alone: false,
             inconsistent: BTreeSet::new(),
+            connected: BTreeSet::new(),
+            loss: None,
         };
         Self {
             sites: [site(), site()],

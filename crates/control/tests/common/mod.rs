@@ -111,6 +111,7 @@ impl World {
         options.runner.wait = Duration::from_secs(5);
         options.runner.attempts = 3;
         options.failover.probe = Duration::from_millis(300);
+        options.failover.resync = Duration::from_millis(300);
         if !two {
             options.backends.truncate(1);
         }
@@ -139,6 +140,13 @@ impl World {
         self.life = Some((db.clone(), running));
         self.db = db;
         self.control = control;
+    }
+
+    /// The process ends, and begins again with other options.
+    pub(crate) async fn reconfigured(&mut self, change: impl FnOnce(&mut ControlOptions)) {
+        self.kill().await;
+        change(&mut self.options);
+        self.restart().await;
     }
 
     /// Nothing of the process goes on.

@@ -6,18 +6,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firebrick_backend::{
     Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
-    ImageInfo, ImageStatus, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader,
-    SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
+    ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus, PromoteMode, PromoteOutcome,
+    Reader, Replay, SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{
-    Bytes, Epoch, GIB, ImageId, ImageName, Limits, Position, Sequence, SnapshotId, SnapshotName,
-    StoreId, SyncState,
+    Bytes, Epoch, GIB, ImageId, ImageName, Lag, Limits, Position, Role, Sequence, SnapshotId,
+    SnapshotName, StoreId, SyncState,
 };
 use parking_lot::Mutex;
 
 use super::bytes::{self, FakeReader, FakeWriter};
 use super::images::{Image, Pair, State};
 use super::wire::Wire;
+use super::{A, B};
 
 /// One of two sites.
 #[derive(Clone)]
@@ -49,6 +50,12 @@ const fn position(sequence: u64) -> Position {
     }
 }
 
+/// Nothing of it has been copied yet.
+const COPYING: SyncState = SyncState::Copying {
+    next_block: 0,
+    at: Sequence::ZERO,
+};
+
 fn missing() -> Fault {
     Fault::new(FaultKind::NotFound, "fake", "there is no such image")
 }
@@ -78,6 +85,25 @@ impl Site {
             result
         };
         self.wire.call(self.name, name, act).await
+    }
+}
+
+impl Site {
+    /// The other one, as this one sees it.
+    fn peer(&self) -> PeerStatus {
+        let pair = self.pair.lock();
+        let met = pair.linked && pair.sites.iter().all(|site| site.up);
+        let other = &pair.sites[1 - self.index];
+        PeerStatus {
+            name: if self.index == 0 { B } else { A }.to_owned(),
+            store: Some(other.store),
+            reading: met,
+            following: met,
+            confirmed: position(other.applied),
+            applied: position(pair.sites[self.index].applied),
+            lag: Lag::NONE,
+            received: Bytes::ZERO,
+        }
     }
 }
 
@@ -276,7 +302,7 @@ impl Backend for Site {
                 key: key.clone(),
                 access: Access::ReadWrite,
                 address: address(*image, key, self.name),
-                clients: 0,
+                clients: u32::from(state.connected.contains(key)),
             });
             Ok(all.collect())
         };
@@ -295,18 +321,30 @@ impl Backend for Site {
     }
 
     async fn mirror_status(&self) -> Result<MirrorStatus, Fault> {
+        let peer = self.peer();
         let act = |state: &mut State| {
             let mirrored = state.images.iter().filter(|(_, image)| image.mirrored);
+            let applied = position(state.applied);
+            let replay = |image: &Image| Replay {
+                position: applied,
+                loss: state.loss.filter(|_| image.role == Role::Secondary),
+            };
             let images = mirrored.map(|(id, image)| ImageStatus {
                 id: *id,
                 name: image.name.clone(),
                 role: image.role,
                 epoch: image.epoch,
-                sync: SyncState::Consistent,
+                sync: if state.inconsistent.contains(id) {
+                    COPYING
+                } else {
+                    SyncState::Consistent
+                },
                 peer_consistent: Some(true),
+                replay: (image.role == Role::Secondary).then(|| replay(image)),
+                readers: Vec::new(),
             });
             Ok(MirrorStatus {
-                peers: Vec::new(),
+                peers: vec![peer],
                 images: images.collect(),
             })
         };

@@ -4,6 +4,9 @@ use crate::capabilities::matches;
 use crate::pool::{Capability, PoolState};
 use crate::request::Request;
 
+/// A spec that asks nothing of a pool: it says how far copies may be behind.
+const RPO_TARGET: &str = "rpo_target_seconds";
+
 /// The first extra spec that does not fit. Keys of another scope than `capabilities` concern others.
 pub(super) fn refuses(request: &Request, pool: &PoolState) -> Option<String> {
     if request.extends_online && !pool.online_extend {
@@ -13,6 +16,7 @@ pub(super) fn refuses(request: &Request, pool: &PoolState) -> Option<String> {
         let path = match key.split_once(':') {
             Some(("capabilities", path)) => path,
             Some(_) => return None,
+            None if key == RPO_TARGET => return None,
             None => key,
         };
         match find(pool, path) {

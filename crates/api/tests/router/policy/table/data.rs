@@ -13,6 +13,15 @@ pub(super) const ASKED: &[Row] = &[
         "",
         202,
     ),
+    get("firebrick:replication:get_all", "/replications"),
+    // There is no backend that would have a target.
+    row(
+        "firebrick:replication:get",
+        "GET",
+        "/replications/{volume}@site-b",
+        "",
+        404,
+    ),
     get("message:get_all", "/messages"),
     get("message:get", "/messages/{message}"),
     row("message:delete", "DELETE", "/messages/{message}", "", 204),

@@ -311,6 +311,20 @@ pub(super) const ASKED: &[Row] = &[
         r#"{"host": "none@none"}"#,
         400,
     ),
+    row(
+        "volume:failover_host",
+        "PUT",
+        "/os-services/failover-check",
+        r#"{"host": "none@none"}"#,
+        400,
+    ),
+    row(
+        "firebrick:service:reset_active_backend",
+        "PUT",
+        "/os-services/reset-active-backend",
+        r#"{"host": "none@none"}"#,
+        400,
+    ),
     get("volume_extension:hosts", "/os-hosts"),
     row(
         "volume_extension:hosts",

@@ -1,0 +1,129 @@
+//! Replications in answers.
+
+use firebrick_control::Relation;
+use firebrick_vocabulary::{GroupId, VolumeId};
+use serde::Serialize;
+
+use super::shape::{LINKS, SECONDS_OR_NULL, TIME_OR_NULL, WHOLE, WHOLE_OR_NULL};
+use super::time::Moment;
+use crate::schema::{
+    FLAG, ID, ID_OR_NULL, NULL, Schema, TEXT, TEXT_OR_NULL, any_of, array, object, only,
+};
+
+/// A volume and a target of its backend.
+#[derive(Serialize)]
+pub(crate) struct View<'a> {
+    id: String,
+    volume_id: VolumeId,
+    project_id: &'a str,
+    group_id: Option<GroupId>,
+    target: &'a str,
+    role: &'static str,
+    primary_site: &'a str,
+    secondary_site: &'a str,
+    replication_status: &'static str,
+    state: &'static str,
+    position: Option<String>,
+    lag_seconds: Option<f64>,
+    lag_bytes: Option<u64>,
+    consistent_at: Option<Moment>,
+    progress: Option<Progress>,
+    rpo_target_seconds: Option<f64>,
+    rpo_met: Option<bool>,
+}
+
+/// How many bytes of a first copy are there.
+#[derive(Serialize)]
+struct Progress {
+    done: u64,
+    total: u64,
+}
+
+/// `VOLUME@TARGET`.
+pub(crate) fn id(relation: &Relation) -> String {
+    format!("{}@{}", relation.volume, relation.target)
+}
+
+/// A volume and a target of its backend.
+pub(crate) fn view(relation: &Relation) -> View<'_> {
+    View {
+        id: id(relation),
+        volume_id: relation.volume,
+        project_id: relation.project.as_str(),
+        group_id: relation.group,
+        target: &relation.target,
+        role: if relation.away {
+            "primary"
+        } else {
+            "secondary"
+        },
+        primary_site: &relation.primary,
+        secondary_site: &relation.secondary,
+        replication_status: relation.replication_status.as_str(),
+        state: relation.state.as_str(),
+        position: relation.position.map(|at| at.to_string()),
+        lag_seconds: relation.lag_seconds,
+        lag_bytes: relation.lag_bytes,
+        consistent_at: relation.consistent_at.map(Moment),
+        progress: relation
+            .progress
+            .map(|(done, total)| Progress { done, total }),
+        rpo_target_seconds: relation.rpo_target,
+        rpo_met: relation.rpo_met(),
+    }
+}
+
+const PROGRESS: Schema = object(&[("done", WHOLE), ("total", WHOLE)])
+    .required(&["done", "total"])
+    .closed();
+
+const SHAPE: Schema = object(&[
+    ("id", TEXT),
+    ("volume_id", ID),
+    ("project_id", TEXT),
+    ("group_id", ID_OR_NULL),
+    ("target", TEXT),
+    ("role", TEXT),
+    ("primary_site", TEXT),
+    ("secondary_site", TEXT),
+    ("replication_status", TEXT),
+    ("state", TEXT),
+    ("position", TEXT_OR_NULL),
+    ("lag_seconds", SECONDS_OR_NULL),
+    ("lag_bytes", WHOLE_OR_NULL),
+    ("consistent_at", TIME_OR_NULL),
+    ("progress", any_of(&[PROGRESS, NULL])),
+    ("rpo_target_seconds", SECONDS_OR_NULL),
+    ("rpo_met", any_of(&[FLAG, NULL])),
+])
+.required(&[
+    "id",
+    "volume_id",
+    "project_id",
+    "group_id",
+    "target",
+    "role",
+    "primary_site",
+    "secondary_site",
+    "replication_status",
+    "state",
+    "position",
+    "lag_seconds",
+    "lag_bytes",
+    "consistent_at",
+    "progress",
+    "rpo_target_seconds",
+    "rpo_met",
+])
+.closed();
+
+/// The shape of one.
+pub(crate) const ONE: Schema = only(&["replication"], &[("replication", SHAPE)]);
+
+/// The shape of lists.
+pub(crate) const LIST: Schema = object(&[
+    ("replications", array(&SHAPE)),
+    ("replications_links", LINKS),
+])
+.required(&["replications"])
+.closed();
