@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::manage::args::ManageArgs;
 use super::rbd::args::RbdArgs;
 use crate::printer::Format;
 
@@ -28,6 +29,7 @@ Examples:
   firebrick demo                             watch a volume survive the loss of its site
   firebrick site --conf /etc/firebrick/site-a.conf
   firebrick serve --conf /etc/cinder/cinder.conf
+  firebrick manage replications --conf /etc/cinder/cinder.conf
   firebrick rbd ls -l --conf /etc/firebrick/site-a.conf"
 )]
 pub(crate) struct Cli {
@@ -97,6 +99,8 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Play the loss of a site on the terminal
     Demo(DemoArgs),
+    /// Look after replication, beside the API
+    Manage(ManageArgs),
     /// Look after the images of a site, as the rbd tool does
     Rbd(Box<RbdArgs>),
     /// Print the completion script for a shell

@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod completions;
 mod demo;
 mod dev;
+mod manage;
 mod parent;
 pub(crate) mod rbd;
 mod serve;
@@ -19,6 +20,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Site(args) => site::run(args),
         Command::Dev(args) => block_on(dev::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
+        Command::Manage(args) => block_on(manage::run(args)),
         Command::Rbd(args) => block_on(rbd::run(*args)),
         Command::Completions(args) => {
             completions::run(&args);

@@ -30,7 +30,7 @@ mod size;
 mod snap;
 mod spec;
 mod stream;
-mod table;
+pub(super) mod table;
 mod transfer;
 mod trash;
 mod usage;

@@ -2,19 +2,19 @@
 
 /// To which side the cells of a column lean; headings always lean to the left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Lean {
+pub(in crate::cli) enum Lean {
     Left,
     Right,
 }
 
 /// A table.
-pub(super) struct Table {
+pub(in crate::cli) struct Table {
     columns: Vec<(&'static str, Lean)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new(columns: &[(&'static str, Lean)]) -> Self {
+    pub(in crate::cli) fn new(columns: &[(&'static str, Lean)]) -> Self {
         Self {
             columns: columns.to_vec(),
             rows: Vec::new(),
@@ -22,16 +22,16 @@ impl Table {
     }
 
     /// Adds a row, with a cell for each column.
-    pub(super) fn row(&mut self, cells: impl Into<Vec<String>>) {
+    pub(in crate::cli) fn row(&mut self, cells: impl Into<Vec<String>>) {
         self.rows.push(cells.into());
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(in crate::cli) const fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// The lines, without the last line's end.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::cli) fn text(&self) -> String {
         let widths: Vec<usize> = self
             .columns
             .iter()
