@@ -11,6 +11,8 @@ pub enum ErrorKind {
     Connection,
     /// The other side is not who it should be, or speaks something else.
     Protocol,
+    /// The other side does not take this site as its peer.
+    Refused,
     /// The other store has gone backwards: it lacks what this one has read from it.
     WentBackwards,
     /// This store failed.

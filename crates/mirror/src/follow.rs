@@ -107,6 +107,7 @@ impl Follower {
                 return Err(Error::new(ErrorKind::WentBackwards, DOING, why));
             }
             ToReader::Welcome { .. }
+            | ToReader::Joined { .. }
             | ToReader::CopyBegin { .. }
             | ToReader::CopyEnd { .. }
             | ToReader::CatchUp { .. }
@@ -361,7 +362,7 @@ impl Applier {
                 Ok(false)
             }
             ToReader::Refused { why } => Err(Error::protocol(DOING, why)),
-            ToReader::Welcome { .. } => {
+            ToReader::Welcome { .. } | ToReader::Joined { .. } => {
                 Err(Error::protocol(DOING, "the peer introduced itself twice"))
             }
             ToReader::CatchUp { .. }

@@ -9,6 +9,7 @@
 mod catch_up;
 mod copy;
 mod direction;
+mod door;
 mod durable;
 mod error;
 mod follow;
@@ -32,6 +33,7 @@ mod tls;
 mod wire;
 
 pub use direction::Direction;
+pub use door::{Join, Joined, Knock, Secret};
 pub use error::{Error, ErrorKind};
 pub use identity::{Fingerprint, Identity};
 pub use mirror::{Mirror, MirrorOptions, PeerOptions};

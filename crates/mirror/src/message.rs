@@ -7,6 +7,7 @@ use firebrick_vocabulary::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::door::Join;
 use crate::wire::{self, Kind};
 
 /// The version spoken here.
@@ -50,6 +51,8 @@ pub(crate) enum ToServer {
     Lacks { runs: Vec<(u64, u64)> },
     /// Which of the leaves of the last question differ, and the digests of their blocks.
     Leaves { differing: Vec<(u64, String)> },
+    /// Instead of the first: it wants to be a peer.
+    Join(Join),
     /// Nothing but a sign of life.
     Alive,
 }
@@ -65,6 +68,8 @@ pub(crate) enum ToReader {
         store: StoreId,
         head: Position,
     },
+    /// It is a peer from here on. The connection ends.
+    Joined { name: String, store: StoreId },
     /// The connection ends, because.
     Refused { why: String },
     /// A copy begins; where it is not resumed, the reader's image becomes empty.

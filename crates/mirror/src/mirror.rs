@@ -9,11 +9,13 @@ use std::time::Duration;
 use firebrick_edge::Runtime;
 use firebrick_engine::Store;
 use firebrick_vocabulary::{Bytes, ImageId, Sequence, StoreId};
-use tokio::sync::oneshot;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::direction::Direction;
+use crate::door::Knock;
 use crate::error::Error;
 use crate::follow::Follower;
 use crate::hold::{self, Limits};
@@ -67,6 +69,8 @@ pub(crate) struct Shared {
     tasks: TaskTracker,
     pub(crate) known: Arc<Known>,
     pub(crate) backlog: Backlog,
+    /// Where those are announced who want to be peers.
+    pub(crate) door: Mutex<Option<mpsc::Sender<Knock>>>,
     /// Whether somebody counts what peers lack.
     counting: AtomicBool,
     /// How much of the log is kept for peers.
@@ -171,6 +175,7 @@ impl Mirror {
             runtime,
             network,
             tasks: TaskTracker::new(),
+            door: Mutex::default(),
             counting: AtomicBool::new(false),
             limits: Limits::default(),
             stop: AtomicBool::new(false),

@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 
 use crate::catch_up::{self, Answer, Ended, Line};
 use crate::copy::{Copy, Step};
+use crate::door;
 use crate::error::Error;
 use crate::identity::Fingerprint;
 use crate::lend::{self, Question};
@@ -53,7 +54,7 @@ pub(crate) async fn listen(shared: Arc<Shared>, mut listener: Box<dyn Listener>)
                 };
                 let shared_too = Arc::clone(&shared);
                 shared.spawn(async move {
-                    if let Err(error) = connection(&shared_too, greeting, permit).await {
+                    if let Err(error) = connection(&shared_too, &from, greeting, permit).await {
                         debug!(%from, %error, "a connection of a peer ended");
                     }
                 });
@@ -68,6 +69,7 @@ pub(crate) async fn listen(shared: Arc<Shared>, mut listener: Box<dyn Listener>)
 
 async fn connection(
     shared: &Arc<Shared>,
+    from: &str,
     greeting: Task<'static, Result<(Fingerprint, Wire), Error>>,
     permit: tokio::sync::OwnedSemaphorePermit,
 ) -> Result<(), Error> {
@@ -76,15 +78,18 @@ async fn connection(
     let greeted = tokio::select! {
         biased;
         () = shared.ending.cancelled() => return Ok(()),
-        greeted = within(&*shared.runtime, patience, greeting) => greeted.ok_or_else(late)?,
+        greeted = within(&*shared.runtime, patience, greet(greeting)) => greeted.ok_or_else(late)?,
     };
-    let (shown, stream) = greeted?;
+    let (shown, first, input, output) = greeted?;
+    if let ToServer::Join(join) = first {
+        return door::answer(shared, (shown, from), join, output).await;
+    }
     let peer = shared
         .known
         .with(shown)
         .ok_or_else(|| Error::protocol(DOING, "a certificate of no peer"))?;
     let talk = async {
-        let begin = Reading::begin(shared, Arc::clone(&peer), stream);
+        let begin = Reading::begin(shared, Arc::clone(&peer), first, (input, output));
         let reading = tokio::select! {
             biased;
             () = peer.ending.cancelled() => return Ok(()),
@@ -94,6 +99,16 @@ async fn connection(
         reading?.run().await
     };
     peer.tasks.track_future(talk).await
+}
+
+/// Finds out who connects, and the first thing that it says.
+async fn greet(
+    greeting: Task<'static, Result<(Fingerprint, Wire), Error>>,
+) -> Result<(Fingerprint, ToServer, ReadHalf<Wire>, WriteHalf<Wire>), Error> {
+    let (shown, stream) = greeting.await?;
+    let (mut input, output) = tokio::io::split(stream);
+    let first = expect(&mut input).await?;
+    Ok((shown, first, input, output))
 }
 
 /// A peer that reads.
@@ -111,13 +126,17 @@ struct Reading {
 type Requests = Arc<Mutex<Vec<(ImageId, Option<SyncState>)>>>;
 
 impl Reading {
-    async fn begin(shared: &Arc<Shared>, peer: Arc<Peer>, stream: Wire) -> Result<Self, Error> {
-        let (mut input, mut output) = tokio::io::split(stream);
+    async fn begin(
+        shared: &Arc<Shared>,
+        peer: Arc<Peer>,
+        hello: ToServer,
+        (mut input, mut output): (ReadHalf<Wire>, WriteHalf<Wire>),
+    ) -> Result<Self, Error> {
         let ToServer::Hello {
             version,
             name,
             store,
-        } = expect(&mut input).await?
+        } = hello
         else {
             return Err(Error::protocol(DOING, "the peer did not say who it is"));
         };
@@ -311,7 +330,7 @@ async fn listen_to(
                 }
             }
             ToServer::Alive => {}
-            ToServer::Hello { .. } | ToServer::Subscribe { .. } => {
+            ToServer::Hello { .. } | ToServer::Join(_) | ToServer::Subscribe { .. } => {
                 return Err(Error::protocol(DOING, "the peer introduced itself twice"));
             }
         }
@@ -348,11 +367,13 @@ async fn refuse(output: &mut WriteHalf<Wire>, why: String) -> Error {
 }
 
 async fn send(output: &mut WriteHalf<Wire>, message: &ToReader) -> Result<(), Error> {
+    write(output, &wire::message(message)).await
+}
+
+/// Sends a frame at once.
+pub(crate) async fn write(output: &mut WriteHalf<Wire>, frame: &[u8]) -> Result<(), Error> {
     use tokio::io::AsyncWriteExt as _;
-    output
-        .write_all(&wire::message(message))
-        .await
-        .map_err(Error::io(DOING))?;
+    output.write_all(frame).await.map_err(Error::io(DOING))?;
     output.flush().await.map_err(Error::io(DOING))
 }
 

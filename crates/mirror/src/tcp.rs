@@ -66,7 +66,7 @@ impl Network for Tcp {
             let name = ServerName::try_from(SUBJECT)
                 .map_err(|error| Error::new(ErrorKind::Identity, CONNECTING, error))?;
             let stream = connector.connect(name, buffered(stream).map_err(failed())?);
-            Ok(Box::new(stream.await.map_err(failed())?) as Wire)
+            Ok(Box::new(stream.await.map_err(unknown)?) as Wire)
         })
     }
 }
@@ -87,6 +87,16 @@ async fn greet(acceptor: TlsAcceptor, stream: TcpStream) -> Result<(Fingerprint,
     let stream = buffered(stream).map_err(Error::io(GREETING))?;
     let stream = acceptor.accept(stream).await.map_err(Error::io(GREETING))?;
     Ok((shown(&stream)?, Box::new(stream)))
+}
+
+/// Why TLS did not come about.
+fn unknown(error: io::Error) -> Error {
+    let tls = error.get_ref().and_then(|error| error.downcast_ref());
+    if let Some(rustls::Error::InvalidCertificate(_)) = tls {
+        let why = "it shows another certificate than the one by which it is known";
+        return Error::new(ErrorKind::Identity, CONNECTING, why);
+    }
+    Error::io(CONNECTING)(error)
 }
 
 /// A connection whose every message is sent at once.

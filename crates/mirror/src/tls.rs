@@ -29,7 +29,7 @@ impl Whom {
     fn has(&self, shown: Fingerprint) -> bool {
         match self {
             Self::Only(one) => *one == shown,
-            Self::Peers(known) => known.with(shown).is_some(),
+            Self::Peers(known) => known.hears(shown),
         }
     }
 }

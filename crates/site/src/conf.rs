@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use firebrick_config::{ConfigError, ConfigFile, Section, Unknown};
 use firebrick_engine::Retention;
-use firebrick_mirror::Fingerprint;
+use firebrick_mirror::{Direction, Fingerprint};
 use firebrick_vocabulary::{Bytes, GIB, KIB, MIB};
 
+pub(crate) use mirror::is_address;
 pub use nbd::NbdSecurity;
 pub(crate) use nbd::option_of;
 
@@ -39,6 +40,8 @@ pub struct PeerConf {
     pub fingerprint: Fingerprint,
     /// How much the log may grow for it while it is away. `None`: as for each.
     pub log_limit: Option<Bytes>,
+    /// Which way logs go.
+    pub direction: Direction,
 }
 
 /// The configuration of a site. Sizes are in bytes.
@@ -60,6 +63,8 @@ pub struct SiteConf {
     pub export_address: ExportVia,
     /// Where peers reach the log. `None`: no peer can read it.
     pub mirror_listen: Option<SocketAddr>,
+    /// By which address peers are told to reach it there, as `host:port`. `None`: by that itself.
+    pub mirror_address: Option<String>,
     /// The size at which the log begins a new segment.
     pub segment_size: Bytes,
     /// How much the log grows between two checkpoints.
@@ -112,6 +117,7 @@ impl SiteConf {
             export_address: nbd::via(section, nbd_listen, &nbd_security)?,
             nbd_security,
             mirror_listen: section.value("mirror_listen", ADDRESS)?,
+            mirror_address: mirror::mirror_address(section)?,
             segment_size: size(
                 section,
                 "segment_size",
@@ -138,11 +144,7 @@ const ADDRESS: &str = "an address and port such as 127.0.0.1:10809";
 
 fn site_name(section: &Section) -> Result<String, ConfigError> {
     let name = section.require("name")?;
-    let fits = name.len() <= 64
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if fits {
+    if fits_name(&name) {
         Ok(name)
     } else {
         Err(section.refuse(
@@ -150,6 +152,12 @@ fn site_name(section: &Section) -> Result<String, ConfigError> {
             "at most 64 letters, digits, dashes, dots and underscores",
         ))
     }
+}
+
+/// Whether a site may be called that.
+pub(crate) fn fits_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=64).contains(&name.len()) && name.chars().all(fits)
 }
 
 fn socket(section: &Section, base: &Path, option: &str) -> Result<PathBuf, ConfigError> {

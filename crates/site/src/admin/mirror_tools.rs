@@ -4,10 +4,14 @@ use std::time::Duration;
 
 pub use firebrick_backend::Loss;
 use firebrick_backend::{ExportAddress, Reason as Refusal};
+use firebrick_mirror::{Direction, Secret};
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, Lag, Position, Role, Sequence, StoreId,
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::pool_tools::{PoolInfo, PoolRequest};
 
 /// A call about mirroring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,6 +66,11 @@ pub enum MirrorRequest {
         /// The target.
         seconds: Option<f64>,
     },
+    /// Something about the pool.
+    Pool {
+        /// What.
+        request: PoolRequest,
+    },
 }
 
 /// What a site answers about mirroring.
@@ -76,6 +85,12 @@ pub enum MirrorReply {
     Promoted(Vec<PromotedImage>),
     /// Where images became secondary.
     Position(Position),
+    /// How the pool is mirrored.
+    Pool(PoolInfo),
+    /// A peer that was added.
+    Peer(Uuid),
+    /// A token that lets a site become a peer.
+    Token(Secret),
     /// Drills.
     Drills(Vec<Drill>),
 }
@@ -156,6 +171,9 @@ pub struct MirrorReport {
 pub struct MirrorPeer {
     /// Its name.
     pub name: String,
+    /// Which way logs go.
+    #[serde(default)]
+    pub direction: Direction,
     /// The id of its store, once it has been met.
     pub store: Option<StoreId>,
     /// Whether it reads this site's log now.
@@ -347,6 +365,7 @@ impl MirrorRequest {
             }
             // An earlier state may have to be read from the log.
             Self::Drill { .. } => Duration::from_secs(3600),
+            Self::Pool { request } => request.patience(),
             Self::Wait { within, .. } => {
                 wait_within(*within).saturating_add(Duration::from_secs(5))
             }

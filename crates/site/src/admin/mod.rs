@@ -10,6 +10,7 @@ mod client;
 mod frame;
 mod journal_tools;
 mod mirror_tools;
+mod pool_tools;
 mod protocol;
 mod server;
 mod tool_client;
@@ -27,6 +28,7 @@ pub use mirror_tools::{
     Drill, DrillRequest, ImagePeer, Loss, MirrorPeer, MirrorReply, MirrorReport, MirrorRequest,
     MirrorState, MirroredImage, PromotedImage, Reason, ReasonCode, Target,
 };
+pub use pool_tools::{MirrorMode, NewPeer, PeerChange, PoolInfo, PoolPeer, PoolRequest};
 pub use protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
 pub(crate) use server::serve_connection;
 pub use tool_client::ToolClient;

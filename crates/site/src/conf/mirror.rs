@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use firebrick_config::{ConfigError, ConfigFile, Section};
+use firebrick_mirror::Direction;
 use firebrick_vocabulary::{Bytes, GIB, MIB};
 
 use super::PeerConf;
@@ -37,6 +38,46 @@ pub(super) fn log_limit(section: &Section, option: &str) -> Result<Option<Bytes>
     limit.transpose()
 }
 
+/// `mirror_address`: by which peers reach the log.
+pub(super) fn mirror_address(section: &Section) -> Result<Option<String>, ConfigError> {
+    let Some(text) = section.text("mirror_address")? else {
+        return Ok(None);
+    };
+    if is_address(&text) {
+        return Ok(Some(text));
+    }
+    let why = format!("{text:?} is not HOST:PORT");
+    Err(section.refuse("mirror_address", why))
+}
+
+/// Whether that is `HOST:PORT`.
+pub(crate) fn is_address(text: &str) -> bool {
+    let fits =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']' | '%');
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        let named = (1..=255).contains(&host.len()) && host.chars().all(fits);
+        named && port.parse::<u16>().is_ok_and(|port| port > 0)
+    })
+}
+
+/// `direction`: which way logs go.
+fn direction(section: &Section) -> Result<Direction, ConfigError> {
+    let Some(text) = section.text("direction")? else {
+        return Ok(Direction::RxTx);
+    };
+    text.parse()
+        .map_err(|rule| section.refuse("direction", format!("{text:?} {rule}")))
+}
+
+/// `address`: where its log is read, if it is.
+fn address(section: &Section, direction: Direction) -> Result<String, ConfigError> {
+    if direction.receives() {
+        section.require("address")
+    } else {
+        Ok(section.text("address")?.unwrap_or_default())
+    }
+}
+
 /// `[peer NAME]`: another site.
 pub(super) fn peers(file: &ConfigFile) -> Result<Vec<PeerConf>, ConfigError> {
     let mut peers = Vec::new();
@@ -48,12 +89,38 @@ pub(super) fn peers(file: &ConfigFile) -> Result<Vec<PeerConf>, ConfigError> {
                 "must be the 64 hexadecimal digits that `firebrick site fingerprint` prints",
             )
         })?;
+        let direction = direction(section)?;
         peers.push(PeerConf {
             name,
-            address: section.require("address")?,
+            address: address(section, direction)?,
             fingerprint,
             log_limit: log_limit(section, "log_limit")?,
+            direction,
         });
     }
     Ok(peers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_a_host_and_a_port() {
+        for good in ["127.0.0.1:10909", "site-b.example:1", "[::1]:10909"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            ":1",
+            "host",
+            "host:0",
+            "host:65536",
+            "a b:1",
+            "host:1:",
+            "ho/st:1",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
 }

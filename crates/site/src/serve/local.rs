@@ -18,9 +18,10 @@ use super::bytes::{LocalReader, LocalWriter};
 use super::exports::Exports;
 use super::fault::{blocking, fault, gone_is_fine, reason};
 use super::mirroring::Mirroring;
+use super::pool::Pool;
 use super::tools::{Desk, namespace_exists};
 use super::views::is_hidden;
-use crate::admin::writable;
+use crate::admin::{MirrorMode, writable};
 use crate::conf::SiteConf;
 
 /// How long a call waits for the fence: less than the client's patience.
@@ -31,7 +32,7 @@ const APPLIED_PATIENCE_MAX: Duration = Duration::from_secs(3600);
 /// The embedded engine as a site.
 pub(super) struct LocalSite {
     name: String,
-    has_peers: bool,
+    pub(super) pool: Arc<Pool>,
     pub(super) store: Arc<Store>,
     mirror: Arc<Mirror>,
     pub(super) exports: Arc<Exports>,
@@ -51,7 +52,7 @@ impl LocalSite {
     ) -> Self {
         Self {
             name: conf.name.clone(),
-            has_peers: !conf.peers.is_empty(),
+            pool: Arc::clone(&mirroring.pool),
             store: Arc::clone(&mirroring.store),
             mirror: Arc::clone(&mirroring.mirror),
             mirroring,
@@ -102,16 +103,14 @@ impl LocalSite {
         }
     }
 
-    /// Refuses what makes no sense without a peer.
-    pub(super) fn needs_peer(&self, doing: &str) -> Result<(), Fault> {
-        if self.has_peers {
+    /// Refuses what makes no sense where nothing is mirrored.
+    pub(super) fn needs_mirroring(&self, doing: &str) -> Result<(), Fault> {
+        if self.pool.mode() != MirrorMode::Disabled {
             return Ok(());
         }
-        Err(Fault::new(
-            FaultKind::Unsupported,
-            doing,
-            "the site has no peer in its configuration",
-        ))
+        let why =
+            "the site mirrors nothing: it has no peer in its configuration, and nobody enabled it";
+        Err(Fault::new(FaultKind::Unsupported, doing, why))
     }
 
     /// The peers that read the log of this site now.
@@ -201,7 +200,7 @@ impl Backend for LocalSite {
     }
 
     fn capabilities(&self) -> Capabilities {
-        crate::capabilities(self.has_peers)
+        crate::capabilities(self.pool.mode() != MirrorMode::Disabled)
     }
 
     async fn status(&self) -> Result<SiteStatus, Fault> {
@@ -227,8 +226,12 @@ impl Backend for LocalSite {
 
     async fn create_image(&self, image: NewImage) -> Result<ImageInfo, Fault> {
         if image.mirrored {
-            self.needs_peer("create a mirrored image")?;
+            self.needs_mirroring("create a mirrored image")?;
         }
+        let image = NewImage {
+            mirrored: image.mirrored || self.pool.mirrors_new(&image.name),
+            ..image
+        };
         self.in_namespace(&image.name).await?;
         self.change(|store| image_info(&*store.create_image(new_image(image))?))
             .await
@@ -378,7 +381,7 @@ impl Backend for LocalSite {
 
     async fn set_mirroring(&self, image: ImageId, enabled: bool) -> Result<(), Fault> {
         if enabled {
-            self.needs_peer("mirror an image")?;
+            self.needs_mirroring("mirror an image")?;
         }
         self.unfenced("change the mirroring of an image").await?;
         self.change(move |store| store.set_mirroring(image, enabled))

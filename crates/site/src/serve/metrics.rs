@@ -83,10 +83,11 @@ async fn answer(State(mirroring): State<Arc<Mirroring>>) -> Response {
 /// All figures of the site.
 fn figures(mirroring: &Mirroring) -> Result<String, Fault> {
     let mut text = Text::default();
-    let site = &[("site", mirroring.site.as_str())];
+    let name = mirroring.pool.site_name();
+    let site = &[("site", name.as_str())];
     let version = env!("CARGO_PKG_VERSION");
     text.gauge("site_info", "The site and the version that it runs.")
-        .add(&[("site", &mirroring.site), ("version", version)], 1);
+        .add(&[("site", &name), ("version", version)], 1);
     let store = &mirroring.store;
     let mut log = text.gauge(
         "log_sequence",

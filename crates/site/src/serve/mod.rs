@@ -17,6 +17,7 @@ mod local;
 mod metrics;
 mod mirroring;
 mod open;
+mod pool;
 mod rewrite;
 mod scrub;
 mod tools;
@@ -59,20 +60,28 @@ impl SiteServer {
     /// Returns once the admin socket answers. The exports come when the peer has been heard or the
     /// grace time is over; where nothing needs to be waited for, they are there already.
     pub async fn start(conf: SiteConf) -> Result<Self, Error> {
-        let (store, identity) = open::open(&conf).await?;
-        let started = Self::run(&conf, Arc::clone(&store), identity).await;
+        let opened = open::open(&conf).await?;
+        let store = Arc::clone(&opened.store);
+        let started = Self::run(&conf, opened).await;
         if started.is_err() {
             close(store).await;
         }
         started
     }
 
-    async fn run(conf: &SiteConf, store: Arc<Store>, identity: Identity) -> Result<Self, Error> {
+    async fn run(conf: &SiteConf, opened: open::Opened) -> Result<Self, Error> {
+        let open::Opened {
+            store,
+            identity,
+            roster,
+            keeper,
+        } = opened;
         let threads = Threads::start()?;
         let (listener, socket) = admin_socket::bind(&conf.admin).await?;
         let metrics = metrics::bind(conf.metrics_listen).await?;
-        let fenced = open::fence(conf, &store);
-        let mirror = Arc::new(open::start_mirror(conf, &store, identity).await?);
+        let fenced = open::fence(conf, &roster, &store);
+        let fingerprint = identity.fingerprint();
+        let mirror = Arc::new(open::start_mirror(conf, &store, identity, &roster).await?);
         let exports = Arc::new(Exports::new(Arc::clone(&store), ExportPlan::of(conf)?));
         let ending = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -95,7 +104,11 @@ impl SiteServer {
             works: Arc::clone(&works),
             scrubber: Arc::clone(&scrubber),
         };
-        let mirroring = Arc::new(mirroring::Mirroring::new(conf, &store, &mirror));
+        let reach = (open::reach(conf, &mirror), Some(fingerprint));
+        let pool = Arc::new(pool::Pool::new(roster, keeper, reach, &store, &mirror));
+        tasks.spawn(Arc::clone(&pool).keep_door(mirror.door(), ending.clone()));
+        let mirroring = mirroring::Mirroring::new(conf, &store, &mirror, &pool);
+        let mirroring = Arc::new(mirroring);
         let site = LocalSite::new(conf, Arc::clone(&mirroring), &exports, gate, desk);
         let site = Arc::new(site);
         tasks.spawn(admin_socket::accept(listener, site, ending.clone()));

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use firebrick_edge::{Clock, Disk, RealDisk, SystemClock};
 use firebrick_engine::{ErrorKind, RebuildProgress, RebuildReport, Store, StoreOptions};
-use firebrick_mirror::{Direction, Identity, Mirror, MirrorOptions, PeerOptions};
+use firebrick_mirror::{Identity, Mirror, MirrorOptions};
 use firebrick_vocabulary::{Bytes, GIB, StoreId};
 
 use super::error::Error;
+use super::pool::{Keeper, KeptPeer, Roster};
 use super::views;
 use crate::conf::SiteConf;
 
@@ -25,16 +26,29 @@ const PEER_LOG: Bytes = Bytes(16 * GIB);
 /// But no more than such a part of the store.
 const PEER_LOG_SHARE: u64 = 8;
 
-/// Opens the store of the site, or makes it, and reads who the site is.
-pub(super) async fn open(conf: &SiteConf) -> Result<(Arc<Store>, Identity), Error> {
-    let dir = conf.dir.clone();
-    let options = options(conf);
+/// What there is when a site begins.
+pub(super) struct Opened {
+    pub(super) store: Arc<Store>,
+    pub(super) identity: Identity,
+    pub(super) roster: Roster,
+    pub(super) keeper: Keeper,
+}
+
+/// Opens the store of the site, or makes it, and reads who the site is and whom it mirrors with.
+pub(super) async fn open(conf: &SiteConf) -> Result<Opened, Error> {
+    let conf = conf.clone();
     let opening = tokio::task::spawn_blocking(move || {
-        let identity = super::identity(&dir)?;
-        let store = open_store(&dir.join(FOLDER), options)?;
+        let identity = super::identity(&conf.dir)?;
+        let (roster, keeper) = Roster::read(&conf)?;
+        let store = open_store(&conf.dir.join(FOLDER), options(&conf))?;
         views::remove_temporary(&store);
         report_divergence(&store);
-        Ok((store, identity))
+        Ok(Opened {
+            store,
+            identity,
+            roster,
+            keeper,
+        })
     });
     opening.await.map_err(Error::task)?
 }
@@ -113,8 +127,8 @@ fn report_divergence(store: &Store) {
 
 /// Fences the mirrored images that were primary here, where a peer may have taken them over since.
 /// Returns whether there are any.
-pub(super) fn fence(conf: &SiteConf, store: &Store) -> bool {
-    if conf.peers.is_empty() || !store.has_mirrored_primaries() {
+pub(super) fn fence(conf: &SiteConf, roster: &Roster, store: &Store) -> bool {
+    if roster.peers().is_empty() || !store.has_mirrored_primaries() {
         return false;
     }
     store.set_fenced(true);
@@ -125,22 +139,28 @@ pub(super) fn fence(conf: &SiteConf, store: &Store) -> bool {
     true
 }
 
+/// Where peers reach the log; without a host where nobody has said by which.
+pub(super) fn reach(conf: &SiteConf, mirror: &Mirror) -> Option<String> {
+    let listens = mirror.listen_address()?;
+    let named = conf.mirror_address.clone();
+    Some(named.unwrap_or_else(|| match listens.ip() {
+        ip if ip.is_unspecified() => format!(":{}", listens.port()),
+        _ => listens.to_string(),
+    }))
+}
+
 /// Starts to serve the log to the peers and to read theirs.
 pub(super) async fn start_mirror(
     conf: &SiteConf,
     store: &Arc<Store>,
     identity: Identity,
+    roster: &Roster,
 ) -> Result<Mirror, Error> {
-    let peers = conf.peers.iter().map(|peer| PeerOptions {
-        name: peer.name.clone(),
-        address: peer.address.clone(),
-        fingerprint: peer.fingerprint,
-        direction: Direction::RxTx,
-    });
+    let peers = roster.peers();
     let options = MirrorOptions {
-        name: conf.name.clone(),
+        name: roster.site_name().to_owned(),
         listen: conf.mirror_listen,
-        peers: peers.collect(),
+        peers: peers.iter().filter_map(KeptPeer::options).collect(),
         heartbeat: HEARTBEAT,
         retry: RETRY,
     };

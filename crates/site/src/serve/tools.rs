@@ -19,6 +19,8 @@ use firebrick_edge::{Clock as _, SystemClock, Timestamp};
 use firebrick_engine::{Error, Image, Store, Write};
 use firebrick_vocabulary::ImageId;
 
+pub(super) use describe::features as features_of;
+
 use super::fault::{blocking, fault};
 use super::local::LocalSite;
 use super::rewrite::roll_back_to;
@@ -163,8 +165,10 @@ impl LocalSite {
                 flat,
             } => {
                 self.in_namespace(&name).await?;
-                let made =
-                    move |store: &Store| snapshots::clone(store, (id, name), (source, state), flat);
+                let mirrored = self.pool.mirrors_new(&name);
+                let made = move |store: &Store| {
+                    snapshots::clone(store, (id, name, mirrored), (source, state), flat)
+                };
                 self.change(made).await
             }
             ToolRequest::RollBackTo { image, at } => {
@@ -225,12 +229,7 @@ impl LocalSite {
                 image,
                 features,
                 journal,
-            } => {
-                let done = move |store: &Store| {
-                    features::enable(store, image, &features, journal.as_ref())
-                };
-                self.change(done).await
-            }
+            } => self.enable_features(image, features, journal).await,
             ToolRequest::Disable {
                 image,
                 features,
@@ -264,7 +263,7 @@ impl LocalSite {
             }
             ToolRequest::Group { name, what } => {
                 if what == (GroupRequest::Mirror { enabled: true }) {
-                    self.needs_peer("mirror a group")?;
+                    self.needs_mirroring("mirror a group")?;
                 }
                 let (store, exports) = (Arc::clone(&self.store), Arc::clone(&self.exports));
                 blocking(move || groups::serve(&store, &exports, &name, &what)).await

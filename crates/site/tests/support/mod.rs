@@ -12,7 +12,7 @@ use std::time::Duration;
 use firebrick_backend::{Backend as _, NewImage};
 use firebrick_site::Retention;
 use firebrick_site::serve::{SiteServer, fingerprint_in};
-use firebrick_site::{ExportVia, NbdSecurity, PeerConf, SiteClient, SiteConf};
+use firebrick_site::{Direction, ExportVia, NbdSecurity, PeerConf, SiteClient, SiteConf};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, SnapshotName};
 use relay::Relay;
 use tempfile::TempDir;
@@ -31,6 +31,7 @@ pub fn conf(dir: &Path, name: &str) -> SiteConf {
         nbd_security: NbdSecurity::default(),
         export_address: ExportVia::Unix,
         mirror_listen: None,
+        mirror_address: None,
         segment_size: Bytes(4 * MIB),
         checkpoint_every: Bytes(8 * MIB),
         retention: Retention::None,
@@ -135,6 +136,7 @@ fn peered(dir: &Path, name: &str, peer: &str, link: &Relay) -> SiteConf {
         name: peer.to_owned(),
         address: link.address().to_string(),
         fingerprint: fingerprint_in(&dir.join(peer)).unwrap(),
+        direction: Direction::RxTx,
     }];
     conf
 }

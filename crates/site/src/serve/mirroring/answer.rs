@@ -61,6 +61,7 @@ impl LocalSite {
                 let waits = self.mirroring.wait(images, position, within);
                 waits.await.map(|()| MirrorReply::Done)
             }
+            MirrorRequest::Pool { request } => self.pool.answer(request).await,
             MirrorRequest::SetTarget { image, seconds } => {
                 self.set_target(image, seconds).await?;
                 Ok(MirrorReply::Done)

@@ -14,25 +14,31 @@ use std::sync::Arc;
 use firebrick_engine::Store;
 use firebrick_mirror::Mirror;
 
+use super::pool::Pool;
 use crate::conf::SiteConf;
 
 pub(super) use target::{Watch, watch};
 
 /// Mirroring, for those who look and for operators.
 pub(super) struct Mirroring {
-    pub(super) site: String,
     pub(super) store: Arc<Store>,
     pub(super) mirror: Arc<Mirror>,
     pub(super) watch: Watch,
+    pub(super) pool: Arc<Pool>,
 }
 
 impl Mirroring {
-    pub(super) fn new(conf: &SiteConf, store: &Arc<Store>, mirror: &Arc<Mirror>) -> Self {
+    pub(super) fn new(
+        conf: &SiteConf,
+        store: &Arc<Store>,
+        mirror: &Arc<Mirror>,
+        pool: &Arc<Pool>,
+    ) -> Self {
         Self {
-            site: conf.name.clone(),
             store: Arc::clone(store),
             mirror: Arc::clone(mirror),
             watch: Watch::new(conf.rpo_target),
+            pool: Arc::clone(pool),
         }
     }
 }

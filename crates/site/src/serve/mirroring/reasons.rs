@@ -31,7 +31,7 @@ impl Findings<'_> {
             add(
                 ReasonCode::NoPeer,
                 "this site has no peer".to_owned(),
-                "name one in site.conf".to_owned(),
+                "see rbd mirror pool peer, or name one in site.conf".to_owned(),
             );
         }
         reasons.extend(readers.iter().flat_map(of_reader));

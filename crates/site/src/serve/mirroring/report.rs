@@ -24,7 +24,7 @@ impl Mirroring {
         let mut images: Vec<MirroredImage> = infos.map(|info| self.image(info)).collect();
         images.sort_by(|one, other| one.name.cmp(&other.name));
         MirrorReport {
-            site: self.site.clone(),
+            site: self.pool.site_name(),
             store: self.store.id(),
             time: nanos(),
             peers: self.mirror.peers().into_iter().map(peer).collect(),
@@ -133,6 +133,7 @@ fn peer(peer: PeerState) -> MirrorPeer {
         // What it lacks is known once it has said what it has.
         lag: peer.store.map(|_| peer.lag),
         name: peer.name,
+        direction: peer.direction,
         store: peer.store,
         reading: peer.reading,
         following: peer.following,

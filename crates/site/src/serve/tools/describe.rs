@@ -81,7 +81,7 @@ fn parent(store: &Store, info: &ImageInfo) -> Option<ToolParent> {
 }
 
 /// What an image can do; what is mirrored always has a journal, as that is how it is mirrored.
-pub(super) fn features(info: &ImageInfo) -> Features {
+pub(in crate::serve) fn features(info: &ImageInfo) -> Features {
     let said = info.metadata.get(keys::FEATURES);
     let mut features: Features = said.and_then(|text| text.parse().ok()).unwrap_or_default();
     if info.mirrored {

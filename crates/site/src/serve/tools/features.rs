@@ -8,7 +8,7 @@ use firebrick_engine::{Error, ErrorKind, Store};
 use firebrick_vocabulary::{Feature, Features, ImageId};
 
 use super::{describe, keys};
-use crate::admin::JournalSettings;
+use crate::admin::{JournalSettings, MirrorMode};
 use crate::serve::local::LocalSite;
 
 /// How often it is asked whether the peers have gone.
@@ -25,7 +25,7 @@ fn together(features: &Features) -> Features {
 }
 
 /// Adds features to an image.
-pub(super) fn enable(
+fn enable(
     store: &Store,
     image: ImageId,
     wanted: &Features,
@@ -99,6 +99,24 @@ fn disable(store: &Store, image: ImageId, unwanted: &Features, ended: bool) -> R
 }
 
 impl LocalSite {
+    /// Adds features to an image. Where the pool is mirrored, one that gets a journal is mirrored with it.
+    pub(super) async fn enable_features(
+        &self,
+        image: ImageId,
+        wanted: Features,
+        journal: Option<JournalSettings>,
+    ) -> Result<(), Fault> {
+        let mirrors = self.pool.mode() == MirrorMode::Pool && wanted.has(Feature::Journaling);
+        self.change(move |store| {
+            enable(store, image, &wanted, journal.as_ref())?;
+            if mirrors {
+                store.set_mirroring(image, true)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Takes features from an image. To take its journal waits for the peers that read it: for those to
     /// go, or for the mirroring of the image to end; [`FaultKind::TimedOut`] where neither happens
     /// within `patience`.

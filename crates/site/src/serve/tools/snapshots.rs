@@ -75,7 +75,7 @@ pub(super) fn flatten(store: &Store, image: ImageId) -> Result<(), Error> {
 /// Makes an image from another one.
 pub(super) fn clone(
     store: &Store,
-    (id, name): (ImageId, ImageName),
+    (id, name, mirrored): (ImageId, ImageName, bool),
     (source, state): (ImageId, ViewOf),
     flat: bool,
 ) -> Result<(), Error> {
@@ -104,7 +104,7 @@ pub(super) fn clone(
         name,
         size,
         origin: Some(origin),
-        mirrored: false,
+        mirrored,
     })?;
     if flat {
         flatten(store, id)?;

@@ -1,11 +1,18 @@
 //! `firebrick rbd mirror …`: the command line as types.
 
+mod pool;
+
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 
 use crate::cli::rbd::args::{GroupArgs, SpecArgs};
 use crate::cli::rbd::at::At;
+pub(crate) use pool::{
+    AddPeerArgs, BootstrapCommand, CreateTokenArgs, EnablePoolArgs, ImportTokenArgs,
+    MirrorPoolCommand, PeerCommand, PoolArgs, PoolInfoArgs, PoolPromoteArgs, PoolStatusArgs,
+    RemovePeerArgs, SetPeerArgs,
+};
 
 /// `mirror …`
 #[derive(Debug, Subcommand)]
@@ -116,17 +123,6 @@ pub(crate) struct GroupDrillArgs {
     pub(crate) how: HowToDrill,
 }
 
-/// `mirror pool …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum MirrorPoolCommand {
-    /// Show how all mirrored images are
-    Status(PoolStatusArgs),
-    /// Make all mirrored images primary here, as one record
-    Promote(PoolPromoteArgs),
-    /// Make all mirrored images non-primary here, as one record
-    Demote(PoolArgs),
-}
-
 /// `mirror group …`
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
@@ -163,24 +159,6 @@ pub(crate) struct GroupPromoteArgs {
     pub(crate) how: HowToPromote,
 }
 
-/// The pool.
-#[derive(Args, Debug)]
-pub(crate) struct PoolArgs {
-    /// The pool
-    #[arg(value_name = "POOL")]
-    pub(crate) spec: Option<String>,
-}
-
-/// `mirror pool status`
-#[derive(Args, Debug)]
-pub(crate) struct PoolStatusArgs {
-    #[command(flatten)]
-    pub(crate) pool: PoolArgs,
-    /// Each image too
-    #[arg(long)]
-    pub(crate) verbose: bool,
-}
-
 /// How to promote.
 #[derive(Args, Debug)]
 pub(crate) struct HowToPromote {
@@ -200,15 +178,6 @@ pub(crate) struct HowToPromote {
 pub(crate) struct PromoteArgs {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
-    #[command(flatten)]
-    pub(crate) how: HowToPromote,
-}
-
-/// `mirror pool promote`
-#[derive(Args, Debug)]
-pub(crate) struct PoolPromoteArgs {
-    #[command(flatten)]
-    pub(crate) pool: PoolArgs,
     #[command(flatten)]
     pub(crate) how: HowToPromote,
 }

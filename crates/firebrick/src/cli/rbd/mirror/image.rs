@@ -1,7 +1,7 @@
 //! `rbd mirror image enable`, `disable`, `resync`, `target`.
 
 use firebrick_backend::Backend as _;
-use firebrick_site::admin::MirrorRequest;
+use firebrick_site::admin::{MirrorMode, MirrorRequest};
 use firebrick_vocabulary::Role;
 
 use super::args::TargetArgs;
@@ -14,6 +14,11 @@ use crate::printer::Printer;
 /// `rbd mirror image enable`
 pub(super) async fn enable(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
     let image = rbd.named(args).await?;
+    let mode = rbd.pool_info().await?.mode;
+    if mode != MirrorMode::Image {
+        let text = "rbd: cannot enable mirroring in the current pool mirroring mode";
+        return Err(refuse(EINVAL, text));
+    }
     let enabled = rbd.backend.set_mirroring(image.id, true).await;
     // What is mirrored already stays so, wherever it is primary.
     if !image.mirrored {
@@ -30,6 +35,10 @@ pub(super) async fn disable(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure
         let text =
             "rbd: mirrored image is not primary; disable it at its primary, or promote it here";
         return Err(refuse(EROFS, text));
+    }
+    if rbd.pool_info().await?.mode == MirrorMode::Pool {
+        let text = "rbd: cannot disable mirroring in the current pool mirroring mode";
+        return Err(refuse(EINVAL, text));
     }
     let disabled = rbd.backend.set_mirroring(image.id, false).await;
     disabled.map_err(|error| fault("failed to disable mirroring", &error))?;

@@ -1,10 +1,13 @@
 //! `firebrick rbd mirror …`.
 
 pub(super) mod args;
+mod bootstrap;
 mod doc;
 mod drill;
 mod group;
 mod image;
+mod peer;
+mod pool;
 mod promote;
 mod status;
 mod text;
@@ -27,14 +30,24 @@ use args::{MirrorCommand, MirrorImageCommand, MirrorPoolCommand, PoolArgs};
 pub(super) async fn run(rbd: Rbd, command: MirrorCommand) -> Result<(), Failure> {
     match command {
         MirrorCommand::Image(command) => of_image(rbd, command).await,
-        MirrorCommand::Pool(MirrorPoolCommand::Status(args)) => status::pool(rbd, &args).await,
-        MirrorCommand::Pool(MirrorPoolCommand::Promote(args)) => promote::pool(rbd, &args).await,
-        MirrorCommand::Pool(MirrorPoolCommand::Demote(args)) => {
-            promote::demote_pool(rbd, &args).await
-        }
+        MirrorCommand::Pool(command) => of_pool(rbd, command).await,
         MirrorCommand::Group(command) => group::run(rbd, &command).await,
         MirrorCommand::Wait(args) => wait::wait(rbd, &args).await,
         MirrorCommand::Explain(args) => wait::explain(rbd, &args).await,
+    }
+}
+
+async fn of_pool(rbd: Rbd, command: MirrorPoolCommand) -> Result<(), Failure> {
+    match command {
+        MirrorPoolCommand::Enable(args) => pool::enable(rbd, &args).await,
+        MirrorPoolCommand::Disable(args) => pool::disable(rbd, &args).await,
+        MirrorPoolCommand::Info(args) => pool::info(rbd, &args).await,
+        MirrorPoolCommand::Status(args) => status::pool(rbd, &args).await,
+        MirrorPoolCommand::Promote(args) => promote::pool(rbd, &args).await,
+        MirrorPoolCommand::Demote(args) => promote::demote_pool(rbd, &args).await,
+        MirrorPoolCommand::Peer(command) => peer::run(rbd, command).await,
+        MirrorPoolCommand::Add(args) => peer::add(rbd, &args).await,
+        MirrorPoolCommand::Remove(args) => peer::remove(rbd, &args).await,
     }
 }
 

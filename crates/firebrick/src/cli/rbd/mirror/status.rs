@@ -75,7 +75,9 @@ fn health_of(image: &MirroredImage) -> Health {
 
 /// The health of the connections, and of the images.
 fn health(report: &MirrorReport) -> (Health, Health) {
-    let connected = |peer: &firebrick_site::admin::MirrorPeer| peer.reading && peer.following;
+    let connected = |peer: &firebrick_site::admin::MirrorPeer| {
+        (peer.reading || !peer.direction.sends()) && (peer.following || !peer.direction.receives())
+    };
     let daemons = if report.peers.iter().all(connected) {
         Health::Ok
     } else {

@@ -23,7 +23,7 @@ pub(super) fn status(mirroring: &Mirroring, images: &[ImageId]) -> Result<Journa
     };
     let mut clients = vec![JournalClient {
         id: String::new(),
-        name: mirroring.site.clone(),
+        name: mirroring.pool.site_name(),
         position: place(last),
         connected: true,
     }];
