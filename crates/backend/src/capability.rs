@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What a kind of site can do. The control plane asks this, never which kind it is.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Capabilities {
-    /// The protocol in `connection_info`, for example `nbd`.
+    /// The protocol as pools name it: `nbd`, or `ceph`, of which `connection_info` says `rbd`.
     pub storage_protocol: String,
     /// Volumes take room only for what was written.
     pub thin_provisioning: bool,

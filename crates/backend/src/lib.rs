@@ -56,7 +56,7 @@ pub trait Backend: Send + Sync + 'static {
     /// Makes these the limits of the image's exports, now and for as long as it exists, wherever it is
     /// primary. `NotPrimary` where it is not primary here.
     async fn set_limits(&self, image: ImageId, limits: Limits) -> Result<(), Fault>;
-    /// Removes the image; `Busy` where it has snapshots or is exported.
+    /// Removes the image; `Busy` where it has snapshots, is exported, or somebody has it open.
     async fn remove_image(&self, image: ImageId) -> Result<(), Fault>;
 
     /// Takes a snapshot; the same name again is no error and takes no second one.
@@ -114,13 +114,21 @@ pub trait Backend: Send + Sync + 'static {
     /// Makes the images secondary at one position and returns it; guests' writes are refused from
     /// then on. Images that are secondary already are no error.
     async fn demote(&self, images: &[ImageId]) -> Result<Position, Fault>;
-    /// Waits until this site holds everything of store `of` up to `position`; `TimedOut` otherwise.
+    /// Waits until this site holds everything of store `of` up to `position` that belongs to `images`;
+    /// `TimedOut` otherwise. A site whose store has one log waits for all of that.
     async fn wait_applied(
         &self,
         of: StoreId,
         position: Position,
+        images: &[ImageId],
         within: Duration,
     ) -> Result<(), Fault>;
+    /// Sees to it that the images follow their primary at another site, also where they were primary here
+    /// when it was promoted by force. What they have and it does not is given up. A site that finds that
+    /// out by itself, from what it reads, has nothing to do.
+    async fn rejoin(&self, _images: &[ImageId]) -> Result<(), Fault> {
+        Ok(())
+    }
     /// Makes the images primary at one position. The outcome says for each image what became of it;
     /// images that are primary already are no error. A planned promotion refuses images whose former
     /// primary's demotion has not arrived.

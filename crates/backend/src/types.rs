@@ -5,6 +5,7 @@ use firebrick_vocabulary::{
     StoreId, SyncState,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// An image to be made.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -100,12 +101,16 @@ pub struct ExportKey(pub String);
 /// How a guest reaches an export.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct ExportAddress {
-    /// The protocol, as in `driver_volume_type`: `nbd`.
+    /// The protocol, as in `driver_volume_type`: `nbd` or `rbd`.
     pub protocol: String,
-    /// The whole address: `nbd+unix:///NAME?socket=PATH` or `nbd://ADDRESS:PORT/NAME`.
+    /// The whole address: `nbd+unix:///NAME?socket=PATH`, `nbd://ADDRESS:PORT/NAME` or `rbd:POOL/IMAGE`.
     pub uri: String,
     /// The export's name within it.
     pub export: String,
+    /// Where clients must know more than an address: all of what `data` of `connection_info` says of it, in
+    /// place of the address.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub details: Map<String, Value>,
 }
 
 /// An export as a site has it.

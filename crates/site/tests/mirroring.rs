@@ -209,7 +209,7 @@ async fn images_are_promoted_together_or_not_at_all() {
     let held = pair
         .b
         .client
-        .wait_applied(store, position, support::PATIENCE);
+        .wait_applied(store, position, &[], support::PATIENCE);
     held.await.unwrap();
     let some = promote(&pair.b, &ids, false, false, None).await.unwrap();
     assert_eq!(some.iter().filter(|image| image.outcome.is_ok()).count(), 2);
@@ -223,7 +223,7 @@ async fn images_are_promoted_together_or_not_at_all() {
     let held = pair
         .b
         .client
-        .wait_applied(store, position, support::PATIENCE);
+        .wait_applied(store, position, &[], support::PATIENCE);
     held.await.unwrap();
     let dry = promote(&pair.b, &ids, false, true, Some(0.0))
         .await

@@ -44,7 +44,7 @@ async fn switch(from: &Site, to: &Site, id: ImageId, epoch: Epoch) {
     let store = from.client.status().await.unwrap().store;
     let position = from.client.demote(&[id]).await.unwrap();
     to.client
-        .wait_applied(store, position, support::PATIENCE)
+        .wait_applied(store, position, &[], support::PATIENCE)
         .await
         .unwrap();
     let outcomes = to

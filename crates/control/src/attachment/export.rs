@@ -23,20 +23,20 @@ pub(crate) fn connection_info(
     qos_specs: &Value,
     encrypted: bool,
 ) -> Value {
-    json!({
-        "driver_volume_type": address.protocol,
-        "data": {
-            "uri": address.uri,
-            "export": address.export,
-            "access_mode": attachment.mode.as_str(),
-            "volume_id": attachment.volume.to_string(),
-            "attachment_id": attachment.id.to_string(),
-            "encrypted": encrypted,
-            "qos_specs": qos_specs,
-            "cacheable": false,
-            "discard": true,
-        },
-    })
+    let mut data = address.details.clone();
+    let mut say = |key: &str, value: Value| data.insert(key.to_owned(), value);
+    if address.details.is_empty() {
+        say("uri", json!(address.uri));
+        say("export", json!(address.export));
+    }
+    say("access_mode", json!(attachment.mode.as_str()));
+    say("volume_id", json!(attachment.volume));
+    say("attachment_id", json!(attachment.id));
+    say("encrypted", json!(encrypted));
+    say("qos_specs", qos_specs.clone());
+    say("cacheable", json!(false));
+    say("discard", json!(true));
+    json!({ "driver_volume_type": address.protocol, "data": data })
 }
 
 /// [`connection_info`] of an attachment whose export is reached in another way than before.

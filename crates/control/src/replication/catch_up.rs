@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_state::MessageDetail;
+use firebrick_vocabulary::{ImageId, Role};
 use tokio::time::{Instant, sleep};
 
 use super::switch::Switch;
@@ -19,10 +20,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Waits for all of it, as long as a failback may wait, and says how far it is.
 pub(super) async fn catch_up(step: &Switch<'_>) -> Step {
     let deadline = Instant::now() + step.inner.options.failover.resync;
+    let images = led_there(step).await.map_err(|fault| behind(step, fault))?;
+    // Only of those that somebody else is primary of: it may give up what it has.
+    step.new.rejoin(&images).await?;
     let mut whole = 0;
     loop {
         let slice = SLICE.min(deadline.saturating_duration_since(Instant::now()));
-        let why = match lacking(step, slice).await {
+        let why = match lacking(step, &images, slice).await {
             Ok(None) => return Ok(()),
             Ok(Some(why)) => why,
             Err(fault) if fault.kind == FaultKind::TimedOut => fault.to_string(),
@@ -42,11 +46,25 @@ pub(super) async fn catch_up(step: &Switch<'_>) -> Step {
     }
 }
 
+/// The images to switch of which the site that is left is primary.
+async fn led_there(step: &Switch<'_>) -> Result<Vec<ImageId>, Fault> {
+    let serving = step.old.images().await?.into_iter();
+    let serving = serving.filter(|image| image.mirrored && image.role == Role::Primary);
+    let serving: Vec<ImageId> = serving.map(|image| image.id).collect();
+    let mut images = step.images.clone();
+    images.retain(|id| serving.contains(id));
+    Ok(images)
+}
+
 /// What is not there yet of what the other site has now; it is waited for as long as `within`.
-async fn lacking(step: &Switch<'_>, within: Duration) -> Result<Option<String>, Fault> {
+async fn lacking(
+    step: &Switch<'_>,
+    images: &[ImageId],
+    within: Duration,
+) -> Result<Option<String>, Fault> {
     let status = step.old.status().await?;
     step.new
-        .wait_applied(status.store, status.head, within)
+        .wait_applied(status.store, status.head, images, within)
         .await?;
     let there = step.new.images().await?;
     let mut copying = there

@@ -2,7 +2,7 @@
 
 use firebrick_backend::{Backend, Fault, FaultKind, PromoteMode, Reason};
 use firebrick_state::MessageDetail;
-use firebrick_vocabulary::{ImageId, Position};
+use firebrick_vocabulary::{ImageId, Position, Role};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -92,7 +92,11 @@ pub(super) async fn hand_over(step: &Switch<'_>, progress: &mut Progress) -> Ste
         }
     };
     let within = step.inner.options.failover.catch_up;
-    match step.new.wait_applied(store, position, within).await {
+    let images = step.images.as_slice();
+    match (step.new)
+        .wait_applied(store, position, images, within)
+        .await
+    {
         Ok(()) => {
             progress.arrived = true;
             step.save(progress).await?;
@@ -145,7 +149,9 @@ pub(super) async fn take_back(step: &Switch<'_>, promoted: bool) -> Result<(), S
         let store = step.new.status().await.map_err(words)?.store;
         let demoted = demote(&*step.new, &step.images).await.map_err(words)?;
         let within = step.inner.options.failover.catch_up;
-        let arrived = step.old.wait_applied(store, demoted, within).await;
+        let arrived = (step.old)
+            .wait_applied(store, demoted, &step.images, within)
+            .await;
         arrived.map_err(words)?;
     }
     let promoted = step.old.promote(&step.images, PromoteMode::Planned).await;

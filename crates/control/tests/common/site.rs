@@ -65,6 +65,7 @@ fn address(id: ImageId, key: &ExportKey, site: &str) -> ExportAddress {
         protocol: "nbd".to_owned(),
         uri: format!("nbd://{site}/{id}-{}", key.0),
         export: format!("{id}-{}", key.0),
+        details: serde_json::Map::new(),
     }
 }
 
@@ -363,6 +364,7 @@ impl Backend for Site {
         &self,
         _of: StoreId,
         wanted: Position,
+        _images: &[ImageId],
         _within: Duration,
     ) -> Result<(), Fault> {
         let act = |state: &mut State| {

@@ -309,6 +309,8 @@ impl Backend for SiteClient {
         &self,
         of: StoreId,
         position: Position,
+        // The log of the store is one for all of them.
+        _images: &[ImageId],
         within: Duration,
     ) -> Result<(), Fault> {
         ask!(

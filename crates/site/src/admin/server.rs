@@ -78,7 +78,7 @@ async fn answer<B: Backend>(site: &B, request: Request) -> Answer {
             of,
             position,
             within,
-        } => done(site.wait_applied(of, position, within).await),
+        } => done(site.wait_applied(of, position, &[], within).await),
         Request::Tool { .. } => Err(firebrick_backend::Fault::new(
             firebrick_backend::FaultKind::Unsupported,
             "answer a tool",

@@ -410,6 +410,7 @@ impl Backend for LocalSite {
         &self,
         of: StoreId,
         position: Position,
+        _images: &[ImageId],
         within: Duration,
     ) -> Result<(), Fault> {
         let within = within.min(APPLIED_PATIENCE_MAX);

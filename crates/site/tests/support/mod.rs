@@ -177,7 +177,7 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 pub async fn caught_up(from: &Site, to: &Site) {
     let status = from.client.status().await.unwrap();
     to.client
-        .wait_applied(status.store, status.head, PATIENCE)
+        .wait_applied(status.store, status.head, &[], PATIENCE)
         .await
         .unwrap();
 }

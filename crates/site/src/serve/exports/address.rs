@@ -86,6 +86,7 @@ impl ExportPlan {
             protocol: "nbd".to_owned(),
             uri,
             export,
+            details: serde_json::Map::new(),
         }
     }
 
