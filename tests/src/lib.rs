@@ -29,7 +29,7 @@ mod tools;
 mod wait;
 
 pub use api::{Answer, Api};
-pub use ceph::Ceph;
+pub use ceph::{Ceph, CephPair};
 pub use clients::{Clients, fields, rows};
 pub use deployment::Deployment;
 pub use dev::{Dev, Site, binary};

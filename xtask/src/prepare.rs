@@ -30,6 +30,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("monmaptool", "ceph-base"),
     ("ceph-mon", "ceph-mon"),
     ("ceph-osd", "ceph-osd"),
+    ("ceph-mgr", "ceph-mgr"),
+    ("rbd-mirror", "rbd-mirror"),
 ];
 
 /// Where Debian keeps the programs of PostgreSQL, below the version.

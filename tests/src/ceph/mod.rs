@@ -1,10 +1,15 @@
-//! A Ceph cluster of one monitor and one OSD that forgets everything, for what the real `rbd` tool reads and
-//! writes.
+//! Ceph clusters of one node each that forget everything: for what the real `rbd` tool reads and writes, and for
+//! sites on them.
+
+mod files;
+mod pair;
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -12,26 +17,43 @@ use crate::dev::free_port;
 use crate::tools::{Ran, run, tool};
 use crate::wait::until;
 
+pub use pair::CephPair;
+
 /// A cluster with the pool `volumes`; its processes end with it.
 pub struct Ceph {
+    name: &'static str,
     folder: TempDir,
     processes: Vec<(&'static str, Child)>,
 }
 
 impl Ceph {
-    /// Makes and starts one.
+    /// One monitor and one OSD.
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::named("ceph")
+    }
+
+    /// With a manager too, without which a cluster does not know what room it has.
+    pub fn with_manager() -> Self {
+        let mut ceph = Self::start();
+        ceph.manage();
+        ceph
+    }
+
+    /// A cluster of that name.
+    fn named(name: &'static str) -> Self {
+        let folder = tempfile::Builder::new().prefix("ceph").tempdir().unwrap();
         let (cluster, osd) = (Uuid::new_v4(), Uuid::new_v4());
         let mut ceph = Self {
+            name,
             folder,
             processes: Vec::new(),
         };
-        for name in ["mon", "osd"] {
+        for name in ["mon", "osd", "mgr", "keyrings", "modules"] {
             fs::create_dir(ceph.path(name)).unwrap();
         }
         let port = free_port();
-        fs::write(ceph.conf(), ceph.configuration(cluster, port)).unwrap();
+        fs::write(ceph.conf(), files::conf(ceph.dir(), cluster, port)).unwrap();
+        files::keyrings(&ceph.path("keyrings"));
         let monitors = ceph.path("monmap");
         let _ = run(tool("monmaptool")
             .args(["--create", "--fsid", &cluster.to_string()])
@@ -44,7 +66,9 @@ impl Ceph {
             .program("ceph-mon", &mon)
             .arg("--mkfs")
             .arg("--monmap")
-            .arg(&monitors))
+            .arg(&monitors)
+            .arg("--keyring")
+            .arg(ceph.path("keyrings/all")))
         .ok();
         ceph.spawn("ceph-mon", &mon);
         ceph.until_it_answers("the monitor answers", "ceph", &["fsid"]);
@@ -59,6 +83,18 @@ impl Ceph {
             &["-p", "volumes", "ls"],
         );
         ceph
+    }
+
+    /// Starts a manager and waits until it says how much room the pool has.
+    fn manage(&mut self) {
+        files::modules(&self.path("modules"));
+        self.spawn("ceph-mgr", &["-i", "x"]);
+        let _ = self.rbd(&["pool", "init", "volumes"]).ok();
+        until("the manager knows the pool", 60, || {
+            self.all_run();
+            let df = run(&mut self.program("ceph", &["df", "--format", "json"]));
+            df.status == 0 && df.stdout.contains("\"volumes\"")
+        });
     }
 
     /// Asks until there is an answer; says what the processes printed when one of them has ended.
@@ -85,30 +121,13 @@ impl Ceph {
         }
     }
 
-    /// A monitor refuses a disk that is 95 % full, without a word in its log; what this one keeps is small.
-    fn configuration(&self, cluster: Uuid, port: u16) -> String {
-        let dir = self.folder.path().display();
-        format!(
-            "[global]\nfsid = {cluster}\nmon_host = [v2:127.0.0.1:{port}/0]\n\
-             auth_cluster_required = none\nauth_service_required = none\n\
-             auth_client_required = none\nlog_file = {dir}/$name.log\nadmin_socket =\n\
-             run_dir = {dir}\ncrash_dir = {dir}\nmon_data = {dir}/mon\nosd_data = {dir}/osd\n\
-             osd_objectstore = memstore\nmemstore_device_bytes = 1073741824\n\
-             osd_pool_default_size = 1\nosd_pool_default_min_size = 1\n\
-             osd_pool_default_pg_autoscale_mode = off\nosd_crush_chooseleaf_type = 0\n\
-             mon_allow_pool_size_one = true\nms_bind_ipv6 = false\nms_bind_msgr1 = false\n\
-             public_addr = 127.0.0.1\ncluster_addr = 127.0.0.1\npaxos_propose_interval = 0.1\n\
-             paxos_min_wait = 0.02\nmon_data_avail_crit = -1\n"
-        )
-    }
-
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Its `ceph.conf`.
+    /// Its configuration file, named as the cluster is.
     pub fn conf(&self) -> PathBuf {
-        self.path("ceph.conf")
+        self.path(&format!("{}.conf", self.name))
     }
 
     /// Where files can be kept that end with it.
@@ -118,6 +137,7 @@ impl Ceph {
 
     fn program(&self, name: &str, args: &[&str]) -> Command {
         let mut command = tool(name);
+        command.args(["--cluster", self.name]);
         command.arg("-c").arg(self.conf()).args(args);
         command
     }
@@ -125,6 +145,8 @@ impl Ceph {
     fn spawn(&mut self, name: &'static str, args: &[&str]) {
         let output = File::create(self.path(&format!("{name}.out"))).unwrap();
         let mut command = self.program(name, args);
+        // rbd-mirror finds the configuration of its own cluster nowhere else.
+        command.current_dir(self.dir());
         command.arg("-f").stdin(Stdio::null());
         command.stdout(output.try_clone().unwrap()).stderr(output);
         self.processes.push((name, command.spawn().unwrap()));
@@ -156,6 +178,83 @@ impl Ceph {
             "--input-file",
         ];
         let _ = run(self.program("rados", &set).arg(path)).ok();
+    }
+
+    /// Writes the first so many mebibytes of an image, each byte the same, as a guest would.
+    pub fn write(&self, image: &str, byte: u8, mebibytes: u32) {
+        let _ = run(tool("fio")
+            .env("CEPH_CONF", self.conf())
+            .args([
+                "--name=guest",
+                "--ioengine=rbd",
+                "--pool=volumes",
+                "--rw=write",
+            ])
+            .args([
+                "--bs=1M",
+                "--iodepth=4",
+                "--end_fsync=1",
+                "--clientname=cinder",
+            ])
+            .arg(format!("--clustername={}", self.name))
+            .arg(format!("--rbdname={image}"))
+            .arg(format!("--size={mebibytes}M"))
+            .arg(format!("--buffer_pattern=0x{byte:02x}")))
+        .ok();
+    }
+
+    /// The first so many mebibytes of an image, or of a snapshot of it, as the real `rbd` exports them.
+    pub fn read(&self, image: &str, mebibytes: usize) -> Vec<u8> {
+        let file = self.path("exported");
+        let target = file.display().to_string();
+        let _ = self
+            .rbd(&[
+                "export",
+                "--no-progress",
+                &format!("volumes/{image}"),
+                &target,
+            ])
+            .ok();
+        let mut bytes = Vec::new();
+        let most = (mebibytes << 20) as u64;
+        File::open(&file)
+            .unwrap()
+            .take(most)
+            .read_to_end(&mut bytes)
+            .unwrap();
+        fs::remove_file(file).unwrap();
+        bytes
+    }
+
+    /// Nobody gets an answer of it any more.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// It answers again, with all that it had.
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Its rbd-mirror reads nothing any more.
+    pub fn stop_mirror(&self) {
+        self.signal_to(|name| name == "rbd-mirror", Signal::STOP);
+    }
+
+    /// Its rbd-mirror goes on.
+    pub fn go_on_mirror(&self) {
+        self.signal_to(|name| name == "rbd-mirror", Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        self.signal_to(|_| true, signal);
+    }
+
+    fn signal_to(&self, which: impl Fn(&str) -> bool, signal: Signal) {
+        let meant = self.processes.iter().filter(|(name, _)| which(name));
+        for (_, process) in meant {
+            kill_process(Pid::from_child(process), signal).unwrap();
+        }
     }
 }
 

@@ -1,0 +1,174 @@
+//! The connection to a pool: made when it is needed, and made anew where the cluster has shut it out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firebrick_backend::{Fault, FaultKind};
+use parking_lot::Mutex;
+use tracing::debug;
+use uuid::Uuid;
+
+use crate::ffi::{Cancel, Cluster, Errno, Missing, Pool, present};
+use crate::options::CephOptions;
+use crate::threads::Threads;
+
+/// Calls that are made at once.
+const THREADS: usize = 16;
+/// How long the cluster has to answer one request, where the configuration says nothing.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long a call may take that is quick by its nature.
+const QUICK: Duration = Duration::from_secs(60);
+/// How long a call may take that copies or removes data.
+const SLOW: Duration = Duration::from_secs(24 * 3600);
+
+/// What is open.
+pub(crate) struct Link {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) cluster: Arc<Cluster>,
+    /// The cluster's id.
+    pub(crate) fsid: Uuid,
+}
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Pace {
+    /// Some requests to the cluster.
+    Quick,
+    /// As many as there is data.
+    Slow,
+}
+
+/// The way to a pool.
+pub(crate) struct Line {
+    pub(crate) options: CephOptions,
+    threads: Threads,
+    open: Mutex<Option<Arc<Link>>>,
+}
+
+impl Line {
+    /// Refuses where this machine has no librbd; the cluster is not asked yet.
+    pub(crate) fn new(options: CephOptions) -> Result<Arc<Self>, Missing> {
+        present()?;
+        Ok(Arc::new(Self {
+            options,
+            threads: Threads::new(THREADS),
+            open: Mutex::new(None),
+        }))
+    }
+
+    /// Does `work` on a thread that may wait for the cluster.
+    pub(crate) async fn call<T: Send + 'static>(
+        self: &Arc<Self>,
+        pace: Pace,
+        doing: impl Into<String>,
+        work: impl FnOnce(&Link, &Cancel) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (line, doing) = (Arc::clone(self), doing.into());
+        let within = match pace {
+            Pace::Quick => QUICK,
+            Pace::Slow => SLOW,
+        };
+        let what = doing.clone();
+        let work = move |cancel: &Cancel| {
+            let link = line.link(&what)?;
+            let result = work(&link, cancel);
+            if result
+                .as_ref()
+                .is_err_and(|fault| fault.kind == FaultKind::Unreachable)
+            {
+                line.drop_link(&link);
+            }
+            result
+        };
+        self.threads.call(&doing, within, work).await
+    }
+
+    /// Does `work` some time, and nobody waits for it.
+    pub(crate) fn later(
+        self: &Arc<Self>,
+        doing: &'static str,
+        work: impl FnOnce(&Link) -> Result<(), Fault> + Send + 'static,
+    ) {
+        let line = Arc::clone(self);
+        let job = move || {
+            let done = line.link(doing).and_then(|link| work(&link));
+            if let Err(fault) = done {
+                debug!(site = line.options.name, %fault, "something stays behind for now");
+            }
+        };
+        if let Err(fault) = self.threads.later(doing, job) {
+            debug!(%fault, "something stays behind for now");
+        }
+    }
+
+    /// The connection. Who comes while it is made waits for it.
+    fn link(&self, doing: &str) -> Result<Arc<Link>, Fault> {
+        let mut open = self.open.lock();
+        if let Some(link) = &*open {
+            return Ok(Arc::clone(link));
+        }
+        let link = Arc::new(self.connect(doing)?);
+        *open = Some(Arc::clone(&link));
+        Ok(link)
+    }
+
+    /// The next call connects again.
+    fn drop_link(&self, link: &Arc<Link>) {
+        let mut open = self.open.lock();
+        if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, link)) {
+            *open = None;
+        }
+    }
+
+    fn connect(&self, doing: &str) -> Result<Link, Fault> {
+        let options = &self.options;
+        let conf = options.conf.display().to_string();
+        // What a cluster that is gone leaves unanswered must end some time, or it would keep its thread.
+        let answer = options
+            .connect
+            .unwrap_or(ANSWER)
+            .as_secs()
+            .max(1)
+            .to_string();
+        let settings = [
+            ("client_mount_timeout", answer.clone()),
+            ("rados_mon_op_timeout", answer.clone()),
+            ("rados_osd_op_timeout", answer),
+        ];
+        let names = (options.cluster.as_str(), options.user(), conf.as_str());
+        let unreachable = |what: String, error: Errno| {
+            let why = format!("{what}: {}", reason(error));
+            Fault::new(FaultKind::Unreachable, doing, why)
+        };
+        let cluster = Cluster::connect(names, &settings).map_err(|error| {
+            let user = options.user();
+            unreachable(
+                format!("cannot connect to the cluster of {conf} as client.{user}"),
+                error,
+            )
+        })?;
+        let pool = cluster.pool(&options.pool).map_err(|error| {
+            unreachable(format!("cannot open the pool {}", options.pool), error)
+        })?;
+        let fsid = cluster
+            .fsid()
+            .map_err(|error| unreachable("the cluster does not say who it is".to_owned(), error))?;
+        let fsid = Uuid::parse_str(&fsid).map_err(|error| {
+            Fault::new(FaultKind::Internal, doing, format!("{fsid:?}: {error}"))
+        })?;
+        Ok(Link {
+            pool,
+            cluster,
+            fsid,
+        })
+    }
+}
+
+fn reason(error: Errno) -> String {
+    match error.0 {
+        libc::ENOENT => "there is no such file, pool or user".to_owned(),
+        libc::ETIMEDOUT => "the monitors do not answer".to_owned(),
+        libc::EACCES | libc::EPERM => "the key is not accepted".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,169 @@
+//! What goes, at once or through the trash.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use firebrick_backend::{Fault, FaultKind};
+use firebrick_vocabulary::{ImageId, SnapshotName};
+
+use super::{Shared, exports, images, snapshots};
+use crate::fault::{Doing, fault, gone_is_fine};
+use crate::ffi::{Cancel, Errno, Image, Kind, Opening};
+use crate::link::Link;
+use crate::names::{open, work_name};
+
+/// How long clients may take to close an image.
+const CLOSING: Duration = Duration::from_secs(5);
+/// How often that is looked for.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Removes an image. One that clones need still goes to the trash, where nobody sees it, until they are gone;
+/// so does every one where deletion is deferred.
+pub(super) fn image(
+    shared: &Shared,
+    link: &Link,
+    id: ImageId,
+    cancel: &Cancel,
+    doing: &str,
+) -> Result<(), Fault> {
+    unfinished(link, &work_name(id), cancel, doing)?;
+    let (image, name, _) = match shared.names.open(link, id, Opening::Changing, doing) {
+        Err(fault) if fault.kind == FaultKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    if exports::is_exported(link, id, doing)? {
+        return Err(Fault::new(FaultKind::Busy, doing, "it is exported"));
+    }
+    images::primary(&image, doing)?;
+    let snaps = image.snaps().doing(doing)?;
+    let users = snaps.iter().filter(|snap| snap.kind == Kind::User);
+    let (ours, others): (Vec<_>, Vec<_>) = users.partition(|snap| snapshots::is_internal(snap));
+    if let Some(snap) = others.first() {
+        let why = format!("it has snapshots, as {}", snap.name);
+        return Err(Fault::new(FaultKind::Busy, doing, why));
+    }
+    if image.mirror_info().doing(doing)?.enabled {
+        image.mirror_no_more().doing(doing)?;
+    }
+    for snap in ours {
+        self::snap(link, &image, &snap.name, cancel, doing)?;
+    }
+    let needed = image
+        .snaps()
+        .doing(doing)?
+        .iter()
+        .any(|snap| snap.kind == Kind::Trashed);
+    drop(image);
+    let go = || match shared.options().deferred {
+        Some(delay) => link.pool.discard(&name, delay.as_secs()),
+        None if needed => link.pool.discard(&name, 0),
+        None => link.pool.remove(&name, cancel),
+    };
+    gone_is_fine(once_closed(go, cancel, doing))?;
+    shared.names.forget(id);
+    Ok(())
+}
+
+/// Does it once nobody has the image open any more: readers and guests that have just gone are soon forgotten.
+fn once_closed(
+    go: impl Fn() -> Result<(), Errno>,
+    cancel: &Cancel,
+    doing: &str,
+) -> Result<(), Fault> {
+    let end = Instant::now() + CLOSING;
+    loop {
+        match go() {
+            Err(Errno(libc::EBUSY)) if Instant::now() < end && !cancel.is_asked() => {
+                thread::sleep(LOOK);
+            }
+            Err(Errno(libc::EBUSY)) => {
+                return Err(Fault::new(FaultKind::Busy, doing, "a client has it open"));
+            }
+            result => return result.doing(doing),
+        }
+    }
+}
+
+/// Removes what was never finished.
+pub(super) fn unfinished(
+    link: &Link,
+    work: &str,
+    cancel: &Cancel,
+    doing: &str,
+) -> Result<(), Fault> {
+    if open(link, work, Opening::Looking, doing)?.is_none() {
+        return Ok(());
+    }
+    gone_is_fine(link.pool.remove(work, cancel).doing(doing))
+}
+
+/// Removes a snapshot.
+pub(super) fn snapshot(
+    shared: &Shared,
+    link: &Link,
+    (id, name): (ImageId, &SnapshotName),
+    cancel: &Cancel,
+    doing: &str,
+) -> Result<(), Fault> {
+    let (image, _, _) = match shared.names.open(link, id, Opening::Changing, doing) {
+        Err(fault) if fault.kind == FaultKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    if snapshots::find(&image, name.as_str(), doing)?.is_none() {
+        return Ok(());
+    }
+    images::primary(&image, doing)?;
+    snap(link, &image, name.as_str(), cancel, doing)
+}
+
+/// Removes a snapshot of an open image; none is no error. Clones as Cinder makes them hold it fast: they
+/// are made independent first. Those that are made here do not.
+pub(super) fn snap(
+    link: &Link,
+    image: &Image,
+    name: &str,
+    cancel: &Cancel,
+    doing: &str,
+) -> Result<(), Fault> {
+    match image.is_protected(name) {
+        Err(Errno(libc::ENOENT)) => return Ok(()),
+        Err(error) => return Err(fault(error, doing)),
+        Ok(false) => {}
+        Ok(true) => match image.unprotect(name) {
+            Ok(()) => {}
+            Err(Errno(libc::EBUSY)) => {
+                release(link, image, name, cancel, doing)?;
+                image.unprotect(name).doing(doing)?;
+            }
+            Err(error) => return Err(fault(error, doing)),
+        },
+    }
+    gone_is_fine(image.remove_snap(name).doing(doing))
+}
+
+/// Makes the clones of a snapshot independent of it.
+fn release(
+    link: &Link,
+    image: &Image,
+    name: &str,
+    cancel: &Cancel,
+    doing: &str,
+) -> Result<(), Fault> {
+    image.look_at(Some(name)).doing(doing)?;
+    let children = image.children().doing(doing);
+    image.look_at(None).doing(doing)?;
+    for child in children? {
+        let busy = |why: String| Fault::new(FaultKind::Busy, doing, why);
+        if child.trashed {
+            return Err(busy(format!(
+                "{} in the trash is a clone of it",
+                child.name
+            )));
+        }
+        let clone = open(link, &child.name, Opening::Changing, doing)?;
+        let clone =
+            clone.ok_or_else(|| busy(format!("{}/{} is a clone of it", child.pool, child.name)))?;
+        clone.flatten(cancel).doing(doing)?;
+    }
+    Ok(())
+}
