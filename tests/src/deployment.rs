@@ -17,6 +17,8 @@ pub struct Deployment {
     dir: tempfile::TempDir,
     port: u16,
     backends: Vec<String>,
+    /// Backends without a site of this deployment.
+    others: Vec<String>,
     /// Before the sites, so that it ends first.
     serve: Option<Process>,
     sites: Vec<Process>,
@@ -29,9 +31,17 @@ impl Deployment {
             dir: tempfile::Builder::new().prefix("fb").tempdir().unwrap(),
             port: free_port(),
             backends: backends.iter().map(|&name| name.to_owned()).collect(),
+            others: Vec::new(),
             serve: None,
             sites: Vec::new(),
         }
+    }
+
+    /// With one more backend, whose section the caller writes and whose site runs already.
+    #[must_use]
+    pub fn beside(mut self, name: &str) -> Self {
+        self.others.push(name.to_owned());
+        self
     }
 
     /// Its folder.
@@ -77,7 +87,7 @@ impl Deployment {
              report_interval = 1\nservice_down_time = 10\nbackup_posix_path = {}\n\
              image_conversion_dir = {}\n{defaults}\n\
              [database]\nconnection = sqlite:///{}\n{sections}\n",
-            self.backends.join(","),
+            [&self.backends[..], &self.others].concat().join(","),
             self.port,
             self.dir().join("backups").display(),
             self.dir().join("conversion").display(),
@@ -110,7 +120,7 @@ impl Deployment {
             api.try_send_text("GET", "/healthcheck", None, "3.0")
                 .is_some_and(|answer| answer.status == 200)
         });
-        for name in &self.backends {
+        for name in self.backends.iter().chain(&self.others) {
             until(&format!("{name} answers"), 60, || {
                 let text = fs::read_to_string(&log).unwrap();
                 text.contains(&format!("the backend answers backend=\"{name}\""))

@@ -2,6 +2,7 @@
 
 mod backend;
 mod backup;
+mod ceph;
 mod glance;
 mod keystone;
 mod limits;
