@@ -99,6 +99,7 @@ impl Backend for CephSite {
             online_extend: true,
             mirroring: self.shared.options().has_target,
             consistent_groups: false,
+            active_active: true,
         }
     }
 

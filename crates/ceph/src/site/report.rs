@@ -62,6 +62,8 @@ pub(super) fn mirroring(status: SiteStatus, images: Vec<ImageInfo>) -> MirrorSta
         sync: image.sync,
         // What the peer holds is known at the peer.
         peer_consistent: None,
+        replay: None,
+        readers: Vec::new(),
     });
     MirrorStatus {
         peers: status.peers,

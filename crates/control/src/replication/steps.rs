@@ -2,7 +2,7 @@
 
 use firebrick_backend::{Backend, Fault, FaultKind, PromoteMode, Reason};
 use firebrick_state::MessageDetail;
-use firebrick_vocabulary::{ImageId, Position, Role};
+use firebrick_vocabulary::{ImageId, Position};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
