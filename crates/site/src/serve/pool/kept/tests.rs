@@ -61,7 +61,7 @@ fn each_order_is_needed() {
     };
     assert!(!broken(|_| {}));
     assert!(broken(|disk| disk.ignore_sync(|name| name == BESIDE)));
-    assert!(broken(|disk| disk.ignore_sync_dir(|name| name.is_empty())));
+    assert!(broken(|disk| disk.ignore_sync_dir(str::is_empty)));
 }
 
 #[test]
