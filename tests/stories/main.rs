@@ -27,6 +27,7 @@ mod guests;
 mod images;
 mod mirror_away;
 mod mirror_groups;
+mod mirror_verify;
 mod mirroring;
 mod moving;
 mod qos;

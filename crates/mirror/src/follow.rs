@@ -116,6 +116,7 @@ impl Follower {
             | ToReader::CompareLeaves { .. }
             | ToReader::Adopt { .. }
             | ToReader::Alive { .. }
+            | ToReader::Digests { .. }
             | ToReader::Behind { .. } => {
                 return Err(Error::protocol(DOING, "the peer did not say who it is"));
             }
@@ -354,6 +355,10 @@ impl Applier {
                 Ok(true)
             }
             ToReader::Alive { .. } => Ok(false),
+            ToReader::Digests { ticket, digests } => {
+                self.peer.desk.digested(ticket, digests);
+                Ok(false)
+            }
             ToReader::Behind { images } => {
                 self.peer.told_lags(images);
                 // An operator may have asked for a new copy meanwhile.

@@ -9,12 +9,13 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use firebrick_engine::Checksum;
-use firebrick_vocabulary::{BLOCK_SIZE, ImageId};
+use firebrick_vocabulary::{BLOCK_SIZE, ImageId, SnapshotName};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use crate::message::{self, ToServer};
+use crate::digests::{Digests, digests};
+use crate::message::{self, ToReader, ToServer};
 use crate::mirror::{Mirror, Shared};
 use crate::wire;
 
@@ -22,16 +23,29 @@ use crate::wire;
 pub(crate) const QUESTIONS_MAX: usize = 16;
 /// The pause behind each answer: a peer that scrubs must not slow guests down.
 const PAUSE: Duration = Duration::from_millis(1);
+/// Comparisons that a connection may carry at one time, and how long each answer is waited for.
+const COMPARISONS_MAX: usize = 4;
+const DIGESTS_PATIENCE: Duration = Duration::from_secs(60);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Question {
-    pub(crate) ticket: u64,
-    pub(crate) image: ImageId,
-    pub(crate) block: u64,
-    pub(crate) checksum: Checksum,
+#[derive(Clone, Debug)]
+pub(crate) enum Question {
+    /// A good copy of a block.
+    Block {
+        ticket: u64,
+        image: ImageId,
+        block: u64,
+        checksum: Checksum,
+    },
+    /// Checksums of an image at a snapshot, from a block on up to another one.
+    Digests {
+        ticket: u64,
+        image: ImageId,
+        snapshot: SnapshotName,
+        range: (u64, u64),
+    },
 }
 
 /// Where the reading side asks its peer.
@@ -44,6 +58,7 @@ struct Open {
     /// those end who keep it going.
     line: Option<mpsc::WeakSender<Vec<u8>>>,
     waiting: BTreeMap<u64, SyncSender<Option<Vec<u8>>>>,
+    comparing: BTreeMap<u64, SyncSender<Option<Digests>>>,
     next: u64,
 }
 
@@ -58,6 +73,7 @@ impl Desk {
         let mut open = self.0.lock();
         open.line = None;
         open.waiting.clear();
+        open.comparing.clear();
     }
 
     /// Takes an answer; one that nobody waits for any more is dropped.
@@ -69,6 +85,49 @@ impl Desk {
             // Who asked may have gone meanwhile.
             drop(waiting.try_send(data.map(<[u8]>::to_vec)));
         }
+    }
+
+    /// Takes checksums that were asked for; what nobody waits for any more is dropped.
+    pub(crate) fn digested(&self, ticket: u64, digests: Option<Digests>) {
+        if let Some(waiting) = self.0.lock().comparing.remove(&ticket) {
+            // Who asked may have gone meanwhile.
+            drop(waiting.try_send(digests));
+        }
+    }
+
+    /// Asks for checksums and waits for the answer. Blocks.
+    fn ask_digests(
+        &self,
+        image: ImageId,
+        snapshot: &SnapshotName,
+        (from, to): (u64, u64),
+    ) -> Option<Digests> {
+        let (answer, answered) = sync_channel(1);
+        let (line, ticket) = {
+            let mut open = self.0.lock();
+            let line = open.line.as_ref()?.upgrade()?;
+            if open.comparing.len() >= COMPARISONS_MAX {
+                return None;
+            }
+            open.next += 1;
+            let ticket = open.next;
+            open.comparing.insert(ticket, answer);
+            (line, ticket)
+        };
+        let question = ToServer::Digests {
+            ticket,
+            image,
+            snapshot: snapshot.clone(),
+            from,
+            to,
+        };
+        let sent = line.blocking_send(wire::message(&question));
+        drop(line);
+        let digests = sent
+            .ok()
+            .and_then(|()| answered.recv_timeout(DIGESTS_PATIENCE).ok());
+        self.0.lock().comparing.remove(&ticket);
+        digests.flatten()
     }
 
     /// Asks and waits for the answer. Blocks.
@@ -103,6 +162,23 @@ impl Desk {
     }
 }
 
+impl Mirror {
+    /// What `peer` says of an image at a snapshot, from a block on up to another one; `None` where it does not
+    /// answer, or has no such snapshot. Blocks, at most a minute.
+    pub fn digests(
+        &self,
+        peer: &str,
+        image: ImageId,
+        snapshot: &SnapshotName,
+        from: u64,
+        to: u64,
+    ) -> Option<Digests> {
+        let mut peers = self.shared().peers();
+        let peer = peers.find(|known| known.name == peer)?;
+        peer.desk.ask_digests(image, snapshot, (from, to))
+    }
+}
+
 impl firebrick_engine::Source for Mirror {
     /// Asks the peers, one after the other. Blocks, at most a few seconds for each.
     fn fetch(&self, image: ImageId, block: u64, checksum: Checksum) -> Option<Vec<u8>> {
@@ -119,24 +195,7 @@ pub(crate) async fn answer_all(
     frames: mpsc::WeakSender<Vec<u8>>,
 ) {
     while let Some(question) = questions.recv().await {
-        let store = Arc::clone(&shared.store);
-        let Question {
-            ticket,
-            image,
-            block,
-            checksum,
-        } = question;
-        let looking = move || store.lend(image, block, checksum);
-        let data = match shared.work(async move { looking() }).await {
-            Ok(Ok(data)) => data,
-            Ok(Err(error)) => {
-                warn!(%image, block, %error, "a block that a peer asked for cannot be read");
-                None
-            }
-            Err(_) => None,
-        };
-        info!(%image, block, lent = data.is_some(), "a peer asked for a good copy of a block");
-        let frame = message::lent(ticket, data.as_deref());
+        let frame = answer(shared, question).await;
         let Some(frames) = frames.upgrade() else {
             return;
         };
@@ -145,5 +204,47 @@ pub(crate) async fn answer_all(
         }
         drop(frames);
         shared.runtime.sleep(PAUSE).await;
+    }
+}
+
+/// What is answered to a question.
+async fn answer(shared: &Shared, question: Question) -> Vec<u8> {
+    let store = Arc::clone(&shared.store);
+    match question {
+        Question::Block {
+            ticket,
+            image,
+            block,
+            checksum,
+        } => {
+            let looking = move || store.lend(image, block, checksum);
+            let data = match shared.work(async move { looking() }).await {
+                Ok(Ok(data)) => data,
+                Ok(Err(error)) => {
+                    warn!(%image, block, %error, "a block that a peer asked for cannot be read");
+                    None
+                }
+                Err(_) => None,
+            };
+            info!(%image, block, lent = data.is_some(), "a peer asked for a good copy of a block");
+            message::lent(ticket, data.as_deref())
+        }
+        Question::Digests {
+            ticket,
+            image,
+            snapshot,
+            range: (from, to),
+        } => {
+            let looking = move || digests(&store, image, &snapshot, from, to);
+            let digests = match shared.work(async move { looking() }).await {
+                Ok(Ok(digests)) => Some(digests),
+                Ok(Err(error)) => {
+                    warn!(%image, %error, "what a peer compares cannot be read");
+                    None
+                }
+                Err(_) => None,
+            };
+            wire::message(&ToReader::Digests { ticket, digests })
+        }
     }
 }

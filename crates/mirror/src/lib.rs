@@ -8,6 +8,7 @@
 
 mod catch_up;
 mod copy;
+mod digests;
 mod direction;
 mod door;
 mod durable;
@@ -32,6 +33,7 @@ mod tcp;
 mod tls;
 mod wire;
 
+pub use digests::{Digests, RANGE_BLOCKS, digests};
 pub use direction::Direction;
 pub use door::{Join, Joined, Knock, Secret};
 pub use error::{Error, ErrorKind};

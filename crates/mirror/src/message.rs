@@ -3,10 +3,11 @@
 use firebrick_engine::{CopyImage, HeldImage, ImageOrigin, PeerRecord, Target};
 use firebrick_log::{Change, Checksum};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Epoch, ImageId, Lag, Position, Sequence, StoreId, SyncState,
+    BLOCK_SIZE, Epoch, ImageId, Lag, Position, Sequence, SnapshotName, StoreId, SyncState,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::digests::Digests;
 use crate::door::Join;
 use crate::wire::{self, Kind};
 
@@ -53,6 +54,14 @@ pub(crate) enum ToServer {
     Leaves { differing: Vec<(u64, String)> },
     /// Instead of the first: it wants to be a peer.
     Join(Join),
+    /// The checksums of an image's ranges at a snapshot are wanted, from a block on up to another one.
+    Digests {
+        ticket: u64,
+        image: ImageId,
+        snapshot: SnapshotName,
+        from: u64,
+        to: u64,
+    },
     /// Nothing but a sign of life.
     Alive,
 }
@@ -107,6 +116,11 @@ pub(crate) enum ToReader {
     Alive { head: Position },
     /// What the reader has not confirmed, by image; of images that are not named it has confirmed all.
     Behind { images: Vec<(ImageId, Lag)> },
+    /// Checksums that were asked for; none where the image or the snapshot is not there.
+    Digests {
+        ticket: u64,
+        digests: Option<Digests>,
+    },
 }
 
 /// A batch of the log.

@@ -318,16 +318,29 @@ async fn listen_to(
                 block,
                 checksum,
             } => {
-                let question = Question {
+                let checksum = Checksum(checksum);
+                let question = Question::Block {
                     ticket,
                     image,
                     block,
-                    checksum: Checksum(checksum),
+                    checksum,
                 };
-                if ask.try_send(question).is_err() {
-                    let why = "the peer asks for too many blocks at once";
-                    return Err(Error::protocol(DOING, why));
-                }
+                put(&ask, question)?;
+            }
+            ToServer::Digests {
+                ticket,
+                image,
+                snapshot,
+                from,
+                to,
+            } => {
+                let question = Question::Digests {
+                    ticket,
+                    image,
+                    snapshot,
+                    range: (from, to),
+                };
+                put(&ask, question)?;
             }
             ToServer::Alive => {}
             ToServer::Hello { .. } | ToServer::Join(_) | ToServer::Subscribe { .. } => {
@@ -342,6 +355,12 @@ fn tell_sender(answers: &mpsc::Sender<Answer>, answer: Answer) -> Result<(), Err
     answers
         .try_send(answer)
         .map_err(|_| Error::protocol(DOING, why))
+}
+
+/// Takes a question, unless the peer asks too much.
+fn put(ask: &mpsc::Sender<Question>, question: Question) -> Result<(), Error> {
+    ask.try_send(question)
+        .map_err(|_| Error::protocol(DOING, "the peer asks for too much at once"))
 }
 
 fn refusal(shared: &Shared, peer: &Peer, version: u32, store: StoreId) -> Option<String> {

@@ -86,6 +86,8 @@ pub struct SiteConf {
     pub rpo_target: Option<Duration>,
     /// How much the log may grow for each peer that is away. `None`: as much as suits the store.
     pub peer_log_limit: Option<Bytes>,
+    /// Within which time each mirrored image is compared with its peers once. `None`: only when asked.
+    pub verify_interval: Option<Duration>,
     /// Where figures for Prometheus are served. `None`: nowhere.
     pub metrics_listen: Option<SocketAddr>,
     /// The other sites.
@@ -134,6 +136,7 @@ impl SiteConf {
             fence_grace: seconds(section, "fence_grace", 3.0)?,
             rpo_target: mirror::rpo_target(section)?,
             peer_log_limit: mirror::log_limit(section, "peer_log_limit")?,
+            verify_interval: mirror::verify_interval(section)?,
             metrics_listen: mirror::metrics_listen(section)?,
             peers: mirror::peers(file)?,
         })

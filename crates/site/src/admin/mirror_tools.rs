@@ -44,6 +44,12 @@ pub enum MirrorRequest {
         /// Which.
         images: Vec<ImageId>,
     },
+    /// Compares an image, which is primary here, with its peers at one position. Answered by
+    /// [`MirrorReply::Verified`].
+    Verify {
+        /// Which.
+        image: ImageId,
+    },
     /// Something about drills. Answered by [`MirrorReply::Drills`].
     Drill {
         /// What.
@@ -93,6 +99,36 @@ pub enum MirrorReply {
     Token(Secret),
     /// Drills.
     Drills(Vec<Drill>),
+    /// What was found of each peer.
+    Verified(Vec<VerifiedPeer>),
+}
+
+/// What a comparison with a peer found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VerifiedPeer {
+    /// The peer.
+    pub peer: String,
+    /// The position at which both were compared.
+    pub position: Position,
+    /// How much was read here.
+    pub compared: Bytes,
+    /// Where they differ: the first byte and the length of each part, in whole MiB.
+    pub differs: Vec<(u64, u64)>,
+    /// How many MiB differ that are not named.
+    pub more: u64,
+}
+
+/// When a peer was last compared with the primary of an image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastVerified {
+    /// The peer.
+    pub peer: String,
+    /// In nanoseconds since the Unix epoch.
+    pub time: u64,
+    /// At which position.
+    pub position: Position,
+    /// Whether it held what it should.
+    pub holds: bool,
 }
 
 /// What is asked about drills: clones of secondaries for guests that try what a failover would give.
@@ -220,6 +256,8 @@ pub struct MirroredImage {
     pub loss: Option<Loss>,
     /// Whether peers are to be so many seconds behind at most, and whether they are.
     pub target: Option<Target>,
+    /// When each peer was last compared with the primary.
+    pub verified: Vec<LastVerified>,
     /// What an operator should know, the worst first.
     pub reasons: Vec<Reason>,
     /// How it is at each peer, or at the one that it follows.
@@ -363,6 +401,8 @@ impl MirrorRequest {
             Self::Promote { .. } | Self::Demote { .. } | Self::Resync { .. } => {
                 Duration::from_secs(120)
             }
+            // It reads all of an image, at both sites.
+            Self::Verify { .. } => Duration::from_secs(86_400),
             // An earlier state may have to be read from the log.
             Self::Drill { .. } => Duration::from_secs(3600),
             Self::Pool { request } => request.patience(),

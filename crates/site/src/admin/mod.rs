@@ -25,8 +25,9 @@ pub use journal_tools::{
 };
 pub(crate) use mirror_tools::wait_within;
 pub use mirror_tools::{
-    Drill, DrillRequest, ImagePeer, Loss, MirrorPeer, MirrorReply, MirrorReport, MirrorRequest,
-    MirrorState, MirroredImage, PromotedImage, Reason, ReasonCode, Target,
+    Drill, DrillRequest, ImagePeer, LastVerified, Loss, MirrorPeer, MirrorReply, MirrorReport,
+    MirrorRequest, MirrorState, MirroredImage, PromotedImage, Reason, ReasonCode, Target,
+    VerifiedPeer,
 };
 pub use pool_tools::{MirrorMode, NewPeer, PeerChange, PoolInfo, PoolPeer, PoolRequest};
 pub use protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use firebrick_config::{ConfigError, ConfigFile, Section};
+use firebrick_engine::Retention;
 use firebrick_mirror::Direction;
 use firebrick_vocabulary::{Bytes, GIB, MIB};
 
@@ -13,6 +14,21 @@ use super::PeerConf;
 pub(super) fn rpo_target(section: &Section) -> Result<Option<Duration>, ConfigError> {
     let seconds = super::seconds(section, "rpo_target_seconds", 0.0)?;
     Ok((!seconds.is_zero()).then_some(seconds))
+}
+
+/// `verify_interval`: the time for one comparison of each image; 0, the default, for none.
+pub(super) fn verify_interval(section: &Section) -> Result<Option<Duration>, ConfigError> {
+    let Some(text) = section.text("verify_interval")? else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(Retention::None) => Ok(None),
+        Ok(Retention::Time(time)) => Ok(Some(time)),
+        Ok(Retention::Log(_)) | Err(_) => Err(section.refuse(
+            "verify_interval",
+            format!("{text:?} is not a time such as 7d or 12h, or 0"),
+        )),
+    }
 }
 
 /// `metrics_listen`: a port of this machine alone, or an address with a port.

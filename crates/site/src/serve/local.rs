@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use super::bytes::{LocalReader, LocalWriter};
 use super::exports::Exports;
 use super::fault::{blocking, fault, gone_is_fine, reason};
-use super::mirroring::Mirroring;
+use super::mirroring::{Mirroring, is_mark};
 use super::pool::Pool;
 use super::tools::{Desk, namespace_exists};
 use super::views::is_hidden;
@@ -287,8 +287,12 @@ impl Backend for LocalSite {
 
     async fn remove_image(&self, image: ImageId) -> Result<(), Fault> {
         self.unfenced("remove an image").await?;
-        let exports = Arc::clone(&self.exports);
-        gone_is_fine(blocking(move || exports.remove_image(image)).await)
+        let (exports, mirroring) = (Arc::clone(&self.exports), Arc::clone(&self.mirroring));
+        let removed = blocking(move || {
+            mirroring.give_up_comparing(image);
+            exports.remove_image(image)
+        });
+        gone_is_fine(removed.await)
     }
 
     async fn create_snapshot(
@@ -319,6 +323,7 @@ impl Backend for LocalSite {
             Ok(store
                 .snapshots(image)?
                 .into_iter()
+                .filter(|taken| !is_mark(&taken.name))
                 .map(snapshot_info)
                 .collect())
         })

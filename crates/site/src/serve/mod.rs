@@ -107,12 +107,21 @@ impl SiteServer {
         let reach = (open::reach(conf, &mirror), Some(fingerprint));
         let pool = Arc::new(pool::Pool::new(roster, keeper, reach, &store, &mirror));
         tasks.spawn(Arc::clone(&pool).keep_door(mirror.door(), ending.clone()));
-        let mirroring = mirroring::Mirroring::new(conf, &store, &mirror, &pool);
+        let end = ending.clone();
+        let mirroring = mirroring::Mirroring::new(conf, &store, &mirror, &pool, end);
         let mirroring = Arc::new(mirroring);
         let site = LocalSite::new(conf, Arc::clone(&mirroring), &exports, gate, desk);
         let site = Arc::new(site);
         tasks.spawn(admin_socket::accept(listener, site, ending.clone()));
         tasks.spawn(mirroring::watch(Arc::clone(&mirroring), ending.clone()));
+        if let Some(interval) = conf.verify_interval {
+            let verifying = Arc::clone(&mirroring);
+            tasks.spawn(mirroring::verify_errand(
+                verifying,
+                interval,
+                ending.clone(),
+            ));
+        }
         let metrics = metrics::spawn(metrics, mirroring, &tasks, &ending);
         let upkeep = upkeep::Upkeep {
             store: &store,

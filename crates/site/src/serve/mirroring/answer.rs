@@ -48,6 +48,12 @@ impl LocalSite {
                 blocking(move || mirroring.resync(&images)).await?;
                 Ok(MirrorReply::Done)
             }
+            MirrorRequest::Verify { image } => {
+                self.unfenced("verify a mirror").await?;
+                let mirroring = Arc::clone(&self.mirroring);
+                let verified = blocking(move || mirroring.verify(image));
+                verified.await.map(MirrorReply::Verified)
+            }
             MirrorRequest::Drill { request } => {
                 let (mirroring, exports) = (Arc::clone(&self.mirroring), Arc::clone(&self.exports));
                 let drills = blocking(move || mirroring.drill(&exports, &request));

@@ -7,17 +7,21 @@ mod reasons;
 mod report;
 mod status;
 mod target;
+mod verify;
 mod wait;
 
 use std::sync::Arc;
 
 use firebrick_engine::Store;
 use firebrick_mirror::Mirror;
+use tokio_util::sync::CancellationToken;
 
 use super::pool::Pool;
 use crate::conf::SiteConf;
 
 pub(super) use target::{Watch, watch};
+use verify::Verifying;
+pub(super) use verify::{errand as verify_errand, is_mark};
 
 /// Mirroring, for those who look and for operators.
 pub(super) struct Mirroring {
@@ -25,6 +29,7 @@ pub(super) struct Mirroring {
     pub(super) mirror: Arc<Mirror>,
     pub(super) watch: Watch,
     pub(super) pool: Arc<Pool>,
+    verifying: Verifying,
 }
 
 impl Mirroring {
@@ -33,12 +38,14 @@ impl Mirroring {
         store: &Arc<Store>,
         mirror: &Arc<Mirror>,
         pool: &Arc<Pool>,
+        ending: CancellationToken,
     ) -> Self {
         Self {
             store: Arc::clone(store),
             mirror: Arc::clone(mirror),
             watch: Watch::new(conf.rpo_target),
             pool: Arc::clone(pool),
+            verifying: Verifying::new(ending),
         }
     }
 }

@@ -7,6 +7,7 @@ use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Lag, Position, Role, Sync
 use super::Mirroring;
 use super::reasons::Findings;
 use super::target::nanos;
+use super::verify;
 use crate::admin::{ImagePeer, Loss, MirrorPeer, MirrorReport, MirrorState, MirroredImage};
 
 impl Mirroring {
@@ -65,6 +66,7 @@ impl Mirroring {
             safe_to_promote: !fenced,
             loss: Some(Loss::NONE),
             target,
+            verified: verify::last(&info),
             reasons,
             peers: readers.into_iter().map(reader).collect(),
             id: info.id,
@@ -96,6 +98,7 @@ impl Mirroring {
             safe_to_promote: info.sync.is_consistent() && info.primary_demoted,
             loss,
             target: self.watch.target(&info),
+            verified: verify::last(&info),
             reasons,
             peers: upstream
                 .iter()

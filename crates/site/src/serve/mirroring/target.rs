@@ -120,6 +120,7 @@ pub(in crate::serve) async fn watch(mirroring: Arc<Mirroring>, ending: Cancellat
 impl Mirroring {
     fn look(&self) {
         self.release_kept();
+        self.sweep_marks();
         let mut watched = Vec::new();
         for image in self.store.images() {
             let info = image.info();

@@ -9,6 +9,7 @@ use firebrick_vocabulary::{Feature, Features, ImageId, ImageName, SnapshotName};
 use super::{groups, keys};
 use crate::admin::{JournalSettings, ToolChild, ToolImage, ToolParent, ToolSnapshot, ToolWatcher};
 use crate::serve::exports::Exports;
+use crate::serve::mirroring::is_mark;
 use crate::serve::views::{self, is_hidden};
 
 /// All images that users have, by name.
@@ -43,7 +44,8 @@ fn describe(
     image: &Image,
 ) -> ToolImage {
     let info = image.info();
-    let snapshots = store.snapshots(info.id).unwrap_or_default();
+    let mut snapshots = store.snapshots(info.id).unwrap_or_default();
+    snapshots.retain(|taken| !is_mark(&taken.name));
     let limit = info.metadata.get(SNAPSHOT_LIMIT_KEY);
     ToolImage {
         id: info.id,
@@ -110,6 +112,7 @@ pub(super) fn snapshots(store: &Store, image: ImageId) -> Result<Vec<ToolSnapsho
     let id = id.and_then(|id| id.parse().ok());
     let of_group = id.map_or_else(Vec::new, |id| groups::parts(store, id));
     let taken = store.snapshots(image)?.into_iter();
+    let taken = taken.filter(|info| !is_mark(&info.name));
     let shown = taken.map(|info| {
         let part = of_group.iter().find(|(name, _)| *name == info.name);
         snapshot(info, part.map(|(_, whole)| whole.clone()))

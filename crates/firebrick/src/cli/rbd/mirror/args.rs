@@ -26,6 +26,8 @@ pub(crate) enum MirrorCommand {
     /// All images of a group, at one position
     #[command(subcommand)]
     Group(MirrorGroupCommand),
+    /// Compare what the other sites hold with what is here, while guests write
+    Verify(VerifyArgs),
     /// Wait until the other sites have what they should have
     #[command(after_help = "\
 At a primary: until every peer holds the image, or all images, up to now or to --position. At a secondary:
@@ -33,6 +35,24 @@ until it holds what its primary has said. Exit status 110 where that takes too l
     Wait(WaitArgs),
     /// Say why an image does not replicate, and what to do about it
     Explain(SpecArgs),
+}
+
+/// `mirror verify`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+At the primary. Both sites read all of the image as it was at one position, and compare checksums of each MiB. Exit
+status: 5 where a site differs; it is named with the ranges. `mirror image status` says when it last held;
+`verify_interval` in site.conf does it again and again.
+
+Examples:
+  firebrick rbd mirror verify disk
+  firebrick rbd mirror verify --all --format json")]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// All images that are primary here
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// `mirror image …`

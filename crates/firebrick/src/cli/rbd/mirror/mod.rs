@@ -11,6 +11,7 @@ mod pool;
 mod promote;
 mod status;
 mod text;
+mod verify;
 mod wait;
 
 use firebrick_backend::Fault;
@@ -32,6 +33,7 @@ pub(super) async fn run(rbd: Rbd, command: MirrorCommand) -> Result<(), Failure>
         MirrorCommand::Image(command) => of_image(rbd, command).await,
         MirrorCommand::Pool(command) => of_pool(rbd, command).await,
         MirrorCommand::Group(command) => group::run(rbd, &command).await,
+        MirrorCommand::Verify(args) => verify::run(rbd, &args).await,
         MirrorCommand::Wait(args) => wait::wait(rbd, &args).await,
         MirrorCommand::Explain(args) => wait::explain(rbd, &args).await,
     }

@@ -1,7 +1,7 @@
 //! Mirrored images as text and as values, in the shape that the `rbd` tool gives them and with figures
 //! that it does not have.
 
-use firebrick_site::admin::{ImagePeer, Loss, MirrorReport, MirroredImage, Target};
+use firebrick_site::admin::{ImagePeer, LastVerified, Loss, MirrorReport, MirroredImage, Target};
 use firebrick_vocabulary::Lag;
 use serde_json::{Value, json};
 
@@ -49,6 +49,13 @@ fn target_value(target: Target) -> Value {
     })
 }
 
+fn verified_value(verified: &LastVerified) -> Value {
+    json!({
+        "site_name": verified.peer, "time": stamp(verified.time),
+        "position": verified.position.to_string(), "holds": verified.holds,
+    })
+}
+
 /// `up+replaying` and the like.
 fn state(up: bool, state: &str) -> String {
     format!("{}+{state}", if up { "up" } else { "down" })
@@ -86,6 +93,7 @@ pub(super) fn image_value(report: &MirrorReport, image: &MirroredImage) -> Value
         "lag": lag_value(image.lag),
         "safe_to_promote": image.safe_to_promote,
         "data_loss_if_promoted": loss_value(image.loss),
+        "verified": image.verified.iter().map(verified_value).collect::<Vec<_>>(),
         "reasons": reasons.collect::<Vec<_>>(),
         "peer_sites": image.peers.iter().map(peer).collect::<Vec<_>>(),
     });
@@ -141,6 +149,15 @@ pub(super) fn image_text(report: &MirrorReport, image: &MirroredImage) -> String
             |since| format!("missed since {}", stamp(since)),
         );
         line("target:", format!("{} s, {missed}", target.seconds));
+    }
+    for last in &image.verified {
+        let found = if last.holds { "held it" } else { "differed" };
+        let text = format!("{} {found} at {}", last.peer, last.position);
+        lines.push(format!(
+            "  {:<12} {}: {text}",
+            "verified:",
+            stamp(last.time)
+        ));
     }
     if !image.peers.is_empty() {
         lines.push("  peer_sites:".to_owned());
