@@ -291,6 +291,11 @@ async fn a_copy_is_made_anew_from_a_primary_that_answers() {
     let refused = ask(&pair.b, resync.clone()).await.unwrap_err();
     assert_eq!(refused.kind, FaultKind::Busy, "nobody could give it back");
     pair.heal();
+    // What the primary said before the cut is news for a moment more.
+    until("the site follows again", async || {
+        one(&pair.b, ids[0]).await.peers[0].up
+    })
+    .await;
     wait(&pair.b, 30.0).await.unwrap();
     ask(&pair.b, resync).await.unwrap();
     until("it is whole again", async || {
