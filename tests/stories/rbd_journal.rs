@@ -253,6 +253,42 @@ fn a_journal_that_a_peer_needs_is_not_reset() {
     assert!(said.contains("(30) Read-only file system"), "{said}");
 }
 
+#[test]
+fn the_log_is_kept_no_longer_for_a_peer_that_is_disconnected() {
+    let dev = Dev::start();
+    let (a, b) = (dev.rbd("site-a"), dev.rbd("site-b"));
+    let folder = tempfile::tempdir().unwrap();
+    let disconnect = ["journal", "client", "disconnect", "disk"];
+    a.ok(&["create", "--size", "1M", "disk"]);
+    let said = a.refused(2, &disconnect);
+    assert!(
+        said.contains("no registered clients to disconnect"),
+        "{said}"
+    );
+    a.ok(&["mirror", "image", "enable", "disk"]);
+    a.ok(&["mirror", "wait", "disk"]);
+    let status = a.json(&["journal", "status", "disk"]);
+    let id = status["registered_clients"][1]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    a.refused(2, &disconnect);
+    a.refused(16, &[&disconnect[..], &["--client-id", &id]].concat());
+    dev.stop_site("site-b");
+    write(&a, "disk", 0, &[3; 8192]);
+    a.refused(2, &[&disconnect[..], &["--client-id", "nobody"]].concat());
+    assert_eq!(a.ok(&disconnect), format!("client {id} disconnected\n"));
+    write(&a, "disk", 65_536, &[4; 8192]);
+    // It gets what differs.
+    dev.start_site("site-b");
+    a.ok(&["mirror", "wait", "--timeout", "60s", "disk"]);
+    until("the sites hold the same", 60, || {
+        a.run(&["mirror", "verify", "disk"]).status == 0
+    });
+    b.ok(&["mirror", "wait", "--timeout", "60s", "disk"]);
+    assert!(bytes(&a, "disk", folder.path()) == bytes(&b, "disk", folder.path()));
+}
+
 /// The bytes of an image or snapshot of a cluster.
 fn there(ceph: &Ceph, spec: &str) -> Vec<u8> {
     let path = ceph.dir().join("there");

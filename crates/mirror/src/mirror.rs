@@ -274,6 +274,22 @@ impl Mirror {
             .collect()
     }
 
+    /// Keeps the log no longer for a peer that does not read it: it gets the difference when it comes back.
+    /// `false` where it reads, or nobody is called so.
+    pub fn let_go(&self, peer: &str) -> Result<bool, firebrick_engine::Error> {
+        let shared = &self.shared;
+        let mut peers = shared.peers();
+        let Some(peer) = peers.find(|known| known.name == peer) else {
+            return Ok(false);
+        };
+        if peer.state(&shared.store, &shared.backlog).reading {
+            return Ok(false);
+        }
+        let reached = peer.reached(shared.store.head().sequence);
+        shared.store.let_go(&peer.name, reached)?;
+        Ok(true)
+    }
+
     /// How an image of this site is at each peer.
     pub fn readers(&self, image: ImageId) -> Vec<ImageReader> {
         let shared = &self.shared;

@@ -37,6 +37,16 @@ pub enum JournalRequest {
         /// Which.
         cursor: u32,
     },
+    /// Keeps the log no longer for peers that do not read it. Answered by [`JournalReply::Disconnected`].
+    /// [`FaultKind::Busy`] where one that is named reads.
+    ///
+    /// [`FaultKind::Busy`]: firebrick_backend::FaultKind::Busy
+    Disconnect {
+        /// Of these images.
+        images: Vec<ImageId>,
+        /// Only this one, by the id of its store or its name; `None` for all that do not read.
+        client: Option<String>,
+    },
     /// Lets the journals of images begin anew. [`FaultKind::Busy`] where a peer lacks some of them.
     ///
     /// [`FaultKind::Busy`]: firebrick_backend::FaultKind::Busy
@@ -65,6 +75,8 @@ pub enum JournalReply {
         /// The last one that is read.
         upto: Sequence,
     },
+    /// The ids of those for whom the log is not kept any more.
+    Disconnected(Vec<String>),
     /// A part.
     Part(JournalPart),
 }
@@ -215,7 +227,10 @@ impl JournalRequest {
     pub(super) const fn patience(&self) -> Duration {
         match self {
             Self::Status { .. } | Self::Close { .. } => Duration::from_secs(30),
-            Self::Open { .. } | Self::Next { .. } | Self::Reset { .. } => Duration::from_secs(120),
+            Self::Open { .. }
+            | Self::Next { .. }
+            | Self::Disconnect { .. }
+            | Self::Reset { .. } => Duration::from_secs(120),
         }
     }
 }

@@ -43,6 +43,11 @@ impl LocalSite {
                 session.journals.remove(cursor);
                 JournalReply::Done
             }
+            JournalRequest::Disconnect { images, client } => {
+                let mirroring = Arc::clone(&self.mirroring);
+                let gone = move || status::disconnect(&mirroring, &images, client.as_deref());
+                JournalReply::Disconnected(blocking(gone).await?)
+            }
             JournalRequest::Reset { images, force } => {
                 self.unfenced("reset a journal").await?;
                 let mirroring = Arc::clone(&self.mirroring);

@@ -48,6 +48,33 @@ pub(crate) enum JournalCommand {
     Import(ImportArgs),
     /// Let the journal begin anew
     Reset(ResetArgs),
+    /// Who reads a journal
+    #[command(subcommand)]
+    Client(ClientCommand),
+}
+
+/// `journal client …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Keep the log no longer for a peer that does not read it
+    Disconnect(DisconnectArgs),
+}
+
+/// `journal client disconnect`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The log is one for all images, so it is kept for the peer no longer at all; its room is won with the next checkpoints. When the
+peer comes back it gets what differs, by itself. A peer that reads now stays (16).
+
+Examples:
+  firebrick rbd journal client disconnect disk
+  firebrick rbd journal client disconnect --image disk --client-id site-b")]
+pub(crate) struct DisconnectArgs {
+    #[command(flatten)]
+    pub(crate) journal: JournalArgs,
+    /// The id that `journal status` shows, or the name of the site; without, all that do not read
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
 }
 
 /// `journal inspect`

@@ -13,10 +13,11 @@ mod target;
 
 use firebrick_site::admin::{JournalReply, JournalRequest, ToolReply, ToolRequest};
 
-use super::error::fault;
+use super::error::{ENOENT, failed, fault};
 use super::site::{Rbd, confused};
 use crate::exit::Failure;
-use args::{JournalCommand, ResetArgs};
+use crate::printer::Printer;
+use args::{ClientCommand, DisconnectArgs, JournalCommand, ResetArgs};
 use target::Target;
 
 /// Does what the command line says.
@@ -28,6 +29,7 @@ pub(super) async fn run(rbd: Rbd, command: &JournalCommand) -> Result<(), Failur
         JournalCommand::Export(args) => export::run(rbd, args).await,
         JournalCommand::Import(args) => import::run(rbd, args).await,
         JournalCommand::Reset(args) => reset(rbd, args).await,
+        JournalCommand::Client(ClientCommand::Disconnect(args)) => disconnect(rbd, args).await,
     }
 }
 
@@ -43,6 +45,31 @@ async fn reset(mut rbd: Rbd, args: &ResetArgs) -> Result<(), Failure> {
         JournalReply::Done => Ok(()),
         other => Err(fault(DOING, &confused(&ToolReply::Journal(other)))),
     }
+}
+
+/// `rbd journal client disconnect`
+async fn disconnect(mut rbd: Rbd, args: &DisconnectArgs) -> Result<(), Failure> {
+    const DOING: &str = "journal client disconnect";
+    let target = Target::of(&mut rbd, &args.journal).await?;
+    let request = JournalRequest::Disconnect {
+        images: target.ids(),
+        client: args.client_id.clone(),
+    };
+    let gone = match rbd.journal(request, DOING).await? {
+        JournalReply::Disconnected(gone) => gone,
+        other => return Err(fault(DOING, &confused(&ToolReply::Journal(other)))),
+    };
+    if gone.is_empty() {
+        match &args.client_id {
+            Some(id) => Printer::note(&format!("warning: client {id} is not registered")),
+            None => Printer::note("no registered clients to disconnect"),
+        }
+        return Err(failed(DOING, ENOENT));
+    }
+    for id in gone {
+        Printer::line(&format!("client {id} disconnected"));
+    }
+    Ok(())
 }
 
 impl Rbd {

@@ -1,6 +1,6 @@
 //! Where a journal begins and ends, and who reads it.
 
-use firebrick_backend::Fault;
+use firebrick_backend::{Fault, FaultKind};
 use firebrick_engine::{ImageInfo, LogSpan};
 use firebrick_vocabulary::{ImageId, Position, Role, Sequence};
 
@@ -29,9 +29,7 @@ pub(super) fn status(mirroring: &Mirroring, images: &[ImageId]) -> Result<Journa
     }];
     for (peer, held) in readers(mirroring, &infos) {
         clients.push(JournalClient {
-            id: peer
-                .store
-                .map_or_else(|| peer.name.clone(), |store| store.to_string()),
+            id: client_id(&peer),
             position: held.and_then(|held| place(held.min(last))),
             connected: peer.up,
             name: peer.name,
@@ -42,6 +40,35 @@ pub(super) fn status(mirroring: &Mirroring, images: &[ImageId]) -> Result<Journa
         active_set: span.segments.last().map_or(0, |(number, _)| *number),
         clients,
     })
+}
+
+fn client_id(peer: &ImagePeer) -> String {
+    let store = peer.store.map(|store| store.to_string());
+    store.unwrap_or_else(|| peer.name.clone())
+}
+
+/// Keeps the log no longer for peers of the images that do not read it; their ids.
+pub(super) fn disconnect(
+    mirroring: &Mirroring,
+    images: &[ImageId],
+    client: Option<&str>,
+) -> Result<Vec<String>, Fault> {
+    let infos = infos(mirroring, images)?;
+    let mut gone = Vec::new();
+    for (peer, _) in readers(mirroring, &infos) {
+        let id = client_id(&peer);
+        if client.is_some_and(|client| client != id && client != peer.name) {
+            continue;
+        }
+        let let_go = mirroring.mirror.let_go(&peer.name);
+        if let_go.map_err(|error| fault(&error))? {
+            gone.push(id);
+        } else if client.is_some() {
+            let why = format!("{} reads the log now", peer.name);
+            return Err(Fault::new(FaultKind::Busy, "disconnect a peer", why));
+        }
+    }
+    Ok(gone)
 }
 
 /// The images.
