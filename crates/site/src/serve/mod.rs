@@ -113,15 +113,7 @@ impl SiteServer {
         let site = LocalSite::new(conf, Arc::clone(&mirroring), &exports, gate, desk);
         let site = Arc::new(site);
         tasks.spawn(admin_socket::accept(listener, site, ending.clone()));
-        tasks.spawn(mirroring::watch(Arc::clone(&mirroring), ending.clone()));
-        if let Some(interval) = conf.verify_interval {
-            let verifying = Arc::clone(&mirroring);
-            tasks.spawn(mirroring::verify_errand(
-                verifying,
-                interval,
-                ending.clone(),
-            ));
-        }
+        watch_mirroring(conf, &mirroring, &tasks, &ending);
         let metrics = metrics::spawn(metrics, mirroring, &tasks, &ending);
         let upkeep = upkeep::Upkeep {
             store: &store,
@@ -206,4 +198,22 @@ pub fn fingerprint_in(dir: &Path) -> Result<Fingerprint, Error> {
 fn identity(dir: &Path) -> Result<Identity, Error> {
     std::fs::create_dir_all(dir).map_err(|error| Error::io("make", dir, error))?;
     Identity::load_or_create(dir).map_err(|error| Error::mirror("read the identity", error))
+}
+
+/// Looks after targets, and compares the sites where that is wanted.
+fn watch_mirroring(
+    conf: &SiteConf,
+    mirroring: &Arc<mirroring::Mirroring>,
+    tasks: &TaskTracker,
+    ending: &CancellationToken,
+) {
+    tasks.spawn(mirroring::watch(Arc::clone(mirroring), ending.clone()));
+    if let Some(interval) = conf.verify_interval {
+        let mirroring = Arc::clone(mirroring);
+        tasks.spawn(mirroring::verify_errand(
+            mirroring,
+            interval,
+            ending.clone(),
+        ));
+    }
 }
