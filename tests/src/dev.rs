@@ -213,9 +213,15 @@ impl Dev {
 
     /// `kill -9` of the control plane; waits until another one serves.
     pub fn kill_control_plane(&self) {
+        let pid = self.strike_control_plane();
+        self.wait_control_plane(pid);
+    }
+
+    /// The same without waiting; which process it was.
+    pub fn strike_control_plane(&self) -> i32 {
         let pid = self.json()["pid"].as_i64().unwrap() as i32;
         kill(pid);
-        self.wait_control_plane(pid);
+        pid
     }
 
     /// Waits until a control plane other than `former` answers.
@@ -280,6 +286,11 @@ impl Dev {
 
     /// The stock clients with the environment that `dev` printed.
     pub fn clients(&self) -> Clients {
+        self.clients_at(&self.listen)
+    }
+
+    /// The same for the API at another address.
+    pub fn clients_at(&self, listen: &str) -> Clients {
         let environment = self
             .output()
             .lines()
@@ -291,7 +302,8 @@ impl Dev {
             })
             .filter_map(|pair| {
                 let (name, value) = pair.split_once('=')?;
-                Some((name.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
+                let value = value.trim_matches(['"', '\'']);
+                Some((name.to_owned(), value.replace(&self.listen, listen)))
             })
             .collect();
         Clients::new(environment)

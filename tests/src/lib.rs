@@ -22,7 +22,10 @@ mod clients;
 mod deployment;
 mod dev;
 mod disk;
+mod nodes;
 mod openstack;
+#[path = "../../crates/db/tests/contract/place/postgres.rs"]
+mod postgres;
 mod process;
 mod rbd;
 mod tools;
@@ -35,6 +38,7 @@ pub use deployment::Deployment;
 pub use dev::{Dev, Site, binary};
 pub use disk::{Access, Disk, FileSystem, Mounted};
 pub use firebrick_export::{Guest, GuestError};
+pub use nodes::{Hold, Nodes};
 pub use openstack::{Openstack, PASSWORD, program};
 pub use rbd::Rbd;
 pub use tools::{Ran, run, tool};

@@ -58,7 +58,7 @@ fn given(api: &Api) -> (String, [String; 2]) {
     (id, volumes)
 }
 
-fn uri_of(api: &Api, attachment: &str) -> String {
+pub(crate) fn uri_of(api: &Api, attachment: &str) -> String {
     let found = api.get(&format!("/attachments/{attachment}")).expect(200);
     let uri = &found.body["attachment"]["connection_info"]["uri"];
     uri.as_str().unwrap().to_owned()
@@ -71,7 +71,7 @@ fn marked(number: u64) -> Vec<u8> {
 }
 
 /// The number in the first block.
-fn number(uri: &str) -> u64 {
+pub(crate) fn number(uri: &str) -> u64 {
     let mut guest = Guest::open(uri).unwrap();
     let bytes = guest.read(0, BLOCK as u32).unwrap();
     guest.close();
@@ -79,14 +79,14 @@ fn number(uri: &str) -> u64 {
 }
 
 /// The same numbers into all of them, one after the other, until told to stop or the site refuses.
-struct Writer {
+pub(crate) struct Writer {
     stop: Arc<AtomicBool>,
     written: Arc<AtomicU64>,
     thread: thread::JoinHandle<()>,
 }
 
 impl Writer {
-    fn start(uris: &[String], from: u64) -> Self {
+    pub(crate) fn start(uris: &[String], from: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let written = Arc::new(AtomicU64::new(from));
         let (told, count, uris) = (Arc::clone(&stop), Arc::clone(&written), uris.to_vec());
@@ -111,7 +111,7 @@ impl Writer {
     }
 
     /// Waits until so many more are written.
-    fn go_on(&self, more: u64) -> u64 {
+    pub(crate) fn go_on(&self, more: u64) -> u64 {
         let least = self.written.load(Ordering::SeqCst) + more;
         until("numbers are written", 60, || {
             self.written.load(Ordering::SeqCst) >= least
@@ -120,7 +120,7 @@ impl Writer {
     }
 
     /// The last number that both volumes have, as far as was answered.
-    fn end(self) -> u64 {
+    pub(crate) fn end(self) -> u64 {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().unwrap();
         self.written.load(Ordering::SeqCst)

@@ -9,6 +9,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod active_active;
 mod backups;
 mod bad_input;
 mod chaos;
