@@ -25,6 +25,8 @@ struct Known {
     follows: bool,
     copying: bool,
     epoch: Epoch,
+    /// Who was promoted to that epoch.
+    leader: Option<StoreId>,
     /// `None` where the batch made it uncertain.
     blocks: Option<u64>,
     last_own: Sequence,
@@ -97,6 +99,7 @@ impl Admitted<'_> {
                 let then = known.find(|(image, at, _)| (*image, *at) == (step.image, step.to));
                 step.size = then.map(|(_, _, then)| then.meta.size);
                 step.name = then.map(|(_, _, then)| then.meta.name.clone());
+                step.metadata = then.and_then(|(_, _, then)| then.meta.metadata.clone());
             }
         }
     }
@@ -148,14 +151,14 @@ impl<'s, 'a> Admission<'s, 'a> {
                     if data.len() as u64 != blocks * BLOCK_SIZE || blocks == 0 {
                         return Err(refuse("data that are not whole blocks"));
                     }
-                    if self.admits(*image, *block, blocks)? {
-                        let data = [*data];
+                    let taken = self.admits(*image, *block, blocks)? as usize;
+                    if taken > 0 {
                         let (image, block) = (*image, *block);
                         self.admitted.push(Admitted::Data {
                             image,
                             block,
-                            data,
-                            checksums,
+                            data: [&data[..taken * BLOCK_SIZE as usize]],
+                            checksums: &checksums[..taken],
                         });
                     }
                 }
@@ -164,8 +167,9 @@ impl<'s, 'a> Admission<'s, 'a> {
                     block,
                     blocks,
                 } => {
-                    if self.admits(*image, *block, *blocks)? {
-                        let (image, block, blocks) = (*image, *block, *blocks);
+                    let blocks = self.admits(*image, *block, *blocks)?;
+                    if blocks > 0 {
+                        let (image, block) = (*image, *block);
                         self.admitted.push(Admitted::Discard {
                             image,
                             block,
@@ -183,10 +187,10 @@ impl<'s, 'a> Admission<'s, 'a> {
     }
 
     fn known(&mut self, image: ImageId) -> &mut Known {
-        let (state, peer) = (self.state, self.peer);
+        let (state, own, peer) = (self.state, self.own, self.peer);
         self.known
             .entry(image)
-            .or_insert_with(|| Known::of(state, peer, image))
+            .or_insert_with(|| Known::of(state, own, peer, image))
     }
 
     /// Whether changes of the image in this stream are taken over.
@@ -200,19 +204,21 @@ impl<'s, 'a> Admission<'s, 'a> {
         known.exists && known.follows && wanted
     }
 
-    fn admits(&mut self, image: ImageId, block: u64, blocks: u64) -> Result<bool, Error> {
+    /// How many of the blocks from `block` on are taken over.
+    fn admits(&mut self, image: ImageId, block: u64, blocks: u64) -> Result<u64, Error> {
         if !self.accepts(image) {
-            return Ok(false);
+            return Ok(0);
         }
         let end = block
             .checked_add(blocks)
             .ok_or_else(|| refuse("blocks beyond all numbers"))?;
-        let fits = self.known(image).blocks.is_none_or(|size| end <= size);
-        match self.stream {
-            _ if fits => Ok(true),
-            Stream::Main => Err(refuse("blocks beyond the end of their image")),
+        match (self.known(image).blocks, self.stream) {
+            (Some(size), Stream::Main) if end > size => {
+                Err(refuse("blocks beyond the end of their image"))
+            }
             // The copy began at a later size; what lies beyond it comes again, or is gone.
-            Stream::Copy(_) => Ok(false),
+            (Some(size), Stream::Copy(_)) => Ok(end.min(size).saturating_sub(block)),
+            (Some(_) | None, _) => Ok(blocks),
         }
     }
 
@@ -253,6 +259,8 @@ impl<'s, 'a> Admission<'s, 'a> {
                 }
             }
             Change::Metadata { key, .. } if key.starts_with(LOCAL_KEY) => {}
+            // One that the peer alone has.
+            Change::SnapshotRemove { snapshot, .. } if snapshot.is_apart() => {}
             Change::Rename { image, .. }
             | Change::Resize { image, .. }
             | Change::SnapshotCreate { image, .. }
@@ -315,6 +323,7 @@ impl<'s, 'a> Admission<'s, 'a> {
             follows: true,
             copying: !whole,
             epoch: *epoch,
+            leader: Some(self.peer),
             blocks,
             ..Known::NOTHING
         };
@@ -351,6 +360,7 @@ impl<'s, 'a> Admission<'s, 'a> {
             follows: true,
             copying: true,
             epoch,
+            leader: Some(self.peer),
             blocks,
             ..Known::NOTHING
         };
@@ -368,7 +378,9 @@ impl<'s, 'a> Admission<'s, 'a> {
                 self.begin(image, Some(promotion.epoch));
                 continue;
             }
-            if promotion.epoch <= known.epoch {
+            // Two sites that did not hear of each other may have given themselves the same epoch: all
+            // agree on whose it is (INV-3).
+            if (promotion.epoch, Some(peer)) <= (known.epoch, known.leader) {
                 continue;
             }
             let common = promotion.origin.filter(|origin| origin.peer == own);
@@ -389,15 +401,12 @@ impl<'s, 'a> Admission<'s, 'a> {
                 }
                 Some(_) if self.lost.contains(&image) => self.yield_to(promotion),
                 Some(origin) => fallen.push(self.fall_back(promotion, origin.sequence)),
-                None if promotion.forced => self.yield_to(promotion),
-                None => {
-                    warn!(%image, "the peer promoted an image that it never had from here; it stays as it is");
-                    continue;
-                }
+                None => self.yield_to(promotion),
             }
             let known = self.known(image);
             known.follows = true;
             known.epoch = promotion.epoch;
+            known.leader = Some(peer);
             known.blocks = None;
         }
         if !fallen.is_empty() {
@@ -422,7 +431,7 @@ impl<'s, 'a> Admission<'s, 'a> {
             "another site took over, and there is no common state to return to: what is here is kept as an image of its own"
         );
         self.push(Change::Create {
-            image: ImageId::random(),
+            image: ImageId::made_by(self.own, at),
             // Letters, digits and dashes, far below the limit.
             name: ImageName::new(name).unwrap_or_else(|_| unreachable!()),
             size: meta.size,
@@ -453,18 +462,19 @@ impl<'s, 'a> Admission<'s, 'a> {
 
     fn fall_back(&mut self, promotion: &Promotion, to: Sequence) -> FallBack {
         let epoch = self.known(promotion.image).epoch;
-        let keep_id = SnapshotId(self.next.0 + self.admitted.len() as u64);
-        let name = format!("divergent-epoch-{epoch}-from-{to}-at-{keep_id}");
+        let at = self.next.0 + self.admitted.len() as u64;
+        let name = format!("divergent-epoch-{epoch}-from-{to}-at-{at}");
         FallBack {
             image: promotion.image,
             to,
-            keep_id,
+            keep_id: SnapshotId(at).apart(),
             // Letters, digits and dashes, far below the limit.
             keep_name: SnapshotName::new(name).unwrap_or_else(|_| unreachable!()),
             epoch: promotion.epoch,
             peer: self.peer,
             size: None,
             name: None,
+            metadata: None,
         }
     }
 }
@@ -475,12 +485,13 @@ impl Known {
         follows: false,
         copying: false,
         epoch: Epoch(0),
+        leader: None,
         blocks: Some(0),
         last_own: Sequence::ZERO,
         snapshots: Vec::new(),
     };
 
-    fn of(state: &State, peer: StoreId, image: ImageId) -> Self {
+    fn of(state: &State, own: StoreId, peer: StoreId, image: ImageId) -> Self {
         let Some(cell) = state.cell(image) else {
             return Self::NOTHING;
         };
@@ -491,6 +502,7 @@ impl Known {
             follows: meta.role == Role::Secondary && meta.upstream == Some(peer),
             copying: !meta.sync.is_consistent(),
             epoch: meta.epoch,
+            leader: meta.upstream.or(Some(own)),
             blocks: Some(image.blocks()),
             last_own: meta.last_own,
             snapshots: image

@@ -15,7 +15,7 @@ use crate::apply::found;
 use crate::error::{Error, ErrorKind};
 use crate::image::ImageInfo;
 use crate::keys::{self, LOCAL_KEY};
-use crate::snapshots::{SnapshotInfo, new_snapshot_id, removable, snapshot_id};
+use crate::snapshots::{SnapshotInfo, check_shared, new_snapshot_id, removable, snapshot_id};
 use crate::state::State;
 use crate::store::Store;
 
@@ -260,6 +260,7 @@ impl Alteration<'_> {
         self.changeable(image)?;
         let held = found(self.state, self.doing, image)?.read();
         let snapshot = snapshot_id(&held, self.doing, name)?;
+        check_shared(&held, snapshot, self.doing, name)?;
         drop(held);
         self.changes.push(Change::Rollback { image, snapshot });
         Ok(())

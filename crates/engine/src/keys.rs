@@ -14,18 +14,24 @@ const SNAPSHOT: &str = "snapshot/";
 
 /// The key under which it says that a snapshot must not be removed.
 pub(crate) fn protected(id: SnapshotId) -> String {
-    format!("{SNAPSHOT}{id}/protected")
+    format!("{}{SNAPSHOT}{id}/protected", local(id))
 }
 
 /// The key that gives a snapshot another name.
 pub(crate) fn snapshot_name(id: SnapshotId) -> String {
-    format!("{SNAPSHOT}{id}/name")
+    format!("{}{SNAPSHOT}{id}/name", local(id))
 }
 
 /// The snapshot to which `key` gives a name.
 pub(crate) fn renamed_snapshot(key: &str) -> Option<SnapshotId> {
+    let key = key.strip_prefix(LOCAL_KEY).unwrap_or(key);
     let id = key.strip_prefix(SNAPSHOT)?.strip_suffix("/name")?;
     id.parse().ok().map(SnapshotId)
+}
+
+/// What of a snapshot concerns the one store that has it.
+const fn local(id: SnapshotId) -> &'static str {
+    if id.is_apart() { LOCAL_KEY } else { "" }
 }
 
 #[cfg(test)]
@@ -35,7 +41,10 @@ mod tests {
     #[test]
     fn only_the_key_of_a_name_renames() {
         let id = SnapshotId(17);
-        assert_eq!(renamed_snapshot(&snapshot_name(id)), Some(id));
+        for id in [id, id.apart()] {
+            assert_eq!(renamed_snapshot(&snapshot_name(id)), Some(id));
+        }
+        assert!(snapshot_name(id.apart()).starts_with(LOCAL_KEY));
         for key in [
             &protected(id),
             "snapshot//name",

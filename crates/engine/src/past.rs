@@ -4,6 +4,8 @@
 //! lies between two of them, so the records of the image behind the point are read from the log and
 //! taken over: their blocks are mapped again, not copied.
 
+use std::collections::BTreeMap;
+
 use firebrick_index::{BranchId, Entry, Index};
 use firebrick_log::{Change, Frame, FrameRecord, Log, Recovery};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence};
@@ -11,6 +13,7 @@ use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence};
 use crate::apply::{self, Past};
 use crate::branch::{Fork, Take};
 use crate::error::{Error, ErrorKind};
+use crate::keys::{LOCAL_KEY, protected, renamed_snapshot};
 use crate::rows;
 use crate::state::{ImageMeta, Snapshot, State};
 
@@ -34,13 +37,23 @@ pub(crate) struct Then {
 pub(crate) struct ThenMeta {
     pub(crate) name: ImageName,
     pub(crate) size: Bytes,
+    /// What peers share of its metadata; `None` in what an older release wrote.
+    #[serde(default)]
+    pub(crate) metadata: Option<BTreeMap<String, String>>,
 }
 
 impl ThenMeta {
     pub(crate) fn of(meta: &ImageMeta) -> Self {
+        let shared = meta.metadata.iter();
+        let shared = shared.filter(|(key, _)| !key.starts_with(LOCAL_KEY));
         Self {
             name: meta.name.clone(),
             size: meta.size,
+            metadata: Some(
+                shared
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect(),
+            ),
         }
     }
 }
@@ -156,7 +169,7 @@ impl Plan {
         self.from
     }
 
-    /// Name and size then: what the log says of them behind record `from`, on top of what is known.
+    /// Name, size and metadata then: what the log says of them behind record `from`, on top of what is known.
     pub(crate) fn learn(
         &self,
         frames: &dyn Frames,
@@ -320,7 +333,24 @@ fn learn(meta: &mut Option<ThenMeta>, plan: &Plan, change: &Change) {
             *meta = Some(ThenMeta {
                 name: name.clone(),
                 size: *size,
+                metadata: Some(BTreeMap::new()),
             });
+        }
+        Change::Metadata { image, key, value } if *image == of => {
+            let shared = !key.starts_with(LOCAL_KEY) && renamed_snapshot(key).is_none();
+            if let Some(known) = meta.as_mut().and_then(|meta| meta.metadata.as_mut())
+                && shared
+            {
+                match value {
+                    Some(value) => known.insert(key.clone(), value.clone()),
+                    None => known.remove(key),
+                };
+            }
+        }
+        Change::SnapshotRemove { image, snapshot } if *image == of => {
+            if let Some(known) = meta.as_mut().and_then(|meta| meta.metadata.as_mut()) {
+                known.remove(&protected(*snapshot));
+            }
         }
         Change::Rename { image, name } if *image == of => {
             if let Some(meta) = meta {
@@ -344,6 +374,9 @@ fn learn(meta: &mut Option<ThenMeta>, plan: &Plan, change: &Change) {
                 meta.size = step.size.unwrap_or(meta.size);
                 if let Some(name) = &step.name {
                     meta.name = name.clone();
+                }
+                if let Some(metadata) = &step.metadata {
+                    meta.metadata = Some(metadata.clone());
                 }
             }
         }

@@ -26,7 +26,7 @@ const STATE: &str = "state";
 const BRANCH: &str = "branch/";
 const IMAGE: &str = "image/";
 const SNAPSHOT: &str = "snapshot/";
-/// Name and size of images at kept checkpoints: `then/IMAGE/SEQUENCE`.
+/// Name, size and metadata of images at kept checkpoints: `then/IMAGE/SEQUENCE`.
 const THEN: &str = "then/";
 
 /// The segments of the log, as [`Catalog::encode`] wrote them.

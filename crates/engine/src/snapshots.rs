@@ -182,7 +182,12 @@ impl Store {
         const DOING: &str = "roll an image back";
         let mut state = self.core.lock();
         self.changeable(&state, DOING, id)?;
-        let snapshot = snapshot_id(&found(&state, DOING, id)?.read(), DOING, name)?;
+        let snapshot = {
+            let image = found(&state, DOING, id)?.read();
+            let snapshot = snapshot_id(&image, DOING, name)?;
+            check_shared(&image, snapshot, DOING, name)?;
+            snapshot
+        };
         self.core
             .commit(
                 &mut state,
@@ -205,7 +210,7 @@ pub(crate) fn infos(image: &ImageState) -> Vec<SnapshotInfo> {
 /// The id of a snapshot that record `next` takes.
 pub(crate) fn new_snapshot_id(image: &ImageState, next: Sequence) -> SnapshotId {
     // Another site, whose log is longer, may have given that number to a snapshot already.
-    let newest = image.snapshots.highest().map_or(0, |id| id.0);
+    let newest = image.snapshots.highest_shared().map_or(0, |id| id.0);
     SnapshotId(next.0.max(newest + 1))
 }
 
@@ -235,6 +240,23 @@ pub(crate) fn check_unprotected(
     }
     let why = format!("{}@{name} is protected", image.meta.name);
     Err(Error::new(ErrorKind::Busy, doing, why))
+}
+
+/// Refuses to return a mirrored image to what its peers do not have.
+pub(crate) fn check_shared(
+    image: &ImageState,
+    id: SnapshotId,
+    doing: &'static str,
+    name: &SnapshotName,
+) -> Result<(), Error> {
+    if !(image.meta.mirrored && id.is_apart()) {
+        return Ok(());
+    }
+    let why = format!(
+        "the peers of {} do not have {name}: clone it, and copy the difference",
+        image.meta.name
+    );
+    Err(Error::new(ErrorKind::Invalid, doing, why))
 }
 
 /// Refuses to remove an image that has snapshots that somebody took.

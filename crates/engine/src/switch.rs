@@ -107,11 +107,14 @@ impl Store {
     /// with the next word of the primaries.
     pub fn resync(&self, ids: &[ImageId]) -> Result<Vec<ImageId>, Error> {
         let mut state = self.core.lock();
+        let next = self.core.log.next_sequence();
         let (mut kept, mut changes) = (Vec::new(), Vec::new());
         for id in ids {
             let meta = found(&state, RESYNC, *id)?.read().meta.clone();
             refuse_resync(&meta)?;
-            let aside = ImageId::random();
+            // That of the first record about it.
+            let record = next.plus(changes.len() as u64);
+            let aside = ImageId::made_by(self.id(), record.0);
             changes.extend(resync_changes(&meta, aside)?);
             kept.push(aside);
         }
@@ -215,10 +218,12 @@ fn promotion(state: &State, meta: &ImageMeta, forced: bool) -> Promotion {
     });
     Promotion {
         image: meta.id,
-        epoch: match meta.role {
-            Role::Secondary => meta.epoch.next(),
-            // A peer that followed this image and was promoted has the next one.
-            Role::Primary => meta.epoch.next().next(),
+        epoch: match (meta.role, forced) {
+            (_, false) => meta.epoch.next(),
+            // A former primary that was demoted in vain, and made primary again, has the next one.
+            (Role::Secondary, true) => meta.epoch.next().next(),
+            // A peer that followed this image, and was forced, has the one before.
+            (Role::Primary, true) => meta.epoch.next().next().next(),
         },
         origin,
         forced,

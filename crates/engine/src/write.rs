@@ -148,8 +148,9 @@ impl Image {
 
     /// Frees the range: it reads as zeroes afterwards. Durable after the next [`Self::flush`].
     pub fn discard(&self, offset: u64, len: u64) -> Result<(), Error> {
-        // Before the parts of blocks at the ends: what is refused changes nothing.
-        check_range(&self.cell.read(), DISCARD, offset, len)?;
+        // Before the parts of blocks at the ends: what is refused changes nothing. And before it is known
+        // whether there is anything to change.
+        self.check(DISCARD, offset, len)?;
         let end = offset + len;
         let first = offset.div_ceil(BLOCK_SIZE);
         let last = end / BLOCK_SIZE;

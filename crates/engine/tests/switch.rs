@@ -6,141 +6,15 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod two;
+
 use std::sync::Arc;
 
-use firebrick_edge::{Disk, RealDisk, SystemClock};
-use firebrick_engine::{ErrorKind, NewImage, PeerRecord, Refusal, Store, StoreOptions, Write};
-use firebrick_log::{Change, FrameRecord};
+use firebrick_edge::{Disk, SystemClock};
+use firebrick_engine::{ErrorKind, Refusal, Store, StoreOptions};
 use firebrick_simulate::SimulatedDisk;
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, Role, Sequence, SnapshotName, StoreId};
-use tempfile::TempDir;
-
-const BLOCK: usize = 4096;
-
-fn open(folder: &TempDir) -> Arc<Store> {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk::new(folder.path()).unwrap());
-    let options = StoreOptions {
-        segment_bytes: MIB,
-        checkpoint_bytes: 64 * MIB,
-        ..StoreOptions::default()
-    };
-    if Store::create(&disk, StoreId::random(), &options).is_err() {
-        // It is there already.
-    }
-    Store::open(disk, Arc::new(SystemClock::new()), options).unwrap()
-}
-
-/// Brings `to` up to what `from` has, one frame at a time, at most up to record `limit`.
-fn pull(from: &Store, to: &Store, limit: Sequence) {
-    let mut reader = from.reader(to.applied(from.id()).next()).unwrap();
-    while let Some(frame) = reader.next_frame().unwrap() {
-        if frame.position.sequence > limit {
-            break;
-        }
-        let mut buffers = Vec::new();
-        for record in &frame.records {
-            if let FrameRecord::Data { blocks, at, .. } = record {
-                let mut buffer = vec![0; *blocks as usize * BLOCK];
-                from.read_log(*at, &mut buffer).unwrap();
-                buffers.push(buffer);
-            }
-        }
-        let mut data = buffers.iter();
-        let mut records = Vec::new();
-        for (i, record) in frame.records.iter().enumerate() {
-            let sequence = frame.first.plus(i as u64);
-            let sends = |image: ImageId| from.sends(image, sequence);
-            match record {
-                FrameRecord::Data {
-                    image,
-                    block,
-                    checksums,
-                    ..
-                } => {
-                    let data = data.next().unwrap();
-                    if sends(*image) {
-                        let (image, block, checksums) = (*image, *block, checksums.clone());
-                        records.push(PeerRecord::Data {
-                            image,
-                            block,
-                            data,
-                            checksums,
-                        });
-                    }
-                }
-                FrameRecord::Discard {
-                    image,
-                    block,
-                    blocks,
-                } if sends(*image) => {
-                    let (image, block, blocks) = (*image, *block, *blocks);
-                    records.push(PeerRecord::Discard {
-                        image,
-                        block,
-                        blocks,
-                    });
-                }
-                FrameRecord::Discard { .. } => {}
-                FrameRecord::Change(change) => records.extend(sent(from, sequence, change)),
-            }
-        }
-        to.apply(from.id(), frame.position.sequence, &records)
-            .unwrap();
-    }
-}
-
-fn sent(from: &Store, sequence: Sequence, change: &Change) -> Option<PeerRecord<'static>> {
-    let sends = |image: &ImageId| from.sends(*image, sequence);
-    let change = match change.clone() {
-        Change::Promote { mut images } => {
-            images.retain(|promotion| sends(&promotion.image));
-            Change::Promote { images }
-        }
-        Change::Demote { mut images } => {
-            images.retain(sends);
-            Change::Demote { images }
-        }
-        Change::Create { image, .. } | Change::Remove { image } if !sends(&image) => return None,
-        other => other,
-    };
-    Some(PeerRecord::Change(change))
-}
-
-fn mirrored(store: &Store) -> ImageId {
-    let id = ImageId::random();
-    let name = ImageName::new(format!("volume-{id}")).unwrap();
-    let new = NewImage {
-        id,
-        name,
-        size: Bytes(4 * MIB),
-        origin: None,
-        mirrored: true,
-    };
-    store.create_image(new).unwrap();
-    id
-}
-
-fn write(store: &Store, image: ImageId, block: u64, value: u8) -> Result<(), ErrorKind> {
-    let image = store.image(image).unwrap();
-    let writes = [Write {
-        offset: block * BLOCK as u64,
-        data: &[value; BLOCK],
-    }];
-    image.write(&writes).map_err(|error| error.kind)
-}
-
-fn read(store: &Store, image: ImageId, block: u64) -> u8 {
-    let mut buffer = [0; BLOCK];
-    store
-        .image(image)
-        .unwrap()
-        .read(block * BLOCK as u64, &mut buffer)
-        .unwrap();
-    assert!(buffer.iter().all(|byte| *byte == buffer[0]));
-    buffer[0]
-}
-
-const ALL: Sequence = Sequence(u64::MAX);
+use firebrick_vocabulary::{Bytes, ImageId, MIB, Role, Sequence, SnapshotName, StoreId};
+use two::{ALL, mirrored, open, pull, read, write};
 
 #[test]
 fn a_planned_switch_and_back_loses_nothing() {

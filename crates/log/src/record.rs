@@ -1,5 +1,7 @@
 //! What a record says.
 
+use std::collections::BTreeMap;
+
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
 };
@@ -98,6 +100,9 @@ pub struct FallBack {
     /// Its name then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<ImageName>,
+    /// Its metadata then, without what concerns the one store alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<BTreeMap<String, String>>,
 }
 
 /// A record that carries no block data. It is stored as JSON, so that old readers can name what they

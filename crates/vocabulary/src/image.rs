@@ -46,12 +46,37 @@ uuid_id!(
     StoreId
 );
 
+impl ImageId {
+    /// The id of an image that a store makes of its own accord with that record of its log; a store whose
+    /// records are the same chooses the same.
+    pub fn made_by(store: StoreId, record: u64) -> Self {
+        Self(Uuid::new_v5(&store.0, &record.to_le_bytes()))
+    }
+}
+
 /// The id of a snapshot within its image: the sequence that its record has in the log of the site
 /// where it was taken, or one more than the newest where that one has it. The same at every site that
 /// holds the image.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SnapshotId(pub u64);
+
+impl SnapshotId {
+    /// No log has so many records.
+    const APART: u64 = 1 << 52;
+
+    /// The id that the snapshot gets where it is one that this site alone has, as what it keeps was written by
+    /// a former primary: other sites go on giving out ids, and none of them will be the same.
+    #[must_use]
+    pub const fn apart(self) -> Self {
+        Self(self.0 | Self::APART)
+    }
+
+    /// Whether it is such an id. It says nothing to any other site.
+    pub const fn is_apart(self) -> bool {
+        self.0 & Self::APART != 0
+    }
+}
 
 impl fmt::Display for SnapshotId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -328,7 +328,7 @@ impl Target<'_> {
             at: stamp.sequence,
         };
         self.state.branches.hold(kept.branch, kept.at);
-        self.restore_snapshots(&mut image, &then, kept);
+        let renumbered = self.restore_snapshots(&mut image, &then, kept);
         let blocks = then.meta.size.0.div_ceil(BLOCK_SIZE);
         self.begin(stamp, &mut image, then.fork, then.takes);
         self.replay(image.branch, stamp, &then.ops, blocks);
@@ -336,11 +336,19 @@ impl Target<'_> {
         self.state.names.insert(then.meta.name.clone(), step.image);
         image.meta.size = then.meta.size;
         image.meta.name = then.meta.name;
+        if let Some(shared) = then.meta.metadata {
+            let own = &mut image.meta.metadata;
+            own.retain(|key, _| key.starts_with(LOCAL_KEY));
+            own.extend(shared);
+        }
         image.meta.epoch = step.epoch;
         image.meta.last_own = step.to;
         image.meta.sync = SyncState::Consistent;
         follow(&mut image.meta, step.peer);
         self.state.changed.images.insert(step.image);
+        drop(image);
+        self.renumber_parents(step.image, &renumbered);
+        self.state.note_retention(step.image);
         Ok(())
     }
 
@@ -373,15 +381,25 @@ impl Target<'_> {
             at: stamp.sequence,
         };
         self.state.branches.hold(kept.branch, kept.at);
-        let mut snapshots = image.snapshots.take();
-        for snapshot in snapshots.iter_mut().filter(|it| it.at > *common) {
-            snapshot.meta.divergent = true;
-            let changed = &mut self.state.changed.snapshots;
-            changed.insert((*id, snapshot.meta.id));
+        let former = image.snapshots.take();
+        let mut renumbered = BTreeMap::new();
+        let mut snapshots = Snapshots::default();
+        for mut snapshot in former {
+            if snapshot.at > *common {
+                let was = snapshot.meta.id;
+                snapshot.meta.divergent = true;
+                if !was.is_apart() {
+                    snapshot.meta.id = snapshots.apart(was);
+                    renumbered.insert(was, snapshot.meta.id);
+                }
+                let changed = &mut self.state.changed.snapshots;
+                changed.extend([(*id, was), (*id, snapshot.meta.id)]);
+            }
+            snapshots.push(snapshot);
         }
         self.state.changed.snapshots.insert((*id, *keep_id));
         snapshots.push(kept);
-        image.snapshots = snapshots.into();
+        image.snapshots = snapshots;
         image.meta.epoch = *epoch;
         image.meta.last_own = *common;
         image.meta.sync = SyncState::Copying {
@@ -390,6 +408,8 @@ impl Target<'_> {
         };
         follow(&mut image.meta, *peer);
         self.state.changed.images.insert(*id);
+        drop(image);
+        self.renumber_parents(*id, &renumbered);
     }
 
     /// The image goes on with what was staged for it, which ends.
@@ -423,8 +443,15 @@ impl Target<'_> {
         self.state.changed.images.extend([id, staged_id]);
     }
 
-    /// The snapshots of then, and those that were taken since, which are divergent, and `kept`.
-    fn restore_snapshots(&mut self, image: &mut ImageState, then: &Then, kept: Snapshot) {
+    /// The snapshots of then, and those that were taken since, which are divergent, and `kept`. Returns which
+    /// ids became which, as other sites may give those of now to others.
+    fn restore_snapshots(
+        &mut self,
+        image: &mut ImageState,
+        then: &Then,
+        kept: Snapshot,
+    ) -> BTreeMap<SnapshotId, SnapshotId> {
+        let mut renumbered = BTreeMap::new();
         let id = image.meta.id;
         let mut snapshots = Snapshots::from(then.snapshots.clone());
         for snapshot in snapshots.iter() {
@@ -437,14 +464,40 @@ impl Target<'_> {
         }
         for mut snapshot in image.snapshots.take() {
             if snapshots.with_id(snapshot.meta.id).is_none() {
+                let former = snapshot.meta.id;
                 snapshot.meta.divergent = true;
-                self.state.changed.snapshots.insert((id, snapshot.meta.id));
+                if !former.is_apart() {
+                    snapshot.meta.id = snapshots.apart(former);
+                    renumbered.insert(former, snapshot.meta.id);
+                }
+                let changed = &mut self.state.changed.snapshots;
+                changed.extend([(id, former), (id, snapshot.meta.id)]);
                 snapshots.push(snapshot);
             }
         }
         self.state.changed.snapshots.insert((id, kept.meta.id));
         snapshots.push(kept);
         image.snapshots = snapshots;
+        renumbered
+    }
+
+    /// Clones of snapshots that have other ids now still say what they came from.
+    fn renumber_parents(&mut self, of: ImageId, renumbered: &BTreeMap<SnapshotId, SnapshotId>) {
+        if renumbered.is_empty() {
+            return;
+        }
+        for (id, cell) in self.state.images.range(..) {
+            let parent = cell.read().meta.parent.filter(|parent| parent.image == of);
+            let Some(parent) = parent else { continue };
+            let snapshot = parent.snapshot.and_then(|former| renumbered.get(&former));
+            if let Some(snapshot) = snapshot.copied() {
+                cell.write().meta.parent = Some(ImageOrigin {
+                    snapshot: Some(snapshot),
+                    ..parent
+                });
+                self.state.changed.images.insert(*id);
+            }
+        }
     }
 }
 

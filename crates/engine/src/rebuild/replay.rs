@@ -159,20 +159,20 @@ fn apply_frame(
     Ok(())
 }
 
-/// The images to which a change may have given another name or size.
+/// The images to which a change may have given another name, size or metadata.
 fn reshaped(change: &Change) -> Vec<ImageId> {
     match change {
         Change::Create { image, .. }
         | Change::Rename { image, .. }
         | Change::Resize { image, .. }
         | Change::Rollback { image, .. }
-        | Change::Restore { image, .. } => vec![*image],
+        | Change::Restore { image, .. }
+        | Change::SnapshotRemove { image, .. }
+        | Change::Metadata { image, .. } => vec![*image],
         Change::FallBack { images } => images.iter().map(|step| step.image).collect(),
         Change::Adopt { images } => images.clone(),
         Change::Remove { .. }
         | Change::SnapshotCreate { .. }
-        | Change::SnapshotRemove { .. }
-        | Change::Metadata { .. }
         | Change::Mirroring { .. }
         | Change::Promote { .. }
         | Change::Demote { .. }
@@ -196,7 +196,7 @@ impl Blocks for NoBlocks {
 struct Memory<'a> {
     recovery: &'a Recovery,
     base: &'a Base,
-    /// Names and sizes of images, by the record that gave them; of the base and behind it.
+    /// Names, sizes and metadata of images, by the record that gave them; of the base and behind it.
     history: BTreeMap<(ImageId, Sequence), ThenMeta>,
 }
 
@@ -204,10 +204,7 @@ impl Memory<'_> {
     fn remember(&mut self, state: &State, image: ImageId, at: Sequence) {
         if let Some(cell) = state.cell(image) {
             let image = cell.read();
-            let then = ThenMeta {
-                name: image.meta.name.clone(),
-                size: image.meta.size,
-            };
+            let then = ThenMeta::of(&image.meta);
             self.history.insert((image.meta.id, at), then);
         }
     }
@@ -233,10 +230,7 @@ impl Memory<'_> {
         }
         let cell = apply::found(state, DOING, image)?.read();
         warn!(%image, %at, "the name and the size of an image at an earlier record are not known");
-        Ok(ThenMeta {
-            name: cell.meta.name.clone(),
-            size: cell.meta.size,
-        })
+        Ok(ThenMeta::of(&cell.meta))
     }
 }
 

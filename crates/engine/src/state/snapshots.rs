@@ -35,15 +35,25 @@ impl Snapshots {
         self.with_id(*self.names.get(name)?)
     }
 
-    /// The highest id of all.
-    pub(crate) fn highest(&self) -> Option<SnapshotId> {
-        self.ids.last_key_value().map(|(id, _)| *id)
+    /// The highest id of those that all sites have.
+    pub(crate) fn highest_shared(&self) -> Option<SnapshotId> {
+        let mut ids = self.ids.keys().rev();
+        ids.find(|id| !id.is_apart()).copied()
+    }
+
+    /// An id for a snapshot that only this site has from now on, and that no other one has.
+    pub(crate) fn apart(&self, id: SnapshotId) -> SnapshotId {
+        let mut apart = id.apart();
+        while self.ids.contains_key(&apart) {
+            apart = SnapshotId(apart.0 + 1);
+        }
+        apart
     }
 
     pub(crate) fn push(&mut self, snapshot: Snapshot) {
         let id = snapshot.meta.id;
         self.ids.insert(id, snapshot.at);
-        self.names.entry(snapshot.meta.name.clone()).or_insert(id);
+        self.call(snapshot.meta.name.clone(), id);
         self.all.push(snapshot);
     }
 
@@ -56,7 +66,7 @@ impl Snapshots {
         if self.names.get(&former) == Some(&id) {
             self.names.remove(&former);
         }
-        self.names.entry(name).or_insert(id);
+        self.call(name, id);
         true
     }
 
@@ -64,10 +74,23 @@ impl Snapshots {
         let place = self.place(id)?;
         let gone = self.all.remove(place);
         self.ids.remove(&id);
-        if self.names.get(&gone.meta.name) == Some(&id) {
-            self.names.remove(&gone.meta.name);
+        let name = &gone.meta.name;
+        if self.names.get(name) == Some(&id) {
+            self.names.remove(name);
+            let other = self.all.iter().find(|other| other.meta.name == *name);
+            if let Some(other) = other {
+                self.names.insert(name.clone(), other.meta.id);
+            }
         }
         Some(gone)
+    }
+
+    /// The first of a name has it; but one that all sites have before one that only this one has.
+    fn call(&mut self, name: SnapshotName, id: SnapshotId) {
+        let holder = self.names.entry(name).or_insert(id);
+        if holder.is_apart() && !id.is_apart() {
+            *holder = id;
+        }
     }
 
     /// All of them; none is left.

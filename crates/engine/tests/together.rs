@@ -1,0 +1,203 @@
+//! Two stores that do not hear of each other at the wrong moment, and what they make of it.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod two;
+
+use firebrick_engine::{ErrorKind, PeerRecord, Store};
+use firebrick_log::{Change, Checksum};
+use firebrick_vocabulary::{Bytes, Epoch, ImageId, Role, Sequence, SnapshotName};
+use two::{ALL, BLOCK, mirrored, open, pull, read, write};
+
+fn snapshot(store: &Store, image: ImageId, name: &str) {
+    let name = SnapshotName::new(name).unwrap();
+    store.create_snapshot(image, name).unwrap();
+}
+
+fn promote(store: &Store, image: ImageId, forced: bool) -> Epoch {
+    store.promote(&[image], forced).unwrap()[0].1.unwrap()
+}
+
+fn role(store: &Store, image: ImageId) -> Role {
+    store.image(image).unwrap().info().role
+}
+
+#[test]
+fn of_two_that_took_the_same_epoch_both_know_whose_it_is() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    a.demote(&[image]).unwrap();
+    pull(&a, &b, ALL);
+    let (here, there) = (promote(&a, image, false), promote(&b, image, false));
+    assert_eq!(here, there);
+    write(&a, image, 1, 2).unwrap();
+    write(&b, image, 1, 3).unwrap();
+    pull(&a, &b, ALL);
+    pull(&b, &a, ALL);
+    let (winner, loser) = if a.id() > b.id() { (&a, &b) } else { (&b, &a) };
+    assert_eq!(role(winner, image), Role::Primary);
+    let follows = loser.image(image).unwrap().info();
+    assert_eq!(follows.upstream, Some(winner.id()));
+    write(winner, image, 2, 4).unwrap();
+    assert_eq!(write(loser, image, 2, 5), Err(ErrorKind::NotPrimary));
+}
+
+#[test]
+fn who_is_forced_wins_against_who_was_demoted_in_vain() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    a.demote(&[image]).unwrap();
+    pull(&a, &b, ALL);
+    let vain = promote(&a, image, false);
+    assert!(promote(&b, image, true) > vain);
+    a.demote(&[image]).unwrap();
+    pull(&a, &b, ALL);
+    pull(&b, &a, ALL);
+    assert_eq!(role(&b, image), Role::Primary);
+    assert_eq!(a.image(image).unwrap().info().upstream, Some(b.id()));
+}
+
+#[test]
+fn what_a_former_primary_said_of_an_image_alone_is_undone() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    a.set_metadata(image, "kept", Some("1")).unwrap();
+    a.set_metadata(image, "changed", Some("1")).unwrap();
+    a.set_metadata(image, "local.own", Some("1")).unwrap();
+    pull(&a, &b, ALL);
+    a.set_metadata(image, "changed", Some("2")).unwrap();
+    a.set_metadata(image, "new", Some("2")).unwrap();
+    promote(&b, image, true);
+    pull(&b, &a, ALL);
+    let a = {
+        drop(a);
+        open(&one)
+    };
+    let mut found = a.image(image).unwrap().info().metadata;
+    assert_eq!(found.remove("local.own").as_deref(), Some("1"));
+    assert_eq!(found, b.image(image).unwrap().info().metadata);
+}
+
+#[test]
+fn what_one_site_keeps_alone_stays_whatever_ids_the_other_gives() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    pull(&a, &b, ALL);
+    write(&a, image, 0, 2).unwrap();
+    snapshot(&a, image, "alone");
+    write(&a, image, 0, 3).unwrap();
+    promote(&b, image, true);
+    // Its log is about as long, so each record has a number that the other one has used.
+    for number in 0..20 {
+        write(&b, image, 1, number).unwrap();
+        snapshot(&b, image, &format!("s{number}"));
+    }
+    pull(&b, &a, ALL);
+    let a = {
+        drop(a);
+        open(&one)
+    };
+    let all = a.snapshots(image).unwrap();
+    let kept: Vec<_> = all.iter().filter(|snapshot| snapshot.divergent).collect();
+    assert_eq!((all.len(), kept.len()), (22, 2));
+    let shows = |name: &SnapshotName| {
+        let map = a.snapshot_map(image, name).unwrap();
+        let first = map.changed_since(None, 0, 1).unwrap().remove(0);
+        let mut block = [0; BLOCK];
+        a.read_log(first.entry.unwrap().at, &mut block).unwrap();
+        block[0]
+    };
+    assert_eq!([shows(&kept[0].name), shows(&kept[1].name)], [2, 3]);
+    // What the other one removes is never one of these.
+    for number in 0..20 {
+        let name = SnapshotName::new(format!("s{number}")).unwrap();
+        b.remove_snapshot(image, &name).unwrap();
+    }
+    pull(&b, &a, ALL);
+    assert_eq!(a.snapshots(image).unwrap().len(), 2);
+}
+
+#[test]
+fn a_mirrored_image_does_not_return_to_what_its_peers_lack() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    pull(&a, &b, ALL);
+    write(&a, image, 0, 2).unwrap();
+    promote(&b, image, true);
+    pull(&b, &a, ALL);
+    b.demote(&[image]).unwrap();
+    pull(&b, &a, ALL);
+    promote(&a, image, false);
+    let kept = a.snapshots(image).unwrap().remove(0);
+    let refused = a.roll_back(image, &kept.name).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    // To remove it is nobody else's business.
+    a.remove_snapshot(image, &kept.name).unwrap();
+    pull(&a, &b, ALL);
+    assert_eq!(read(&b, image, 0), 1);
+}
+
+#[test]
+fn a_secondary_takes_no_discard_even_where_there_is_nothing() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    pull(&a, &b, ALL);
+    let there = b.image(image).unwrap();
+    let refused = there.discard(0, BLOCK as u64).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NotPrimary);
+    let refused = there.write_zeroes(0, 1).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NotPrimary);
+}
+
+#[test]
+fn a_part_of_a_copy_that_reaches_beyond_the_end_is_taken_up_to_there() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    pull(&a, &b, ALL);
+    let described = a.describe(image).unwrap();
+    b.resync(&[image]).unwrap();
+    b.copy_begin(a.id(), &described).unwrap();
+    let data = [7; 4 * BLOCK];
+    let checksums = vec![Checksum::of(&data[..BLOCK]); 4];
+    let put = |block| PeerRecord::Data {
+        image,
+        block,
+        data: &data,
+        checksums: checksums.clone(),
+    };
+    let size = Bytes(3 * BLOCK as u64);
+    let records = [
+        put(0),
+        PeerRecord::Change(Change::Resize { image, size }),
+        PeerRecord::Discard {
+            image,
+            block: 1,
+            blocks: 9,
+        },
+        put(2),
+    ];
+    b.copy_apply(a.id(), image, &records, None).unwrap();
+    assert_eq!([0, 1, 2].map(|block| read(&b, image, block)), [7, 0, 7]);
+}
+
+#[test]
+fn whoever_has_a_peer_soon_has_a_checkpoint_to_return_to() {
+    let one = tempfile::tempdir().unwrap();
+    let a = open(&one);
+    assert!(!a.checkpoint_due());
+    a.keep_from("peer", Sequence::ZERO);
+    assert!(a.checkpoint_due());
+    a.checkpoint().unwrap();
+    assert!(!a.checkpoint_due());
+}
