@@ -121,7 +121,7 @@ impl Follower {
                 return Err(Error::protocol(DOING, "the peer did not say who it is"));
             }
         };
-        let from = self.shared.store.applied(store).next();
+        let from = self.held_durably(store).await?.next();
         let images = held(&self.shared.store, store);
         send(&mut output, &ToServer::Subscribe { from, images }).await?;
         info!(peer = %self.peer.name, %from, %head, "following the peer");
@@ -135,6 +135,24 @@ impl Follower {
             input,
             output,
         })
+    }
+}
+
+impl Follower {
+    /// Up to where the log of `store` is held here, whatever happens to this machine. Whoever serves it
+    /// keeps nothing of what is before that: an applied record that no flush has reached yet, as of a
+    /// connection that broke, must not count.
+    async fn held_durably(&self, store: StoreId) -> Result<Sequence, Error> {
+        let own = Arc::clone(&self.shared.store);
+        let flushed = self.shared.work(async move {
+            // Taken before the flush: what is named is what the flush covers.
+            let applied = own.applied(store);
+            own.flush().map(|_| applied)
+        });
+        match flushed.await {
+            Ok(applied) => Ok(applied?),
+            Err(_) => Err(Error::new(ErrorKind::Connection, DOING, "the mirror ends")),
+        }
     }
 }
 
