@@ -45,6 +45,12 @@ enum Task {
         /// For how long.
         #[arg(long, default_value_t = 10)]
         minutes: u64,
+        /// Only the simulation of sites and the network between them.
+        #[arg(long)]
+        mirror: bool,
+        /// The first seed, instead of one that nobody has tried.
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Asks a service of its own what its description allows, and what it does not.
     FuzzApi {
@@ -60,7 +66,11 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().task {
         Task::Test { ring, filter } => test::run(ring, filter.as_deref()),
         Task::Tidy => tidy::run(),
-        Task::Torture { minutes } => torture::run(minutes),
+        Task::Torture {
+            minutes,
+            mirror,
+            seed,
+        } => torture::run(minutes, mirror, seed),
         Task::FuzzApi { minutes } => fuzz::run(minutes),
         Task::Prepare => prepare::prepare().map(|_| ()),
     };

@@ -1,7 +1,7 @@
-//! The simulations of log, index and engine, with seeds that nobody has tried, and a real site that is
+//! The simulations of log, index, engine and mirror, with seeds that nobody has tried, and a real site that is
 //! killed under load, for as long as one wants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +18,7 @@ struct Simulation {
     rounds: u64,
 }
 
-const SIMULATIONS: [Simulation; 6] = [
+const SIMULATIONS: [Simulation; 7] = [
     Simulation {
         package: "firebrick_log",
         file: "crash",
@@ -44,6 +44,12 @@ const SIMULATIONS: [Simulation; 6] = [
         rounds: 400,
     },
     Simulation {
+        package: MIRROR,
+        file: "simulation",
+        test: "two_sites_agree_whatever_happens_to_them",
+        rounds: 400,
+    },
+    Simulation {
         package: TESTS,
         file: "stories",
         test: "torture::what_was_flushed_survives_a_hundred_kills",
@@ -57,28 +63,31 @@ const SIMULATIONS: [Simulation; 6] = [
     },
 ];
 const TESTS: &str = "firebrick_tests";
+const MIRROR: &str = "firebrick_mirror";
 
-/// Runs them in turn until the time is over; fails where one of them has failed.
-pub(crate) fn run(minutes: u64) -> Result<(), Error> {
-    run_command(command("cargo").args([
-        "test",
-        "--locked",
-        "--no-run",
-        "--tests",
-        "--package=firebrick_log",
-        "--package=firebrick_index",
-        "--package=firebrick_engine",
-        "--package=firebrick_tests",
-    ]))?;
-    run_command(command("cargo").args(["build", "--locked", "--package", "firebrick"]))?;
+/// Runs them, or that of the mirror alone, in turn until the time is over; fails where one of them has
+/// failed.
+pub(crate) fn run(minutes: u64, mirror: bool, seed: Option<u64>) -> Result<(), Error> {
+    let all = SIMULATIONS.iter();
+    let chosen: Vec<_> = all.filter(|it| !mirror || it.package == MIRROR).collect();
+    let mut build = command("cargo");
+    build.args(["test", "--locked", "--no-run", "--tests"]);
+    let packages: BTreeSet<&str> = chosen.iter().map(|it| it.package).collect();
+    for package in &packages {
+        build.args(["--package", package]);
+    }
+    run_command(&mut build)?;
+    if packages.contains(TESTS) {
+        run_command(command("cargo").args(["build", "--locked", "--package", "firebrick"]))?;
+    }
     let until = Instant::now() + Duration::from_secs(minutes.saturating_mul(60));
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     // Far from the seeds of the default runs, and from those of a moment ago.
-    let mut seed = now.map_or(0, |now| now.as_secs()) << 20;
+    let mut seed = seed.unwrap_or(now.map_or(0, |now| now.as_secs()) << 20);
     let mut done: BTreeMap<&str, u64> = BTreeMap::new();
     let mut failed = Vec::new();
     'time: loop {
-        for simulation in &SIMULATIONS {
+        for simulation in &chosen {
             if Instant::now() >= until {
                 break 'time;
             }

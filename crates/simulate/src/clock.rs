@@ -6,7 +6,7 @@ use firebrick_edge::{Clock, Timestamp};
 use parking_lot::Mutex;
 
 /// Nanoseconds between the Unix epoch and the moment at which every such clock starts.
-const START: u64 = 1_700_000_000_000_000_000;
+pub(crate) const START: u64 = 1_700_000_000_000_000_000;
 
 /// A clock that stands still until [`Self::advance`].
 #[derive(Debug, Default)]

@@ -1,0 +1,95 @@
+//! Whole sites in one thread, over a network and on disks that fail, from a seed; and that the rules which
+//! the mirror leans on are needed: without one, the same checks fail.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails"
+)]
+
+#[path = "simulation/acts.rs"]
+mod acts;
+#[path = "simulation/network.rs"]
+mod network;
+#[path = "simulation/site.rs"]
+mod site;
+#[path = "simulation/truth.rs"]
+mod truth;
+#[path = "simulation/world.rs"]
+mod world;
+
+use std::io::ErrorKind::Other;
+use std::time::Duration;
+
+use acts::{Mood, Story};
+use firebrick_simulate::every_seed;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use world::World;
+
+/// How many stories are told.
+const STORIES: u64 = 600;
+
+/// What a story is about, by chance.
+fn mood(seed: u64) -> Mood {
+    let random = &mut StdRng::seed_from_u64(seed ^ 0x300d);
+    Mood {
+        acts: [15, 40, 120][random.random_range(0..3)],
+        network: [0, 4, 15][random.random_range(0..3)],
+        machines: [0, 4, 12][random.random_range(0..3)],
+        operators: [2, 8, 20][random.random_range(0..3)],
+        write_max: [3, 3, 64][random.random_range(0..3)],
+    }
+}
+
+/// Some sites with guests, users, operators and accidents; then all heals. The error is what went wrong.
+fn story(seed: u64, sites: usize) -> Result<u64, String> {
+    if world::is_told() {
+        let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
+        // Another seed may have set it.
+        drop(log.without_time().with_ansi(false).try_init());
+    }
+    let mut story = Story::new(World::new(seed, sites), mood(seed));
+    let told = (|| {
+        for _ in 0..story.mood.acts {
+            story.act()?;
+        }
+        story.settle()
+    })();
+    match told {
+        Ok(()) => Ok(story.world.digest()),
+        Err(why) => Err(format!("{why}\n{}\n{why}", story.world.trace())),
+    }
+}
+
+#[test]
+fn two_sites_agree_whatever_happens_to_them() {
+    every_seed(STORIES, |seed| story(seed, 2).map(drop));
+}
+
+#[test]
+fn a_seed_is_told_the_same_way_twice() {
+    for seed in 0..5 {
+        let once = story(seed, 2);
+        assert_eq!(once, story(seed, 2), "seed {seed}");
+    }
+}
+
+#[test]
+fn whoever_reads_again_names_only_what_is_durable_there() {
+    let mut story = Story::new(World::new(3, 2), mood(3));
+    let world = &mut story.world;
+    let id = acts::create_mirrored(world, 0).unwrap();
+    world.pass(Duration::from_millis(500)).unwrap();
+    world.sites[1].disk.fail_syncs_after(0, Other);
+    world.sites[1].ill = true;
+    let written = acts::write_first(world, 0, id);
+    written.unwrap();
+    // Long enough to break the connection and to come again.
+    world.pass(Duration::from_secs(5)).unwrap();
+    world.crash(1, 7);
+    // Here it is compared what the server has been told.
+    world.start(1).unwrap();
+    story.settle().unwrap();
+}

@@ -1,0 +1,141 @@
+//! One site: a machine with a disk and a clock, and the process that runs on it or does not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firebrick_edge::{Clock, Disk};
+use firebrick_engine::{Error, Store, StoreOptions};
+use firebrick_mirror::{Direction, Mirror, MirrorOptions, PeerOptions};
+use firebrick_simulate::{Process, Scheduler, SimulatedDisk};
+use firebrick_vocabulary::{MIB, Sequence, StoreId};
+use uuid::Uuid;
+
+use crate::network::{Cables, fingerprint};
+
+pub(crate) const OPTIONS: StoreOptions = StoreOptions {
+    segment_bytes: MIB,
+    checkpoint_bytes: 64 * MIB,
+    cache_bytes: 1 << 20,
+    lazy_percent: 0,
+    ..StoreOptions::DEFAULT
+};
+/// How long mirrored primaries wait for the word of their peers after a start.
+pub(crate) const GRACE: Duration = Duration::from_secs(40);
+const HEARTBEAT: Duration = Duration::from_millis(500);
+const RETRY: Duration = Duration::from_millis(500);
+
+pub(crate) struct Site {
+    pub(crate) number: usize,
+    pub(crate) disk: SimulatedDisk,
+    clock: Arc<dyn Clock>,
+    pub(crate) running: Option<Running>,
+    /// Up to where it has said that everything is durable.
+    pub(crate) flushed: Sequence,
+    /// Something failed on its disk, and it has to be started anew.
+    pub(crate) ill: bool,
+}
+
+/// The process of a site.
+pub(crate) struct Running {
+    pub(crate) store: Arc<Store>,
+    pub(crate) mirror: Arc<Mirror>,
+    pub(crate) since: Duration,
+}
+
+/// The id of the store of a site.
+pub(crate) fn store_id(site: usize) -> StoreId {
+    StoreId(Uuid::from_u128(1000 + site as u128))
+}
+
+impl Site {
+    pub(crate) fn new(number: usize, scheduler: &Scheduler, ahead: Duration) -> Self {
+        let disk = SimulatedDisk::new();
+        let made: Arc<dyn Disk> = Arc::new(disk.clone());
+        Store::create(&made, store_id(number), &OPTIONS).unwrap();
+        Self {
+            number,
+            disk,
+            clock: scheduler.clock(ahead),
+            running: None,
+            flushed: Sequence::ZERO,
+            ill: false,
+        }
+    }
+
+    const fn process(&self) -> Process {
+        self.number as Process
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.disk.space().is_ok()
+    }
+
+    /// Starts the process, as the site's own does; the other sites are `0..sites`.
+    pub(crate) fn start(
+        &mut self,
+        scheduler: &Scheduler,
+        cables: &Cables,
+        sites: usize,
+    ) -> Result<(), Error> {
+        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
+        let store = Store::open(disk, Arc::clone(&self.clock), OPTIONS)?;
+        let others = (0..sites).filter(|other| *other != self.number);
+        let peers = others.map(|other| PeerOptions {
+            name: other.to_string(),
+            address: other.to_string(),
+            fingerprint: fingerprint(other),
+            direction: Direction::RxTx,
+        });
+        let options = MirrorOptions {
+            name: self.number.to_string(),
+            listen: None,
+            peers: peers.collect(),
+            heartbeat: HEARTBEAT,
+            retry: RETRY,
+        };
+        let runtime = scheduler.runtime(self.process());
+        let way = (cables.of(self.number), Some(cables.port(self.number)));
+        if store.has_mirrored_primaries() {
+            store.set_fenced(true);
+        }
+        let mirror = Mirror::start_on(Arc::clone(&store), Arc::clone(&runtime), way, options);
+        let mirror = Arc::new(mirror);
+        let (heard, opened) = (Arc::clone(&mirror), Arc::clone(&store));
+        let timer = runtime.sleep(GRACE);
+        runtime.spawn(Box::pin(async move {
+            tokio::select! {
+                biased;
+                () = heard.wait_caught_up() => {}
+                () = timer => {}
+            }
+            opened.set_fenced(false);
+        }));
+        self.running = Some(Running {
+            store,
+            mirror,
+            since: scheduler.elapsed(),
+        });
+        self.ill = false;
+        Ok(())
+    }
+
+    /// The process is gone; the machine and its disk are not.
+    pub(crate) fn kill(&mut self, scheduler: &Scheduler) {
+        scheduler.kill(self.process());
+        self.running = None;
+        self.disk.restart();
+        self.disk.heal();
+    }
+
+    /// The power is cut; `seed` chooses what becomes of what was not synced.
+    pub(crate) fn cut_power(&mut self, scheduler: &Scheduler, cables: &Cables, seed: u64) {
+        cables.silence(self.number);
+        scheduler.kill(self.process());
+        self.running = None;
+        self.disk = self.disk.crash(seed);
+    }
+
+    pub(crate) fn store(&self) -> Option<&Arc<Store>> {
+        self.running.as_ref().map(|running| &running.store)
+    }
+}
