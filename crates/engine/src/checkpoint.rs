@@ -304,7 +304,7 @@ impl Core {
         let sparse_to = state
             .sparse_to
             .max(sparse.map_or(Sequence::ZERO, |kept| kept.at));
-        state.keep(kept, sparse_to);
+        state.keep(kept, sparse_to, oldest);
         if began && !state.dense().is_empty() {
             state.changed.images.extend(state.images.keys().copied());
         }

@@ -147,7 +147,8 @@ impl Core {
             bytes: self.progress.bytes_at_open() + self.log.bytes_appended(),
         });
         let began = state.dense().is_empty();
-        state.keep(kept, state.sparse_to);
+        // Which snapshots that are gone nobody asks for, the next checkpoint finds out.
+        state.keep(kept, state.sparse_to, Some(Sequence::ZERO));
         if began {
             state.changed.images.extend(state.images.keys().copied());
         }

@@ -19,7 +19,6 @@ use crate::apply::{self, NoPast, found};
 use crate::copy::CopyImage;
 use crate::error::{Error, ErrorKind};
 use crate::keys::{self, LOCAL_KEY};
-use crate::snapshots::new_snapshot_id;
 use crate::spans::Spans;
 use crate::state::{ImageMeta, ImageState, State};
 use crate::store::Store;
@@ -325,11 +324,8 @@ pub(crate) fn give_way(
     common: Sequence,
     (epoch, peer): (Epoch, StoreId),
 ) -> Change {
-    let keep_id = new_snapshot_id(image, at);
-    let name = format!(
-        "divergent-epoch-{}-from-{common}-at-{keep_id}",
-        image.meta.epoch
-    );
+    let keep_id = SnapshotId(at.0).apart();
+    let name = format!("divergent-epoch-{}-from-{common}-at-{at}", image.meta.epoch);
     Change::Yield {
         image: image.meta.id,
         common,

@@ -233,7 +233,9 @@ impl State {
             snapshot,
             gone,
         };
-        if self.branches.holds_everything() || ghost.haunts(self.branches.dense()) {
+        // Before the first checkpoint is kept, it is not known yet who may ask for what.
+        let dense = self.branches.dense();
+        if self.branches.holds_everything() || dense.is_empty() || ghost.haunts(dense) {
             self.ghosts.push(ghost);
         } else {
             self.branches
@@ -247,15 +249,17 @@ impl State {
         &self.kept[first..]
     }
 
-    /// Keeps these checkpoints and no others, those up to `sparse_to` as nothing but points.
-    pub(crate) fn keep(&mut self, kept: Vec<Kept>, sparse_to: Sequence) {
+    /// Keeps these checkpoints and no others, those up to `sparse_to` as nothing but points;
+    /// peers may ask for states from record `oldest` on.
+    pub(crate) fn keep(&mut self, kept: Vec<Kept>, sparse_to: Sequence, oldest: Option<Sequence>) {
         let points = kept.iter().map(|kept| kept.at).collect();
         self.branches.keep(points, sparse_to);
         self.kept = kept;
         self.sparse_to = sparse_to;
         let ghosts = std::mem::take(&mut self.ghosts);
         for ghost in ghosts {
-            if ghost.haunts(self.branches.dense()) {
+            let asked = oldest.is_some_and(|oldest| oldest < ghost.gone);
+            if asked || ghost.haunts(self.branches.dense()) {
                 self.ghosts.push(ghost);
             } else {
                 self.branches

@@ -108,7 +108,7 @@ pub(super) fn replay(
     state.sequence = tail.position().sequence;
     // Nobody knows which checkpoints were kept at the end, and of those that were not, blocks are
     // gone.
-    state.keep(Vec::new(), Sequence::ZERO);
+    state.keep(Vec::new(), Sequence::ZERO, None);
     state.branches.settle();
     Ok((state, tail))
 }
