@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firebrick_log::{BatchData, Change, Checksum, Entry, FallBack, ImageOrigin, Promotion};
+use firebrick_log::{
+    Applied, BatchData, Change, Checksum, Entry, FallBack, ImageOrigin, Promotion,
+};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId,
     SyncState,
@@ -386,7 +388,18 @@ impl<'s, 'a> Admission<'s, 'a> {
             let common = promotion.origin.filter(|origin| origin.peer == own);
             let follows = known.follows;
             let last_own = known.last_own;
+            let elsewhere = promotion.origin.filter(|origin| origin.peer != own);
+            let goes_on = elsewhere.is_none_or(|origin| self.is_there(promotion, origin));
+            let leads = self.known(image).leader == Some(own);
             match common {
+                _ if !goes_on => self.yield_to(promotion),
+                // What a third site wrote meanwhile is here, and not there.
+                Some(_) if !leads && !follows => self.yield_to(promotion),
+                None if elsewhere.is_some() => self.push(Change::Follow {
+                    image,
+                    epoch: promotion.epoch,
+                    peer,
+                }),
                 _ if follows => self.push(Change::Follow {
                     image,
                     epoch: promotion.epoch,
@@ -412,6 +425,19 @@ impl<'s, 'a> Admission<'s, 'a> {
         if !fallen.is_empty() {
             self.push(Change::FallBack { images: fallen });
         }
+    }
+
+    /// Whether this store has of a third one's image just what the peer had where it was promoted: with less
+    /// or more it cannot go on with the peer's records.
+    fn is_there(&self, promotion: &Promotion, origin: Applied) -> bool {
+        let Some(cell) = self.state.cell(promotion.image) else {
+            return false;
+        };
+        let meta = &cell.read().meta;
+        let all = meta.primary_demoted && !promotion.forced;
+        let same = self.state.applied(origin.peer) == origin.sequence;
+        let whole = meta.role == Role::Secondary && meta.sync.is_consistent();
+        whole && meta.upstream == Some(origin.peer) && (all || same)
     }
 
     /// The peer was made primary before it heard that this store had been: there is no position that

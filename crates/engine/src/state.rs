@@ -99,6 +99,14 @@ impl Window {
         sequence >= self.since && self.until.is_none_or(|until| sequence <= until)
     }
 
+    /// Without what lies behind `until`.
+    pub(crate) fn cut(self, until: Sequence) -> Self {
+        Self {
+            until: Some(self.until.map_or(until, |former| former.min(until))),
+            ..self
+        }
+    }
+
     pub(crate) fn closed(self, until: Sequence) -> Self {
         Self {
             until: self.until.or(Some(until)),

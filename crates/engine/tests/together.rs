@@ -201,3 +201,55 @@ fn whoever_has_a_peer_soon_has_a_checkpoint_to_return_to() {
     a.checkpoint().unwrap();
     assert!(!a.checkpoint_due());
 }
+
+#[test]
+fn a_third_site_goes_on_with_the_new_primary_and_copies_nothing() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [a, b, c] = folders.each_ref().map(open);
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    pull(&a, &b, ALL);
+    pull(&a, &c, ALL);
+    write(&a, image, 1, 2).unwrap();
+    a.demote(&[image]).unwrap();
+    pull(&a, &b, ALL);
+    promote(&b, image, false);
+    // The first one follows already when the third one reads the rest of its log.
+    pull(&b, &a, ALL);
+    pull(&a, &c, ALL);
+    assert_eq!(read(&c, image, 1), 2);
+    pull(&b, &c, ALL);
+    let follows = c.image(image).unwrap().info();
+    assert_eq!(follows.upstream, Some(b.id()));
+    assert!(follows.sync.is_consistent());
+    write(&b, image, 2, 3).unwrap();
+    pull(&b, &c, ALL);
+    assert_eq!([0, 1, 2].map(|block| read(&c, image, block)), [1, 2, 3]);
+    assert_eq!(c.images().len(), 1, "nothing had to be kept");
+}
+
+#[test]
+fn a_third_site_that_lacks_something_takes_the_whole_image() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [a, b, c] = folders.each_ref().map(open);
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    pull(&a, &c, ALL);
+    write(&a, image, 0, 2).unwrap();
+    pull(&a, &b, ALL);
+    promote(&b, image, true);
+    pull(&b, &c, ALL);
+    let follows = c.image(image).unwrap().info();
+    assert_eq!(follows.upstream, Some(b.id()));
+    assert!(!follows.sync.is_consistent());
+    // And who comes back to a site that was somebody else's follower meanwhile does not go on as if nothing
+    // had been.
+    pull(&b, &a, ALL);
+    b.demote(&[image]).unwrap();
+    pull(&b, &a, ALL);
+    promote(&a, image, false);
+    pull(&a, &c, ALL);
+    let follows = c.image(image).unwrap().info();
+    assert_eq!(follows.upstream, Some(a.id()));
+    assert!(!follows.sync.is_consistent());
+}

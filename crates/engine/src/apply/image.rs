@@ -344,7 +344,10 @@ impl Target<'_> {
         image.meta.epoch = step.epoch;
         image.meta.last_own = step.to;
         image.meta.sync = SyncState::Consistent;
+        // What lies behind that is nobody else's.
+        let window = image.meta.window.map(|window| window.cut(step.to));
         follow(&mut image.meta, step.peer);
+        image.meta.window = window;
         self.state.changed.images.insert(step.image);
         drop(image);
         self.renumber_parents(step.image, &renumbered);
@@ -534,6 +537,8 @@ pub(super) fn meta(meta: &mut ImageMeta, stamp: Stamp, change: &Change) {
         Change::Sync { state, .. } => return meta.sync = *state,
         Change::Follow { epoch, peer, .. } => {
             meta.epoch = *epoch;
+            // A third site may still have to get what was written here before.
+            meta.window = meta.window.map(|window| window.closed(stamp.sequence));
             return follow(meta, *peer);
         }
         Change::Create { .. }
@@ -558,7 +563,6 @@ fn follow(meta: &mut ImageMeta, peer: StoreId) {
     meta.role = Role::Secondary;
     meta.upstream = Some(peer);
     meta.primary_demoted = false;
-    meta.window = None;
     meta.mirrored = true;
 }
 
