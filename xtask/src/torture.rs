@@ -18,7 +18,7 @@ struct Simulation {
     rounds: u64,
 }
 
-const SIMULATIONS: [Simulation; 7] = [
+const SIMULATIONS: [Simulation; 8] = [
     Simulation {
         package: "firebrick_log",
         file: "crash",
@@ -48,6 +48,12 @@ const SIMULATIONS: [Simulation; 7] = [
         file: "simulation",
         test: "two_sites_agree_whatever_happens_to_them",
         rounds: 400,
+    },
+    Simulation {
+        package: MIRROR,
+        file: "simulation",
+        test: "three_sites_agree_whatever_happens_to_them",
+        rounds: 200,
     },
     Simulation {
         package: TESTS,

@@ -26,6 +26,7 @@ use acts::{Mood, Story};
 use firebrick_simulate::every_seed;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use site::Lie;
 use world::World;
 
 /// How many stories are told.
@@ -44,13 +45,13 @@ fn mood(seed: u64) -> Mood {
 }
 
 /// Some sites with guests, users, operators and accidents; then all heals. The error is what went wrong.
-fn story(seed: u64, sites: usize) -> Result<u64, String> {
+fn story(seed: u64, sites: usize, lie: Lie) -> Result<u64, String> {
     if world::is_told() {
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
         // Another seed may have set it.
         drop(log.without_time().with_ansi(false).try_init());
     }
-    let mut story = Story::new(World::new(seed, sites), mood(seed));
+    let mut story = Story::new(World::new(seed, sites, lie), mood(seed));
     let told = (|| {
         for _ in 0..story.mood.acts {
             story.act()?;
@@ -65,20 +66,25 @@ fn story(seed: u64, sites: usize) -> Result<u64, String> {
 
 #[test]
 fn two_sites_agree_whatever_happens_to_them() {
-    every_seed(STORIES, |seed| story(seed, 2).map(drop));
+    every_seed(STORIES, |seed| story(seed, 2, Lie::None).map(drop));
+}
+
+#[test]
+fn three_sites_agree_whatever_happens_to_them() {
+    every_seed(STORIES / 2, |seed| story(seed, 3, Lie::None).map(drop));
 }
 
 #[test]
 fn a_seed_is_told_the_same_way_twice() {
     for seed in 0..5 {
-        let once = story(seed, 2);
-        assert_eq!(once, story(seed, 2), "seed {seed}");
+        let once = story(seed, 2, Lie::None);
+        assert_eq!(once, story(seed, 2, Lie::None), "seed {seed}");
     }
 }
 
 #[test]
 fn whoever_reads_again_names_only_what_is_durable_there() {
-    let mut story = Story::new(World::new(3, 2), mood(3));
+    let mut story = Story::new(World::new(3, 2, Lie::None), mood(3));
     let world = &mut story.world;
     let id = acts::create_mirrored(world, 0).unwrap();
     world.pass(Duration::from_millis(500)).unwrap();
@@ -92,4 +98,23 @@ fn whoever_reads_again_names_only_what_is_durable_there() {
     // Here it is compared what the server has been told.
     world.start(1).unwrap();
     story.settle().unwrap();
+}
+
+/// In how many stories one at least must miss what was taken away.
+const SEEDS: u64 = 300;
+
+fn some_story_fails(lie: Lie) -> String {
+    let found = (0..SEEDS).find_map(|seed| story(seed, 2, lie).err());
+    found.unwrap_or_else(|| panic!("nobody misses {lie:?}"))
+}
+
+#[test]
+fn what_is_confirmed_or_acknowledged_has_been_synced() {
+    some_story_fails(Lie::Syncs);
+}
+
+#[test]
+fn whoever_starts_waits_for_the_word_of_its_peers() {
+    let why = some_story_fails(Lie::NoFence);
+    assert!(why.contains("after a start behind the promotion"), "{why}");
 }

@@ -24,7 +24,18 @@ pub(crate) const GRACE: Duration = Duration::from_secs(40);
 const HEARTBEAT: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_millis(500);
 
+/// A rule that is taken away.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Lie {
+    None,
+    /// Nobody waits for the word of a peer after a start.
+    NoFence,
+    /// What is said to be durable is not, so that neither is what is sent or confirmed.
+    Syncs,
+}
+
 pub(crate) struct Site {
+    lie: Lie,
     pub(crate) number: usize,
     pub(crate) disk: SimulatedDisk,
     clock: Arc<dyn Clock>,
@@ -48,11 +59,15 @@ pub(crate) fn store_id(site: usize) -> StoreId {
 }
 
 impl Site {
-    pub(crate) fn new(number: usize, scheduler: &Scheduler, ahead: Duration) -> Self {
+    pub(crate) fn new(number: usize, scheduler: &Scheduler, ahead: Duration, lie: Lie) -> Self {
         let disk = SimulatedDisk::new();
         let made: Arc<dyn Disk> = Arc::new(disk.clone());
         Store::create(&made, store_id(number), &OPTIONS).unwrap();
+        if lie == Lie::Syncs {
+            disk.ignore_sync(|name| name.starts_with("segments/"));
+        }
         Self {
+            lie,
             number,
             disk,
             clock: scheduler.clock(ahead),
@@ -95,7 +110,7 @@ impl Site {
         };
         let runtime = scheduler.runtime(self.process());
         let way = (cables.of(self.number), Some(cables.port(self.number)));
-        if store.has_mirrored_primaries() {
+        if store.has_mirrored_primaries() && self.lie != Lie::NoFence {
             store.set_fenced(true);
         }
         let mirror = Mirror::start_on(Arc::clone(&store), Arc::clone(&runtime), way, options);
@@ -133,6 +148,9 @@ impl Site {
         scheduler.kill(self.process());
         self.running = None;
         self.disk = self.disk.crash(seed);
+        if self.lie == Lie::Syncs {
+            self.disk.ignore_sync(|name| name.starts_with("segments/"));
+        }
     }
 
     pub(crate) fn store(&self) -> Option<&Arc<Store>> {
