@@ -126,9 +126,7 @@ impl Store {
             || core.scrubbed.lock().unwritten() >= core.options.checkpoint_bytes
             || {
                 let state = core.glance();
-                // What a peer may return to can be had from the first kept one on.
-                let first = state.kept.is_empty() && !core.keep.lock().is_empty();
-                first || state.changed.len() >= ROWS_MAX || state.branches.has_folds()
+                state.changed.len() >= ROWS_MAX || state.branches.has_folds()
             };
         // Where room is scarce: what died since the last one can be cleaned only behind the next.
         let scarce = || {

@@ -192,17 +192,6 @@ fn a_part_of_a_copy_that_reaches_beyond_the_end_is_taken_up_to_there() {
 }
 
 #[test]
-fn whoever_has_a_peer_soon_has_a_checkpoint_to_return_to() {
-    let one = tempfile::tempdir().unwrap();
-    let a = open(&one);
-    assert!(!a.checkpoint_due());
-    a.keep_from("peer", Sequence::ZERO);
-    assert!(a.checkpoint_due());
-    a.checkpoint().unwrap();
-    assert!(!a.checkpoint_due());
-}
-
-#[test]
 fn a_third_site_goes_on_with_the_new_primary_and_copies_nothing() {
     let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let [a, b, c] = folders.each_ref().map(open);
