@@ -6,7 +6,7 @@ mod two;
 
 use firebrick_engine::{ErrorKind, PeerRecord, Store};
 use firebrick_log::{Change, Checksum};
-use firebrick_vocabulary::{Bytes, Epoch, ImageId, Role, Sequence, SnapshotName};
+use firebrick_vocabulary::{Bytes, Epoch, ImageId, Role, SnapshotName};
 use two::{ALL, BLOCK, mirrored, open, pull, read, write};
 
 fn snapshot(store: &Store, image: ImageId, name: &str) {
