@@ -92,7 +92,7 @@ pub(crate) struct Branches {
     by_image: BTreeMap<(ImageId, Sequence), BranchId>,
     /// Checkpoints that are points of every branch that was a head then, oldest first.
     kept: Arc<Vec<Sequence>>,
-    /// Of the kept ones, those up to this one are nothing but points: what lies between them and the
+    /// Of the kept ones, those before this one are nothing but points: what lies between them and the
     /// next cannot be had.
     sparse_to: Sequence,
     /// Branches that took over records, by the image of those.
@@ -261,7 +261,7 @@ impl Branches {
 
     /// The kept checkpoints behind which any state can be had.
     pub(crate) fn dense(&self) -> &[Sequence] {
-        let first = self.kept.partition_point(|at| *at <= self.sparse_to);
+        let first = self.kept.partition_point(|at| *at < self.sparse_to);
         &self.kept[first..]
     }
 
@@ -414,7 +414,7 @@ impl Branches {
         }
     }
 
-    /// The checkpoints that are kept from now on; those up to `sparse_to` as nothing but points.
+    /// The checkpoints that are kept from now on; those before `sparse_to` as nothing but points.
     pub(crate) fn keep(&mut self, kept: Vec<Sequence>, sparse_to: Sequence) {
         self.points_made += 1;
         let thinned = std::mem::replace(&mut self.sparse_to, sparse_to) != sparse_to;

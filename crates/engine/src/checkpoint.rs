@@ -301,7 +301,7 @@ impl Core {
         // What was nothing but a point cannot become more.
         let sparse_to = state
             .sparse_to
-            .max(sparse.map_or(Sequence::ZERO, |kept| kept.at));
+            .max(sparse.map_or(Sequence::ZERO, |kept| kept.at.next()));
         state.keep(kept, sparse_to, oldest);
         if began && !state.dense().is_empty() {
             state.changed.images.extend(state.images.keys().copied());

@@ -61,13 +61,11 @@ impl Store {
     /// that is still there.
     pub fn keep_from(&self, who: &str, sequence: Sequence) {
         let mut keep = self.core.keep.lock();
-        let gone = !self.log_reaches(sequence.next());
+        let reaches = self.log_reaches(sequence.next());
         let known = keep.entry(who.to_owned()).or_default();
         known.from = sequence;
-        match &known.let_go {
-            None if gone => known.let_go = Some(LetGo::default()),
-            Some(_) if !gone => known.let_go = None,
-            Some(_) | None => {}
+        if reaches {
+            known.let_go = None;
         }
         drop(keep);
         self.core.confirmed.notify_all();

@@ -39,7 +39,7 @@ pub(crate) struct State {
     pub(crate) removed: BTreeMap<ImageId, Window>,
     /// The checkpoints that somebody needs, oldest first.
     pub(crate) kept: Vec<Kept>,
-    /// Of those, the ones up to here are nothing but points; behind the others any state can be had.
+    /// Of those, the ones before this are nothing but points; behind the others any state can be had.
     pub(crate) sparse_to: Sequence,
     /// What is kept for whom, as of the last checkpoint.
     pub(crate) keep: BTreeMap<String, Keep>,
@@ -253,12 +253,12 @@ impl State {
 
     /// The kept checkpoints behind which any state can be had, oldest first.
     pub(crate) fn dense(&self) -> &[Kept] {
-        let first = self.kept.partition_point(|kept| kept.at <= self.sparse_to);
+        let first = self.kept.partition_point(|kept| kept.at < self.sparse_to);
         &self.kept[first..]
     }
 
-    /// Keeps these checkpoints and no others, those up to `sparse_to` as nothing but points;
-    /// peers may ask for states from record `oldest` on.
+    /// Keeps these checkpoints and no others, those before `sparse_to` as nothing but points; peers may ask
+    /// for states from record `oldest` on.
     pub(crate) fn keep(&mut self, kept: Vec<Kept>, sparse_to: Sequence, oldest: Option<Sequence>) {
         let points = kept.iter().map(|kept| kept.at).collect();
         self.branches.keep(points, sparse_to);

@@ -207,3 +207,14 @@ fn what_a_branch_took_over_is_read_again_until_a_kept_checkpoint_shows_it() {
     branches.keep(vec![at(12)], Sequence::ZERO);
     assert_eq!(branches.taken_from(), None);
 }
+
+/// A store may have been checkpointed before its first record.
+#[test]
+fn a_checkpoint_is_a_point_alone_only_where_that_was_said() {
+    let mut branches = Branches::default();
+    branches.keep(vec![Sequence::ZERO, Sequence(9)], Sequence::ZERO);
+    assert_eq!(branches.dense(), [Sequence::ZERO, Sequence(9)]);
+    branches.keep(vec![Sequence::ZERO, Sequence(9)], Sequence(1));
+    assert_eq!(branches.dense(), [Sequence(9)]);
+    assert_eq!(branches.kept().len(), 2);
+}
