@@ -272,6 +272,17 @@ async fn tell(shared: &Shared, peer: &Peer, frames: mpsc::WeakSender<Vec<u8>>) {
     }
 }
 
+/// The peer has all up to there, durably.
+fn confirmed(shared: &Shared, peer: &Peer, sequence: Sequence) -> Result<(), Error> {
+    if sequence > shared.store.head().sequence {
+        let why = "the peer confirmed what it never got";
+        return Err(Error::protocol(DOING, why));
+    }
+    peer.confirmed(sequence);
+    shared.store.keep_from(&peer.name, sequence);
+    Ok(())
+}
+
 /// Understands what the peer says while it reads.
 async fn listen_to(
     shared: &Shared,
@@ -287,16 +298,7 @@ async fn listen_to(
             .map_err(Error::io(DOING))?;
         peer.heard(payload.len());
         match parse(kind, &payload)? {
-            ToServer::Confirm { sequence } => {
-                if sequence > shared.store.head().sequence {
-                    return Err(Error::protocol(
-                        DOING,
-                        "the peer confirmed what it never got",
-                    ));
-                }
-                peer.confirmed(sequence);
-                shared.store.keep_from(&peer.name, sequence);
-            }
+            ToServer::Confirm { sequence } => confirmed(shared, peer, sequence)?,
             // The difference brings all of it.
             ToServer::CopyRequest { .. } if peer.is_catching_up() => {}
             ToServer::CopyRequest { image, reached } => {
