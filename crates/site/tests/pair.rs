@@ -100,7 +100,7 @@ async fn what_the_lost_site_wrote_is_kept_aside() {
         .promote(&[id], PromoteMode::Forced)
         .await
         .unwrap();
-    assert_eq!(outcomes[0].result, Ok(Epoch(2)));
+    assert_eq!(outcomes[0].result, Ok(Epoch(3)));
     let mut other = attach(&pair.b, id).await;
     assert_eq!(other.read(0, 12).unwrap(), b"held by both");
     other.write(0, b"went on at b").unwrap();
