@@ -131,7 +131,7 @@ async fn what_the_lost_site_wrote_is_kept_aside() {
         "no divergent snapshot"
     );
 
-    switch(&pair.b, &pair.a, id, Epoch(3)).await;
+    switch(&pair.b, &pair.a, id, Epoch(4)).await;
     let mut guest = attach(&pair.a, id).await;
     assert_eq!(guest.read(0, 12).unwrap(), b"went on at b");
     pair.stop().await;
