@@ -8,5 +8,4 @@
 )]
 
 mod contract;
-mod replication;
 mod volumes;

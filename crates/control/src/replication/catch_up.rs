@@ -21,10 +21,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub(super) async fn catch_up(step: &Switch<'_>) -> Step {
     let deadline = Instant::now() + step.inner.options.failover.resync;
     let images = led_there(step).await.map_err(|fault| behind(step, fault))?;
-    // Only of those that somebody else is primary of: it may give up what it has.
-    step.new.rejoin(&images).await?;
     let mut whole = 0;
     loop {
+        // Only of those that somebody else is primary of: it may give up what it has. Again and again, as a
+        // site may find only meanwhile that an image does not follow.
+        step.new.rejoin(&images).await?;
         let slice = SLICE.min(deadline.saturating_duration_since(Instant::now()));
         let why = match lacking(step, &images, slice).await {
             Ok(None) => return Ok(()),
