@@ -42,7 +42,7 @@ fn volumes(cinder: &Cinder) {
     let shown = cinder.fields("show one");
     assert_eq!(shown["bootable"], "true", "{shown}");
     assert_eq!(shown["metadata"], "only : this\nreadonly : True", "{shown}");
-    assert_eq!(shown["os-vol-host-attr:host"], format!("{HOST}#volumes"));
+    assert_eq!(shown["os-vol-host-attr:host"], format!("{CLUSTER}#volumes"));
     assert_eq!(shown["cluster_name"], CLUSTER);
     cinder.run("readonly-mode-update one false");
     cinder.run("rename one uno --description words");

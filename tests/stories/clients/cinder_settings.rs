@@ -200,7 +200,7 @@ fn told(cinder: &Cinder) {
     let zones = cinder.rows("availability-zone-list");
     assert_eq!(zones, [json!({ "Name": "nova", "Status": "available" })]);
     let pool = cinder.fields("get-pools --detail");
-    assert_eq!(pool["name"], format!("{HOST}#volumes"));
+    assert_eq!(pool["name"], format!("{CLUSTER}#volumes"));
     assert_eq!(pool["backend_state"], "up");
     let told = cinder.run(&format!("get-capabilities {HOST}"));
     assert!(

@@ -3,7 +3,7 @@
 use firebrick_tests::{Api, Clients, until};
 use serde_json::{Value, json};
 
-use super::{HOST, everything, text};
+use super::{CLUSTER, HOST, everything, text};
 
 /// The version of what the client asks for at 3.0 else, though it is newer.
 const NEWEST: &str = "--os-volume-api-version 3.71 ";
@@ -100,7 +100,7 @@ fn volumes(openstack: &Openstack) {
     assert_eq!(shown["bootable"], true);
     assert_eq!(shown["properties"], json!({ "k": "v", "readonly": "True" }));
     assert_eq!(shown["volume_image_metadata"], json!({ "os": "cirros" }));
-    assert_eq!(shown["os-vol-host-attr:host"], format!("{HOST}#volumes"));
+    assert_eq!(shown["os-vol-host-attr:host"], format!("{CLUSTER}#volumes"));
     openstack.run("volume unset --image-property os uno");
     assert_eq!(
         openstack

@@ -170,7 +170,7 @@ fn told(openstack: &Openstack) {
         json!([{ "Zone Name": "nova", "Zone Status": "available" }])
     );
     let pools = openstack.json("volume backend pool list --long");
-    assert_eq!(pools[0]["Name"], format!("{HOST}#volumes"));
+    assert_eq!(pools[0]["Name"], format!("{CLUSTER}#volumes"));
     assert_eq!(pools[0]["Capabilities"]["vendor_name"], "Firebrick");
     let told = openstack.json(&format!("volume backend capability show {HOST}"));
     let keys: Vec<_> = told

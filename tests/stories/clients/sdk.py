@@ -73,7 +73,7 @@ def volumes():
     shown = bs.get_volume(one)
     equal(shown.volume_image_metadata, {"os_distro": "cirros"})
     equal(shown.metadata, {"c": "d", "readonly": "True"})
-    assert shown.is_bootable and shown.host == f"{host}#volumes", shown
+    assert shown.is_bootable and shown.host == f"{cluster}#volumes", shown
     bs.extend_volume(one, 2)
     equal(ready(bs.get_volume(one)).size, 2)
     bs.create_type(name="other")
@@ -367,7 +367,7 @@ def services():
 def told():
     equal([zone.name for zone in bs.availability_zones()], ["nova"])
     pool = next(bs.backend_pools())
-    equal(pool.name, f"{host}#volumes")
+    equal(pool.name, f"{cluster}#volumes")
     assert pool.capabilities["total_capacity_gb"] > 0, pool
     equal(bs.get_capabilities(host).vendor_name, "Firebrick")
     filters = {one.resource: one.filters for one in bs.resource_filters()}
