@@ -72,7 +72,7 @@ fn a_site_that_was_away_for_too_long_gets_what_differs() {
     // The primary is killed meanwhile, too.
     dev.kill_site("site-a");
     dev.start_site("site-a");
-    until("guests are served again", 60, || Guest::open(&uri).is_ok());
+    until("guests are served again", 180, || Guest::open(&uri).is_ok());
     write(&uri, 50..60);
 
     dev.start_site("site-b");
