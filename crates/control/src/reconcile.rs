@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::attachment::export::{access, moved_info};
-use crate::attachment::export_key;
+use crate::attachment::{export_key, is_export_key};
 use crate::control::{Inner, VOLUME, site};
 use crate::error::Result;
 use crate::home::{Seat, Seats, moves};
@@ -82,7 +82,7 @@ async fn agree_at(inner: &Inner, backend: &BackendOptions, id: Option<&str>) -> 
         let place = (export.image, export.key);
         if wanted.contains_key(&place) {
             there.insert(place, export.address);
-        } else if !moving.contains(&place.0) {
+        } else if !moving.contains(&place.0) && is_export_key(&place.1) {
             unwanted.push(place);
         }
     }

@@ -25,6 +25,11 @@ pub(crate) fn export_key(attachment: &Attachment) -> ExportKey {
     ExportKey(attachment.id.to_string())
 }
 
+/// Whether an export may be that of an attachment. Others are made at the site, by operators.
+pub(crate) fn is_export_key(key: &ExportKey) -> bool {
+    uuid::Uuid::try_parse(&key.0).is_ok()
+}
+
 /// The attachments of these volumes, each with the image that it exports.
 pub(crate) async fn with_images(
     connection: &mut Connection,

@@ -260,7 +260,7 @@ async fn a_site_that_serves_another_backend_keeps_its_exports() {
     world.sent(group, to(B)).await.unwrap();
     world.is_at(B, one);
     // What nobody wants there is ended, and nothing else.
-    let lost = (one.image_id(), ExportKey("of nobody".to_owned()));
+    let lost = (one.image_id(), ExportKey(uuid::Uuid::new_v4().to_string()));
     world.site(B, |site| site.exports.insert(lost.clone()));
     world.sent(group, to("default")).await.unwrap();
     world.sent(group, to(B)).await.unwrap();
