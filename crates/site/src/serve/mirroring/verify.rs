@@ -282,17 +282,10 @@ impl<'a> Mark<'a> {
         };
         let mut from = 0;
         while from < self.blocks {
-            let (image, name) = (self.image, &self.name);
-            let ours = digests(&self.mirroring.store, image, name, from, self.blocks);
+            let store = &self.mirroring.store;
+            let ours = digests(store, self.image, &self.name, from, self.blocks);
             let ours = ours.map_err(|error| fault(&error))?;
-            let theirs = self
-                .mirroring
-                .mirror
-                .digests(peer, image, name, from, ours.upto);
-            let theirs = theirs.ok_or_else(|| {
-                let why = format!("{peer} does not say what it has");
-                Fault::new(FaultKind::Unreachable, DOING, why)
-            })?;
+            let theirs = self.ask(peer, from, ours.upto)?;
             let upto = theirs.upto.min(ours.upto);
             if upto <= from {
                 let why = format!("{peer} says nothing of what it was asked for");
@@ -310,6 +303,24 @@ impl<'a> Mark<'a> {
     }
 
     /// Waits until a peer has the snapshot.
+    /// Asks the peer for its checksums. One that has been started again may read here a moment before this
+    /// site reads there, and only then it can be asked.
+    fn ask(&self, peer: &str, from: u64, upto: u64) -> Result<Digests, Fault> {
+        let until = Instant::now() + ARRIVES;
+        let mirror = &self.mirroring.mirror;
+        loop {
+            if let Some(theirs) = mirror.digests(peer, self.image, &self.name, from, upto) {
+                return Ok(theirs);
+            }
+            self.mirroring.verifying.goes_on()?;
+            if Instant::now() >= until {
+                let why = format!("{peer} does not say what it has");
+                return Err(Fault::new(FaultKind::Unreachable, DOING, why));
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
     fn arrives(&self, peer: &str) -> Result<(), Fault> {
         let until = Instant::now() + ARRIVES;
         loop {
