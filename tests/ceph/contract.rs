@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use firebrick_ceph::{CephOptions, CephSite};
-use firebrick_contract::{contract, mirrored_contract};
-use firebrick_tests::{Ceph, CephPair, until};
+use firebrick_contract::contract;
+use firebrick_tests::{Ceph, until};
 
 fn options(ceph: &Ceph) -> CephOptions {
     CephOptions {
@@ -12,18 +12,6 @@ fn options(ceph: &Ceph) -> CephOptions {
         purge: Duration::from_secs(1),
         ..CephOptions::new("ceph", ceph.conf(), "volumes")
     }
-}
-
-/// One of two, as the user that Cinder has.
-pub(crate) fn mirrored_site(name: &str, ceph: &Ceph) -> CephSite {
-    let options = CephOptions {
-        name: name.to_owned(),
-        cluster: name.to_owned(),
-        user: Some("cinder".to_owned()),
-        has_target: true,
-        ..options(ceph)
-    };
-    CephSite::new(options).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,12 +24,4 @@ async fn a_ceph_site_keeps_the_contract() {
     until("what clones needed is removed", 60, || {
         ceph.rbd(&["trash", "ls", "volumes"]).ok().stdout.is_empty()
     });
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_ceph_sites_keep_the_contract() {
-    let pair = CephPair::start();
-    let a = mirrored_site("site-a", &pair.a);
-    let b = mirrored_site("site-b", &pair.b);
-    mirrored_contract(&a, &b).await;
 }
