@@ -12,6 +12,8 @@
 mod acts;
 #[path = "simulation/network.rs"]
 mod network;
+#[path = "simulation/operators.rs"]
+mod operators;
 #[path = "simulation/site.rs"]
 mod site;
 #[path = "simulation/truth.rs"]

@@ -1,0 +1,324 @@
+//! What operators do: planned and forced switches, and the end of a story, when all is put right.
+
+use std::time::Duration;
+
+use firebrick_vocabulary::{ImageId, Role};
+use rand::Rng as _;
+use rand::seq::IteratorRandom as _;
+
+use crate::acts::{Story, Switch};
+use crate::site::store_id;
+use crate::truth::View;
+use crate::world::{Outcome, Promoted};
+
+impl Story {
+    pub(crate) fn operate(&mut self) -> Outcome {
+        if self.switch.is_some() {
+            return self.go_on();
+        }
+        let world = &mut self.world;
+        let Some(site) = world.running().into_iter().choose(&mut world.random) else {
+            return Ok(());
+        };
+        let images = world.images().into_iter();
+        let all = world.random.random_bool(0.4);
+        let images: Vec<ImageId> = images
+            .filter(|_| all || world.random.random_bool(0.4))
+            .collect();
+        if images.is_empty() {
+            return Ok(());
+        }
+        match world.below(10) {
+            0..6 => {
+                let from = images.iter().find_map(|id| {
+                    let mut running = world.running().into_iter();
+                    running.find(|site| world.is_primary(*site, *id))
+                });
+                let Some(from) = from.filter(|from| *from != site) else {
+                    return Ok(());
+                };
+                let images = images.into_iter();
+                let images = images.filter(|id| world.is_primary(from, *id)).collect();
+                self.switch = Some(Switch {
+                    images,
+                    from,
+                    to: site,
+                    demoted: None,
+                    tries: 0,
+                });
+                self.go_on()
+            }
+            6..8 => self.force(site, &images),
+            _ => {
+                let store = world.store(site).unwrap();
+                let id = images[0];
+                let done = store.resync(&[id]);
+                world.say(format!("resync {id} at {site}"));
+                world.may(site, done).map(drop)
+            }
+        }
+    }
+
+    fn force(&mut self, site: usize, images: &[ImageId]) -> Outcome {
+        let world = &mut self.world;
+        let store = world.store(site).unwrap();
+        world.say(format!("force {images:?} at {site}"));
+        let together = world.chance(0.5);
+        let done = if together {
+            store.promote_together(images, true)
+        } else {
+            store.promote(images, true)
+        };
+        let Some(outcomes) = world.blame(site, done)? else {
+            return Ok(());
+        };
+        if together && outcomes.iter().any(|(_, outcome)| outcome.is_err()) {
+            return Ok(());
+        }
+        for (id, outcome) in outcomes {
+            match outcome {
+                Ok(_) => self.promoted(site, id, false)?,
+                Err(why) => self.world.say(format!("  {id} is not: {why:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// A site has been made primary: what it has is what somebody had.
+    fn promoted(&mut self, site: usize, id: ImageId, planned: bool) -> Outcome {
+        let world = &mut self.world;
+        let store = world.store(site).unwrap();
+        let Some(info) = world.info(site, id).filter(|info| info.mirrored) else {
+            return Ok(());
+        };
+        if info.role != Role::Primary {
+            return Err(format!(
+                "{id} was promoted at {site} and is {:?}",
+                info.role
+            ));
+        }
+        let known = world.promotions.get(&id).into_iter().flatten();
+        if known
+            .into_iter()
+            .any(|it| it.site == site && it.epoch == info.epoch)
+        {
+            // It was primary already.
+            return Ok(());
+        }
+        let sites = 0..world.sites.len();
+        let origin = info.origin.and_then(|origin| {
+            let of = sites.clone().find(|of| store_id(*of) == origin.peer)?;
+            Some((of, origin.sequence))
+        });
+        world.say(format!(
+            "{id} is primary at {site} in epoch {}, behind {origin:?}",
+            info.epoch
+        ));
+        let Some(found) = world.blame(site, View::of(&store, id, None))? else {
+            return Ok(());
+        };
+        if let Some((of, at)) = origin {
+            let line = world.lines.get(&(of, id));
+            let expected = line.and_then(|line| line.at(at)).and_then(Option::as_deref);
+            match expected {
+                Some(expected) if *expected == found => {}
+                Some(expected) => {
+                    return Err(format!(
+                        "{id} was promoted at {site} and is not what it was at {of} at {at}: {}",
+                        found.difference(expected)
+                    ));
+                }
+                None => return Err(format!("{id} was promoted behind nothing")),
+            }
+            let newest = line.and_then(|line| line.newest_state());
+            if planned && newest.and_then(Option::as_deref) != Some(&found) {
+                return Err(format!(
+                    "a planned promotion of {id} at {site} lost something"
+                ));
+            }
+        }
+        let at = world.scheduler.elapsed();
+        world.promotions.entry(id).or_default().push(Promoted {
+            site,
+            epoch: info.epoch,
+            origin,
+            at,
+        });
+        world.note(site, id)
+    }
+
+    /// The next step of a planned switch.
+    fn go_on(&mut self) -> Outcome {
+        let Some(mut switch) = self.switch.take() else {
+            return Ok(());
+        };
+        let world = &mut self.world;
+        switch.tries += 1;
+        let Switch {
+            from, to, tries, ..
+        } = switch;
+        let Some(position) = switch.demoted else {
+            let Some(store) = world.store(from) else {
+                return Ok(());
+            };
+            world.say(format!("demote {:?} at {from}", switch.images));
+            let done = store.demote(&switch.images);
+            let Some(position) = world.may(from, done)? else {
+                return Ok(());
+            };
+            for id in &switch.images {
+                if let Some(line) = world.lines.get_mut(&(from, *id)) {
+                    line.open = false;
+                }
+            }
+            let flushed = &mut world.sites[from].flushed;
+            *flushed = (*flushed).max(position.sequence);
+            switch.demoted = Some(position);
+            self.switch = Some(switch);
+            return Ok(());
+        };
+        let ready = world.store(to).filter(|store| {
+            let here = switch.images.iter().all(|id| {
+                let info = store.image(*id).map(|image| image.info());
+                info.is_ok_and(|info| info.primary_demoted && info.sync.is_consistent())
+            });
+            here && store.applied(store_id(from)) >= position.sequence
+        });
+        let (site, store) = match (ready, world.store(from)) {
+            (Some(store), _) => (to, store),
+            // It takes too long: all goes on where it was.
+            (None, Some(store)) if tries > 6 => (from, store),
+            _ => {
+                if tries < 20 {
+                    self.switch = Some(switch);
+                }
+                return Ok(());
+            }
+        };
+        world.say(format!("promote {:?} at {site}", switch.images));
+        let done = store.promote_together(&switch.images, false);
+        let Some(outcomes) = world.blame(site, done)? else {
+            return Ok(());
+        };
+        let all = outcomes.iter().all(|(_, outcome)| outcome.is_ok());
+        for (id, outcome) in outcomes {
+            match outcome {
+                Ok(_) if all => self.promoted(site, id, true)?,
+                outcome => self.world.say(format!("  {id}: {outcome:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything heals, and all sites have to come to the same.
+    pub(crate) fn settle(&mut self) -> Outcome {
+        const PATIENCE: Duration = Duration::from_secs(240);
+        self.world.say("everything heals");
+        self.switch = None;
+        let sites = self.world.sites.len();
+        self.world.cables.heal(sites);
+        for site in 0..sites {
+            self.world.scheduler.stop(site as u32, false);
+            let on = self.world.sites[site].is_on();
+            if self.world.sites[site].ill && on && self.world.sites[site].running.is_some() {
+                self.world.kill(site);
+            }
+            self.world.sites[site].disk.heal();
+            self.world.sites[site].disk.restart();
+        }
+        self.world.check(false)?;
+        let begun = self.world.scheduler.elapsed();
+        let mut why = String::new();
+        while self.world.scheduler.elapsed() < begun + PATIENCE {
+            for site in 0..sites {
+                if self.world.sites[site].running.is_none() {
+                    self.world.start(site)?;
+                }
+            }
+            self.world.pass(Duration::from_millis(700))?;
+            match self.unsettled() {
+                None => {
+                    self.world.say("all is well");
+                    return self.world.check(true);
+                }
+                Some(now) => why = now,
+            }
+            self.lead()?;
+        }
+        Err(format!("nobody comes to rest: {why}"))
+    }
+
+    /// An operator makes primary what is primary nowhere.
+    fn lead(&mut self) -> Outcome {
+        for id in self.world.images() {
+            let running = self.world.running();
+            if running.iter().any(|site| self.world.is_primary(*site, id)) {
+                continue;
+            }
+            for forced in [false, true] {
+                let able = running.iter().copied().find(|site| {
+                    let store = self.world.store(*site);
+                    store.is_some_and(|store| {
+                        let would = store.examine_promotion(&[id], forced);
+                        would.iter().all(|(_, outcome)| outcome.is_ok())
+                    })
+                });
+                // Whoever has been demoted may still be heard.
+                let waits = forced && self.world.chance(0.9);
+                let Some(site) = able.filter(|_| !waits) else {
+                    continue;
+                };
+                self.world
+                    .say(format!("promote {id} at {site}, forced: {forced}"));
+                let store = self.world.store(site).unwrap();
+                let done = store.promote(&[id], forced);
+                if self.world.blame(site, done)?.is_some() {
+                    self.promoted(site, id, false)?;
+                }
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is not yet as it should be at the end.
+    fn unsettled(&self) -> Option<String> {
+        let world = &self.world;
+        let sites = world.sites.len();
+        if world.running().len() < sites {
+            return Some("somebody does not run".to_owned());
+        }
+        for id in world.images() {
+            let all = 0..sites;
+            let primaries: Vec<usize> =
+                all.clone().filter(|at| world.is_primary(*at, id)).collect();
+            let [primary] = primaries[..] else {
+                return Some(format!("{id} is primary at {primaries:?}"));
+            };
+            let store = world.store(primary)?;
+            if store.is_fenced() {
+                return Some(format!("{primary} is fenced"));
+            }
+            let there = View::of(&store, id, None).ok()?;
+            for site in all.filter(|site| *site != primary) {
+                let Some(info) = world.info(site, id) else {
+                    return Some(format!(
+                        "{id} is missing at {site}, and primary at {primary}"
+                    ));
+                };
+                let follows = info.upstream == Some(store_id(primary));
+                if !follows || info.role != Role::Secondary || !info.sync.is_consistent() {
+                    return Some(format!(
+                        "{id} at {site}, and primary at {primary}: {info:?}"
+                    ));
+                }
+                let here = world.store(site)?;
+                let here = View::of(&here, id, None).ok()?;
+                if here != there {
+                    return Some(format!("{id} at {site}: {}", here.difference(&there)));
+                }
+            }
+        }
+        None
+    }
+}
