@@ -12,6 +12,8 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# A host takes back what is free only in pieces larger than this.
+HELD_BYTES = 2 << 20
 
 
 def arguments(description, helps=None, **defaults):
@@ -24,6 +26,9 @@ def arguments(description, helps=None, **defaults):
                         help="where to work; its disk is what is measured (default: a temporary folder)")
     parser.add_argument("--json", nargs="?", const="-", default=None, metavar="FILE",
                         help="write the raw figures as JSON too, to standard output without a FILE")
+    parser.add_argument("--hold", type=int, default=0, metavar="MIB",
+                        help="of memory that are used once and kept from being handed back to the host of a "
+                             "virtual machine, which it would have to ask for each page again")
     for name, value in defaults.items():
         means = (helps or {}).get(name, "")
         given = {"action": "store_true"} if value is False else {"type": type(value), "default": value}
@@ -31,7 +36,10 @@ def arguments(description, helps=None, **defaults):
         parser.add_argument(f"--{name.replace('_', '-')}", help=f"{means}{shown}".strip(), **given)
     # Who is told to end ends what it started and removes what it made.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
-    return parser.parse_args()
+    args = parser.parse_args()
+    # For as long as the program runs.
+    args.held = hold(args.hold) if args.hold else None
+    return args
 
 
 def work_folder(args):
@@ -62,12 +70,18 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def touch(mib):
-    """Uses so much memory once, but leaves an eighth of what is free, and gives it back."""
+def hold(mib):
+    """Uses so much memory once, but leaves an eighth of what is free, and gives back all but a page of
+    each `HELD_BYTES`; those last until what this returns is closed."""
     mib = min(mib, os.sysconf("SC_AVPHYS_PAGES") * mmap.PAGESIZE * 7 // 8 >> 20)
-    if mib:
-        with mmap.mmap(-1, mib << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
-            memory[::mmap.PAGESIZE] = bytes(len(memory) // mmap.PAGESIZE)
+    memory = mmap.mmap(-1, max(mib << 20, mmap.PAGESIZE), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    # Of a large page no part can be given back.
+    memory.madvise(mmap.MADV_NOHUGEPAGE)
+    say(f"using {mib} MiB of memory once")
+    memory[::mmap.PAGESIZE] = bytes(len(memory) // mmap.PAGESIZE)
+    for start in range(0, len(memory) - HELD_BYTES + 1, HELD_BYTES):
+        memory.madvise(mmap.MADV_DONTNEED, start + mmap.PAGESIZE, HELD_BYTES - mmap.PAGESIZE)
+    return memory
 
 
 def median(values):
