@@ -28,6 +28,7 @@ mod guests;
 mod images;
 mod mirror_away;
 mod mirror_groups;
+mod mirror_limits;
 mod mirror_verify;
 mod mirroring;
 mod moving;

@@ -22,6 +22,7 @@ use tracing::info;
 use crate::error::Error;
 use crate::message::ToReader;
 use crate::mirror::Shared;
+use crate::outlet::{Closed, Outlet};
 use crate::peers::Peer;
 use crate::wire;
 
@@ -67,6 +68,12 @@ pub(crate) enum Ended {
     Failed(Error),
 }
 
+impl From<Closed> for Ended {
+    fn from(_: Closed) -> Self {
+        Self::Gone
+    }
+}
+
 impl<E: Into<Error>> From<E> for Ended {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
@@ -77,7 +84,7 @@ impl<E: Into<Error>> From<E> for Ended {
 pub(crate) struct Line {
     pub(crate) shared: Arc<Shared>,
     pub(crate) peer: Arc<Peer>,
-    pub(crate) frames: mpsc::Sender<Vec<u8>>,
+    pub(crate) outlet: Outlet,
     pub(crate) answers: mpsc::Receiver<Answer>,
 }
 
@@ -98,7 +105,7 @@ impl Line {
         }
         self.say(&ToReader::Adopt { to }).await?;
         while self.peer.is_catching_up() {
-            if self.frames.is_closed() {
+            if self.outlet.is_closed() {
                 return Err(Ended::Gone);
             }
             self.shared.runtime.pause(LOOK).await;
@@ -160,14 +167,14 @@ impl Line {
     }
 
     async fn send(&self, frame: Vec<u8>) -> Result<(), Ended> {
-        self.frames.send(frame).await.map_err(|_| Ended::Gone)
+        Ok(self.outlet.send(frame).await?)
     }
 
     async fn answer(&mut self) -> Result<Answer, Ended> {
         tokio::select! {
             biased;
             answer = self.answers.recv() => answer.ok_or(Ended::Gone),
-            () = self.frames.closed() => Err(Ended::Gone),
+            () = self.outlet.closed() => Err(Ended::Gone),
         }
     }
 }

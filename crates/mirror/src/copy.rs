@@ -16,10 +16,8 @@ use crate::message::{self, ToReader};
 use crate::stream::{own_change, put_data};
 use crate::wire::{self, Kind};
 
-/// Blocks in one part of a copy.
+/// Blocks in one part of a copy at most.
 pub(crate) const PART_BLOCKS: usize = 512;
-/// About how long a part of what came after becomes, in bytes.
-const PART_BYTES: usize = 1 << 20;
 
 /// One copy.
 ///
@@ -105,8 +103,8 @@ impl Copy {
         self.image
     }
 
-    /// The next part; `main` is up to where the main stream has been sent.
-    pub(crate) async fn step(&mut self, main: Sequence) -> Result<Step, Error> {
+    /// The next part, of so many blocks at most; `main` is up to where the main stream has been sent.
+    pub(crate) async fn step(&mut self, main: Sequence, blocks: usize) -> Result<Step, Error> {
         match &mut self.phase {
             Phase::Begin { next_block } => {
                 let next_block = *next_block;
@@ -127,23 +125,28 @@ impl Copy {
             }
             Phase::Snapshot { index, next_block } => {
                 let (index, next_block) = (*index, *next_block);
-                self.snapshot(index, next_block).map(Step::Frame)
+                self.snapshot(index, next_block, blocks).map(Step::Frame)
             }
             Phase::Head { next_block } => {
                 let next_block = *next_block;
-                self.head(next_block).map(Step::Frame)
+                self.head(next_block, blocks).map(Step::Frame)
             }
-            Phase::CatchUp { .. } => self.catch_up(main).await,
+            Phase::CatchUp { .. } => self.catch_up(main, blocks * BLOCK_SIZE as usize).await,
             Phase::End => Ok(Step::Wait),
         }
     }
 
     /// A part of a snapshot, by its difference to the one before.
-    fn snapshot(&mut self, index: usize, next_block: u64) -> Result<Vec<u8>, Error> {
+    fn snapshot(
+        &mut self,
+        index: usize,
+        next_block: u64,
+        blocks: usize,
+    ) -> Result<Vec<u8>, Error> {
         let snapshots = &self.source.snapshots;
         let Some(snapshot) = snapshots.get(index) else {
             self.phase = Phase::Head { next_block: 0 };
-            return self.head(0);
+            return self.head(0, blocks);
         };
         let mut part = self.begin(None);
         if next_block == 0 {
@@ -153,10 +156,10 @@ impl Copy {
             .checked_sub(1)
             .and_then(|i| snapshots.get(i))
             .map(|older| &older.map);
-        let changed = snapshot.map.changed_since(older, next_block, PART_BLOCKS)?;
+        let changed = snapshot.map.changed_since(older, next_block, blocks)?;
         put_blocks(&self.store, &mut part, self.image, &changed)?;
         self.phase = match changed.last() {
-            Some(last) if changed.len() == PART_BLOCKS => Phase::Snapshot {
+            Some(last) if changed.len() == blocks => Phase::Snapshot {
                 index,
                 next_block: last.block + 1,
             },
@@ -173,14 +176,14 @@ impl Copy {
 
     /// A part of the newest state, by its difference to the last snapshot. Which snapshot was the
     /// last when an earlier attempt began is not known, so what follows that one starts from nothing.
-    fn head(&mut self, next_block: u64) -> Result<Vec<u8>, Error> {
+    fn head(&mut self, next_block: u64, most: usize) -> Result<Vec<u8>, Error> {
         let last = self.source.snapshots.last().filter(|_| !self.resumed);
         let older: Option<&MapView> = last.map(|last| &last.map);
         let changed = self
             .source
             .head
-            .changed_since(older, next_block, PART_BLOCKS)?;
-        let done = changed.len() < PART_BLOCKS;
+            .changed_since(older, next_block, most)?;
+        let done = changed.len() < most;
         let reached = changed.last().map_or(next_block, |last| last.block + 1);
         let progress = SyncState::Copying {
             next_block: reached,
@@ -215,14 +218,14 @@ impl Copy {
     }
 
     /// Records of the image behind the copied state.
-    async fn catch_up(&mut self, main: Sequence) -> Result<Step, Error> {
+    async fn catch_up(&mut self, main: Sequence, most: usize) -> Result<Step, Error> {
         let mut part = self.begin(None);
         let empty = part.len();
         let image = self.image;
         let Phase::CatchUp { log, at } = &mut self.phase else {
             return Ok(Step::Wait);
         };
-        while *at < main && part.len() < PART_BYTES {
+        while *at < main && part.len() < most {
             let Some(frame) = log.next(|_| true).await? else {
                 break;
             };

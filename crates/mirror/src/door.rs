@@ -23,6 +23,7 @@ use crate::mirror::{Mirror, PeerOptions, Shared};
 use crate::network::Wire;
 use crate::runtime::within;
 use crate::serve;
+use crate::traffic::Traffic;
 use crate::wire::{self, Kind};
 
 const DOING: &str = "become a peer";
@@ -111,6 +112,7 @@ impl Mirror {
                 address: address.to_owned(),
                 fingerprint,
                 direction: Direction::RxTx,
+                traffic: Traffic::default(),
             };
             let stream = self.shared().network.connect(&other).await?;
             let (mut input, mut output) = tokio::io::split(stream);

@@ -27,6 +27,7 @@ use crate::peers::{ImageReader, Peer, PeerState, Upstream};
 use crate::runtime::{TokioRuntime, within};
 use crate::serve;
 use crate::tcp::Tcp;
+use crate::traffic::Traffic;
 
 /// How a mirror works.
 #[derive(Clone, Debug)]
@@ -54,6 +55,8 @@ pub struct PeerOptions {
     pub fingerprint: Fingerprint,
     /// Which way logs go.
     pub direction: Direction,
+    /// How much may go to it.
+    pub traffic: Traffic,
 }
 
 /// What all tasks share.
@@ -229,6 +232,16 @@ impl Mirror {
         peer.leave().await;
         self.shared.store.keep_no_more(name);
         true
+    }
+
+    /// How much may go to a peer from here on; its connections stay. Whether there is one of that name.
+    pub fn set_traffic(&self, name: &str, traffic: &Traffic) -> bool {
+        let mut peers = self.shared.peers();
+        let peer = peers.find(|peer| peer.name == name);
+        peer.is_some_and(|peer| {
+            peer.set_traffic(traffic.clone());
+            true
+        })
     }
 
     /// Goes on with what a peer is now. What the log keeps for it stays, unless it may not read it any more.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_edge::Runtime;
+use firebrick_edge::{Runtime, Timestamp};
 use firebrick_engine::Store;
 use firebrick_vocabulary::{Bytes, ImageId, Lag, Position, Sequence, StoreId};
 use parking_lot::Mutex;
@@ -17,7 +17,9 @@ use crate::identity::Fingerprint;
 use crate::lag::Backlog;
 use crate::lend::Desk;
 use crate::mirror::PeerOptions;
+use crate::pace::Bucket;
 use crate::stream::Said;
+use crate::traffic::{Allowed, Traffic};
 
 /// How a peer is, seen from here.
 #[derive(Clone, Debug)]
@@ -47,6 +49,8 @@ pub struct PeerState {
     pub lag: Lag,
     /// Bytes received from it since the start.
     pub received: Bytes,
+    /// What may go to it now.
+    pub allowed: Allowed,
     /// How long ago it last said anything.
     pub last_heard: Option<Duration>,
 }
@@ -82,6 +86,9 @@ pub(crate) struct Peer {
     /// What goes on with it.
     pub(crate) tasks: TaskTracker,
     facts: Mutex<Facts>,
+    /// How much may go to it, and what has gone, on whatever connection.
+    traffic: Mutex<Traffic>,
+    gone: Mutex<Bucket>,
     /// Where it is asked for blocks.
     pub(crate) desk: Desk,
     /// Something changed that somebody may wait for.
@@ -126,6 +133,8 @@ impl Peer {
     ) -> Arc<Self> {
         Arc::new(Self {
             name: options.name.clone(),
+            traffic: Mutex::new(options.traffic.clone()),
+            gone: Mutex::default(),
             options,
             runtime,
             ending,
@@ -161,6 +170,21 @@ impl Peer {
         let mut facts = self.facts.lock();
         facts.heard = Some(self.runtime.elapsed());
         facts.received += bytes as u64;
+    }
+
+    /// What may go to it at `now`.
+    pub(crate) fn allowed(&self, now: Timestamp) -> Allowed {
+        self.traffic.lock().at(now)
+    }
+
+    pub(crate) fn set_traffic(&self, traffic: Traffic) {
+        *self.traffic.lock() = traffic;
+    }
+
+    /// Lets so many bytes go at `now`, or says how long to wait before this is asked again.
+    pub(crate) fn take(&self, bytes: usize, now: Timestamp) -> Result<(), Duration> {
+        let rate = self.allowed(now).rate;
+        self.gone.lock().take(bytes, rate, self.runtime.elapsed())
     }
 
     pub(crate) fn reader_came(&self, from: Sequence, images: Vec<(ImageId, bool)>) {
@@ -313,6 +337,7 @@ impl Peer {
             catching_up: facts.gets_difference,
             lag: backlog.behind(facts.confirmed, store.now()),
             received: Bytes(facts.received),
+            allowed: self.allowed(store.now()),
             last_heard: facts.heard.map(|heard| now.saturating_sub(heard)),
         }
     }

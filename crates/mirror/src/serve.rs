@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::catch_up::{self, Answer, Ended, Line};
-use crate::copy::{Copy, Step};
+use crate::copy::{Copy, PART_BLOCKS, Step};
 use crate::door;
 use crate::error::Error;
 use crate::identity::Fingerprint;
@@ -21,10 +21,11 @@ use crate::message::{ToReader, ToServer, VERSION};
 use crate::mirror::Shared;
 use crate::network::{Arrival, Listener, Wire};
 use crate::newcomer;
+use crate::outlet::Outlet;
 use crate::peers::Peer;
 use crate::runtime::within;
 use crate::session;
-use crate::stream::Stream;
+use crate::stream::{BATCH_BYTES, Stream};
 use crate::wire::{self, Kind};
 
 const DOING: &str = "serve the log";
@@ -210,14 +211,13 @@ impl Reading {
         let line = Line {
             shared: Arc::clone(&shared),
             peer: Arc::clone(&peer),
-            frames: frames.clone(),
+            outlet: Outlet::new(Arc::clone(&shared), Arc::clone(&peer), frames),
             answers,
         };
         let sender = Sender {
             shared: Arc::clone(&shared),
             peer: Arc::clone(&peer),
             requests: Arc::clone(&requests),
-            frames,
             line,
             copies: Vec::new(),
         };
@@ -418,8 +418,7 @@ struct Sender {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     requests: Requests,
-    frames: mpsc::Sender<Vec<u8>>,
-    /// For a peer that gets the difference first.
+    /// The way to the peer, also for the difference that it may have to get first.
     line: Line,
     /// In the order of the requests; the first one runs.
     copies: Vec<Pending>,
@@ -442,6 +441,10 @@ impl Pending {
 impl Sender {
     async fn run(mut self, mut from: Sequence, newcomer: bool) -> Result<(), Error> {
         while !self.shared.store.log_reaches(from) {
+            // A difference that waited for hours would be one to a state of hours ago.
+            if self.line.outlet.opens().await.is_err() {
+                return Ok(());
+            }
             match self.line.catch_up(Sequence(from.0.saturating_sub(1))).await {
                 Ok(to) => from = to.next(),
                 Err(Ended::Gone) => return Ok(()),
@@ -453,14 +456,15 @@ impl Sender {
         if newcomer && !self.send(newcomer::inventory(store, from)?).await {
             return Ok(());
         }
-        while !self.frames.is_closed() {
+        while !self.line.outlet.is_closed() {
             for (image, reached) in std::mem::take(&mut *self.requests.lock()) {
                 // From here on the copy brings the image's records.
                 stream.deferred.insert(image);
                 self.copies.retain(|copy| copy.image() != image);
                 self.copies.push(Pending::Waiting(image, reached));
             }
-            let news = stream.next().await?;
+            let most = self.line.outlet.frame_bytes(BATCH_BYTES);
+            let news = stream.next(most).await?;
             let idle = news.is_none();
             if let Some((frame, said)) = news {
                 for image in &said.ended {
@@ -491,7 +495,7 @@ impl Sender {
 
     /// Whether the connection is still there.
     async fn send(&self, frame: Vec<u8>) -> bool {
-        self.frames.send(frame).await.is_ok()
+        self.line.outlet.send(frame).await.is_ok()
     }
 
     /// One step of the first copy; whether there was something to do.
@@ -513,7 +517,8 @@ impl Sender {
                 return Ok(true);
             }
         };
-        match copy.step(stream.cursor()).await? {
+        let blocks = self.line.outlet.part_blocks(PART_BLOCKS);
+        match copy.step(stream.cursor(), blocks).await? {
             Step::Frame(frame) => Ok(self.send(frame).await),
             Step::Wait => Ok(false),
             Step::Done(frame) => {

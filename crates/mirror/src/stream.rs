@@ -16,7 +16,7 @@ use crate::wire::{self, Kind};
 
 const DOING: &str = "send the log";
 /// About how long a frame to the peer becomes, in bytes.
-const BATCH_BYTES: usize = 1 << 20;
+pub(crate) const BATCH_BYTES: usize = 1 << 20;
 /// About how many records a frame to the peer gets.
 const BATCH_RECORDS: usize = 4096;
 /// How much is read from the log at once at most, in bytes, where records are small.
@@ -69,19 +69,19 @@ impl Stream {
         self.log.seen().max(self.cursor)
     }
 
-    /// The next batch as a frame for the peer; `None` where it has all that it can get now.
-    pub(crate) async fn next(&mut self) -> Result<Option<(Vec<u8>, Said)>, Error> {
+    /// The next batch as a frame for the peer, of about `most` bytes; `None` where it has all that it can get now.
+    pub(crate) async fn next(&mut self, most: usize) -> Result<Option<(Vec<u8>, Said)>, Error> {
         let mut batch = wire::begin(Kind::Batch);
         let upto = batch.len();
         message::put_batch(&mut batch, Sequence::ZERO);
         let (mut records, mut said, mut any) = (0, Said::default(), false);
-        while batch.len() < BATCH_BYTES && records < BATCH_RECORDS {
+        while batch.len() < most && records < BATCH_RECORDS {
             let store = &self.store;
             let Some(frame) = self.log.next(|frame| tells(store, frame)).await? else {
                 break;
             };
             if !any {
-                batch.reserve(BATCH_BYTES + RUN_BYTES);
+                batch.reserve(most + RUN_BYTES);
             }
             any = true;
             self.cursor = frame.position.sequence;

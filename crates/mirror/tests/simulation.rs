@@ -10,6 +10,8 @@
 
 #[path = "simulation/acts.rs"]
 mod acts;
+#[path = "simulation/limits.rs"]
+mod limits;
 #[path = "simulation/network.rs"]
 mod network;
 #[path = "simulation/operators.rs"]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use firebrick_config::{ConfigError, ConfigFile, Section, Unknown};
 use firebrick_engine::Retention;
-use firebrick_mirror::{Direction, Fingerprint};
+use firebrick_mirror::{Direction, Fingerprint, Traffic};
 use firebrick_vocabulary::{Bytes, GIB, KIB, MIB};
 
 pub(crate) use mirror::is_address;
@@ -42,6 +42,8 @@ pub struct PeerConf {
     pub log_limit: Option<Bytes>,
     /// Which way logs go.
     pub direction: Direction,
+    /// How much may go to it.
+    pub traffic: Traffic,
 }
 
 /// The configuration of a site. Sizes are in bytes.

@@ -7,12 +7,12 @@ mod support;
 use std::net::{SocketAddr, TcpListener};
 
 use firebrick_backend::{Backend as _, Fault, FaultKind};
-use firebrick_site::Direction;
 use firebrick_site::admin::{
     MirrorMode, MirrorReply, MirrorRequest, NewPeer, PeerChange, PoolInfo, PoolRequest, ToolClient,
     ToolReply, ToolRequest,
 };
 use firebrick_site::serve::fingerprint_in;
+use firebrick_site::{Direction, Rate, Traffic};
 use firebrick_vocabulary::{Feature, Features, MIB};
 use support::{Pair, Site, caught_up, conf, new_image, until};
 use tempfile::TempDir;
@@ -49,6 +49,7 @@ fn as_peer(site: &Site) -> NewPeer {
         fingerprint: fingerprint_in(&site.conf.dir).unwrap().to_string(),
         direction: Direction::RxTx,
         client: "client.x".to_owned(),
+        traffic: Traffic::default(),
     }
 }
 
@@ -108,6 +109,13 @@ async fn peers_that_came_by_command_are_remembered() {
     assert_eq!((there.mode, there.peers.len()), (MirrorMode::Image, 1));
     assert_eq!(there.peers[0].uuid, uuid);
     assert_eq!(there.peers[0].store, Some(b.server().store()));
+    let rate = Rate::of(50 << 20).unwrap();
+    let limited = PoolRequest::SetPeer {
+        uuid,
+        change: PeerChange::Bandwidth(rate),
+    };
+    ask(&a, limited).await.unwrap();
+    assert_eq!(info(&a).await.peers[0].peer.traffic.bandwidth, rate);
     let renamed = PoolRequest::SetPeer {
         uuid,
         change: PeerChange::Name("elsewhere".to_owned()),
@@ -117,6 +125,8 @@ async fn peers_that_came_by_command_are_remembered() {
     a.client.create_image(more.clone()).await.unwrap();
     caught_up(&a, &b).await;
     assert!(b.client.image(more.id).await.is_ok());
+    let kept = info(&a).await.peers.remove(0).peer.traffic.bandwidth;
+    assert_eq!(kept, rate, "another name is no other peer");
     ask(&a, PoolRequest::RemovePeer { uuid }).await.unwrap();
     let again = ask(&a, PoolRequest::RemovePeer { uuid }).await;
     assert_eq!(kind(again), FaultKind::NotFound);

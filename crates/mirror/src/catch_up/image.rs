@@ -325,7 +325,7 @@ impl<'a> Sending<'a> {
     }
 
     async fn put(&mut self, changed: &[Changed]) -> Result<(), Ended> {
-        for some in changed.chunks(PART_BLOCKS) {
+        for some in changed.chunks(self.line.outlet.part_blocks(PART_BLOCKS)) {
             let mut part = self.begin();
             put_blocks(&self.line.shared.store, &mut part, self.id, some)?;
             self.line.send(wire::seal(part)).await?;

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use firebrick_edge::{Disk, RealDisk, SystemClock};
 use firebrick_engine::{NewImage, NewOrigin, Store, StoreOptions, Write};
-use firebrick_mirror::{Direction, Fingerprint, Identity, Mirror, MirrorOptions, PeerOptions};
+use firebrick_mirror::{
+    Direction, Fingerprint, Identity, Mirror, MirrorOptions, PeerOptions, Traffic,
+};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, SnapshotName, StoreId};
 use tempfile::TempDir;
 
@@ -80,6 +82,7 @@ fn peer(name: &str, address: SocketAddr, folder: &TempDir) -> Vec<PeerOptions> {
         address: address.to_string(),
         fingerprint: fingerprint(folder),
         direction: Direction::RxTx,
+        traffic: Traffic::default(),
     }]
 }
 

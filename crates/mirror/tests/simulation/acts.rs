@@ -9,6 +9,7 @@ use rand::Rng as _;
 use rand::seq::IteratorRandom as _;
 use uuid::Uuid;
 
+use crate::limits;
 use crate::world::{Outcome, World};
 
 const IMAGES_MAX: usize = 4;
@@ -378,6 +379,13 @@ impl Story {
                 let rate = 1 << world.random.random_range(11..22);
                 world.say(format!("everything takes {delay:?}, {rate} bytes a second"));
                 world.cables.slow(delay, rate);
+            }
+            5 => {
+                let traffic = limits::some(&mut world.random);
+                world.say(format!("{one} sends {other} {:?}", traffic.bandwidth));
+                if let Some(running) = &world.sites[one].running {
+                    running.mirror.set_traffic(&other.to_string(), &traffic);
+                }
             }
             _ => {
                 world.say(format!("the connections of {one} break"));

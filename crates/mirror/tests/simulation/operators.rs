@@ -7,6 +7,7 @@ use rand::Rng as _;
 use rand::seq::IteratorRandom as _;
 
 use crate::acts::{Story, Switch};
+use crate::limits;
 use crate::site::store_id;
 use crate::truth::View;
 use crate::world::{Outcome, Promoted};
@@ -219,6 +220,7 @@ impl Story {
         self.world.cables.heal(sites);
         for site in 0..sites {
             self.world.scheduler.stop(site as u32, false);
+            limits::lift(&self.world, site);
             let on = self.world.sites[site].is_on();
             if self.world.sites[site].ill && on && self.world.sites[site].running.is_some() {
                 self.world.kill(site);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use firebrick_edge::{Clock, Disk};
 use firebrick_engine::{Error, Store, StoreOptions};
-use firebrick_mirror::{Direction, Mirror, MirrorOptions, PeerOptions};
+use firebrick_mirror::{Direction, Mirror, MirrorOptions, PeerOptions, Traffic};
 use firebrick_simulate::{Process, Scheduler, SimulatedDisk};
 use firebrick_vocabulary::{MIB, Sequence, StoreId};
 use uuid::Uuid;
@@ -100,6 +100,7 @@ impl Site {
             address: other.to_string(),
             fingerprint: fingerprint(other),
             direction: Direction::RxTx,
+            traffic: Traffic::default(),
         });
         let options = MirrorOptions {
             name: self.number.to_string(),

@@ -222,6 +222,12 @@ pub struct MirrorPeer {
     pub lag: Option<Lag>,
     /// Bytes that came from it since this site started.
     pub received: Bytes,
+    /// The most that may go to it in a second now, in bytes; `None` for any amount.
+    #[serde(default)]
+    pub bandwidth: Option<u64>,
+    /// Whether that is so because of the hours.
+    #[serde(default)]
+    pub quiet: bool,
     /// What the log holds that is kept for it.
     #[serde(default)]
     pub log_held: Bytes,
@@ -347,6 +353,8 @@ pub enum ReasonCode {
     LagUnknown,
     /// The site waits for the word of its peer after a start.
     Fenced,
+    /// Something waits because no more may go to the peer.
+    HeldBack,
     /// Something was written that is not at the other site.
     Behind,
     /// The primary has not been demoted.
@@ -371,6 +379,7 @@ impl ReasonCode {
             Self::PeerAway => "peer_away",
             Self::LagUnknown => "lag_unknown",
             Self::Fenced => "fenced",
+            Self::HeldBack => "held_back",
             Self::Behind => "behind",
             Self::NotDemoted => "not_demoted",
             Self::Divergent => "divergent",

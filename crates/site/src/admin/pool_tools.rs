@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use firebrick_mirror::{Direction, Secret};
+use firebrick_mirror::{Direction, Hours, Rate, Secret, Traffic};
 use firebrick_vocabulary::StoreId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -111,6 +111,9 @@ pub struct NewPeer {
     pub direction: Direction,
     /// Whom it is asked as, which is only kept and shown.
     pub client: String,
+    /// How much may go to it.
+    #[serde(default)]
+    pub traffic: Traffic,
 }
 
 /// A change of what is known of a peer.
@@ -127,6 +130,12 @@ pub enum PeerChange {
     Direction(Direction),
     /// Whom it is asked as.
     Client(String),
+    /// The most that goes to it in a second.
+    Bandwidth(Rate),
+    /// When that is another amount.
+    QuietHours(Hours),
+    /// The most that goes to it in a second then.
+    QuietBandwidth(Rate),
 }
 
 /// How the pool is mirrored.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use firebrick_config::{ConfigError, ConfigFile, Section};
 use firebrick_engine::Retention;
-use firebrick_mirror::Direction;
+use firebrick_mirror::{Direction, Rate, Traffic};
 use firebrick_vocabulary::{Bytes, GIB, MIB};
 
 use super::PeerConf;
@@ -85,6 +85,31 @@ fn direction(section: &Section) -> Result<Direction, ConfigError> {
         .map_err(|rule| section.refuse("direction", format!("{text:?} {rule}")))
 }
 
+/// `bandwidth` and `quiet_bandwidth`: a size that goes in a second, `unlimited`, or 0 for nothing.
+fn rate(section: &Section, option: &str) -> Result<Option<Rate>, ConfigError> {
+    match section.text(option)?.as_deref() {
+        None => Ok(None),
+        Some("unlimited") => Ok(Some(Rate::UNLIMITED)),
+        Some(text) => {
+            let bytes = super::size_of(section, option, text, 0, 1024 * GIB)?;
+            let rate = Rate::of(bytes.0).map_err(|rule| section.refuse(option, format!("{text} {rule}")));
+            rate.map(Some)
+        }
+    }
+}
+
+/// `bandwidth`, `quiet_hours` and `quiet_bandwidth`: how much goes to it, and when.
+fn traffic(section: &Section) -> Result<Traffic, ConfigError> {
+    let usual = Traffic::default();
+    let hours = section.text("quiet_hours")?.unwrap_or_default();
+    let refuse = |rule| section.refuse("quiet_hours", format!("{hours:?} {rule}"));
+    Ok(Traffic {
+        bandwidth: rate(section, "bandwidth")?.unwrap_or(usual.bandwidth),
+        quiet_hours: hours.parse().map_err(refuse)?,
+        quiet_bandwidth: rate(section, "quiet_bandwidth")?.unwrap_or(usual.quiet_bandwidth),
+    })
+}
+
 /// `address`: where its log is read, if it is.
 fn address(section: &Section, direction: Direction) -> Result<String, ConfigError> {
     if direction.receives() {
@@ -112,6 +137,7 @@ pub(super) fn peers(file: &ConfigFile) -> Result<Vec<PeerConf>, ConfigError> {
             fingerprint,
             log_limit: log_limit(section, "log_limit")?,
             direction,
+            traffic: traffic(section)?,
         });
     }
     Ok(peers)

@@ -36,6 +36,16 @@ fn a_whole_file_is_understood() {
 }
 
 #[test]
+fn how_much_may_go_to_a_peer_is_any_amount_unless_it_says_so() {
+    assert_eq!(conf(GOOD).unwrap().peers[0].traffic, Traffic::default());
+    let text = format!("{GOOD}bandwidth = 10MiB\nquiet_hours = 22:00-06:00\nquiet_bandwidth = unlimited\n");
+    let traffic = conf(&text).unwrap().peers.remove(0).traffic;
+    assert_eq!(traffic.bandwidth.bytes(), Some(10 * MIB));
+    assert_eq!(traffic.quiet_hours.to_string(), "22:00-06:00");
+    assert_eq!(traffic.quiet_bandwidth.bytes(), None);
+}
+
+#[test]
 fn wrong_values_name_line_option_and_reason() {
     let cases = [
         (
@@ -62,6 +72,16 @@ fn wrong_values_name_line_option_and_reason() {
             "fingerprint = FP",
             "fingerprint = 12",
             "/srv/site.conf:11: [peer site-b] fingerprint: must be the 64 hexadecimal digits that `firebrick site fingerprint` prints",
+        ),
+        (
+            "fingerprint = FP",
+            "fingerprint = FP\nbandwidth = 100",
+            "/srv/site.conf:12: [peer site-b] bandwidth: 100 must be at least 1 KiB a second, 0 for nothing, or unlimited",
+        ),
+        (
+            "fingerprint = FP",
+            "fingerprint = FP\nquiet_hours = 22-06",
+            "/srv/site.conf:12: [peer site-b] quiet_hours: \"22-06\" must be times of the day in UTC such as 22:00-06:00, 12:00-13:00",
         ),
         (
             "name = site-a",

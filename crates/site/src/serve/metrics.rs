@@ -141,6 +141,15 @@ fn peers(text: &mut Text, report: &MirrorReport) {
     for peer in &report.peers {
         received.add(&[("peer", &peer.name)], peer.received.0);
     }
+    let mut bandwidth = text.gauge(
+        "mirror_peer_bandwidth_bytes",
+        "The most that may go to the peer in a second now; not there where it is any amount.",
+    );
+    for peer in &report.peers {
+        if let Some(bytes) = peer.bandwidth {
+            bandwidth.add(&[("peer", &peer.name)], bytes);
+        }
+    }
     let mut held = text.gauge(
         "mirror_peer_log_held_bytes",
         "Bytes of the log that are kept for the peer, in whole segments.",

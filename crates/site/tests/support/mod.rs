@@ -12,7 +12,7 @@ use std::time::Duration;
 use firebrick_backend::{Backend as _, NewImage};
 use firebrick_site::Retention;
 use firebrick_site::serve::{SiteServer, fingerprint_in};
-use firebrick_site::{Direction, ExportVia, NbdSecurity, PeerConf, SiteClient, SiteConf};
+use firebrick_site::{Direction, ExportVia, NbdSecurity, PeerConf, SiteClient, SiteConf, Traffic};
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, SnapshotName};
 use relay::Relay;
 use tempfile::TempDir;
@@ -138,6 +138,7 @@ fn peered(dir: &Path, name: &str, peer: &str, link: &Relay) -> SiteConf {
         address: link.address().to_string(),
         fingerprint: fingerprint_in(&dir.join(peer)).unwrap(),
         direction: Direction::RxTx,
+        traffic: Traffic::default(),
     }];
     conf
 }

@@ -1,7 +1,7 @@
 //! What an operator should know of an image, and what to do about it.
 
 use firebrick_engine::ImageInfo;
-use firebrick_mirror::{ImageReader, Upstream};
+use firebrick_mirror::{ImageReader, Rate, Upstream};
 
 use crate::admin::{Loss, Reason, ReasonCode, Target};
 
@@ -192,6 +192,24 @@ fn of_reader(reader: &ImageReader) -> Vec<Reason> {
             ReasonCode::Copying,
             format!("{peer_name} does not have the whole image yet"),
             "wait until its first copy is complete".to_owned(),
+        );
+    }
+    let rate = peer.allowed.rate;
+    if peer.reading && lag.records > 0 && rate != Rate::UNLIMITED {
+        let when = if peer.allowed.quiet {
+            " in its quiet hours"
+        } else {
+            ""
+        };
+        let much = if rate == Rate::NOTHING {
+            "nothing".to_owned()
+        } else {
+            format!("no more than {rate}")
+        };
+        add(
+            ReasonCode::HeldBack,
+            format!("{much} may go to {peer_name}{when}"),
+            "wait, or allow more: rbd mirror pool peer set".to_owned(),
         );
     }
     if peer.store.is_some() && lag.records > 0 {

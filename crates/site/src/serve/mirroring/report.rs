@@ -142,6 +142,8 @@ fn peer(peer: PeerState) -> MirrorPeer {
         following: peer.following,
         heard: peer.last_heard.map(|heard| heard.as_secs_f64()),
         received: peer.received,
+        bandwidth: peer.allowed.rate.bytes(),
+        quiet: peer.allowed.quiet,
         log_held: peer.held,
         by_difference: peer.by_difference,
     }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_mirror::{Direction, Error, ErrorKind, Join, Knock, Secret};
+use firebrick_mirror::{Direction, Error, ErrorKind, Join, Knock, Secret, Traffic};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -117,6 +117,7 @@ impl Pool {
             fingerprint: ticket.fingerprint.clone(),
             direction,
             client: CLIENT.to_owned(),
+            traffic: Traffic::default(),
         };
         // What would be refused here is refused before the token is used.
         let roster = self.roster.read().clone();
@@ -193,6 +194,7 @@ impl Pool {
             fingerprint: fingerprint.clone(),
             direction,
             client: CLIENT.to_owned(),
+            traffic: Traffic::default(),
         };
         let here = self.site_name();
         let spend = move |roster: &mut Roster| {
@@ -242,6 +244,12 @@ fn admit(
     let uuid = before
         .as_ref()
         .map_or_else(Uuid::new_v4, |before| before.uuid);
+    // What operators have said of it stays.
+    let traffic = before.as_ref().map(|before| before.peer.traffic.clone());
+    let peer = NewPeer {
+        traffic: traffic.unwrap_or_default(),
+        ..peer
+    };
     let kept = KeptPeer { uuid, peer };
     check(doing, roster, &kept)?;
     roster.put(kept.clone());

@@ -4,7 +4,7 @@
 //! does what was remembered.
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_mirror::Fingerprint;
+use firebrick_mirror::{Fingerprint, PeerOptions};
 use uuid::Uuid;
 
 use super::Pool;
@@ -83,12 +83,18 @@ impl Pool {
             })
             .await?;
         tracing::info!(peer = %after.peer.name, %uuid, "a peer was changed");
-        let Some(options) = after
-            .options()
-            .filter(|_| before.options() != after.options())
-        else {
+        let (Some(former), Some(options)) = (before.options(), after.options()) else {
             return Ok(());
         };
+        // That holds at once on connections that are there.
+        let former = PeerOptions {
+            traffic: options.traffic.clone(),
+            ..former
+        };
+        if former == options {
+            self.mirror.set_traffic(&options.name, &options.traffic);
+            return Ok(());
+        }
         if before.peer.name == after.peer.name {
             self.mirror.change_peer(options).await;
         } else {
@@ -111,6 +117,9 @@ fn apply(peer: &mut NewPeer, change: PeerChange) {
         PeerChange::Fingerprint(fingerprint) => peer.fingerprint = fingerprint,
         PeerChange::Direction(direction) => peer.direction = direction,
         PeerChange::Client(client) => peer.client = client,
+        PeerChange::Bandwidth(rate) => peer.traffic.bandwidth = rate,
+        PeerChange::QuietHours(hours) => peer.traffic.quiet_hours = hours,
+        PeerChange::QuietBandwidth(rate) => peer.traffic.quiet_bandwidth = rate,
     }
 }
 

@@ -108,6 +108,7 @@ impl KeptPeer {
             address: self.peer.address.clone(),
             fingerprint: self.fingerprint()?,
             direction: self.peer.direction,
+            traffic: self.peer.traffic.clone(),
         })
     }
 }
@@ -123,6 +124,7 @@ fn of_conf(conf: &PeerConf) -> KeptPeer {
             fingerprint,
             direction: conf.direction,
             client: CLIENT.to_owned(),
+            traffic: conf.traffic.clone(),
         },
     }
 }

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use firebrick_backend::{Fault, FaultKind};
+use firebrick_site::{Rate, Traffic};
 use firebrick_site::admin::{MirrorReply, NewPeer, PeerChange, PoolRequest, ToolReply};
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::args::{AddPeerArgs, BootstrapCommand, PeerCommand, RemovePeerArgs, Se
 use super::bootstrap;
 use crate::cli::rbd::error::{EEXIST, EINVAL, fault, io, refuse};
 use crate::cli::rbd::site::{Rbd, confused};
+use crate::cli::rbd::size::bytes;
 use crate::cli::rbd::spec::check_pool;
 use crate::exit::Failure;
 use crate::printer::Printer;
@@ -62,6 +64,7 @@ pub(super) async fn add(mut rbd: Rbd, args: &AddPeerArgs) -> Result<(), Failure>
         fingerprint: fingerprint(file)?,
         direction: args.direction,
         client: client.unwrap_or(CLIENT).to_owned(),
+        traffic: Traffic::default(),
     };
     match rbd.of_pool(PoolRequest::AddPeer { peer }).await {
         Ok(MirrorReply::Peer(uuid)) => {
@@ -104,16 +107,32 @@ fn change(key: &str, value: &str) -> Result<PeerChange, Failure> {
         "client" => PeerChange::Client(text()),
         "mon-host" => PeerChange::Address(text()),
         "key-file" => PeerChange::Fingerprint(fingerprint(Path::new(value))?),
-        "direction" => {
-            let direction = value.parse();
-            let refused = |rule| refuse(EINVAL, format!("rbd: direction {rule}"));
-            PeerChange::Direction(direction.map_err(refused)?)
+        "direction" => PeerChange::Direction(value.parse().map_err(|rule| wrong(key, rule))?),
+        "bandwidth" => PeerChange::Bandwidth(rate(key, value)?),
+        "quiet-bandwidth" => PeerChange::QuietBandwidth(rate(key, value)?),
+        "quiet-hours" => {
+            let hours = if value == "none" { "" } else { value };
+            PeerChange::QuietHours(hours.parse().map_err(|rule| wrong(key, rule))?)
         }
         _ => {
-            let text = "rbd: must specify 'direction', 'site-name', 'client', 'mon-host', or 'key-file' key.";
+            let text = "rbd: must specify 'direction', 'site-name', 'client', 'mon-host', 'key-file', 'bandwidth', \
+                        'quiet-hours', or 'quiet-bandwidth' key.";
             return Err(refuse(EINVAL, text));
         }
     })
+}
+
+fn wrong(key: &str, rule: &str) -> Failure {
+    refuse(EINVAL, format!("rbd: {key} {rule}"))
+}
+
+/// What may go in a second.
+fn rate(key: &str, value: &str) -> Result<Rate, Failure> {
+    if value == "unlimited" {
+        return Ok(Rate::UNLIMITED);
+    }
+    let bytes = bytes(value).map_err(|rule| wrong(key, &rule))?;
+    Rate::of(bytes).map_err(|rule| wrong(key, rule))
 }
 
 fn uuid(text: &str) -> Result<Uuid, Failure> {

@@ -1,6 +1,7 @@
 //! `rbd mirror pool enable`, `disable`, `info`.
 
 use firebrick_backend::{Fault, FaultKind};
+use firebrick_site::{Rate, Traffic};
 use firebrick_site::admin::{
     MirrorMode, MirrorReply, MirrorRequest, PoolInfo, PoolRequest, ToolReply,
 };
@@ -103,12 +104,38 @@ fn document(info: &PoolInfo, all: bool) -> Doc {
         if all {
             peer.put("key", &it.peer.fingerprint);
             peer.put("mon_host", &it.peer.address);
+            put_traffic(&mut peer, &it.peer.traffic);
         }
         peer
     });
     doc.put("site_name", &info.site_name);
     doc.put("peers", Doc::list("peer", peers));
     doc
+}
+
+/// How much may go to a peer, where that is not any amount.
+fn put_traffic(peer: &mut Doc, traffic: &Traffic) {
+    if let Some(bytes) = traffic.bandwidth.bytes() {
+        peer.put("bandwidth", bytes);
+    }
+    if !traffic.quiet_hours.is_empty() {
+        peer.put("quiet_hours", traffic.quiet_hours.to_string());
+        if let Some(bytes) = traffic.quiet_bandwidth.bytes() {
+            peer.put("quiet_bandwidth", bytes);
+        }
+    }
+}
+
+fn traffic_lines(traffic: &Traffic) -> Vec<String> {
+    let mut lines = Vec::new();
+    if traffic.bandwidth != Rate::UNLIMITED {
+        lines.push(format!("Bandwidth: {}", traffic.bandwidth));
+    }
+    if !traffic.quiet_hours.is_empty() {
+        lines.push(format!("Quiet Hours: {} UTC", traffic.quiet_hours));
+        lines.push(format!("Quiet Bandwidth: {}", traffic.quiet_bandwidth));
+    }
+    lines
 }
 
 fn store(store: Option<firebrick_vocabulary::StoreId>) -> String {
@@ -137,6 +164,7 @@ fn text(info: &PoolInfo, all: bool) -> String {
         if all {
             lines.push(format!("Mon Host: {}", it.peer.address));
             lines.push(format!("Key: {}", it.peer.fingerprint));
+            lines.extend(traffic_lines(&it.peer.traffic));
         }
     }
     lines.join("\n")

@@ -14,6 +14,7 @@ fn kept(names: &[&str]) -> Kept {
             fingerprint: "ab".repeat(32),
             direction: Direction::RxTx,
             client: String::new(),
+            traffic: firebrick_mirror::Traffic::default(),
         },
     };
     Kept {

@@ -50,8 +50,9 @@ Example:
     Remove(RemovePeerArgs),
     /// Change what is known of a site
     #[command(after_help = "\
-KEY is direction, site-name, client, mon-host (HOST:PORT) or key-file (with what `firebrick site fingerprint` prints
-there; - for standard input).")]
+KEY is direction, site-name, client, mon-host (HOST:PORT), key-file (with what `firebrick site fingerprint` prints
+there; - for standard input), bandwidth or quiet-bandwidth (what may go to it in a second, such as 10M; unlimited; 0
+for nothing) or quiet-hours (such as 22:00-06:00, in UTC; none).")]
     Set(SetPeerArgs),
     /// Make two sites peers by one command at each
     #[command(subcommand)]

@@ -1,6 +1,6 @@
 //! What `rbd` prints, byte for byte but for what a Ceph cluster has in its place.
 
-use firebrick_site::Direction;
+use firebrick_site::{Direction, Rate, Traffic};
 use firebrick_site::admin::{NewPeer, PoolPeer};
 use firebrick_vocabulary::StoreId;
 
@@ -34,6 +34,7 @@ fn sample() -> PoolInfo {
                 fingerprint: "KEY".to_owned(),
                 direction: Direction::RxTx,
                 client: "client.rbd-mirror-peer".to_owned(),
+                traffic: Traffic::default(),
             },
             store: Some(store),
         }],
@@ -60,4 +61,21 @@ fn a_pool_that_is_not_mirrored_has_a_mode_alone() {
     assert_eq!(text(&info, true), "Mode: disabled");
     let json = serde_json::to_string(&document(&info, true)).unwrap();
     assert_eq!(json, r#"{"mode":"disabled"}"#);
+}
+
+#[test]
+fn what_may_go_to_a_peer_is_printed_where_that_is_not_all() {
+    let mut info = sample();
+    info.peers[0].peer.traffic = Traffic {
+        bandwidth: Rate::of(10 << 20).unwrap(),
+        quiet_hours: "22:00-06:00".parse().unwrap(),
+        quiet_bandwidth: Rate::NOTHING,
+    };
+    let printed = text(&info, true);
+    let all = "\nKey: KEY\nBandwidth: 10.0 MiB a second\nQuiet Hours: 22:00-06:00 UTC\nQuiet Bandwidth: nothing";
+    assert!(printed.ends_with(all), "{printed}");
+    assert_eq!(text(&info, false), TEXT);
+    let json = serde_json::to_string(&document(&info, true)).unwrap();
+    let all = r#""bandwidth":10485760,"quiet_hours":"22:00-06:00","quiet_bandwidth":0}]}"#;
+    assert!(json.ends_with(all), "{json}");
 }
