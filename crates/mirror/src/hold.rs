@@ -38,6 +38,11 @@ impl Limits {
         }
     }
 
+    /// What was said of a peer holds no more.
+    pub(crate) fn forget(&self, peer: &str) {
+        self.0.lock().own.remove(peer);
+    }
+
     fn of(&self, peer: &str) -> Option<Bytes> {
         let limits = self.0.lock();
         limits.own.get(peer).copied().or(limits.all)

@@ -262,6 +262,11 @@ impl Mirror {
         self.shared.limits.set(peer, most);
     }
 
+    /// Keeps as much of the log for a peer as for those that have no limit of their own.
+    pub fn limit_log_as_usual(&self, peer: &str) {
+        self.shared.limits.forget(peer);
+    }
+
     /// Lets go of what the log kept for sites that are no peers any more, after all peers have been added.
     pub fn forget_others(&self) {
         let known: Vec<String> = self.shared.peers().map(|peer| peer.name.clone()).collect();

@@ -13,7 +13,7 @@ use firebrick_site::admin::{
 };
 use firebrick_site::serve::fingerprint_in;
 use firebrick_site::{Direction, Rate, Traffic};
-use firebrick_vocabulary::{Feature, Features, MIB};
+use firebrick_vocabulary::{Bytes, Feature, Features, MIB};
 use support::{Pair, Site, caught_up, conf, new_image, until};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -50,6 +50,7 @@ fn as_peer(site: &Site) -> NewPeer {
         direction: Direction::RxTx,
         client: "client.x".to_owned(),
         traffic: Traffic::default(),
+        log_limit: None,
     }
 }
 
@@ -232,5 +233,51 @@ async fn in_a_pool_that_is_mirrored_each_image_with_a_journal_is() {
     assert!(!mirrored(late.id).await);
     let refused = pair.a.client.set_mirroring(late.id, true).await;
     assert_eq!(kind(refused), FaultKind::Unsupported);
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_kept_for_a_peer_for_as_long_as_was_said_of_it() {
+    let mut pair = Pair::start().await;
+    let image = new_image(16 * MIB, true);
+    pair.a.client.create_image(image.clone()).await.unwrap();
+    caught_up(&pair.a, &pair.b).await;
+    let uuid = info(&pair.a).await.peers[0].uuid;
+    let limit = |most: Option<u64>| PoolRequest::SetPeer {
+        uuid,
+        change: PeerChange::LogLimit(most.map(Bytes)),
+    };
+    let refused = ask(&pair.a, limit(Some(1000))).await;
+    assert_eq!(kind(refused), FaultKind::Invalid);
+    ask(&pair.a, limit(Some(8 * MIB))).await.unwrap();
+    pair.a.stop().await;
+    pair.a.start_again().await;
+    pair.heal();
+    caught_up(&pair.a, &pair.b).await;
+    pair.b.stop().await;
+    let mut tool = ToolClient::connect(&pair.a.client).await.unwrap();
+    for at in 0..16 {
+        let request = ToolRequest::Write {
+            image: image.id,
+            offset: at * MIB,
+            len: MIB as usize,
+        };
+        let data = vec![at as u8 | 1; MIB as usize];
+        tool.transfer(request, &data).await.unwrap();
+    }
+    let by_difference = async || {
+        let mut tool = ToolClient::connect(&pair.a.client).await.unwrap();
+        let request = MirrorRequest::Report { images: None };
+        match tool.call(ToolRequest::Mirror { request }).await.unwrap() {
+            ToolReply::Mirror(MirrorReply::Report(report)) => report.peers[0].by_difference,
+            other => panic!("no report: {other:?}"),
+        }
+    };
+    until("it is let go", by_difference).await;
+    ask(&pair.a, limit(None)).await.unwrap();
+    assert_eq!(info(&pair.a).await.peers[0].peer.log_limit, None);
+    pair.b.start_again().await;
+    pair.heal();
+    caught_up(&pair.a, &pair.b).await;
     pair.stop().await;
 }

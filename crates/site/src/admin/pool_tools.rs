@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use firebrick_mirror::{Direction, Hours, Rate, Secret, Traffic};
-use firebrick_vocabulary::StoreId;
+use firebrick_vocabulary::{Bytes, StoreId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -114,6 +114,9 @@ pub struct NewPeer {
     /// How much may go to it.
     #[serde(default)]
     pub traffic: Traffic,
+    /// How much of the log is kept for it while it is away; `None` for as much as for any other.
+    #[serde(default)]
+    pub log_limit: Option<Bytes>,
 }
 
 /// A change of what is known of a peer.
@@ -136,6 +139,8 @@ pub enum PeerChange {
     QuietHours(Hours),
     /// The most that goes to it in a second then.
     QuietBandwidth(Rate),
+    /// How much of the log is kept for it while it is away; `None` for as much as for any other.
+    LogLimit(Option<Bytes>),
 }
 
 /// How the pool is mirrored.

@@ -168,11 +168,14 @@ pub(super) async fn start_mirror(
         .await
         .map_err(|error| Error::mirror("start the mirror", error))?;
     limit_log(conf, store, &mirror)?;
+    for peer in &peers {
+        peer.limit_log(&mirror);
+    }
     mirror.forget_others();
     Ok(mirror)
 }
 
-/// Says how much the log may grow for peers that are away.
+/// Says how much the log may grow for peers that are away and of which nobody says it.
 fn limit_log(conf: &SiteConf, store: &Store, mirror: &Mirror) -> Result<(), Error> {
     let most = if let Some(most) = conf.peer_log_limit {
         most
@@ -183,10 +186,5 @@ fn limit_log(conf: &SiteConf, store: &Store, mirror: &Mirror) -> Result<(), Erro
         PEER_LOG.min(Bytes(space.total.0 / PEER_LOG_SHARE))
     };
     mirror.limit_log(None, most);
-    for peer in &conf.peers {
-        if let Some(most) = peer.log_limit {
-            mirror.limit_log(Some(&peer.name), most);
-        }
-    }
     Ok(())
 }

@@ -118,6 +118,7 @@ impl Pool {
             direction,
             client: CLIENT.to_owned(),
             traffic: Traffic::default(),
+            log_limit: None,
         };
         // What would be refused here is refused before the token is used.
         let roster = self.roster.read().clone();
@@ -162,6 +163,7 @@ impl Pool {
         if let Some(before) = before.filter(|before| before.peer.name != kept.peer.name) {
             self.mirror.remove_peer(&before.peer.name).await;
         }
+        kept.limit_log(&self.mirror);
         if let Some(options) = kept.options() {
             self.mirror.change_peer(options).await;
         }
@@ -195,6 +197,7 @@ impl Pool {
             direction,
             client: CLIENT.to_owned(),
             traffic: Traffic::default(),
+            log_limit: None,
         };
         let here = self.site_name();
         let spend = move |roster: &mut Roster| {
@@ -245,10 +248,14 @@ fn admit(
         .as_ref()
         .map_or_else(Uuid::new_v4, |before| before.uuid);
     // What operators have said of it stays.
-    let traffic = before.as_ref().map(|before| before.peer.traffic.clone());
-    let peer = NewPeer {
-        traffic: traffic.unwrap_or_default(),
-        ..peer
+    let said = before.as_ref().map(|before| before.peer.clone());
+    let peer = match said {
+        Some(said) => NewPeer {
+            traffic: said.traffic,
+            log_limit: said.log_limit,
+            ..peer
+        },
+        None => peer,
     };
     let kept = KeptPeer { uuid, peer };
     check(doing, roster, &kept)?;

@@ -5,6 +5,7 @@
 
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_mirror::{Fingerprint, PeerOptions};
+use firebrick_vocabulary::MIB;
 use uuid::Uuid;
 
 use super::Pool;
@@ -53,6 +54,7 @@ impl Pool {
         })
         .await?;
         tracing::info!(peer = %added.peer.name, %uuid, "a peer was added");
+        added.limit_log(&self.mirror);
         if let Some(options) = added.options() {
             self.mirror.add_peer(options);
         }
@@ -65,6 +67,7 @@ impl Pool {
         let take = move |roster: &mut Roster| roster.take(uuid).ok_or_else(|| none(REMOVING, uuid));
         let removed = self.remember(REMOVING, take).await?;
         self.mirror.remove_peer(&removed.peer.name).await;
+        self.mirror.limit_log_as_usual(&removed.peer.name);
         tracing::info!(peer = %removed.peer.name, %uuid, "a peer was removed");
         Ok(())
     }
@@ -83,6 +86,7 @@ impl Pool {
             })
             .await?;
         tracing::info!(peer = %after.peer.name, %uuid, "a peer was changed");
+        after.limit_log(&self.mirror);
         let (Some(former), Some(options)) = (before.options(), after.options()) else {
             return Ok(());
         };
@@ -101,6 +105,7 @@ impl Pool {
             // First the new name, so that the log never keeps nothing for it.
             self.mirror.add_peer(options);
             self.mirror.remove_peer(&before.peer.name).await;
+            self.mirror.limit_log_as_usual(&before.peer.name);
         }
         Ok(())
     }
@@ -120,6 +125,7 @@ fn apply(peer: &mut NewPeer, change: PeerChange) {
         PeerChange::Bandwidth(rate) => peer.traffic.bandwidth = rate,
         PeerChange::QuietHours(hours) => peer.traffic.quiet_hours = hours,
         PeerChange::QuietBandwidth(rate) => peer.traffic.quiet_bandwidth = rate,
+        PeerChange::LogLimit(most) => peer.log_limit = most,
     }
 }
 
@@ -146,6 +152,12 @@ pub(super) fn check(doing: &str, roster: &Roster, new: &KeptPeer) -> Result<(), 
         return refuse(format!(
             "{:?} is no HOST:PORT at which the log of {} could be read",
             peer.address, peer.name
+        ));
+    }
+    if let Some(most) = peer.log_limit.filter(|most| most.0 < MIB) {
+        return refuse(format!(
+            "the log that is kept for {} is at least 1 MiB, not {most}",
+            peer.name
         ));
     }
     let others = roster.peers().into_iter();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firebrick_edge::RealDisk;
-use firebrick_mirror::PeerOptions;
+use firebrick_mirror::{Mirror, PeerOptions};
 use uuid::Uuid;
 
 use super::kept::{Keeper, Kept, KeptPeer};
@@ -101,6 +101,14 @@ impl Roster {
 }
 
 impl KeptPeer {
+    /// Says how much of the log is kept for it.
+    pub(in crate::serve) fn limit_log(&self, mirror: &Mirror) {
+        match self.peer.log_limit {
+            Some(most) => mirror.limit_log(Some(&self.peer.name), most),
+            None => mirror.limit_log_as_usual(&self.peer.name),
+        }
+    }
+
     /// For the mirror; `None` where it has no fingerprint, which was looked at before it was kept.
     pub(in crate::serve) fn options(&self) -> Option<PeerOptions> {
         Some(PeerOptions {
@@ -125,6 +133,7 @@ fn of_conf(conf: &PeerConf) -> KeptPeer {
             direction: conf.direction,
             client: CLIENT.to_owned(),
             traffic: conf.traffic.clone(),
+            log_limit: conf.log_limit,
         },
     }
 }

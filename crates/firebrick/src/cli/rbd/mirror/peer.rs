@@ -6,6 +6,7 @@ use std::path::Path;
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_site::{Rate, Traffic};
 use firebrick_site::admin::{MirrorReply, NewPeer, PeerChange, PoolRequest, ToolReply};
+use firebrick_vocabulary::Bytes;
 use uuid::Uuid;
 
 use super::args::{AddPeerArgs, BootstrapCommand, PeerCommand, RemovePeerArgs, SetPeerArgs};
@@ -65,6 +66,7 @@ pub(super) async fn add(mut rbd: Rbd, args: &AddPeerArgs) -> Result<(), Failure>
         direction: args.direction,
         client: client.unwrap_or(CLIENT).to_owned(),
         traffic: Traffic::default(),
+        log_limit: None,
     };
     match rbd.of_pool(PoolRequest::AddPeer { peer }).await {
         Ok(MirrorReply::Peer(uuid)) => {
@@ -114,9 +116,14 @@ fn change(key: &str, value: &str) -> Result<PeerChange, Failure> {
             let hours = if value == "none" { "" } else { value };
             PeerChange::QuietHours(hours.parse().map_err(|rule| wrong(key, rule))?)
         }
+        "log-limit" if value == "none" => PeerChange::LogLimit(None),
+        "log-limit" => {
+            let most = bytes(value).map_err(|rule| wrong(key, &rule))?;
+            PeerChange::LogLimit(Some(Bytes(most)))
+        }
         _ => {
             let text = "rbd: must specify 'direction', 'site-name', 'client', 'mon-host', 'key-file', 'bandwidth', \
-                        'quiet-hours', or 'quiet-bandwidth' key.";
+                        'quiet-hours', 'quiet-bandwidth', or 'log-limit' key.";
             return Err(refuse(EINVAL, text));
         }
     })

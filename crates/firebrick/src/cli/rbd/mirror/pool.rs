@@ -105,6 +105,9 @@ fn document(info: &PoolInfo, all: bool) -> Doc {
             peer.put("key", &it.peer.fingerprint);
             peer.put("mon_host", &it.peer.address);
             put_traffic(&mut peer, &it.peer.traffic);
+            if let Some(most) = it.peer.log_limit {
+                peer.put("log_limit", most.0);
+            }
         }
         peer
     });
@@ -165,6 +168,9 @@ fn text(info: &PoolInfo, all: bool) -> String {
             lines.push(format!("Mon Host: {}", it.peer.address));
             lines.push(format!("Key: {}", it.peer.fingerprint));
             lines.extend(traffic_lines(&it.peer.traffic));
+            if let Some(most) = it.peer.log_limit {
+                lines.push(format!("Log Limit: {most}"));
+            }
         }
     }
     lines.join("\n")

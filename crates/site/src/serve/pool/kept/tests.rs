@@ -15,6 +15,7 @@ fn kept(names: &[&str]) -> Kept {
             direction: Direction::RxTx,
             client: String::new(),
             traffic: firebrick_mirror::Traffic::default(),
+            log_limit: None,
         },
     };
     Kept {

@@ -2,7 +2,7 @@
 
 use firebrick_site::{Direction, Rate, Traffic};
 use firebrick_site::admin::{NewPeer, PoolPeer};
-use firebrick_vocabulary::StoreId;
+use firebrick_vocabulary::{Bytes, StoreId};
 
 use super::*;
 
@@ -35,6 +35,7 @@ fn sample() -> PoolInfo {
                 direction: Direction::RxTx,
                 client: "client.rbd-mirror-peer".to_owned(),
                 traffic: Traffic::default(),
+                log_limit: None,
             },
             store: Some(store),
         }],
@@ -71,11 +72,12 @@ fn what_may_go_to_a_peer_is_printed_where_that_is_not_all() {
         quiet_hours: "22:00-06:00".parse().unwrap(),
         quiet_bandwidth: Rate::NOTHING,
     };
+    info.peers[0].peer.log_limit = Some(Bytes(2 << 30));
     let printed = text(&info, true);
-    let all = "\nKey: KEY\nBandwidth: 10.0 MiB a second\nQuiet Hours: 22:00-06:00 UTC\nQuiet Bandwidth: nothing";
+    let all = "\nKey: KEY\nBandwidth: 10 MiB a second\nQuiet Hours: 22:00-06:00 UTC\nQuiet Bandwidth: nothing\nLog Limit: 2 GiB";
     assert!(printed.ends_with(all), "{printed}");
     assert_eq!(text(&info, false), TEXT);
     let json = serde_json::to_string(&document(&info, true)).unwrap();
-    let all = r#""bandwidth":10485760,"quiet_hours":"22:00-06:00","quiet_bandwidth":0}]}"#;
+    let all = r#""bandwidth":10485760,"quiet_hours":"22:00-06:00","quiet_bandwidth":0,"log_limit":2147483648}]}"#;
     assert!(json.ends_with(all), "{json}");
 }
