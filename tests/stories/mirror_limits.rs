@@ -51,14 +51,18 @@ fn no_more_goes_to_a_site_than_may_and_nothing_in_its_quiet_hours() {
     let info = a.json(&["mirror", "pool", "info", "--all"]);
     let uuid = info["peers"][0]["uuid"].as_str().unwrap().to_owned();
     let set = |key: &str, value: &str| {
-        a.ok(&["mirror", "pool", "peer", "set", "volumes", &uuid, key, value]);
+        a.ok(&[
+            "mirror", "pool", "peer", "set", "volumes", &uuid, key, value,
+        ]);
     };
     for (key, value, said) in [
         ("bandwidth", "1B", "rbd: bandwidth must be at least 1 KiB"),
         ("bandwidth", "fast", "rbd: bandwidth a size is"),
         ("quiet-hours", "noon", "rbd: quiet-hours must be times"),
     ] {
-        let refused = ["mirror", "pool", "peer", "set", "volumes", &uuid, key, value];
+        let refused = [
+            "mirror", "pool", "peer", "set", "volumes", &uuid, key, value,
+        ];
         let why = a.refused(22, &refused);
         assert!(why.starts_with(said), "{why}");
     }
@@ -72,7 +76,11 @@ fn no_more_goes_to_a_site_than_may_and_nothing_in_its_quiet_hours() {
         let came = peer(&b)["received_bytes"].as_u64().unwrap() - before;
         // What may go in that time and in a second, a frame, and what is said beside the log.
         let may = begun.elapsed().as_secs_f64() * (2 * MIB) as f64 + (4 * MIB) as f64;
-        assert!((came as f64) < may, "{came} bytes within {:?}", begun.elapsed());
+        assert!(
+            (came as f64) < may,
+            "{came} bytes within {:?}",
+            begun.elapsed()
+        );
         peer(&a)["lag"]["records"] == 0 && came >= 8 * MIB
     });
 
@@ -85,7 +93,8 @@ fn no_more_goes_to_a_site_than_may_and_nothing_in_its_quiet_hours() {
     assert_eq!(info["peers"][0]["bandwidth"], 2 * MIB);
     until("guests are served again", 60, || Guest::open(&uri).is_ok());
     until("the other site reads", 60, || peer(&a)["reading"] == true);
-    let confirmed = || a.json(&["mirror", "image", "status", "disk"])["peer_sites"][0]["position"].clone();
+    let confirmed =
+        || a.json(&["mirror", "image", "status", "disk"])["peer_sites"][0]["position"].clone();
     let held = confirmed();
     write(&uri, 8..10, 2);
     until("somebody says why nothing goes", 60, || {
@@ -97,12 +106,35 @@ fn no_more_goes_to_a_site_than_may_and_nothing_in_its_quiet_hours() {
     assert_eq!(confirmed(), held);
     assert_eq!(peer(&a)["reading"], true);
     let said = a.ok(&["mirror", "explain", "disk"]);
-    assert!(said.contains("nothing may go to site-b in its quiet hours"), "{said}");
+    assert!(
+        said.contains("nothing may go to site-b in its quiet hours"),
+        "{said}"
+    );
 
     set("quiet-hours", "none");
     set("bandwidth", "unlimited");
     a.ok(&["mirror", "wait", "--timeout", "60s"]);
     assert!(!codes(&a).iter().any(|code| code == "held_back"));
+    // What is alike goes smaller.
+    set("compression", "lz4");
+    let sent = || {
+        let peer = peer(&a);
+        ["sent_bytes", "sent_plain_bytes"].map(|name| peer[name].as_u64().unwrap())
+    };
+    let [wire, plain] = sent();
+    {
+        let mut disk = Guest::open(&uri).unwrap();
+        for at in 0..8 {
+            disk.write(at * MIB, &vec![at as u8; MIB as usize]).unwrap();
+        }
+        disk.close();
+    }
+    a.ok(&["mirror", "wait", "--timeout", "60s"]);
+    let (wire, plain) = (sent()[0] - wire, sent()[1] - plain);
+    assert!(plain > 8 * MIB && wire < plain / 4, "{wire} of {plain}");
+    let info = a.ok(&["mirror", "pool", "info", "--all"]);
+    assert!(info.contains("\nCompression: lz4"), "{info}");
+
     for (site, rbd) in [("a", &a), ("b", &b)] {
         let file = dev.dir().join(format!("{site}.raw"));
         rbd.ok(&["export", "disk", file.to_str().unwrap()]);

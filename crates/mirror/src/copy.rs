@@ -137,12 +137,7 @@ impl Copy {
     }
 
     /// A part of a snapshot, by its difference to the one before.
-    fn snapshot(
-        &mut self,
-        index: usize,
-        next_block: u64,
-        blocks: usize,
-    ) -> Result<Vec<u8>, Error> {
+    fn snapshot(&mut self, index: usize, next_block: u64, blocks: usize) -> Result<Vec<u8>, Error> {
         let snapshots = &self.source.snapshots;
         let Some(snapshot) = snapshots.get(index) else {
             self.phase = Phase::Head { next_block: 0 };
@@ -179,10 +174,7 @@ impl Copy {
     fn head(&mut self, next_block: u64, most: usize) -> Result<Vec<u8>, Error> {
         let last = self.source.snapshots.last().filter(|_| !self.resumed);
         let older: Option<&MapView> = last.map(|last| &last.map);
-        let changed = self
-            .source
-            .head
-            .changed_since(older, next_block, most)?;
+        let changed = self.source.head.changed_since(older, next_block, most)?;
         let done = changed.len() < most;
         let reached = changed.last().map_or(next_block, |last| last.block + 1);
         let progress = SyncState::Copying {

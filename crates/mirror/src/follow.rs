@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind};
 use crate::message::{self, ToReader, ToServer, VERSION};
 use crate::mirror::Shared;
 use crate::network::Wire;
+use crate::packed;
 use crate::peers::Peer;
 use crate::runtime::within;
 use crate::session;
@@ -93,6 +94,7 @@ impl Follower {
             version: VERSION,
             name: self.shared.name.clone(),
             store: own,
+            accepts: vec![packed::LZ4.to_owned()],
         };
         send(&mut output, &hello).await?;
         let (kind, payload) = wire::read(&mut input).await.map_err(io(DOING))?;
@@ -175,7 +177,7 @@ async fn send(output: &mut WriteHalf<Wire>, message: &ToServer) -> Result<(), Er
 fn understand(kind: Kind, payload: &[u8]) -> Result<ToReader, Error> {
     match kind {
         Kind::Message => wire::parse(payload).map_err(|error| Error::protocol(DOING, error)),
-        Kind::Batch | Kind::Copy | Kind::Block => Err(Error::protocol(
+        Kind::Batch | Kind::Copy | Kind::Block | Kind::Packed => Err(Error::protocol(
             DOING,
             "the peer sent records before it was asked",
         )),
@@ -240,7 +242,7 @@ impl Connection {
         };
         let alive = || wire::message(&ToServer::Alive);
         let beat = (runtime, shared.heartbeat);
-        let writing = session::write_all(output, to_write, beat, alive);
+        let writing = session::write_all(&peer, output, to_write, beat, alive);
         let result: Result<(), Error> = tokio::select! {
             biased;
             () = peer.ending.cancelled() => Ok(()),
@@ -303,13 +305,24 @@ impl Applier {
         Ok(())
     }
 
-    /// Applies a frame; whether there is something to flush and confirm.
+    /// Applies a frame, plain or packed; whether there is something to flush and confirm.
     async fn take(&mut self, kind: Kind, payload: &[u8]) -> Result<bool, Error> {
+        if kind != Kind::Packed {
+            return self.take_plain(kind, payload).await;
+        }
+        let Some((kind, plain)) = packed::unpack(payload) else {
+            let why = "a packed frame that makes no sense";
+            return Err(Error::protocol(DOING, why));
+        };
+        self.take_plain(kind, &plain).await
+    }
+
+    async fn take_plain(&mut self, kind: Kind, payload: &[u8]) -> Result<bool, Error> {
         match kind {
             Kind::Batch => self.batch(payload).await,
             Kind::Copy => self.copy_part(payload),
-            // Taken as it came.
-            Kind::Block => Ok(false),
+            // Blocks were taken as they came, and nothing is packed twice.
+            Kind::Block | Kind::Packed => Ok(false),
             Kind::Message => {
                 let message =
                     wire::parse(payload).map_err(|error| Error::protocol(DOING, error))?;

@@ -23,6 +23,9 @@ pub(crate) enum ToServer {
         version: u32,
         name: String,
         store: StoreId,
+        /// In which forms it understands frames besides plain ones; those that did not say so yet, in none.
+        #[serde(default)]
+        accepts: Vec<String>,
     },
     /// After the welcome: from which record on, and which images it holds, complete or not.
     Subscribe {
@@ -327,6 +330,41 @@ fn image_of(rest: &mut &[u8]) -> Option<ImageId> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// What the sites said to each other before there were forms.
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Former {
+        Hello {
+            version: u32,
+            name: String,
+            store: StoreId,
+        },
+    }
+
+    #[test]
+    fn who_names_no_forms_understands_plain_frames_alone() {
+        let former = Former::Hello {
+            version: VERSION,
+            name: "b".to_owned(),
+            store: StoreId::random(),
+        };
+        let text = serde_json::to_vec(&former).unwrap();
+        match wire::parse(&text).unwrap() {
+            ToServer::Hello { accepts, .. } => assert!(accepts.is_empty()),
+            other => panic!("{other:?}"),
+        }
+        // And one that does is understood by a site that knows of none.
+        let hello = ToServer::Hello {
+            version: VERSION,
+            name: "b".to_owned(),
+            store: StoreId::random(),
+            accepts: vec![crate::packed::LZ4.to_owned()],
+        };
+        let text = serde_json::to_vec(&hello).unwrap();
+        let Former::Hello { version, .. } = wire::parse(&text).unwrap();
+        assert_eq!(version, VERSION);
+    }
 
     proptest! {
         #[test]

@@ -18,8 +18,9 @@ use crate::lag::Backlog;
 use crate::lend::Desk;
 use crate::mirror::PeerOptions;
 use crate::pace::Bucket;
+use crate::packed;
 use crate::stream::Said;
-use crate::traffic::{Allowed, Traffic};
+use crate::traffic::{Allowed, Compression, Traffic};
 
 /// How a peer is, seen from here.
 #[derive(Clone, Debug)]
@@ -49,6 +50,10 @@ pub struct PeerState {
     pub lag: Lag,
     /// Bytes received from it since the start.
     pub received: Bytes,
+    /// Bytes sent to it since the start.
+    pub sent: Bytes,
+    /// What these were before they were made smaller.
+    pub sent_plain: Bytes,
     /// What may go to it now.
     pub allowed: Allowed,
     /// How long ago it last said anything.
@@ -102,6 +107,8 @@ struct Facts {
     following: bool,
     confirmed: Sequence,
     received: u64,
+    sent: u64,
+    sent_plain: u64,
     heard: Option<Duration>,
     caught_up: bool,
     /// This site gets a difference from it.
@@ -177,6 +184,11 @@ impl Peer {
         self.traffic.lock().at(now)
     }
 
+    /// In which form it gets what goes to it.
+    pub(crate) fn compression(&self) -> Compression {
+        self.traffic.lock().compression
+    }
+
     pub(crate) fn set_traffic(&self, traffic: Traffic) {
         *self.traffic.lock() = traffic;
     }
@@ -185,6 +197,14 @@ impl Peer {
     pub(crate) fn take(&self, bytes: usize, now: Timestamp) -> Result<(), Duration> {
         let rate = self.allowed(now).rate;
         self.gone.lock().take(bytes, rate, self.runtime.elapsed())
+    }
+
+    /// A frame has gone to it.
+    pub(crate) fn sent(&self, frame: &[u8]) {
+        let plain = packed::plain_len(frame);
+        let mut facts = self.facts.lock();
+        facts.sent += frame.len() as u64;
+        facts.sent_plain += plain as u64;
     }
 
     pub(crate) fn reader_came(&self, from: Sequence, images: Vec<(ImageId, bool)>) {
@@ -337,6 +357,8 @@ impl Peer {
             catching_up: facts.gets_difference,
             lag: backlog.behind(facts.confirmed, store.now()),
             received: Bytes(facts.received),
+            sent: Bytes(facts.sent),
+            sent_plain: Bytes(facts.sent_plain),
             allowed: self.allowed(store.now()),
             last_heard: facts.heard.map(|heard| now.saturating_sub(heard)),
         }

@@ -22,6 +22,7 @@ use crate::mirror::Shared;
 use crate::network::{Arrival, Listener, Wire};
 use crate::newcomer;
 use crate::outlet::Outlet;
+use crate::packed;
 use crate::peers::Peer;
 use crate::runtime::within;
 use crate::session;
@@ -119,6 +120,8 @@ struct Reading {
     from: Sequence,
     /// Whether it has to be told what there is.
     newcomer: bool,
+    /// Whether it understands what is packed.
+    packs: bool,
     input: ReadHalf<Wire>,
     output: WriteHalf<Wire>,
 }
@@ -137,6 +140,7 @@ impl Reading {
             version,
             name,
             store,
+            accepts,
         } = hello
         else {
             return Err(Error::protocol(DOING, "the peer did not say who it is"));
@@ -190,6 +194,7 @@ impl Reading {
             peer,
             from,
             newcomer,
+            packs: accepts.iter().any(|form| form == packed::LZ4),
             input,
             output,
         })
@@ -201,6 +206,7 @@ impl Reading {
             peer,
             from,
             newcomer,
+            packs,
             input,
             output,
         } = self;
@@ -208,16 +214,18 @@ impl Reading {
         let (frames, queue) = mpsc::channel(session::QUEUE);
         let (to_lend, frames_to_tell) = (frames.downgrade(), frames.downgrade());
         let (answer, answers) = mpsc::channel(catch_up::ANSWERS);
+        let outlet = Outlet::new(Arc::clone(&shared), Arc::clone(&peer), frames, packs);
         let line = Line {
             shared: Arc::clone(&shared),
             peer: Arc::clone(&peer),
-            outlet: Outlet::new(Arc::clone(&shared), Arc::clone(&peer), frames),
+            outlet: outlet.clone(),
             answers,
         };
         let sender = Sender {
             shared: Arc::clone(&shared),
             peer: Arc::clone(&peer),
             requests: Arc::clone(&requests),
+            outlet,
             line,
             copies: Vec::new(),
         };
@@ -228,7 +236,7 @@ impl Reading {
         let store = Arc::clone(&shared.store);
         let alive = move || wire::message(&ToReader::Alive { head: store.head() });
         let beat = (&*shared.runtime, shared.heartbeat);
-        let writing = session::write_all(output, queue, beat, alive);
+        let writing = session::write_all(&peer, output, queue, beat, alive);
         let result = tokio::select! {
             biased;
             () = peer.ending.cancelled() => Ok(()),
@@ -406,7 +414,7 @@ async fn expect(input: &mut (impl AsyncRead + Unpin)) -> Result<ToServer, Error>
 fn parse(kind: Kind, payload: &[u8]) -> Result<ToServer, Error> {
     match kind {
         Kind::Message => wire::parse(payload).map_err(|error| Error::protocol(DOING, error)),
-        Kind::Batch | Kind::Copy | Kind::Block => {
+        Kind::Batch | Kind::Copy | Kind::Block | Kind::Packed => {
             let why = io::Error::new(io::ErrorKind::InvalidData, "a reader sends no records");
             Err(Error::protocol(DOING, why))
         }
@@ -418,7 +426,8 @@ struct Sender {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     requests: Requests,
-    /// The way to the peer, also for the difference that it may have to get first.
+    outlet: Outlet,
+    /// For a peer that gets the difference first.
     line: Line,
     /// In the order of the requests; the first one runs.
     copies: Vec<Pending>,
@@ -442,7 +451,7 @@ impl Sender {
     async fn run(mut self, mut from: Sequence, newcomer: bool) -> Result<(), Error> {
         while !self.shared.store.log_reaches(from) {
             // A difference that waited for hours would be one to a state of hours ago.
-            if self.line.outlet.opens().await.is_err() {
+            if self.outlet.opens().await.is_err() {
                 return Ok(());
             }
             match self.line.catch_up(Sequence(from.0.saturating_sub(1))).await {
@@ -456,14 +465,14 @@ impl Sender {
         if newcomer && !self.send(newcomer::inventory(store, from)?).await {
             return Ok(());
         }
-        while !self.line.outlet.is_closed() {
+        while !self.outlet.is_closed() {
             for (image, reached) in std::mem::take(&mut *self.requests.lock()) {
                 // From here on the copy brings the image's records.
                 stream.deferred.insert(image);
                 self.copies.retain(|copy| copy.image() != image);
                 self.copies.push(Pending::Waiting(image, reached));
             }
-            let most = self.line.outlet.frame_bytes(BATCH_BYTES);
+            let most = self.outlet.frame_bytes(BATCH_BYTES);
             let news = stream.next(most).await?;
             let idle = news.is_none();
             if let Some((frame, said)) = news {
@@ -495,7 +504,7 @@ impl Sender {
 
     /// Whether the connection is still there.
     async fn send(&self, frame: Vec<u8>) -> bool {
-        self.line.outlet.send(frame).await.is_ok()
+        self.outlet.send(frame).await.is_ok()
     }
 
     /// One step of the first copy; whether there was something to do.
@@ -517,7 +526,7 @@ impl Sender {
                 return Ok(true);
             }
         };
-        let blocks = self.line.outlet.part_blocks(PART_BLOCKS);
+        let blocks = self.outlet.part_blocks(PART_BLOCKS);
         match copy.step(stream.cursor(), blocks).await? {
             Step::Frame(frame) => Ok(self.send(frame).await),
             Step::Wait => Ok(false),

@@ -7,6 +7,7 @@ use firebrick_edge::Runtime;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
+use crate::peers::Peer;
 use crate::runtime::within;
 use crate::wire::{self, Kind};
 
@@ -20,8 +21,9 @@ pub(crate) fn patience(heartbeat: Duration) -> Duration {
     (heartbeat * SILENT_BEATS).max(Duration::from_secs(1))
 }
 
-/// Writes what is queued, and a sign of life where there is nothing, until the queue is closed.
+/// Writes to a peer what is queued, and a sign of life where there is nothing, until the queue is closed.
 pub(crate) async fn write_all(
+    peer: &Peer,
     mut stream: impl AsyncWrite + Unpin,
     mut frames: mpsc::Receiver<Vec<u8>>,
     (runtime, heartbeat): (&dyn Runtime, Duration),
@@ -35,6 +37,7 @@ pub(crate) async fn write_all(
         };
         stream.write_all(&frame).await?;
         stream.flush().await?;
+        peer.sent(&frame);
     }
 }
 

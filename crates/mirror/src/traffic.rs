@@ -1,4 +1,4 @@
-//! How much may go to a peer, and when.
+//! How much may go to a peer, when, and in which form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ const MINUTE: u64 = 60_000_000_000;
 /// Windows of one schedule; more make no sense.
 const WINDOWS_MAX: usize = 48;
 
-/// How much may go to a peer, and when. It concerns the log, copies and differences; signs of life and answers to
+/// How much may go to a peer, when, and in which form. It concerns the log, copies and differences; signs of life and answers to
 /// questions go in any case, as they are small.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -25,6 +25,8 @@ pub struct Traffic {
     pub quiet_hours: Hours,
     /// The most that goes in the quiet hours.
     pub quiet_bandwidth: Rate,
+    /// In which form it goes, to a peer that understands it.
+    pub compression: Compression,
 }
 
 impl Default for Traffic {
@@ -34,6 +36,7 @@ impl Default for Traffic {
             bandwidth: Rate::UNLIMITED,
             quiet_hours: Hours::default(),
             quiet_bandwidth: Rate::NOTHING,
+            compression: Compression::None,
         }
     }
 }
@@ -58,6 +61,39 @@ pub struct Allowed {
     pub rate: Rate,
     /// Whether that is because the hours are quiet.
     pub quiet: bool,
+}
+
+/// In which form bytes go.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// As they are.
+    #[default]
+    None,
+    /// As LZ4 makes them, where that saves an eighth at least.
+    Lz4,
+}
+
+impl Compression {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Lz4 => "lz4",
+        }
+    }
+}
+
+impl FromStr for Compression {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self::None),
+            "lz4" => Ok(Self::Lz4),
+            _ => Err("must be none or lz4"),
+        }
+    }
 }
 
 /// How much may go in a second: any amount, nothing, or from 1 KiB on. As JSON a number of bytes, or `null` for any.

@@ -13,7 +13,8 @@ pub(crate) const RECORDS_MAX: usize = 160 << 20;
 const MESSAGE_MAX: usize = 16 << 20;
 /// The longest answer to a question for a block: its ticket and its bytes.
 const BLOCK_MAX: usize = 8 + BLOCK_SIZE as usize;
-const HEAD: usize = 5;
+/// The kind and the length, in bytes.
+pub(crate) const HEAD: usize = 5;
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,6 +27,31 @@ pub(crate) enum Kind {
     Copy = 3,
     /// A block that was asked for, or that there is none.
     Block = 4,
+    /// Another frame, made smaller; only for who said that it understands that.
+    Packed = 5,
+}
+
+impl Kind {
+    /// What that byte means.
+    pub(crate) const fn of(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Message),
+            2 => Some(Self::Batch),
+            3 => Some(Self::Copy),
+            4 => Some(Self::Block),
+            5 => Some(Self::Packed),
+            _ => None,
+        }
+    }
+
+    /// The longest payload of the kind, in bytes.
+    pub(crate) const fn most(self) -> usize {
+        match self {
+            Self::Message => MESSAGE_MAX,
+            Self::Batch | Self::Copy | Self::Packed => RECORDS_MAX,
+            Self::Block => BLOCK_MAX,
+        }
+    }
 }
 
 /// Begins a frame; [`seal`] ends it.
@@ -62,14 +88,8 @@ pub(crate) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<(K
     stream.read_exact(&mut head).await?;
     let len = u32::from_le_bytes([head[1], head[2], head[3], head[4]]) as usize;
     let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
-    let (kind, most) = match head[0] {
-        1 => (Kind::Message, MESSAGE_MAX),
-        2 => (Kind::Batch, RECORDS_MAX),
-        3 => (Kind::Copy, RECORDS_MAX),
-        4 => (Kind::Block, BLOCK_MAX),
-        _ => return Err(invalid("a frame of an unknown kind")),
-    };
-    if len > most {
+    let kind = Kind::of(head[0]).ok_or_else(|| invalid("a frame of an unknown kind"))?;
+    if len > kind.most() {
         return Err(invalid("a frame that is too long"));
     }
     let mut payload = Vec::with_capacity(len.min(2 << 20));

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Site, alone, eventually, fill, mirrored, read, write};
-use firebrick_mirror::Direction;
+use firebrick_mirror::{Compression, Direction, Traffic};
 use firebrick_vocabulary::ImageId;
 
 /// Writes so much that the log has segments to free, and frees what nobody needs.
@@ -118,4 +118,50 @@ async fn a_log_goes_one_way_where_only_that_is_wanted() {
     assert_eq!(read(&a.store, here, 1), 6);
     a.stop().await;
     b.stop().await;
+}
+
+/// What has gone to the peer of a site: on the way, and before it was made smaller.
+fn sent(site: &Site) -> (u64, u64) {
+    let peer = site.mirror.peers().remove(0);
+    (peer.sent.0, peer.sent_plain.0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_alike_goes_smaller_and_arrives_whole() {
+    let (a, b) = (alone("a").await, alone("b").await);
+    add(&a, &b, Direction::RxTx);
+    add(&b, &a, Direction::RxTx);
+    let image = mirrored(&a.store, "one", true);
+    write(&a.store, image, 0, 7);
+    b.holds(&a).await;
+    let (wire, plain) = sent(&a);
+    assert_eq!(wire, plain, "nobody asked for it");
+    let traffic = Traffic {
+        compression: Compression::Lz4,
+        ..Traffic::default()
+    };
+    assert!(a.mirror.set_traffic("b", &traffic));
+    assert!(!a.mirror.set_traffic("nobody", &traffic));
+    for block in 0..500 {
+        write(&a.store, image, block, fill(block, 3));
+    }
+    b.holds(&a).await;
+    assert!(common::same(&a.store, &b.store, image));
+    let (wire, plain) = (sent(&a).0 - wire, sent(&a).1 - plain);
+    assert!(plain > 500 * 4096 && wire < plain / 4, "{wire} of {plain}");
+    // And a first copy, to one who comes late.
+    let c = alone("c").await;
+    add(&a, &c, Direction::RxTx);
+    a.mirror.set_traffic("c", &traffic);
+    add(&c, &a, Direction::RxTx);
+    eventually("C has the image", || {
+        let image = c.store.image(image);
+        image.is_ok_and(|image| image.info().sync.is_consistent())
+    })
+    .await;
+    c.holds(&a).await;
+    assert!(common::same(&a.store, &c.store, image));
+    for site in [a, b, c] {
+        site.stop().await;
+    }
 }

@@ -16,7 +16,9 @@ use firebrick_backend::Capabilities;
 pub use admin::SiteClient;
 pub use conf::{ExportVia, NbdSecurity, PeerConf, SiteConf};
 pub use firebrick_engine::Retention;
-pub use firebrick_mirror::{Allowed, Direction, Fingerprint, Hours, Rate, Secret, Traffic};
+pub use firebrick_mirror::{
+    Allowed, Compression, Direction, Fingerprint, Hours, Rate, Secret, Traffic,
+};
 
 /// What a site on the embedded engine can do, with a peer (`mirroring`) or without.
 pub fn capabilities(mirroring: bool) -> Capabilities {

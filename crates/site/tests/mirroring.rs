@@ -334,6 +334,9 @@ async fn figures_are_there_for_prometheus() {
     for line in [
         "firebrick_site_info{site=\"a\",version=",
         "# TYPE firebrick_mirror_image_lag_seconds gauge",
+        "# TYPE firebrick_mirror_sent_bytes_total counter",
+        "# TYPE firebrick_mirror_sent_plain_bytes_total counter",
+        "# TYPE firebrick_mirror_peer_bandwidth_bytes gauge",
         "firebrick_store_bytes{kind=\"free\"}",
         "firebrick_mirror_rpo_breaches_total{site=\"a\"} 0",
     ] {

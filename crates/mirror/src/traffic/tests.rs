@@ -49,6 +49,7 @@ fn another_rate_holds_in_quiet_hours() {
         bandwidth: day,
         quiet_hours: "12:00-13:00".parse().unwrap(),
         quiet_bandwidth: quiet,
+        ..Traffic::default()
     };
     let noon = Allowed {
         rate: quiet,

@@ -382,7 +382,8 @@ impl Story {
             }
             5 => {
                 let traffic = limits::some(&mut world.random);
-                world.say(format!("{one} sends {other} {:?}", traffic.bandwidth));
+                let (rate, form) = (traffic.bandwidth, traffic.compression);
+                world.say(format!("{one} sends {other} {rate}, {form:?}"));
                 if let Some(running) = &world.sites[one].running {
                     running.mirror.set_traffic(&other.to_string(), &traffic);
                 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use firebrick_engine::{NewImage, Write};
-use firebrick_mirror::{PeerState, Rate, Traffic};
+use firebrick_mirror::{Compression, PeerState, Rate, Traffic};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -19,8 +19,14 @@ pub(crate) fn some(random: &mut StdRng) -> Traffic {
         1 => Rate::of(1 << random.random_range(10..20)).unwrap(),
         _ => Rate::UNLIMITED,
     };
+    let packs = random.random_bool(0.5);
     Traffic {
         bandwidth,
+        compression: if packs {
+            Compression::Lz4
+        } else {
+            Compression::None
+        },
         ..Traffic::default()
     }
 }
@@ -94,7 +100,7 @@ fn catch_up(world: &mut World, before: u64) -> Duration {
     let begun = world.scheduler.elapsed();
     loop {
         world.pass(TICK).unwrap();
-        let since = world.scheduler.elapsed() - begun;
+        let since = world.scheduler.elapsed().saturating_sub(begun);
         let came = peer(world, 1).received.0 - before;
         let may = since.as_secs_f64() * RATE as f64 + (RATE + FRAME) as f64;
         assert!(came as f64 <= may, "{came} bytes within {since:?}");

@@ -222,6 +222,12 @@ pub struct MirrorPeer {
     pub lag: Option<Lag>,
     /// Bytes that came from it since this site started.
     pub received: Bytes,
+    /// Bytes that went to it since this site started.
+    #[serde(default)]
+    pub sent: Bytes,
+    /// What these were before they were made smaller.
+    #[serde(default)]
+    pub sent_plain: Bytes,
     /// The most that may go to it in a second now, in bytes; `None` for any amount.
     #[serde(default)]
     pub bandwidth: Option<u64>,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use firebrick_mirror::{Direction, Hours, Rate, Secret, Traffic};
+use firebrick_mirror::{Compression, Direction, Hours, Rate, Secret, Traffic};
 use firebrick_vocabulary::{Bytes, StoreId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -139,6 +139,8 @@ pub enum PeerChange {
     QuietHours(Hours),
     /// The most that goes to it in a second then.
     QuietBandwidth(Rate),
+    /// In which form it goes, to a peer that understands it.
+    Compression(Compression),
     /// How much of the log is kept for it while it is away; `None` for as much as for any other.
     LogLimit(Option<Bytes>),
 }

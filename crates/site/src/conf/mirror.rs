@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use firebrick_config::{ConfigError, ConfigFile, Section};
 use firebrick_engine::Retention;
-use firebrick_mirror::{Direction, Rate, Traffic};
+use firebrick_mirror::{Compression, Direction, Rate, Traffic};
 use firebrick_vocabulary::{Bytes, GIB, MIB};
 
 use super::PeerConf;
@@ -92,13 +92,23 @@ fn rate(section: &Section, option: &str) -> Result<Option<Rate>, ConfigError> {
         Some("unlimited") => Ok(Some(Rate::UNLIMITED)),
         Some(text) => {
             let bytes = super::size_of(section, option, text, 0, 1024 * GIB)?;
-            let rate = Rate::of(bytes.0).map_err(|rule| section.refuse(option, format!("{text} {rule}")));
+            let rate =
+                Rate::of(bytes.0).map_err(|rule| section.refuse(option, format!("{text} {rule}")));
             rate.map(Some)
         }
     }
 }
 
-/// `bandwidth`, `quiet_hours` and `quiet_bandwidth`: how much goes to it, and when.
+/// `compression`: in which form it goes.
+fn compression(section: &Section) -> Result<Option<Compression>, ConfigError> {
+    let Some(text) = section.text("compression")? else {
+        return Ok(None);
+    };
+    let form = text.parse().map(Some);
+    form.map_err(|rule| section.refuse("compression", format!("{text:?} {rule}")))
+}
+
+/// `bandwidth`, `quiet_hours`, `quiet_bandwidth` and `compression`: how much goes to it, when, and in which form.
 fn traffic(section: &Section) -> Result<Traffic, ConfigError> {
     let usual = Traffic::default();
     let hours = section.text("quiet_hours")?.unwrap_or_default();
@@ -107,6 +117,7 @@ fn traffic(section: &Section) -> Result<Traffic, ConfigError> {
         bandwidth: rate(section, "bandwidth")?.unwrap_or(usual.bandwidth),
         quiet_hours: hours.parse().map_err(refuse)?,
         quiet_bandwidth: rate(section, "quiet_bandwidth")?.unwrap_or(usual.quiet_bandwidth),
+        compression: compression(section)?.unwrap_or(usual.compression),
     })
 }
 

@@ -38,11 +38,14 @@ fn a_whole_file_is_understood() {
 #[test]
 fn how_much_may_go_to_a_peer_is_any_amount_unless_it_says_so() {
     assert_eq!(conf(GOOD).unwrap().peers[0].traffic, Traffic::default());
-    let text = format!("{GOOD}bandwidth = 10MiB\nquiet_hours = 22:00-06:00\nquiet_bandwidth = unlimited\n");
+    let text = format!(
+        "{GOOD}bandwidth = 10MiB\nquiet_hours = 22:00-06:00\nquiet_bandwidth = unlimited\ncompression = lz4\n"
+    );
     let traffic = conf(&text).unwrap().peers.remove(0).traffic;
     assert_eq!(traffic.bandwidth.bytes(), Some(10 * MIB));
     assert_eq!(traffic.quiet_hours.to_string(), "22:00-06:00");
     assert_eq!(traffic.quiet_bandwidth.bytes(), None);
+    assert_eq!(traffic.compression, firebrick_mirror::Compression::Lz4);
 }
 
 #[test]
@@ -82,6 +85,11 @@ fn wrong_values_name_line_option_and_reason() {
             "fingerprint = FP",
             "fingerprint = FP\nquiet_hours = 22-06",
             "/srv/site.conf:12: [peer site-b] quiet_hours: \"22-06\" must be times of the day in UTC such as 22:00-06:00, 12:00-13:00",
+        ),
+        (
+            "fingerprint = FP",
+            "fingerprint = FP\ncompression = gzip",
+            "/srv/site.conf:12: [peer site-b] compression: \"gzip\" must be none or lz4",
         ),
         (
             "name = site-a",

@@ -134,22 +134,7 @@ fn peers(text: &mut Text, report: &MirrorReport) {
             u8::from(peer.following),
         );
     }
-    let mut received = text.counter(
-        "mirror_received_bytes_total",
-        "Bytes that came from the peer since the start of the site.",
-    );
-    for peer in &report.peers {
-        received.add(&[("peer", &peer.name)], peer.received.0);
-    }
-    let mut bandwidth = text.gauge(
-        "mirror_peer_bandwidth_bytes",
-        "The most that may go to the peer in a second now; not there where it is any amount.",
-    );
-    for peer in &report.peers {
-        if let Some(bytes) = peer.bandwidth {
-            bandwidth.add(&[("peer", &peer.name)], bytes);
-        }
-    }
+    traffic(text, report);
     let mut held = text.gauge(
         "mirror_peer_log_held_bytes",
         "Bytes of the log that are kept for the peer, in whole segments.",
@@ -185,6 +170,40 @@ fn peers(text: &mut Text, report: &MirrorReport) {
         "Age of the oldest record that the peer has not confirmed.",
     );
     lags().for_each(|(peer, lag)| seconds.add(&[("peer", &peer.name)], lag.seconds));
+}
+
+/// What came from each peer and went to it, and what may.
+fn traffic(text: &mut Text, report: &MirrorReport) {
+    let mut received = text.counter(
+        "mirror_received_bytes_total",
+        "Bytes that came from the peer since the start of the site.",
+    );
+    for peer in &report.peers {
+        received.add(&[("peer", &peer.name)], peer.received.0);
+    }
+    let mut sent = text.counter(
+        "mirror_sent_bytes_total",
+        "Bytes that went to the peer since the start of the site.",
+    );
+    for peer in &report.peers {
+        sent.add(&[("peer", &peer.name)], peer.sent.0);
+    }
+    let mut plain = text.counter(
+        "mirror_sent_plain_bytes_total",
+        "What these were before they were made smaller.",
+    );
+    for peer in &report.peers {
+        plain.add(&[("peer", &peer.name)], peer.sent_plain.0);
+    }
+    let mut bandwidth = text.gauge(
+        "mirror_peer_bandwidth_bytes",
+        "The most that may go to the peer in a second now; not there where it is any amount.",
+    );
+    for peer in &report.peers {
+        if let Some(bytes) = peer.bandwidth {
+            bandwidth.add(&[("peer", &peer.name)], bytes);
+        }
+    }
 }
 
 fn images(text: &mut Text, report: &MirrorReport) {

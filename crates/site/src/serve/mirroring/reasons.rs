@@ -1,7 +1,7 @@
 //! What an operator should know of an image, and what to do about it.
 
 use firebrick_engine::ImageInfo;
-use firebrick_mirror::{ImageReader, Rate, Upstream};
+use firebrick_mirror::{ImageReader, PeerState, Rate, Upstream};
 
 use crate::admin::{Loss, Reason, ReasonCode, Target};
 
@@ -194,21 +194,10 @@ fn of_reader(reader: &ImageReader) -> Vec<Reason> {
             "wait until its first copy is complete".to_owned(),
         );
     }
-    let rate = peer.allowed.rate;
-    if peer.reading && lag.records > 0 && rate != Rate::UNLIMITED {
-        let when = if peer.allowed.quiet {
-            " in its quiet hours"
-        } else {
-            ""
-        };
-        let much = if rate == Rate::NOTHING {
-            "nothing".to_owned()
-        } else {
-            format!("no more than {rate}")
-        };
+    if peer.reading && lag.records > 0 && peer.allowed.rate != Rate::UNLIMITED {
         add(
             ReasonCode::HeldBack,
-            format!("{much} may go to {peer_name}{when}"),
+            held_back(peer),
             "wait, or allow more: rbd mirror pool peer set".to_owned(),
         );
     }
@@ -220,6 +209,21 @@ fn of_reader(reader: &ImageReader) -> Vec<Reason> {
         );
     }
     reasons
+}
+
+/// That no more may go to a peer.
+fn held_back(peer: &PeerState) -> String {
+    let PeerState { name, allowed, .. } = peer;
+    let much = match allowed.rate {
+        Rate::NOTHING => "nothing".to_owned(),
+        rate => format!("no more than {rate}"),
+    };
+    let when = if allowed.quiet {
+        " in its quiet hours"
+    } else {
+        ""
+    };
+    format!("{much} may go to {name}{when}")
 }
 
 fn away(peer: &str) -> String {

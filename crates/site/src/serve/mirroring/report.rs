@@ -142,6 +142,8 @@ fn peer(peer: PeerState) -> MirrorPeer {
         following: peer.following,
         heard: peer.last_heard.map(|heard| heard.as_secs_f64()),
         received: peer.received,
+        sent: peer.sent,
+        sent_plain: peer.sent_plain,
         bandwidth: peer.allowed.rate.bytes(),
         quiet: peer.allowed.quiet,
         log_held: peer.held,

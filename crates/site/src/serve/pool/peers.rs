@@ -125,6 +125,7 @@ fn apply(peer: &mut NewPeer, change: PeerChange) {
         PeerChange::Bandwidth(rate) => peer.traffic.bandwidth = rate,
         PeerChange::QuietHours(hours) => peer.traffic.quiet_hours = hours,
         PeerChange::QuietBandwidth(rate) => peer.traffic.quiet_bandwidth = rate,
+        PeerChange::Compression(form) => peer.traffic.compression = form,
         PeerChange::LogLimit(most) => peer.log_limit = most,
     }
 }

@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::path::Path;
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_site::{Rate, Traffic};
 use firebrick_site::admin::{MirrorReply, NewPeer, PeerChange, PoolRequest, ToolReply};
+use firebrick_site::{Rate, Traffic};
 use firebrick_vocabulary::Bytes;
 use uuid::Uuid;
 
@@ -116,6 +116,7 @@ fn change(key: &str, value: &str) -> Result<PeerChange, Failure> {
             let hours = if value == "none" { "" } else { value };
             PeerChange::QuietHours(hours.parse().map_err(|rule| wrong(key, rule))?)
         }
+        "compression" => PeerChange::Compression(value.parse().map_err(|rule| wrong(key, rule))?),
         "log-limit" if value == "none" => PeerChange::LogLimit(None),
         "log-limit" => {
             let most = bytes(value).map_err(|rule| wrong(key, &rule))?;
@@ -123,7 +124,7 @@ fn change(key: &str, value: &str) -> Result<PeerChange, Failure> {
         }
         _ => {
             let text = "rbd: must specify 'direction', 'site-name', 'client', 'mon-host', 'key-file', 'bandwidth', \
-                        'quiet-hours', 'quiet-bandwidth', or 'log-limit' key.";
+                        'quiet-hours', 'quiet-bandwidth', 'compression', or 'log-limit' key.";
             return Err(refuse(EINVAL, text));
         }
     })

@@ -1,10 +1,10 @@
 //! `rbd mirror pool enable`, `disable`, `info`.
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_site::{Rate, Traffic};
 use firebrick_site::admin::{
     MirrorMode, MirrorReply, MirrorRequest, PoolInfo, PoolRequest, ToolReply,
 };
+use firebrick_site::{Compression, Rate, Traffic};
 
 use super::args::{EnablePoolArgs, PoolArgs, PoolInfoArgs};
 use crate::cli::rbd::doc::Doc;
@@ -116,7 +116,7 @@ fn document(info: &PoolInfo, all: bool) -> Doc {
     doc
 }
 
-/// How much may go to a peer, where that is not any amount.
+/// How much may go to a peer, where that is not any amount, and in which form, where that is not plain.
 fn put_traffic(peer: &mut Doc, traffic: &Traffic) {
     if let Some(bytes) = traffic.bandwidth.bytes() {
         peer.put("bandwidth", bytes);
@@ -126,6 +126,9 @@ fn put_traffic(peer: &mut Doc, traffic: &Traffic) {
         if let Some(bytes) = traffic.quiet_bandwidth.bytes() {
             peer.put("quiet_bandwidth", bytes);
         }
+    }
+    if traffic.compression != Compression::None {
+        peer.put("compression", traffic.compression.as_str());
     }
 }
 
@@ -137,6 +140,9 @@ fn traffic_lines(traffic: &Traffic) -> Vec<String> {
     if !traffic.quiet_hours.is_empty() {
         lines.push(format!("Quiet Hours: {} UTC", traffic.quiet_hours));
         lines.push(format!("Quiet Bandwidth: {}", traffic.quiet_bandwidth));
+    }
+    if traffic.compression != Compression::None {
+        lines.push(format!("Compression: {}", traffic.compression.as_str()));
     }
     lines
 }

@@ -115,6 +115,7 @@ fn pool_value(report: &MirrorReport, verbose: bool) -> Value {
             "reading": peer.reading, "following": peer.following,
             "lag": peer.lag, "received_bytes": peer.received,
             "log_held_bytes": peer.log_held, "by_difference": peer.by_difference,
+            "sent_bytes": peer.sent, "sent_plain_bytes": peer.sent_plain,
             "bandwidth": peer.bandwidth, "quiet": peer.quiet,
         })
     });

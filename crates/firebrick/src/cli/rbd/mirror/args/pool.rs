@@ -52,7 +52,7 @@ Example:
     #[command(after_help = "\
 KEY is direction, site-name, client, mon-host (HOST:PORT), key-file (with what `firebrick site fingerprint` prints
 there; - for standard input), bandwidth or quiet-bandwidth (what may go to it in a second, such as 10M; unlimited; 0
-for nothing), quiet-hours (such as 22:00-06:00, in UTC; none) or log-limit (how much of the log is kept for it while it
+for nothing), quiet-hours (such as 22:00-06:00, in UTC; none), compression (lz4; none) or log-limit (how much of the log is kept for it while it
 is away, such as 8G; none for as much as for any other).")]
     Set(SetPeerArgs),
     /// Make two sites peers by one command at each

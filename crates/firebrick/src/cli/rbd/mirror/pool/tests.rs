@@ -1,7 +1,7 @@
 //! What `rbd` prints, byte for byte but for what a Ceph cluster has in its place.
 
-use firebrick_site::{Direction, Rate, Traffic};
 use firebrick_site::admin::{NewPeer, PoolPeer};
+use firebrick_site::{Direction, Rate, Traffic};
 use firebrick_vocabulary::{Bytes, StoreId};
 
 use super::*;
@@ -71,13 +71,14 @@ fn what_may_go_to_a_peer_is_printed_where_that_is_not_all() {
         bandwidth: Rate::of(10 << 20).unwrap(),
         quiet_hours: "22:00-06:00".parse().unwrap(),
         quiet_bandwidth: Rate::NOTHING,
+        compression: Compression::Lz4,
     };
     info.peers[0].peer.log_limit = Some(Bytes(2 << 30));
     let printed = text(&info, true);
-    let all = "\nKey: KEY\nBandwidth: 10 MiB a second\nQuiet Hours: 22:00-06:00 UTC\nQuiet Bandwidth: nothing\nLog Limit: 2 GiB";
+    let all = "\nKey: KEY\nBandwidth: 10 MiB a second\nQuiet Hours: 22:00-06:00 UTC\nQuiet Bandwidth: nothing\nCompression: lz4\nLog Limit: 2 GiB";
     assert!(printed.ends_with(all), "{printed}");
     assert_eq!(text(&info, false), TEXT);
     let json = serde_json::to_string(&document(&info, true)).unwrap();
-    let all = r#""bandwidth":10485760,"quiet_hours":"22:00-06:00","quiet_bandwidth":0,"log_limit":2147483648}]}"#;
+    let all = r#""bandwidth":10485760,"quiet_hours":"22:00-06:00","quiet_bandwidth":0,"compression":"lz4","log_limit":2147483648}]}"#;
     assert!(json.ends_with(all), "{json}");
 }
