@@ -1,3 +1,5 @@
+//! What is packed comes back, and garbage is refused before it costs anything.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Traffic: hours, rates and what holds at a moment, by example and by chance.
+
 use proptest::prelude::*;
 
 use super::*;
