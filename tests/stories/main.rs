@@ -39,6 +39,7 @@ mod rbd_ceph;
 mod rbd_groups;
 mod rbd_journal;
 mod rbd_keeping;
+mod replication;
 mod revert;
 mod scenario;
 mod time_machine;

@@ -1,13 +1,17 @@
 //! Replications: how each volume is at each target of its backend. Not Cinder's: every version has them.
 
 use axum::extract::State;
-use firebrick_control::{Column, Control};
+use axum::http::StatusCode;
+use firebrick_control::{Column, Control, FailoverVolume};
+use firebrick_policy::Rule;
 
-use crate::call::{Call, Named, ok};
-use crate::fault::Answer;
+use crate::body::Body;
+use crate::call::{Call, Named, empty, ok};
+use crate::fault::{Answer, Fault};
 use crate::ids;
 use crate::list::{self, Collection, Kind};
-use crate::route::{Route, get};
+use crate::route::{Action, Route, get, post};
+use crate::schema::replications as bodies;
 use crate::view::one;
 use crate::view::replication::{self as view, id, view};
 
@@ -39,6 +43,24 @@ const QUERY: [&str; 11] = [
     "volume_id",
 ];
 
+const CHECK: &str = "check";
+const FAILOVER: &str = "failover";
+const FAILBACK: &str = "failback";
+const REVERSE: &str = "reverse";
+
+const MOVE: &[&str] = &["firebrick:replication:failover"];
+
+/// The actions, and what each must be.
+const ACTIONS: &[Action] = &[
+    Action::new(CHECK, &["firebrick:replication:check"], bodies::MOVE).answer(&view::CHECK),
+    Action::new(FAILOVER, MOVE, bodies::MOVE),
+    Action::new(FAILBACK, MOVE, bodies::MOVE),
+    Action::new(REVERSE, MOVE, bodies::MOVE),
+];
+
+/// What the site of the configuration is called, to which a volume comes back.
+const HOME: &str = "default";
+
 /// Everything below `/replications`.
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -49,6 +71,7 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/replications/{id}", show)
             .answer(&view::ONE)
             .rules(&["firebrick:replication:get"]),
+        post("/replications/{id}/action", action).actions(ACTIONS),
     ]
 }
 
@@ -71,4 +94,41 @@ async fn show(State(control): State<Control>, call: Call, Named(id): Named<Strin
     let (volume, target) = ids::replication(&id)?;
     let found = control.replication(&call.context, volume, target).await?;
     ok(one("replication", view(&found)))
+}
+
+/// The volume of the relation goes to one of its two sites, alone.
+async fn action(
+    State(control): State<Control>,
+    Named(id): Named<String>,
+    call: Call,
+    body: Body,
+) -> Answer {
+    let (name, root) = body.action()?;
+    let (volume, target) = ids::replication(&id)?;
+    let context = &call.context;
+    // Whoever does not see the relation is not told more.
+    let rule = match name {
+        CHECK => Rule::FirebrickReplicationCheck,
+        _ => Rule::FirebrickReplicationFailover,
+    };
+    let relation = control
+        .replication_under(context, rule, volume, target)
+        .await?;
+    let other = if relation.away { HOME } else { target };
+    let to = match name {
+        CHECK | REVERSE => other,
+        FAILOVER => target,
+        FAILBACK => HOME,
+        unknown => return Err(Fault::no_action(unknown)),
+    };
+    let request = FailoverVolume {
+        target: to.to_owned(),
+        force: root.object(name)?.boolean("force")?.unwrap_or(false),
+    };
+    if name == CHECK {
+        let told = control.check_volume_failover(context, volume, &request);
+        return ok(one("replication_check", view::check(&told.await?)));
+    }
+    control.failover_volume(context, volume, &request).await?;
+    empty(StatusCode::ACCEPTED)
 }

@@ -13,6 +13,7 @@ pub(crate) mod moving;
 pub(crate) mod qos;
 pub(crate) mod quotas;
 mod render;
+pub(crate) mod replications;
 pub(crate) mod services;
 pub(crate) mod snapshots;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Where a volume lives: at the site of its group, at that which serves its backend, or where it was
-//! made.
+//! Where a volume lives: at its own site, at that of its group, at that which serves its backend, or where
+//! it was made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,10 +33,16 @@ pub(crate) enum Seat {
 }
 
 impl Seat {
-    /// Where a volume lives as the rows have it. A group that has a site of its own keeps all its
-    /// volumes there, mirrored or not; other volumes that are not mirrored stay at the site of the
-    /// configuration, whatever serves the rest.
+    /// Where a volume lives as the rows have it. One that has a site of its own lives there. A group that
+    /// has one keeps all its volumes there, mirrored or not; other volumes that are not mirrored stay at
+    /// the site of the configuration, whatever serves the rest.
     fn of(volume: &Volume, service: &Service, group: Option<&Group>) -> Self {
+        if let Some(own) = &volume.site {
+            return match volume.replication_status {
+                Some(ReplicationStatus::FailingOver) => Self::Moving,
+                _ => Self::At(id_of(own)),
+            };
+        }
         if let Some((group, own)) = group.and_then(|group| Some((group, group.site.as_ref()?))) {
             return match group.replication_status {
                 ReplicationStatus::FailingOver => Self::Moving,
@@ -53,12 +59,12 @@ impl Seat {
     }
 }
 
-/// The site that a group's row names.
+/// The site that the row of a group or a volume names.
 pub(crate) fn id_of(name: &str) -> SiteId {
     (name != groups::HOME).then(|| name.to_owned())
 }
 
-/// The other way round: what a group's row calls a site.
+/// The other way round: what such a row calls a site.
 pub(crate) fn name_of(id: Option<&str>) -> &str {
     id.unwrap_or(groups::HOME)
 }
@@ -68,6 +74,8 @@ pub(crate) struct Seats {
     pub(crate) service: Service,
     /// Those that have a site of their own.
     groups: BTreeMap<GroupId, Group>,
+    /// The sites of volumes that have one of their own.
+    apart: BTreeSet<SiteId>,
 }
 
 impl Seats {
@@ -75,10 +83,13 @@ impl Seats {
     pub(crate) async fn of(connection: &mut Connection, host: &HostName) -> Result<Self> {
         let service = services::get(connection, VOLUME, host).await?;
         let service = service.ok_or_else(|| Error::no_service(VOLUME, host))?;
-        let apart = groups::apart(connection, host).await?;
+        let groups = groups::apart(connection, host).await?;
+        let alone = volumes::apart(connection, host).await?;
+        let apart = alone.iter().filter_map(|volume| volume.site.as_deref());
         Ok(Self {
             service,
-            groups: apart.into_iter().map(|group| (group.id, group)).collect(),
+            apart: apart.map(id_of).collect(),
+            groups: groups.into_iter().map(|group| (group.id, group)).collect(),
         })
     }
 
@@ -93,9 +104,9 @@ impl Seats {
         matches!(self.of_volume(volume), Seat::At(there) if there.as_deref() == id)
     }
 
-    /// Whether its group has a site of its own: then what the backend does is nothing to it.
+    /// Whether it or its group has a site of its own: then what the backend does is nothing to it.
     pub(crate) fn is_apart(&self, volume: &Volume) -> bool {
-        (volume.group).is_some_and(|id| self.groups.contains_key(&id))
+        volume.site.is_some() || (volume.group).is_some_and(|id| self.groups.contains_key(&id))
     }
 
     /// All sites at which volumes may live.
@@ -104,6 +115,7 @@ impl Seats {
         // Volumes that are not mirrored are at the first one.
         let mut sites = BTreeSet::from([None, self.service.active_backend_id.clone()]);
         sites.extend(apart.map(|name| id_of(name)));
+        sites.extend(self.apart.iter().cloned());
         sites
     }
 
@@ -211,12 +223,17 @@ impl Home {
         // One that is gone, or has another backend now, is where it was asked.
         let found = volumes::named(tx, &[self.volume]).await?.pop();
         let here = |volume: &Volume| volume.host.as_ref().map(HostName::without_pool);
-        let Some(volume) = found.filter(|volume| here(volume).as_ref() == Some(&self.host)) else {
+        let Some(known) = found.filter(|volume| here(volume).as_ref() == Some(&self.host)) else {
             return Ok(());
         };
-        let group = match volume.group {
-            Some(id) => groups::get_shared(tx, id).await?,
-            None => None,
+        let group_of = known.group;
+        // One of a group goes with that, and does not leave it meanwhile; others may go alone.
+        let (group, held) = match known.group {
+            Some(id) => (groups::get_shared(tx, id).await?, Some(known)),
+            None => (None, volumes::get_locked(tx, self.volume).await?),
+        };
+        let Some(volume) = held.filter(|volume| volume.group == group_of) else {
+            return Err(moving(&self.host));
         };
         match Seat::of(&volume, &service, group.as_ref()) {
             Seat::At(id) if id == self.id => Ok(()),

@@ -60,6 +60,7 @@ pub use detail::{
     UploadDetail, VolumeDetail, VolumeSummary,
 };
 pub use error::{Error, ErrorKind, Result};
+pub use firebrick_backend::PromoteMode;
 pub use firebrick_backup::{Container, Posix, SharedRepository};
 pub use firebrick_cloud::Visibility;
 pub use firebrick_db::{
@@ -84,7 +85,9 @@ pub use options::{
     ImageOptions, POOL, Quotas, RunnerOptions,
 };
 pub use quota::{QuotaSet, QuotaUse};
-pub use replication::{FailoverReport, Relation, RelationState, VolumeOutcome, VolumeReport};
+pub use replication::{
+    FailoverReport, FailoverVolume, Relation, RelationState, VolumeOutcome, VolumeReport,
+};
 pub use request::{
     Began, ConnectionInfo, Context, CreateAttachment, CreateEncryption, CreateQos, CreateSnapshot,
     CreateType, CreateVolume, DeleteVolume, ForceDetach, ImageRef, LegacyAttach, Limits, Metadata,

@@ -287,6 +287,7 @@ async fn ours(
         return Ok(Vec::new());
     }
     let mut ours: BTreeMap<Option<GroupId>, Vec<ImageId>> = BTreeMap::new();
+    let mut alone = Vec::new();
     let mut walk = volumes::Walk::of_service(&known.host);
     loop {
         let rows = walk.next(tx).await?;
@@ -299,7 +300,11 @@ async fn ours(
                 && !matches!(row.status, VolumeStatus::Error | VolumeStatus::Creating)
         });
         for row in resting.filter(|row| idle.contains(&row.image())) {
-            ours.entry(row.group).or_default().push(row.image());
+            if row.site.is_some() {
+                alone.push(row.id);
+            } else {
+                ours.entry(row.group).or_default().push(row.image());
+            }
         }
     }
     let mut held = Vec::new();
@@ -312,6 +317,11 @@ async fn ours(
         if there {
             held.extend(images);
         }
+    }
+    for volume in alone {
+        let now = volumes::get_locked(tx, volume).await?;
+        let now = now.filter(|now| now.site.is_some() && seats.is_at(now, id));
+        held.extend(now.as_ref().map(Volume::image));
     }
     Ok(held)
 }

@@ -108,6 +108,7 @@ impl Inner {
             ActivityKind::ExtendVolume => volume::extend::run(self, activity).await,
             ActivityKind::LimitVolume => qos::limit::run(self, activity).await,
             ActivityKind::RevertVolume => volume::revert::run(self, activity).await,
+            ActivityKind::FailoverVolume => replication::single::run(self, activity).await,
             // The longest stories: boxed, so that a worker's memory is not that of these.
             ActivityKind::RetypeVolume => Box::pin(moving::change_type(self, activity)).await,
             ActivityKind::MigrateVolume => Box::pin(moving::migrate(self, activity)).await,
@@ -145,6 +146,7 @@ impl Inner {
             ActivityKind::ExtendVolume => volume::extend::undo(self, activity, why).await,
             ActivityKind::LimitVolume => qos::limit::undo(self, activity, why).await,
             ActivityKind::RevertVolume => volume::revert::undo(self, activity, why).await,
+            ActivityKind::FailoverVolume => replication::single::undo(self, activity, why).await,
             ActivityKind::RetypeVolume => moving::keep_type(self, activity, why).await,
             ActivityKind::MigrateVolume => moving::stay(self, activity, why).await,
             ActivityKind::ManageVolume => manage::adopt::undo(self, activity, why).await,

@@ -18,6 +18,7 @@ mod clusters;
 mod failover;
 mod failover_bugs;
 mod failover_database;
+mod failover_one;
 mod failover_report;
 mod failover_trouble;
 mod frozen;

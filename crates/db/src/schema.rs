@@ -182,6 +182,10 @@ const VERSIONS: &[&[&str]] = &[&[
     "CREATE INDEX backups_by_kept ON backups (kept_as)",
     "DROP INDEX volumes_by_host",
     "CREATE INDEX volumes_by_host ON volumes (host, id)",
+], &[
+    "ALTER TABLE volumes ADD COLUMN site TEXT",
+    // A few of very many.
+    "CREATE INDEX volumes_by_site ON volumes (site) WHERE site IS NOT NULL",
 ]];
 
 /// Takes the schema to the newest version.

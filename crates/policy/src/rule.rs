@@ -461,6 +461,10 @@ rules! {
     FirebrickReplicationGet "firebrick:replication:get" READER,
     /// `GET /replications`
     FirebrickReplicationGetAll "firebrick:replication:get_all" READER,
+    /// `POST /replications/{id}/action` (check)
+    FirebrickReplicationCheck "firebrick:replication:check" READER,
+    /// `POST /replications/{id}/action` (failover, failback, reverse)
+    FirebrickReplicationFailover "firebrick:replication:failover" ADMIN,
     /// `PUT /os-services/reset-active-backend`
     FirebrickServiceResetActiveBackend "firebrick:service:reset_active_backend" ADMIN,
 }

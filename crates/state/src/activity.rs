@@ -20,6 +20,8 @@ texts!(
         MigrateVolume = "migrate_volume",
         /// Returns a volume to its newest snapshot.
         RevertVolume = "revert_volume",
+        /// Moves a volume to its other site.
+        FailoverVolume = "failover_volume",
         /// Writes an image into a volume again.
         ReimageVolume = "reimage_volume",
         /// Takes over an image of a site as a volume.
@@ -102,6 +104,7 @@ impl ActivityKind {
             | Self::RetypeVolume
             | Self::MigrateVolume
             | Self::RevertVolume
+            | Self::FailoverVolume
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume => ActivityResource::Volume,
@@ -144,6 +147,7 @@ impl ActivityKind {
             | Self::RetypeVolume
             | Self::MigrateVolume
             | Self::RevertVolume
+            | Self::FailoverVolume
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume
@@ -175,6 +179,7 @@ impl ActivityKind {
             | Self::RetypeVolume
             | Self::MigrateVolume
             | Self::RevertVolume
+            | Self::FailoverVolume
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume
@@ -211,6 +216,7 @@ impl ActivityKind {
             | Self::ExtendVolume
             | Self::LimitVolume
             | Self::RevertVolume
+            | Self::FailoverVolume
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume

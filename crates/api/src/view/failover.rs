@@ -3,7 +3,8 @@
 use super::shape::{SECONDS_OR_NULL, WHOLE_OR_NULL};
 use crate::schema::{ID, Schema, TEXT, TEXT_OR_NULL, array, object, only};
 
-const VOLUME: Schema = object(&[
+/// The shape of what becomes of one volume.
+pub(crate) const VOLUME: Schema = object(&[
     ("volume_id", ID),
     ("outcome", TEXT),
     ("reason", TEXT_OR_NULL),

@@ -1,9 +1,10 @@
 //! Replications in answers.
 
-use firebrick_control::Relation;
+use firebrick_control::{FailoverReport, PromoteMode, Relation, VolumeReport};
 use firebrick_vocabulary::{GroupId, VolumeId};
 use serde::Serialize;
 
+use super::failover::VOLUME;
 use super::shape::{LINKS, SECONDS_OR_NULL, TIME_OR_NULL, WHOLE, WHOLE_OR_NULL};
 use super::time::Moment;
 use crate::schema::{
@@ -30,6 +31,27 @@ pub(crate) struct View<'a> {
     progress: Option<Progress>,
     rpo_target_seconds: Option<f64>,
     rpo_met: Option<bool>,
+}
+
+/// What a failover of one volume would do; the host of its backend is no matter of those who may ask.
+#[derive(Serialize)]
+pub(crate) struct Check<'a> {
+    from: &'a str,
+    to: &'a str,
+    mode: PromoteMode,
+    refused: Option<&'a str>,
+    volume: Option<&'a VolumeReport>,
+}
+
+/// What a failover of one volume would do.
+pub(crate) fn check(told: &FailoverReport) -> Check<'_> {
+    Check {
+        from: &told.from,
+        to: &told.to,
+        mode: told.mode,
+        refused: told.refused.as_deref(),
+        volume: told.volumes.first(),
+    }
 }
 
 /// How many bytes of a first copy are there.
@@ -119,6 +141,23 @@ const SHAPE: Schema = object(&[
 
 /// The shape of one.
 pub(crate) const ONE: Schema = only(&["replication"], &[("replication", SHAPE)]);
+
+/// The shape of what a failover would do.
+pub(crate) const CHECK: Schema = only(
+    &["replication_check"],
+    &[(
+        "replication_check",
+        object(&[
+            ("from", TEXT),
+            ("to", TEXT),
+            ("mode", TEXT),
+            ("refused", TEXT_OR_NULL),
+            ("volume", any_of(&[VOLUME, NULL])),
+        ])
+        .required(&["from", "to", "mode", "refused", "volume"])
+        .closed(),
+    )],
+);
 
 /// The shape of lists.
 pub(crate) const LIST: Schema = object(&[

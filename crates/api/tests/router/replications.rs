@@ -45,3 +45,30 @@ async fn pages_are_of_volumes() {
         assert_eq!(refused.fault("badRequest").0, 400, "{query}");
     }
 }
+
+#[tokio::test]
+async fn actions_are_one_at_a_time_and_as_they_are_documented() {
+    let api = Api::new().await;
+    let volume = available(&api).await;
+    let path = format!("/v3/dev/replications/{volume}@site-b/action");
+    for action in ["check", "failover", "failback", "reverse"] {
+        let found = api.post(&path, json!({ action: {} })).await;
+        let text = format!("Replication {volume}@site-b could not be found.");
+        assert_eq!(found.fault("itemNotFound"), (404, text.as_str()));
+        for body in [
+            json!(null),
+            json!([]),
+            json!("now"),
+            json!({ "when": "now" }),
+        ] {
+            let refused = api.post(&path, json!({ action: body })).await;
+            assert_eq!(refused.fault("badRequest").0, 400, "{action}");
+        }
+    }
+    let refused = api
+        .post(&path, json!({ "failover": { "force": "perhaps" } }))
+        .await;
+    assert_eq!(refused.fault("badRequest").0, 400);
+    let refused = api.post(&path, json!({ "explode": {} })).await;
+    assert_eq!(refused.status.as_u16(), 400, "{}", refused.body);
+}

@@ -65,7 +65,11 @@ async fn of_backend(inner: &Inner, backend: &BackendOptions) -> Result<Vec<Stale
         rows.retain(|row| row.connector.is_some());
         let ids: Vec<VolumeId> = rows.iter().map(|row| row.volume).collect();
         let known = volumes::named(connection, &ids).await?;
-        let kinds = [ActivityKind::Failover, ActivityKind::GroupFailover];
+        let kinds = [
+            ActivityKind::Failover,
+            ActivityKind::GroupFailover,
+            ActivityKind::FailoverVolume,
+        ];
         let listing = Listing::default()
             .and(
                 Column::Kind,
@@ -120,7 +124,7 @@ fn last_move(
         let with_backend =
             it.resource == service.id.0 && here.as_ref() == Some(host) && moves(volume);
         let with_group = volume.group.is_some_and(|group| it.resource == group.0);
-        with_backend || with_group
+        with_backend || with_group || it.resource == volume.id.0
     });
     of_it.filter_map(|it| it.finished_at).max()
 }

@@ -188,6 +188,9 @@ async fn joining(
     if is_moving(&volume) {
         return refuse("volume is migrating.".to_owned());
     }
+    if volume.site.is_some() {
+        return refuse("volume is at a site of its own.".to_owned());
+    }
     if volume.shown.is_some() {
         return refuse(state(volume.shown_status(), VolumeOperation::JoinGroup));
     }

@@ -209,6 +209,7 @@ fn volume_of(context: &Context, group: &Group, part: Part) -> Volume {
         snapshot: part.snapshot,
         source: part.snapshot.is_none().then_some(part.origin.id),
         group: Some(group.id),
+        site: None,
         image: None,
         provider_id: None,
         readonly: None,

@@ -252,6 +252,7 @@ fn row(
         snapshot: None,
         source: None,
         group: None,
+        site: None,
         image: None,
         bootable: true,
         readonly: Some(true),

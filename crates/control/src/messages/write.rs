@@ -71,6 +71,7 @@ fn kind(kind: ActivityKind) -> Option<(Resource, Action, Detail)> {
         Kind::RetypeVolume => volume(Action::RetypeVolume, Detail::UnknownError),
         Kind::MigrateVolume => volume(Action::MigrateVolume, Detail::UnknownError),
         Kind::RevertVolume => volume(Action::RevertVolume, Detail::BackendRefused),
+        Kind::FailoverVolume => volume(Action::FailOver, Detail::UnknownError),
         Kind::ReimageVolume => volume(Action::ReimageVolume, Detail::UnknownError),
         Kind::ManageVolume => volume(Action::ManageVolume, Detail::BackendRefused),
         Kind::UnmanageVolume => volume(Action::UnmanageVolume, Detail::UnknownError),

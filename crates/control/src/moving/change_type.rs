@@ -128,7 +128,7 @@ async fn home_is_away(inner: &Inner, volume: &Volume) -> Step<bool> {
     let Some(host) = &volume.host else {
         return Ok(false);
     };
-    Ok(inner.service_of(host).await?.active_backend_id.is_some())
+    Ok(volume.site.is_some() || inner.service_of(host).await?.active_backend_id.is_some())
 }
 
 /// The pool that takes the volume with its new type.

@@ -46,6 +46,7 @@ pub(super) async fn ready(
         snapshot: None,
         source: None,
         group: None,
+        site: None,
         image: None,
         multiattach: wants(&kind, "multiattach"),
         consumes_quota: false,

@@ -1,22 +1,25 @@
 //! What a failover would do, without doing it.
 
-use firebrick_backend::{Backend, PromoteMode};
+use firebrick_backend::{PromoteMode, PromoteOutcome, SharedBackend};
 use firebrick_db::{
     Activity, Column, Direction, Listing, Service, Test, Volume, activities, services,
 };
 use firebrick_policy::Rule;
 use firebrick_state::{ActivityKind, ReplicationStatus};
-use firebrick_vocabulary::HostName;
+use firebrick_vocabulary::{HostName, ImageId, VolumeId};
 use tokio::time::timeout;
 
 use super::commit::goes_along;
-use super::holding::{foreseen, holdings};
-use super::report::{Facts, FailoverReport, rows};
+use super::holding::{Holding, foreseen, holdings};
+use super::report::{Facts, FailoverReport, VolumeReport, rows};
+use super::single::{self, FailoverVolume};
 use super::target::target;
 use crate::cluster::deciding;
 use crate::control::{Control, Inner, VOLUME, site};
 use crate::error::{Error, Result};
+use crate::home::{Seat, Seats};
 use crate::request::Context;
+use crate::volume::look_at;
 
 impl Inner {
     /// What decides about the backend of that host: its service, or the row of the cluster of that.
@@ -53,7 +56,22 @@ impl Control {
         let given_up = backend_id == Some(backend.primary.name());
         let (old, new) = (site(backend, active)?, site(backend, to.as_deref())?);
         let back = to.is_none() && !given_up;
-        foretell(inner, service, &*old, &*new, (to.is_none(), back)).await
+        let (seats, rows) = rows(inner, &service).await?;
+        let along = rows.iter().filter(|volume| goes_along(&seats, volume));
+        let images: Vec<ImageId> = along.map(Volume::image).collect();
+        let (home, way) = (
+            to.is_none(),
+            Way {
+                old,
+                new,
+                back,
+                force: false,
+            },
+        );
+        let seen = way.foresee(inner, &images).await;
+        let facts = seen.facts();
+        let told = rows.iter().map(|volume| facts.of(&seats, home, volume));
+        Ok(way.report(&service.host, &seen, told.collect()))
     }
 
     /// The failover of a backend that was asked for last, if it is remembered.
@@ -73,52 +91,113 @@ impl Control {
     }
 }
 
-async fn foretell(
-    inner: &Inner,
-    service: Service,
-    old: &dyn Backend,
-    new: &dyn Backend,
-    (home, back): (bool, bool),
-) -> Result<FailoverReport> {
-    let probe = inner.options.failover.probe;
-    let answers = matches!(timeout(probe, old.status()).await, Ok(Ok(_)));
-    let mode = if answers {
-        PromoteMode::Planned
-    } else {
-        PromoteMode::Forced
-    };
-    let (seats, all) = rows(inner, &service).await?;
-    let images: Vec<_> = all
-        .iter()
-        .filter(|volume| goes_along(&seats, volume))
-        .map(Volume::image)
-        .collect();
-    let found = holdings(inner, new, &images).await;
-    let refused = match &found {
-        None => Some(format!("{} does not answer", new.name())),
-        Some(_) if back && !answers => Some(format!(
-            "{} does not answer, so nobody knows what it has written",
-            old.name()
-        )),
-        Some(_) => None,
-    };
-    let holdings = found.unwrap_or_default();
-    let outcomes = foreseen(&images, &holdings);
-    let facts = Facts {
-        seats: &seats,
-        home,
-        mode,
-        outcomes: &outcomes,
-        holdings: &holdings,
-        demoted: None,
-    };
-    Ok(FailoverReport {
-        from: old.name().to_owned(),
-        to: new.name().to_owned(),
-        mode,
-        refused,
-        duration_seconds: None,
-        volumes: all.iter().map(|volume| facts.of(volume)).collect(),
-        host: service.host,
-    })
+impl Control {
+    /// The action `check` of a replication: what a failover of that volume alone to the site where it does not
+    /// live would do now.
+    pub async fn check_volume_failover(
+        &self,
+        context: &Context,
+        id: VolumeId,
+        request: &FailoverVolume,
+    ) -> Result<FailoverReport> {
+        let inner = &self.inner;
+        let volume = look_at(&mut *inner.db.read().await?, context, id).await?;
+        context.allow_for(Rule::FirebrickReplicationCheck, &volume)?;
+        single::check(&volume)?;
+        let host = volume.host.as_ref().ok_or_else(|| Error::no_volume(id))?;
+        let service = inner.service_of(host).await?;
+        let backend = inner.backend_of(host)?;
+        let seats = Seats::of(&mut *inner.db.read().await?, &service.host).await?;
+        let Seat::At(active) = seats.of_volume(&volume) else {
+            return Err(single::refused(&volume, "its backend is failing over"));
+        };
+        let (whose, asked) = (format!("The volume {id}"), Some(request.target.as_str()));
+        let to = target(backend, &whose, active.as_deref(), asked);
+        let to = to.map_err(Error::invalid_input)?;
+        let way = Way {
+            old: site(backend, active.as_deref())?,
+            new: site(backend, to.as_deref())?,
+            back: to.is_none() && !request.force,
+            force: request.force,
+        };
+        let mut seen = way.foresee(inner, &[volume.image()]).await;
+        if seen.refused.is_none() && seen.outcomes.iter().any(|it| it.result.is_err()) {
+            seen.refused = Some(format!("{} has no complete copy of it", way.new.name()));
+        }
+        let told = vec![seen.facts().of_moving(&volume)];
+        Ok(way.report(&service.host, &seen, told))
+    }
+}
+
+/// From where to where.
+struct Way {
+    old: SharedBackend,
+    new: SharedBackend,
+    /// It goes back, and loses nothing by that.
+    back: bool,
+    /// It goes without the help of the site that is left.
+    force: bool,
+}
+
+/// What both sites say of it now.
+struct Foresight {
+    mode: PromoteMode,
+    refused: Option<String>,
+    holdings: Vec<Holding>,
+    outcomes: Vec<PromoteOutcome>,
+}
+
+impl Foresight {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            mode: self.mode,
+            outcomes: &self.outcomes,
+            holdings: &self.holdings,
+            demoted: None,
+        }
+    }
+}
+
+impl Way {
+    async fn foresee(&self, inner: &Inner, images: &[ImageId]) -> Foresight {
+        let probe = inner.options.failover.probe;
+        let answers = !self.force && matches!(timeout(probe, self.old.status()).await, Ok(Ok(_)));
+        let found = holdings(inner, &*self.new, images).await;
+        let refused = match &found {
+            None => Some(format!("{} does not answer", self.new.name())),
+            Some(_) if self.back && !answers => Some(format!(
+                "{} does not answer, so nobody knows what it has written",
+                self.old.name()
+            )),
+            Some(_) => None,
+        };
+        let holdings = found.unwrap_or_default();
+        Foresight {
+            mode: if answers {
+                PromoteMode::Planned
+            } else {
+                PromoteMode::Forced
+            },
+            refused,
+            outcomes: foreseen(images, &holdings),
+            holdings,
+        }
+    }
+
+    fn report(
+        &self,
+        host: &HostName,
+        seen: &Foresight,
+        volumes: Vec<VolumeReport>,
+    ) -> FailoverReport {
+        FailoverReport {
+            host: host.clone(),
+            from: self.old.name().to_owned(),
+            to: self.new.name().to_owned(),
+            mode: seen.mode,
+            refused: seen.refused.clone(),
+            duration_seconds: None,
+            volumes,
+        }
+    }
 }

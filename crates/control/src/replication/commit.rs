@@ -251,7 +251,8 @@ pub(super) async fn service(step: &Move<'_>) -> Step {
     Ok(tx.commit().await?)
 }
 
-/// Groups that went along say so, and those that were there already live with their backend again.
+/// Groups that went along say so, and groups and volumes that were there already live with their backend
+/// again.
 async fn gather(tx: &mut Tx, service: &Service) -> Step {
     let here = name_of(service.active_backend_id.as_deref());
     for known in groups::of_service(tx, &service.host).await? {
@@ -276,6 +277,20 @@ async fn gather(tx: &mut Tx, service: &Service) -> Step {
         }
         let swapped = groups::swap_replication(tx, &from, &group).await?;
         noted(swapped, group.id);
+    }
+    for known in volumes::apart(tx, &service.host).await? {
+        let Some(mut volume) = volumes::get_locked(tx, known.id).await? else {
+            continue;
+        };
+        let from = [volume
+            .replication_status
+            .unwrap_or(service.replication_status)];
+        // One that moves looks where its backend is when it arrives.
+        if !from[0].is_changing() && volume.site.as_deref() == Some(here) {
+            volume.site = None;
+            let swapped = volumes::swap_replication(tx, &from, &volume).await?;
+            noted(swapped, volume.id);
+        }
     }
     Ok(())
 }

@@ -90,6 +90,7 @@ impl<'a> Move<'a> {
             activity,
             back: input.to.is_none() && !input.give_up,
             whole: false,
+            force: false,
             old: site(backend, service.active_backend_id.as_deref())?,
             new: site(backend, input.to.as_deref())?,
             images: commit::replicated(inner, &service).await?,

@@ -6,13 +6,15 @@ pub(crate) mod commit;
 pub(crate) mod failover;
 mod holding;
 mod relation;
-mod report;
+pub(crate) mod report;
 mod request;
 mod reset;
 pub(crate) mod rpo;
+pub(crate) mod single;
 mod steps;
 pub(crate) mod switch;
 pub(crate) mod target;
 
 pub use relation::{Relation, RelationState};
 pub use report::{FailoverReport, VolumeOutcome, VolumeReport};
+pub use single::FailoverVolume;

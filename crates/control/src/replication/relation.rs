@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::rpo::rpo_target;
 use crate::control::{Control, Inner, site};
 use crate::error::{Error, ErrorKind, Result};
-use crate::home::{Seat, Seats, SiteId, moves};
+use crate::home::{Seat, Seats, SiteId, id_of, moves};
 use crate::options::{BackendOptions, POOL};
 use crate::request::{Context, Query};
 use crate::volume::{look_at, no_marker};
@@ -129,6 +129,18 @@ impl Control {
         volume: VolumeId,
         target: &str,
     ) -> Result<Relation> {
+        let rule = Rule::FirebrickReplicationGet;
+        self.replication_under(context, rule, volume, target).await
+    }
+
+    /// The same for whoever may do what `rule` is about to it.
+    pub async fn replication_under(
+        &self,
+        context: &Context,
+        rule: Rule,
+        volume: VolumeId,
+        target: &str,
+    ) -> Result<Relation> {
         let inner = &self.inner;
         let (row, kinds) = {
             let connection = &mut *inner.db.read().await?;
@@ -137,7 +149,7 @@ impl Control {
             let kinds = kinds_of(connection, std::slice::from_ref(&row)).await?;
             (row, kinds)
         };
-        context.allow_for(Rule::FirebrickReplicationGet, &row)?;
+        context.allow_for(rule, &row)?;
         let found = inner.relations(&[row], &kinds).await?.into_iter();
         let mut found = found.filter(|relation| relation.target == target);
         found.next().ok_or_else(|| no_relation(volume, target))
@@ -241,7 +253,10 @@ impl<'a> Look<'a> {
         let seat = self.seats.of_volume(volume);
         let lives = match &seat {
             Seat::At(id) => id.clone(),
-            Seat::Moving => self.seats.service.active_backend_id.clone(),
+            Seat::Moving => match &volume.site {
+                Some(own) => id_of(own),
+                None => self.seats.service.active_backend_id.clone(),
+            },
         };
         for (target, _) in &self.backend.targets {
             let away = lives.as_ref() == Some(target);

@@ -112,7 +112,7 @@ impl Inner {
             all.retain(|volume| moves(volume) || seats.is_apart(volume));
             if let Some(volume) = all.iter().find(|volume| !seats.is_at(volume, active)) {
                 return Err(Error::invalid_input(format_args!(
-                    "Volume {} lives with its group at the site that is given up.",
+                    "Volume {} lives at the site that is given up.",
                     volume.id
                 )));
             }
@@ -186,6 +186,7 @@ async fn settle_volume(
     let from = [volume.status];
     if images.contains(&volume.image()) {
         volume.replication_status = Some(status);
+        volume.site = None;
     } else if from[0] == VolumeStatus::Error {
         volume.replication_status = Some(ReplicationStatus::Disabled);
         volume.previous_status = None;

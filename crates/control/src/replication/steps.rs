@@ -16,8 +16,12 @@ use crate::why::Why;
 pub(super) async fn look(step: &Switch<'_>) -> Step<bool> {
     let options = &step.inner.options.failover;
     step.new.status().await.map_err(Stop::never)?;
-    let old = timeout(options.probe, step.old.status()).await;
-    let answers = matches!(old, Ok(Ok(_)));
+    let answers = if step.force {
+        false
+    } else {
+        let old = timeout(options.probe, step.old.status()).await;
+        matches!(old, Ok(Ok(_)))
+    };
     if step.back && !answers {
         let why = format!(
             "{} does not answer, so nobody knows what it has written; to give that up, fail over to \

@@ -2,9 +2,9 @@
 //! so that another worker goes on where this one stopped. Every step may run twice.
 
 use firebrick_backend::{PromoteMode, PromoteOutcome, SharedBackend};
-use firebrick_db::{Activity, activities};
+use firebrick_db::{Activity, Connection, activities};
 use firebrick_state::MessageDetail;
-use firebrick_vocabulary::{ImageId, Position, StoreId};
+use firebrick_vocabulary::{ActivityId, ImageId, Position, StoreId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -38,6 +38,13 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// That of an activity, by whichever worker.
+    pub(super) async fn of(connection: &mut Connection, id: ActivityId) -> Step<Self> {
+        let found = activities::get(connection, id).await?;
+        let state = found.map(|activity| activity.state).unwrap_or_default();
+        Ok(serde_json::from_value(state).unwrap_or_default())
+    }
+
     /// How the other site is promoted, or was.
     pub(super) fn mode(&self) -> PromoteMode {
         if self.arrived {
@@ -56,6 +63,8 @@ pub(crate) struct Switch<'a> {
     pub(crate) back: bool,
     /// All of the images or none: it is not begun where the other site lacks one.
     pub(crate) whole: bool,
+    /// It goes without the help of the site that is left, whether that answers or not.
+    pub(crate) force: bool,
     pub(crate) old: SharedBackend,
     pub(crate) new: SharedBackend,
     /// The replicated images.
@@ -97,7 +106,8 @@ impl Switch<'_> {
         // Whatever it says, it may have done it: only asking again tells.
         let asked = self.new.promote(&self.images, mode).await;
         let outcomes = asked.map_err(Stop::later)?;
-        if self.whole && mode == PromoteMode::Planned {
+        let none = outcomes.iter().all(|outcome| outcome.result.is_err());
+        if self.whole && (none || mode == PromoteMode::Planned) {
             all(&outcomes)?;
         }
         info!(resource = %self.activity.resource, site = self.new.name(), ?mode,
@@ -136,9 +146,7 @@ impl Switch<'_> {
     /// What has been found out and done so far, by whichever worker.
     pub(super) async fn saved(&self) -> Step<Progress> {
         let connection = &mut *self.inner.db.read().await?;
-        let found = activities::get(connection, self.activity.id).await?;
-        let state = found.map(|activity| activity.state).unwrap_or_default();
-        Ok(serde_json::from_value(state).unwrap_or_default())
+        Progress::of(connection, self.activity.id).await
     }
 
     pub(super) async fn save(&self, progress: &Progress) -> Step {
@@ -153,7 +161,7 @@ impl Switch<'_> {
     }
 }
 
-/// All of them or none, where the site that was left can have them again.
+/// All of them or none, where the site that was left can have them again, or has them still.
 fn all(outcomes: &[PromoteOutcome]) -> Step {
     let refused = outcomes
         .iter()

@@ -139,6 +139,7 @@ impl Control {
             snapshot: request.snapshot,
             source: request.source,
             group: request.group,
+            site: None,
             image: None,
             provider_id: None,
             encryption_key: None,

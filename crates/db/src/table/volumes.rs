@@ -55,6 +55,9 @@ pub struct Volume {
     pub source: Option<VolumeId>,
     /// The group to which it belongs.
     pub group: Option<GroupId>,
+    /// The site at which it lives on its own: the id of a replication target or
+    /// [`groups::HOME`](super::groups::HOME). `None` for the one of its group or backend.
+    pub site: Option<String>,
     /// The image in which it lives, where that has not its own id.
     pub image: Option<ImageId>,
     pub provider_id: Option<String>,
@@ -98,6 +101,7 @@ impl Record for Volume {
             snapshot: columns.maybe_parsed("snapshot")?,
             source: columns.maybe_parsed("source")?,
             group: columns.maybe_parsed("group_id")?,
+            site: columns.maybe_text("site")?,
             image: columns.maybe_parsed("image")?,
             provider_id: columns.maybe_text("provider_id")?,
             encryption_key: columns.maybe_parsed("encryption_key")?,
@@ -143,6 +147,7 @@ impl Record for Volume {
             field("availability_zone", self.availability_zone.as_str()),
             field("volume_type", self.volume_type.to_string()),
             field("group_id", maybe(self.group.as_ref())),
+            field("site", self.site.as_deref()),
             field("image", maybe(self.image.as_ref())),
             field("provider_id", self.provider_id.as_deref()),
             field("encryption_key", maybe(self.encryption_key.as_ref())),
@@ -193,6 +198,17 @@ pub async fn of_service(
     let pools = format!("{host}#");
     let listing = listing.and(Column::Host, Test::Begins(pools));
     Ok(list(connection, &listing).await?.unwrap_or_default())
+}
+
+/// Those of them that live at a site of their own.
+pub async fn apart(connection: &mut Connection, host: &HostName) -> Result<Vec<Volume>, Error> {
+    let names = rows::columns_of(connection, Volume::TABLE).await?;
+    let begin = format!("{host}#");
+    let length = begin.chars().count();
+    let sql = format!(
+        "SELECT * FROM volumes WHERE site IS NOT NULL AND SUBSTR(host, 1, {length}) = $1 ORDER BY id"
+    );
+    rows::read(connection, names, &sql, &[begin.into()], Volume::read).await
 }
 
 /// A walk over the volumes in the pools of a service, a thousand at a time: they may be more than should

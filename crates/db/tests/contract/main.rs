@@ -53,6 +53,7 @@ pub(crate) fn volume(name: Option<&str>, size: u32) -> Volume {
         snapshot: None,
         source: None,
         group: None,
+        site: Some("site-b".into()),
         image: Some(ImageId::random()),
         provider_id: None,
         encryption_key: None,

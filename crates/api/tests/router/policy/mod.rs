@@ -62,6 +62,8 @@ fn classes() -> BTreeMap<&'static str, Class> {
         ("firebrick:activity:get", Class::Readers),
         ("firebrick:activity:get_all", Class::Readers),
         ("firebrick:activity:cancel", Class::Members),
+        ("firebrick:replication:check", Class::Readers),
+        ("firebrick:replication:failover", Class::Admins),
         ("firebrick:replication:get", Class::Readers),
         ("firebrick:replication:get_all", Class::Readers),
         ("firebrick:service:reset_active_backend", Class::Admins),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use firebrick_backend::{PromoteOutcome, Reason};
 use firebrick_db::{Activity, Group, Tx, Volume, groups, services, volumes};
 use firebrick_state::{GroupStatus, MessageDetail, ReplicationStatus, VolumeStatus};
-use firebrick_vocabulary::{GroupId, VolumeId};
+use firebrick_vocabulary::{GroupId, HostName, VolumeId};
 use serde::Deserialize;
 use tracing::{info, warn};
 
@@ -14,6 +14,7 @@ use crate::control::{Inner, VOLUME, site};
 use crate::group::look::{hold_members, members};
 use crate::home::{id_of, name_of};
 use crate::replication::commit::{export_there, follow};
+use crate::replication::report;
 use crate::replication::switch::Switch;
 use crate::story::{Step, Stop, noted};
 use crate::why::Why;
@@ -33,6 +34,7 @@ struct Input {
 /// Everything a step needs.
 struct Move<'a> {
     group: Group,
+    host: HostName,
     input: Input,
     /// Those that go.
     volumes: Vec<Volume>,
@@ -62,12 +64,14 @@ impl<'a> Move<'a> {
             activity,
             back: to.is_none() && !input.give_up,
             whole: true,
+            force: false,
             old: site(backend, from.as_deref())?,
             new: site(backend, to.as_deref())?,
             images: volumes.iter().map(Volume::image).collect(),
         };
         Ok(Some(Self {
             group,
+            host,
             input,
             volumes,
             switch,
@@ -148,6 +152,7 @@ async fn write_down(
         let swapped = groups::swap_replication(&mut tx, &FROM, &group).await?;
         noted(swapped, group.id);
     }
+    report::note(&mut tx, &step.switch, &step.host, &step.volumes).await?;
     let why = format!("{} of its volumes could not be moved", refused.len());
     let why = Why::from(why).detail(MessageDetail::NotCaughtUp);
     let outcome = if refused.is_empty() {

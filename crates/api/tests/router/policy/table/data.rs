@@ -2,6 +2,17 @@
 
 use super::{Row, act, get, row};
 
+/// An action of a replication; there is no backend that would have a target.
+const fn relation(rule: &'static str, body: &'static str) -> Row {
+    row(
+        rule,
+        "POST",
+        "/replications/{volume}@site-b/action",
+        body,
+        404,
+    )
+}
+
 pub(super) const ASKED: &[Row] = &[
     // Activities and messages.
     get("firebrick:activity:get_all", "/activities"),
@@ -22,6 +33,10 @@ pub(super) const ASKED: &[Row] = &[
         "",
         404,
     ),
+    relation("firebrick:replication:check", r#"{"check": {}}"#),
+    relation("firebrick:replication:failover", r#"{"failover": {}}"#),
+    relation("firebrick:replication:failover", r#"{"failback": {}}"#),
+    relation("firebrick:replication:failover", r#"{"reverse": {}}"#),
     get("message:get_all", "/messages"),
     get("message:get", "/messages/{message}"),
     row("message:delete", "DELETE", "/messages/{message}", "", 204),

@@ -1,0 +1,8 @@
+//! The bodies of requests about replications.
+
+use super::{SAID, object};
+use crate::microversion::Microversion as V;
+use crate::route::Bodies;
+
+/// `check`, `failover`, `failback` and `reverse`.
+pub(crate) const MOVE: Bodies = &[(V::MIN, &object(&[("force", SAID)]).closed())];
