@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use firebrick_backend::NewImage;
 use firebrick_control::{
-    At, BackupOptions, CreateBackup, DeleteVolume, Error, ErrorKind, ManageSnapshot, ManageVolume,
-    Metadata, MetadataWrite, MigrateVolume, MigrationPolicy, Posix, Reference, Rename,
-    RestoreBackup, RetypeVolume,
+    At, AuthKey, BackupOptions, CreateBackup, CreateTransfer, DeleteVolume, Error, ErrorKind,
+    ManageSnapshot, ManageVolume, Metadata, MetadataWrite, MigrateVolume, MigrationPolicy, Posix,
+    Reference, Rename, RestoreBackup, RetypeVolume,
 };
 use firebrick_db::services;
 use firebrick_simulate::SimulatedDisk;
 use firebrick_state::VolumeStatus;
-use firebrick_vocabulary::{BackupId, Bytes, GIB, ImageId, SnapshotUuid, VolumeId};
+use firebrick_vocabulary::{BackupId, Bytes, GIB, ImageId, SnapshotUuid, TransferId, VolumeId};
 
 use crate::common::{
     A, B, FAR, HOST, MIRRORED, World, admin, attach_to, member, mirrored, sized, snapshot_of, until,
@@ -32,6 +32,8 @@ struct Given {
     volume: VolumeId,
     snapshot: SnapshotUuid,
     backup: BackupId,
+    /// An offer of another volume.
+    offered: (TransferId, AuthKey),
 }
 
 async fn world(place: Place) -> World {
@@ -59,6 +61,15 @@ fn backup_of(volume: VolumeId) -> CreateBackup {
     }
 }
 
+fn offer(volume: VolumeId) -> CreateTransfer {
+    CreateTransfer {
+        volume,
+        name: None,
+        no_snapshots: false,
+        encrypted: false,
+    }
+}
+
 impl Given {
     async fn new(world: &World) -> Self {
         let control = world.handle();
@@ -69,12 +80,16 @@ impl Given {
         let made = control.create_backup(&member(), backup_of(volume)).await;
         let backup = made.unwrap().backup.id;
         world.settled(backup.0).await;
+        let other = world.made(sized(1)).await;
+        let offered = control.create_transfer(&member(), offer(other)).await;
+        let (transfer, key) = offered.unwrap();
         let far = control.enable_service(&admin(), BINARY, FAR).await;
         far.unwrap();
         Self {
             volume,
             snapshot,
             backup,
+            offered: (transfer.id, key),
         }
     }
 }
@@ -184,6 +199,16 @@ async fn change(world: &World, given: &Given) {
     stopped("retype", asked.await);
 }
 
+/// Asks for what hands volumes over.
+async fn hand_over(world: &World, given: &Given) {
+    let (control, who) = (world.handle(), member());
+    let asked = control.create_transfer(&who, offer(given.volume));
+    stopped("offer", asked.await.map(drop));
+    let (transfer, key) = &given.offered;
+    let asked = control.accept_transfer(&who, *transfer, key.reveal());
+    stopped("accept", asked.await.map(drop));
+}
+
 /// Asks for what administrators do.
 async fn administer(world: &World, given: &Given, plain: VolumeId, there: ManageVolume) {
     let (control, who) = (world.handle(), admin());
@@ -234,6 +259,7 @@ async fn nothing_is_changed_while_it_is_frozen(place: Place) {
     let before = world.volumes().await;
     describe(&world, &given).await;
     change(&world, &given).await;
+    hand_over(&world, &given).await;
     administer(&world, &given, plain, there).await;
     assert_eq!(world.volumes().await, before);
     // Servers come and go, and it may fail over.

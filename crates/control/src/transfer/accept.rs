@@ -9,6 +9,7 @@ use super::key::fits;
 use super::look::{locked, offered};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::options::Quotas;
 use crate::quota::{self, Wanted};
 use crate::request::Context;
@@ -52,6 +53,7 @@ impl Control {
             // What served the cache of images is a volume like others from now on.
             volume.consumes_quota = true;
         }
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         volume.status = VolumeStatus::Available;
         let from = VolumeOperation::AcceptTransfer.sources();
         let won = volumes::swap(&mut tx, from, &volume).await?.won()

@@ -9,6 +9,7 @@ use super::key::{AuthKey, hash, random};
 use super::look::{locked, no_transfer};
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::freeze::refuse_frozen;
 use crate::request::Context;
 use crate::volume::hold;
 
@@ -50,6 +51,7 @@ impl Control {
             created_at: now(),
             updated_at: None,
         };
+        refuse_frozen(&mut tx, volume.host.as_ref()).await?;
         transfers::insert(&mut tx, &transfer).await?;
         volume.status = VolumeStatus::AwaitingTransfer;
         let from = VolumeOperation::OfferTransfer.sources();

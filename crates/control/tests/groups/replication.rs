@@ -1,15 +1,18 @@
 //! Groups that replicate on their own: turned on and off, moved away and back.
 
+use std::collections::BTreeMap;
+
+use firebrick_backend::{PromoteMode, Reason};
 use firebrick_control::{
     CloneGroup, CreateGroup, CreateGroupType, CreateVolume, Error, ErrorKind, FailoverGroup,
-    Family, GroupSource,
+    FailoverReport, Family, GroupSource, VolumeOutcome,
 };
-use firebrick_db::volumes;
-use firebrick_state::{GroupStatus, ReplicationStatus};
+use firebrick_db::{Column, Listing, activities, volumes};
+use firebrick_state::{ActivityKind, GroupStatus, ReplicationStatus};
 use firebrick_vocabulary::{GroupId, Role, VolumeId};
 
 use super::{adding, of_types, refused, within};
-use crate::common::{A, At, B, MIRRORED, State, Trouble, World, admin, member, mirrored};
+use crate::common::{A, At, B, HOST, MIRRORED, State, Trouble, World, admin, member, mirrored};
 
 mod killed;
 mod meeting;
@@ -62,6 +65,19 @@ fn to(target: &str) -> FailoverGroup {
 }
 
 impl World {
+    /// What its last failover did.
+    async fn last_report(&self, group: GroupId) -> FailoverReport {
+        let connection = &mut *self.db.read().await.unwrap();
+        let listing = Listing::of(Column::Resource, &group);
+        let mut found = activities::list(connection, &listing)
+            .await
+            .unwrap()
+            .unwrap();
+        found.retain(|it| it.kind == ActivityKind::GroupFailover);
+        let last = found.into_iter().max_by_key(|it| it.created_at).unwrap();
+        FailoverReport::of(&last).unwrap()
+    }
+
     /// A group that replicates, of two volumes.
     async fn replicated(&self) -> (GroupId, [VolumeId; 2]) {
         let request = of_type(REPLICATING, &[MIRRORED]);
@@ -319,4 +335,59 @@ async fn a_volume_joins_with_the_replication_of_the_group() {
     let found = volumes::get(&mut world.db.read().await.unwrap(), gone).await;
     let status = found.unwrap().unwrap().replication_status;
     assert_eq!(status, Some(ReplicationStatus::Enabled));
+}
+
+#[tokio::test]
+async fn of_a_frozen_backend_it_is_not_turned_on_or_off_but_goes() {
+    let world = world().await;
+    let (group, _) = world.replicated().await;
+    let control = world.handle();
+    control.freeze(&admin(), HOST).await.unwrap();
+    let who = member();
+    for asked in [
+        control.disable_group_replication(&who, group).await,
+        control.enable_group_replication(&who, group).await,
+    ] {
+        let (kind, text) = refused(asked);
+        assert_eq!(kind, ErrorKind::Invalid);
+        assert!(text.contains("is frozen"), "{text}");
+    }
+    world.sent(group, to(B)).await.unwrap();
+    world.sent(group, to("default")).await.unwrap();
+    control.thaw(&admin(), HOST).await.unwrap();
+    world.disabled(group).await;
+    assert_eq!(world.replication(group).await.0, "disabled");
+}
+
+#[tokio::test]
+async fn a_report_says_what_became_of_each_volume() {
+    let world = world().await;
+    let (group, volumes) = world.replicated().await;
+    world.sent(group, to(B)).await.unwrap();
+    let report = world.last_report(group).await;
+    assert_eq!((report.from.as_str(), report.to.as_str()), (A, B));
+    assert_eq!(report.mode, PromoteMode::Planned);
+    assert!(report.duration_seconds.is_some());
+    let told: BTreeMap<VolumeId, _> = report.volumes.iter().map(|it| (it.volume_id, it)).collect();
+    assert_eq!(told.len(), 2);
+    for volume in volumes {
+        let told = told[&volume];
+        assert_eq!(told.outcome, VolumeOutcome::Moved);
+        assert_eq!((told.seconds_lost, told.bytes_lost), (Some(0.0), Some(0)));
+        assert!(told.position.is_some() && told.duration_seconds.is_some());
+    }
+    // One that is lost is named, with the reason.
+    world.sent(group, to("default")).await.unwrap();
+    let image = volumes[1].image_id();
+    world.site(B, |site| {
+        site.inconsistent.insert(image);
+    });
+    world.set_up(A, false);
+    world.sent(group, to(B)).await.unwrap();
+    let report = world.last_report(group).await;
+    assert_eq!(report.mode, PromoteMode::Forced);
+    let lost = report.volumes.iter().find(|it| it.volume_id == volumes[1]);
+    let lost = lost.unwrap();
+    assert_eq!(lost.outcome, VolumeOutcome::Failed);
+    assert_eq!(lost.reason, Some(Reason::Inconsistent));
 }

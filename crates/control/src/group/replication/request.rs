@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::rules::{check_group, check_statuses};
 use crate::control::{Control, VOLUME};
 use crate::error::{Error, ErrorKind, Result};
+use crate::freeze::refuse_frozen;
 use crate::group::Family;
 use crate::group::look::{hold_members, invalid, locked, no_group};
 use crate::home::{id_of, name_of};
@@ -90,6 +91,7 @@ impl Control {
                 "The backend of group {id} has no replication_device. Cannot {what} replication."
             )));
         }
+        refuse_frozen(&mut tx, held.group.host.as_ref()).await?;
         let story = (ActivityKind::GroupReplication, json!({ "enable": enable }));
         self.begin_change(tx, context, held, change.operation, story)
             .await
