@@ -210,6 +210,17 @@ fn one_volume_moves_alone_with_its_data() {
     guest.flush().unwrap();
     guest.close();
 
+    // What it did is told to administrators.
+    let found = api.get("/activities?action=failover_volume").expect(200);
+    let id = found.body["activities"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let shown = api.get(&format!("/activities/{id}")).expect(200);
+    let report = shown.body["activity"]["report"].clone();
+    assert_eq!(report["mode"], "planned", "{report}");
+    assert_eq!(of(&report, &volume)["bytes_lost"], 0, "{report}");
+
     let _ = act(&json!({ "failback": {} })).expect(202);
     rests("enabled");
     let mut guest = Guest::open(&uri_now()).unwrap();
@@ -220,4 +231,59 @@ fn one_volume_moves_alone_with_its_data() {
         400,
         "it is there already"
     );
+}
+
+#[test]
+fn one_volume_is_replicated_drilled_and_left_alone_again() {
+    let dev = Dev::start();
+    let api = dev.api();
+    let volume = api.make_volume(&json!({ "size": 1 }));
+    let path = format!("/replications/{volume}@site-b");
+    let act = |body: &Value| api.post(&format!("{path}/action"), body);
+    assert_eq!(api.get(&path).status, 404, "it does not replicate");
+    assert_eq!(act(&json!({ "drill": {} })).status, 404);
+    let (_, uri) = api.attach(&volume);
+    let mut guest = Guest::open(&uri).unwrap();
+    guest.write(0, &[5; BLOCK]).unwrap();
+    guest.flush().unwrap();
+
+    let _ = act(&json!({ "enable": {} })).expect(202);
+    until("the copy has everything", 60, || {
+        let found = api.get(&path);
+        found.status == 200 && {
+            let found = &found.body["replication"];
+            found["state"] == "replaying" && found["lag_bytes"] == 0
+        }
+    });
+    assert_eq!(api.volume(&volume)["replication_status"], "enabled");
+
+    // The drill is what the copy is now, whatever is written here or there meanwhile.
+    let begun = act(&json!({ "drill": {} })).expect(200).body["replication"].clone();
+    let there = begun["drill"]["uri"].as_str().unwrap().to_owned();
+    assert!(begun["drill"]["position"].is_string(), "{begun}");
+    guest.write(0, &[6; BLOCK]).unwrap();
+    guest.flush().unwrap();
+    let mut tried = Guest::open(&there).unwrap();
+    assert_eq!(tried.read(0, BLOCK as u32).unwrap(), [5; BLOCK]);
+    tried.write(0, &[9; BLOCK]).unwrap();
+    tried.flush().unwrap();
+    assert_eq!(guest.read(0, BLOCK as u32).unwrap(), [6; BLOCK]);
+    let again = act(&json!({ "drill": {} })).expect(200).body["replication"].clone();
+    assert_eq!(again["drill"]["uri"].as_str(), Some(there.as_str()));
+    tried.close();
+    let _ = act(&json!({ "end_drill": {} })).expect(202);
+    assert!(Guest::open(&there).is_err(), "it has ended");
+    assert_eq!(
+        api.get(&path).expect(200).body["replication"]["drill"],
+        Value::Null
+    );
+    assert_eq!(act(&json!({ "end_drill": {} })).status, 404);
+
+    let _ = act(&json!({ "disable": {} })).expect(202);
+    until("it does not replicate any more", 60, || {
+        api.volume(&volume)["replication_status"] == "disabled"
+    });
+    assert_eq!(api.get(&path).status, 404);
+    assert_eq!(guest.read(0, BLOCK as u32).unwrap(), [6; BLOCK]);
+    guest.close();
 }

@@ -2,8 +2,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use firebrick_control::{Column, Control, FailoverVolume};
+use firebrick_control::{Column, Context, Control, FailoverVolume};
 use firebrick_policy::Rule;
+use firebrick_vocabulary::VolumeId;
 
 use crate::body::Body;
 use crate::call::{Call, Named, empty, ok};
@@ -47,6 +48,10 @@ const CHECK: &str = "check";
 const FAILOVER: &str = "failover";
 const FAILBACK: &str = "failback";
 const REVERSE: &str = "reverse";
+const DRILL: &str = "drill";
+const END_DRILL: &str = "end_drill";
+const ENABLE: &str = "enable";
+const DISABLE: &str = "disable";
 
 const MOVE: &[&str] = &["firebrick:replication:failover"];
 
@@ -56,6 +61,10 @@ const ACTIONS: &[Action] = &[
     Action::new(FAILOVER, MOVE, bodies::MOVE),
     Action::new(FAILBACK, MOVE, bodies::MOVE),
     Action::new(REVERSE, MOVE, bodies::MOVE),
+    Action::new(DRILL, &["firebrick:replication:drill"], bodies::PLAIN).answer(&view::ONE),
+    Action::new(END_DRILL, &["firebrick:replication:drill"], bodies::PLAIN),
+    Action::new(ENABLE, &["firebrick:replication:enable"], bodies::PLAIN),
+    Action::new(DISABLE, &["firebrick:replication:disable"], bodies::PLAIN),
 ];
 
 /// What the site of the configuration is called, to which a volume comes back.
@@ -96,7 +105,7 @@ async fn show(State(control): State<Control>, call: Call, Named(id): Named<Strin
     ok(one("replication", view(&found)))
 }
 
-/// The volume of the relation goes to one of its two sites, alone.
+/// What is done to one volume and its copy at one target.
 async fn action(
     State(control): State<Control>,
     Named(id): Named<String>,
@@ -106,6 +115,31 @@ async fn action(
     let (name, root) = body.action()?;
     let (volume, target) = ids::replication(&id)?;
     let context = &call.context;
+    match name {
+        CHECK | FAILOVER | FAILBACK | REVERSE => {
+            let force = root.object(name)?.boolean("force")?.unwrap_or(false);
+            return go(&control, context, (volume, target), name, force).await;
+        }
+        DRILL => {
+            let found = control.begin_drill(context, volume, target).await?;
+            return ok(one("replication", view(&found)));
+        }
+        END_DRILL => control.end_drill(context, volume, target).await?,
+        ENABLE => control.enable_replication(context, volume, target).await?,
+        DISABLE => control.disable_replication(context, volume, target).await?,
+        unknown => return Err(Fault::no_action(unknown)),
+    }
+    empty(StatusCode::ACCEPTED)
+}
+
+/// The volume of the relation goes to one of its two sites, alone, or is asked what that would lose.
+async fn go(
+    control: &Control,
+    context: &Context,
+    (volume, target): (VolumeId, &str),
+    name: &str,
+    force: bool,
+) -> Answer {
     // Whoever does not see the relation is not told more.
     let rule = match name {
         CHECK => Rule::FirebrickReplicationCheck,
@@ -116,14 +150,13 @@ async fn action(
         .await?;
     let other = if relation.away { HOME } else { target };
     let to = match name {
-        CHECK | REVERSE => other,
         FAILOVER => target,
         FAILBACK => HOME,
-        unknown => return Err(Fault::no_action(unknown)),
+        _ => other,
     };
     let request = FailoverVolume {
         target: to.to_owned(),
-        force: root.object(name)?.boolean("force")?.unwrap_or(false),
+        force,
     };
     if name == CHECK {
         let told = control.check_volume_failover(context, volume, &request);

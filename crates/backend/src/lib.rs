@@ -20,9 +20,9 @@ pub use bytes::{Content, Extent, Reader, TRANSFER_MAX, ViewOf, Writer};
 pub use capability::Capabilities;
 pub use fault::{Fault, FaultKind};
 pub use types::{
-    Access, ExportAddress, ExportInfo, ExportKey, ImageInfo, ImageStatus, Loss, MirrorStatus,
-    NewImage, Origin, PeerStatus, PromoteMode, PromoteOutcome, ReaderStatus, Reason, Replay,
-    SiteStatus, SnapshotInfo, SpaceStats,
+    Access, DrillInfo, ExportAddress, ExportInfo, ExportKey, ImageInfo, ImageStatus, Loss,
+    MirrorStatus, NewImage, Origin, PeerStatus, PromoteMode, PromoteOutcome, ReaderStatus, Reason,
+    Replay, SiteStatus, SnapshotInfo, SpaceStats,
 };
 
 /// A site, whatever keeps its images.
@@ -137,4 +137,21 @@ pub trait Backend: Send + Sync + 'static {
         images: &[ImageId],
         mode: PromoteMode,
     ) -> Result<Vec<PromoteOutcome>, Fault>;
+
+    /// Makes a clone of a secondary, exported and not mirrored, for guests that try what a failover would
+    /// give; the mirror goes on. One that is there is no error and stays as it is. `Invalid` where the image
+    /// is primary here, `Inconsistent` where its first copy is not complete.
+    async fn begin_drill(&self, image: ImageId) -> Result<DrillInfo, Fault> {
+        let why = format!("{} has no drills", self.name());
+        let doing = format!("begin a drill of {image}");
+        Err(Fault::new(FaultKind::Unsupported, doing, why))
+    }
+    /// The drills that there are.
+    async fn drills(&self) -> Result<Vec<DrillInfo>, Fault> {
+        Ok(Vec::new())
+    }
+    /// Takes the drill of an image from its guests, and removes it.
+    async fn end_drill(&self, _image: ImageId) -> Result<(), Fault> {
+        Ok(())
+    }
 }

@@ -173,6 +173,21 @@ pub struct MirrorStatus {
     pub images: Vec<ImageStatus>,
 }
 
+/// A clone of a secondary for guests that try what a failover would give.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrillInfo {
+    /// Of which image.
+    pub of: ImageId,
+    /// Up to where of its primary's log the image was here; `None` of an earlier state.
+    pub position: Option<Position>,
+    /// When it began, in nanoseconds since the Unix epoch.
+    pub began: u64,
+    /// Where guests reach it; `None` while it begins or ends.
+    pub address: Option<ExportAddress>,
+    /// How many do.
+    pub clients: u32,
+}
+
 /// How the mirroring of one image goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImageStatus {

@@ -15,8 +15,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use firebrick_backend::{
-    Access, Backend, Content, ExportKey, FaultKind, NewImage, Origin, PromoteMode, Reason,
-    TRANSFER_MAX, ViewOf,
+    Access, Backend, Content, DrillInfo, ExportKey, FaultKind, NewImage, Origin, PromoteMode,
+    Reason, TRANSFER_MAX, ViewOf,
 };
 use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, MIB, Role, SnapshotName};
 
@@ -416,6 +416,42 @@ pub async fn mirrored_contract(one: &dyn Backend, other: &dyn Backend) {
     })
     .await;
     other.remove_image(id).await.unwrap();
+}
+
+/// Holds for every pair of backends that mirror and have drills: `one` is where the image is made.
+pub async fn drill_contract(one: &dyn Backend, other: &dyn Backend) {
+    let new = new_image(4 * MIB, true);
+    let id = new.id;
+    one.create_image(new).await.unwrap();
+    until("the copy is complete", async || {
+        other
+            .image(id)
+            .await
+            .is_ok_and(|image| image.sync.is_consistent())
+    })
+    .await;
+    let reached = |drill: &DrillInfo| drill.address.as_ref().map(|address| address.uri.clone());
+    let begun = other.begin_drill(id).await.unwrap();
+    assert_eq!(begun.of, id);
+    let uri = reached(&begun);
+    assert!(uri.is_some() && begun.position.is_some(), "{begun:?}");
+    let again = other.begin_drill(id).await.unwrap();
+    assert_eq!(reached(&again), uri, "one at a time");
+    let listed = other.drills().await.unwrap();
+    assert_eq!(listed.iter().map(reached).collect::<Vec<_>>(), [uri]);
+    assert_eq!(kind(one.begin_drill(id).await), FaultKind::Invalid);
+    assert_eq!(one.drills().await.unwrap(), []);
+    let none = ImageId::random();
+    assert_eq!(kind(other.begin_drill(none).await), FaultKind::NotFound);
+    // Nothing of the mirror has changed.
+    assert_eq!(one.image(id).await.unwrap().role, Role::Primary);
+    assert_eq!(other.image(id).await.unwrap().role, Role::Secondary);
+    for _ in 0..2 {
+        other.end_drill(id).await.unwrap();
+    }
+    other.end_drill(none).await.unwrap();
+    assert_eq!(other.drills().await.unwrap(), []);
+    one.remove_image(id).await.unwrap();
 }
 
 fn kind<T: std::fmt::Debug>(result: Result<T, firebrick_backend::Fault>) -> FaultKind {

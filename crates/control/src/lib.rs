@@ -60,7 +60,7 @@ pub use detail::{
     UploadDetail, VolumeDetail, VolumeSummary,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use firebrick_backend::PromoteMode;
+pub use firebrick_backend::{DrillInfo, PromoteMode};
 pub use firebrick_backup::{Container, Posix, SharedRepository};
 pub use firebrick_cloud::Visibility;
 pub use firebrick_db::{

@@ -34,6 +34,7 @@ mod policy;
 mod promotion;
 mod qos;
 mod quota;
+mod replication_one;
 mod replications;
 mod reset;
 mod restart;

@@ -465,6 +465,12 @@ rules! {
     FirebrickReplicationCheck "firebrick:replication:check" READER,
     /// `POST /replications/{id}/action` (failover, failback, reverse)
     FirebrickReplicationFailover "firebrick:replication:failover" ADMIN,
+    /// `POST /replications/{id}/action` (drill, `end_drill`)
+    FirebrickReplicationDrill "firebrick:replication:drill" MEMBER,
+    /// `POST /replications/{id}/action` (enable)
+    FirebrickReplicationEnable "firebrick:replication:enable" ADMIN,
+    /// `POST /replications/{id}/action` (disable)
+    FirebrickReplicationDisable "firebrick:replication:disable" ADMIN,
     /// `PUT /os-services/reset-active-backend`
     FirebrickServiceResetActiveBackend "firebrick:service:reset_active_backend" ADMIN,
 }

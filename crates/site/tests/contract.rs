@@ -4,7 +4,7 @@
 
 mod support;
 
-use firebrick_contract::{contract, mirrored_contract};
+use firebrick_contract::{contract, drill_contract, mirrored_contract};
 use support::{Pair, Site, conf};
 use tempfile::TempDir;
 
@@ -20,5 +20,12 @@ async fn the_embedded_engine_keeps_the_contract() {
 async fn two_embedded_engines_keep_the_contract() {
     let pair = Pair::start().await;
     mirrored_contract(&pair.a.client, &pair.b.client).await;
+    pair.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drills_of_two_embedded_engines_keep_the_contract() {
+    let pair = Pair::start().await;
+    drill_contract(&pair.a.client, &pair.b.client).await;
     pair.stop().await;
 }

@@ -22,6 +22,8 @@ texts!(
         RevertVolume = "revert_volume",
         /// Moves a volume to its other site.
         FailoverVolume = "failover_volume",
+        /// Begins or ends the replication of a volume.
+        ReplicateVolume = "replicate_volume",
         /// Writes an image into a volume again.
         ReimageVolume = "reimage_volume",
         /// Takes over an image of a site as a volume.
@@ -105,6 +107,7 @@ impl ActivityKind {
             | Self::MigrateVolume
             | Self::RevertVolume
             | Self::FailoverVolume
+            | Self::ReplicateVolume
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume => ActivityResource::Volume,
@@ -148,6 +151,7 @@ impl ActivityKind {
             | Self::MigrateVolume
             | Self::RevertVolume
             | Self::FailoverVolume
+            | Self::ReplicateVolume
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume
@@ -180,6 +184,7 @@ impl ActivityKind {
             | Self::MigrateVolume
             | Self::RevertVolume
             | Self::FailoverVolume
+            | Self::ReplicateVolume
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume
@@ -217,6 +222,7 @@ impl ActivityKind {
             | Self::LimitVolume
             | Self::RevertVolume
             | Self::FailoverVolume
+            | Self::ReplicateVolume
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume

@@ -1,8 +1,11 @@
 //! The bodies of requests about replications.
 
-use super::{SAID, object};
+use super::{OBJECT, SAID, object};
 use crate::microversion::Microversion as V;
 use crate::route::Bodies;
 
 /// `check`, `failover`, `failback` and `reverse`.
 pub(crate) const MOVE: Bodies = &[(V::MIN, &object(&[("force", SAID)]).closed())];
+
+/// `drill`, `end_drill`, `enable` and `disable`.
+pub(crate) const PLAIN: Bodies = &[(V::MIN, &OBJECT.closed())];

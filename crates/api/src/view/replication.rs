@@ -1,8 +1,9 @@
 //! Replications in answers.
 
-use firebrick_control::{FailoverReport, PromoteMode, Relation, VolumeReport};
+use firebrick_control::{DrillInfo, FailoverReport, PromoteMode, Relation, VolumeReport};
 use firebrick_vocabulary::{GroupId, VolumeId};
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::failover::VOLUME;
 use super::shape::{LINKS, SECONDS_OR_NULL, TIME_OR_NULL, WHOLE, WHOLE_OR_NULL};
@@ -31,6 +32,26 @@ pub(crate) struct View<'a> {
     progress: Option<Progress>,
     rpo_target_seconds: Option<f64>,
     rpo_met: Option<bool>,
+    drill: Option<Drill<'a>>,
+}
+
+/// A clone of the copy for guests that try.
+#[derive(Serialize)]
+struct Drill<'a> {
+    position: Option<String>,
+    began_at: Option<Moment>,
+    uri: Option<&'a str>,
+    clients: u32,
+}
+
+fn drill(info: &DrillInfo) -> Drill<'_> {
+    let began = OffsetDateTime::from_unix_timestamp_nanos(i128::from(info.began));
+    Drill {
+        position: info.position.map(|at| at.to_string()),
+        began_at: began.ok().map(Moment),
+        uri: info.address.as_ref().map(|address| address.uri.as_str()),
+        clients: info.clients,
+    }
 }
 
 /// What a failover of one volume would do; the host of its backend is no matter of those who may ask.
@@ -92,12 +113,22 @@ pub(crate) fn view(relation: &Relation) -> View<'_> {
             .map(|(done, total)| Progress { done, total }),
         rpo_target_seconds: relation.rpo_target,
         rpo_met: relation.rpo_met(),
+        drill: relation.drill.as_ref().map(drill),
     }
 }
 
 const PROGRESS: Schema = object(&[("done", WHOLE), ("total", WHOLE)])
     .required(&["done", "total"])
     .closed();
+
+const DRILL: Schema = object(&[
+    ("position", TEXT_OR_NULL),
+    ("began_at", TIME_OR_NULL),
+    ("uri", TEXT_OR_NULL),
+    ("clients", WHOLE),
+])
+.required(&["position", "began_at", "uri", "clients"])
+.closed();
 
 const SHAPE: Schema = object(&[
     ("id", TEXT),
@@ -117,6 +148,7 @@ const SHAPE: Schema = object(&[
     ("progress", any_of(&[PROGRESS, NULL])),
     ("rpo_target_seconds", SECONDS_OR_NULL),
     ("rpo_met", any_of(&[FLAG, NULL])),
+    ("drill", any_of(&[DRILL, NULL])),
 ])
 .required(&[
     "id",
@@ -136,6 +168,7 @@ const SHAPE: Schema = object(&[
     "progress",
     "rpo_target_seconds",
     "rpo_met",
+    "drill",
 ])
 .closed();
 

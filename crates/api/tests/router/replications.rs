@@ -51,7 +51,16 @@ async fn actions_are_one_at_a_time_and_as_they_are_documented() {
     let api = Api::new().await;
     let volume = available(&api).await;
     let path = format!("/v3/dev/replications/{volume}@site-b/action");
-    for action in ["check", "failover", "failback", "reverse"] {
+    for action in [
+        "check",
+        "failover",
+        "failback",
+        "reverse",
+        "drill",
+        "end_drill",
+        "enable",
+        "disable",
+    ] {
         let found = api.post(&path, json!({ action: {} })).await;
         let text = format!("Replication {volume}@site-b could not be found.");
         assert_eq!(found.fault("itemNotFound"), (404, text.as_str()));

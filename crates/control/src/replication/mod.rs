@@ -1,10 +1,13 @@
-//! Moving a backend to its other site and back, and what groups that move on their own share with that.
+//! Moving a backend to its other site and back, one volume alone, and what groups that move on their own share
+//! with that.
 
 mod catch_up;
 mod check;
 pub(crate) mod commit;
+pub(crate) mod drill;
 pub(crate) mod failover;
 mod holding;
+pub(crate) mod mirroring;
 mod relation;
 pub(crate) mod report;
 mod request;

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use firebrick_backend::{ImageStatus, MirrorStatus, SharedBackend};
+use firebrick_backend::{DrillInfo, ImageStatus, MirrorStatus, SharedBackend};
 use firebrick_db::{Column, Connection, Test, Volume, VolumeType, now, types, volumes};
 use firebrick_policy::Rule;
 use firebrick_state::ReplicationStatus;
 use firebrick_vocabulary::{
     BLOCK_SIZE, Gibibytes, GroupId, HostName, ImageId, Position, ProjectId, SyncState, VolumeId,
 };
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
+use super::drill;
 use super::rpo::rpo_target;
 use crate::control::{Control, Inner, site};
 use crate::error::{Error, ErrorKind, Result};
@@ -55,6 +56,8 @@ pub struct Relation {
     pub progress: Option<(u64, u64)>,
     /// `rpo_target_seconds` of the volume's type.
     pub rpo_target: Option<f64>,
+    /// A clone of the copy for guests that try, if there is one.
+    pub drill: Option<DrillInfo>,
 }
 
 impl Relation {
@@ -156,7 +159,8 @@ impl Control {
     }
 }
 
-fn no_relation(volume: VolumeId, target: &str) -> Error {
+/// That a volume has no such relation.
+pub(super) fn no_relation(volume: VolumeId, target: &str) -> Error {
     let target: String = target.chars().take(64).collect();
     let text = format!("Replication {volume}@{target} could not be found.");
     Error::new(ErrorKind::NotFound, text)
@@ -204,6 +208,7 @@ impl Inner {
 struct Seen {
     status: MirrorStatus,
     images: BTreeMap<ImageId, usize>,
+    drills: Vec<DrillInfo>,
 }
 
 impl Seen {
@@ -281,6 +286,10 @@ impl<'a> Look<'a> {
                 consistent_at: None,
                 progress: None,
                 rpo_target,
+                drill: [self.said(None), self.said(Some(target))]
+                    .into_iter()
+                    .flatten()
+                    .find_map(|seen| drill::of(&seen.drills, volume.image())),
             };
             if seat != Seat::Moving {
                 let (here, there) = (self.said(lives.as_deref()), self.said(follower));
@@ -372,11 +381,13 @@ fn copied(copy: &ImageStatus, size: u32) -> (u64, u64) {
 
 /// What a site says within the time that one has to answer.
 async fn seen(inner: &Inner, site: &SharedBackend) -> Option<Seen> {
-    let asked = timeout(inner.options.failover.probe, site.mirror_status());
-    let status = asked.await.ok()?.ok()?;
+    let asked = async { join(site.mirror_status(), site.drills()).await };
+    let (status, drills) = timeout(inner.options.failover.probe, asked).await.ok()?;
+    let status = status.ok()?;
     let ids = status.images.iter().enumerate();
     Some(Seen {
         images: ids.map(|(index, image)| (image.id, index)).collect(),
         status,
+        drills: drills.unwrap_or_default(),
     })
 }

@@ -143,6 +143,7 @@ pub(crate) async fn erase(inner: &Inner, volume: &Volume) -> Step<Tx> {
     let mut home = None;
     if volume.host.is_some() {
         let home = home.insert(inner.home(volume).await?);
+        inner.end_drills(volume, volume.image()).await;
         remove_image(home, volume.image(), &of_volume).await?;
     }
     let mut tx = inner.db.begin().await?;

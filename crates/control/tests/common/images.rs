@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) connected: BTreeSet<ExportKey>,
     /// What a promotion here would lose, as the primary last said.
     pub(crate) loss: Option<Loss>,
+    /// Of which images there are drills.
+    pub(crate) drills: BTreeSet<ImageId>,
 }
 
 /// Both.
@@ -73,6 +75,7 @@ impl Pair {
             inconsistent: BTreeSet::new(),
             connected: BTreeSet::new(),
             loss: None,
+            drills: BTreeSet::new(),
         };
         Self {
             sites: [site(), site()],
@@ -313,5 +316,21 @@ impl State {
             self.head += 1;
         }
         Ok(image.epoch)
+    }
+
+    pub(crate) fn begin_drill(&mut self, id: ImageId) -> Result<(), Fault> {
+        match self.images.get(&id) {
+            None => fault(FaultKind::NotFound, "there is no such image"),
+            Some(image) if image.role == Role::Primary => {
+                fault(FaultKind::Invalid, "it is primary here")
+            }
+            Some(_) if self.inconsistent.contains(&id) => {
+                fault(FaultKind::Inconsistent, "its first copy is not complete")
+            }
+            Some(_) => {
+                self.drills.insert(id);
+                Ok(())
+            }
+        }
     }
 }

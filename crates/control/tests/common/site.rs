@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firebrick_backend::{
-    Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
-    ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus, PromoteMode, PromoteOutcome,
-    Reader, Replay, SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
+    Access, Backend, Capabilities, DrillInfo, ExportAddress, ExportInfo, ExportKey, Fault,
+    FaultKind, ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus, PromoteMode,
+    PromoteOutcome, Reader, Replay, SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{
     Bytes, Epoch, GIB, ImageId, ImageName, Lag, Limits, Position, Role, Sequence, SnapshotId,
@@ -66,6 +66,16 @@ fn address(id: ImageId, key: &ExportKey, site: &str) -> ExportAddress {
         uri: format!("nbd://{site}/{id}-{}", key.0),
         export: format!("{id}-{}", key.0),
         details: serde_json::Map::new(),
+    }
+}
+
+fn drill(of: ImageId, site: &str) -> DrillInfo {
+    DrillInfo {
+        of,
+        position: Some(position(1)),
+        began: 0,
+        address: Some(address(of, &ExportKey("drill".to_owned()), site)),
+        clients: 0,
     }
 }
 
@@ -393,5 +403,29 @@ impl Backend for Site {
             Ok(all.collect())
         };
         self.call("promote", act).await
+    }
+
+    async fn begin_drill(&self, image: ImageId) -> Result<DrillInfo, Fault> {
+        let act = |state: &mut State| {
+            state.begin_drill(image)?;
+            Ok(drill(image, self.name))
+        };
+        self.call("begin_drill", act).await
+    }
+
+    async fn drills(&self) -> Result<Vec<DrillInfo>, Fault> {
+        let act = |state: &mut State| {
+            let all = state.drills.iter().map(|image| drill(*image, self.name));
+            Ok(all.collect())
+        };
+        self.call("drills", act).await
+    }
+
+    async fn end_drill(&self, image: ImageId) -> Result<(), Fault> {
+        let act = |state: &mut State| {
+            state.drills.remove(&image);
+            Ok(())
+        };
+        self.call("end_drill", act).await
     }
 }

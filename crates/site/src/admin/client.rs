@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firebrick_backend::{
-    Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
-    ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader, SiteStatus,
+    Access, Backend, Capabilities, DrillInfo, ExportAddress, ExportInfo, ExportKey, Fault,
+    FaultKind, ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader, SiteStatus,
     SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
@@ -336,5 +336,17 @@ impl Backend for SiteClient {
             },
             Reply::Outcomes
         )
+    }
+
+    async fn begin_drill(&self, image: ImageId) -> Result<DrillInfo, Fault> {
+        ask!(self, Request::BeginDrill { image }, Reply::Drill)
+    }
+
+    async fn drills(&self) -> Result<Vec<DrillInfo>, Fault> {
+        ask!(self, Request::Drills, Reply::Drills)
+    }
+
+    async fn end_drill(&self, image: ImageId) -> Result<(), Fault> {
+        ask!(self, Request::EndDrill { image })
     }
 }

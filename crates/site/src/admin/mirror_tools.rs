@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 pub use firebrick_backend::Loss;
-use firebrick_backend::{ExportAddress, Reason as Refusal};
+use firebrick_backend::{DrillInfo, ExportAddress, Reason as Refusal};
 use firebrick_mirror::{Direction, Secret};
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, Lag, Position, Role, Sequence, StoreId,
@@ -170,6 +170,18 @@ pub struct Drill {
     pub address: Option<ExportAddress>,
     /// How many do.
     pub clients: u32,
+}
+
+impl From<Drill> for DrillInfo {
+    fn from(drill: Drill) -> Self {
+        Self {
+            of: drill.of,
+            position: drill.position,
+            began: drill.began,
+            address: drill.address,
+            clients: drill.clients,
+        }
+    }
 }
 
 /// What became of an image of a promotion, or would.

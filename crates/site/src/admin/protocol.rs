@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use firebrick_backend::{
-    Access, ExportAddress, ExportInfo, ExportKey, Fault, ImageInfo, MirrorStatus, NewImage,
-    PromoteMode, PromoteOutcome, SiteStatus, SnapshotInfo, SpaceStats,
+    Access, DrillInfo, ExportAddress, ExportInfo, ExportKey, Fault, ImageInfo, MirrorStatus,
+    NewImage, PromoteMode, PromoteOutcome, SiteStatus, SnapshotInfo, SpaceStats,
 };
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,13 @@ pub enum Request {
         images: Vec<ImageId>,
         mode: PromoteMode,
     },
+    BeginDrill {
+        image: ImageId,
+    },
+    Drills,
+    EndDrill {
+        image: ImageId,
+    },
     Tool {
         request: ToolRequest,
     },
@@ -112,9 +119,11 @@ impl Request {
             Self::Status | Self::Space | Self::MirrorStatus => Duration::from_secs(5),
             Self::Tool { request } => request.patience(),
             Self::WaitApplied { within, .. } => within.saturating_add(Duration::from_secs(5)),
-            Self::Image { .. } | Self::Images | Self::Snapshots { .. } | Self::Exports => {
-                Duration::from_secs(15)
-            }
+            Self::Image { .. }
+            | Self::Images
+            | Self::Snapshots { .. }
+            | Self::Exports
+            | Self::Drills => Duration::from_secs(15),
             Self::CreateImage { .. }
             | Self::RenameImage { .. }
             | Self::ExtendImage { .. }
@@ -125,7 +134,9 @@ impl Request {
             | Self::RemoveSnapshot { .. }
             | Self::Export { .. }
             | Self::Unexport { .. }
-            | Self::SetMirroring { .. } => Duration::from_secs(30),
+            | Self::SetMirroring { .. }
+            | Self::BeginDrill { .. }
+            | Self::EndDrill { .. } => Duration::from_secs(30),
             // These may read the log from an older checkpoint.
             Self::RollBack { .. } | Self::Demote { .. } | Self::Promote { .. } => {
                 Duration::from_secs(120)
@@ -157,5 +168,7 @@ pub enum Reply {
     Mirror(MirrorStatus),
     Position(Position),
     Outcomes(Vec<PromoteOutcome>),
+    Drill(DrillInfo),
+    Drills(Vec<DrillInfo>),
     Tool(ToolReply),
 }

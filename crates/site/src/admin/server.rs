@@ -79,6 +79,9 @@ async fn answer<B: Backend>(site: &B, request: Request) -> Answer {
             position,
             within,
         } => done(site.wait_applied(of, position, &[], within).await),
+        Request::BeginDrill { image } => site.begin_drill(image).await.map(Reply::Drill),
+        Request::Drills => site.drills().await.map(Reply::Drills),
+        Request::EndDrill { image } => done(site.end_drill(image).await),
         Request::Tool { .. } => Err(firebrick_backend::Fault::new(
             firebrick_backend::FaultKind::Unsupported,
             "answer a tool",

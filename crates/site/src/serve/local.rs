@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firebrick_backend::{
-    Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
-    ImageInfo, MirrorStatus, NewImage, PeerStatus, PromoteMode, PromoteOutcome, Reader, SiteStatus,
-    SnapshotInfo, SpaceStats, ViewOf, Writer,
+    Access, Backend, Capabilities, DrillInfo, ExportAddress, ExportInfo, ExportKey, Fault,
+    FaultKind, ImageInfo, MirrorStatus, NewImage, PeerStatus, PromoteMode, PromoteOutcome, Reader,
+    SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_engine::{Error, Image, Store};
 use firebrick_mirror::{Mirror, PeerState};
@@ -454,5 +454,22 @@ impl Backend for LocalSite {
             result: result.map_err(reason),
         };
         Ok(results.into_iter().map(outcome).collect())
+    }
+
+    async fn begin_drill(&self, image: ImageId) -> Result<DrillInfo, Fault> {
+        let (mirroring, exports) = (Arc::clone(&self.mirroring), Arc::clone(&self.exports));
+        let begun = blocking(move || mirroring.begin_drill(&exports, image)).await?;
+        Ok(begun.into())
+    }
+
+    async fn drills(&self) -> Result<Vec<DrillInfo>, Fault> {
+        let (mirroring, exports) = (Arc::clone(&self.mirroring), Arc::clone(&self.exports));
+        let drills = blocking(move || Ok(mirroring.drills(&exports))).await?;
+        Ok(drills.into_iter().map(DrillInfo::from).collect())
+    }
+
+    async fn end_drill(&self, image: ImageId) -> Result<(), Fault> {
+        let (mirroring, exports) = (Arc::clone(&self.mirroring), Arc::clone(&self.exports));
+        blocking(move || mirroring.end_drill(&exports, image)).await
     }
 }

@@ -1,6 +1,6 @@
 //! The replication of a group begins or ends: the images of its volumes are mirrored, or are not any more.
 
-use firebrick_db::{Activity, Group, Volume, groups, volumes};
+use firebrick_db::{Activity, Group, groups, volumes};
 use firebrick_state::ReplicationStatus;
 use firebrick_vocabulary::GroupId;
 use serde_json::Value;
@@ -8,8 +8,9 @@ use tracing::warn;
 
 use crate::control::Inner;
 use crate::group::look::{hold_members, members};
-use crate::home::{Home, id_of};
-use crate::story::{Step, Stop, noted};
+use crate::home::id_of;
+use crate::replication::mirroring::mirror;
+use crate::story::{Step, noted};
 use crate::why::Why;
 
 /// Which of the two, as the status says it meanwhile.
@@ -45,7 +46,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     volumes.retain(|it| it.replication_status == Some(present) && it.host.is_some());
     let mut homes = Vec::new();
     for volume in &volumes {
-        homes.push(mirror(inner, &group, volume, enable).await?);
+        homes.push(mirror(inner, volume, enable, group.site.is_some()).await?);
     }
     let mut tx = inner.db.begin().await?;
     for home in &homes {
@@ -66,22 +67,6 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     }
     inner.finish(&mut tx, activity, Ok(())).await?;
     Ok(tx.commit().await?)
-}
-
-/// Changes the mirroring of one image.
-async fn mirror(inner: &Inner, group: &Group, volume: &Volume, enable: bool) -> Step<Home> {
-    let home = inner.home(volume).await?;
-    if !enable && group.site.is_none() && !home.is_first() {
-        // What is not mirrored lives at the first site, and this image would stay here.
-        return Err(Stop::never("its backend has failed over"));
-    }
-    let asked = home.site.set_mirroring(volume.image(), enable).await;
-    match asked {
-        Ok(()) => Ok(home),
-        // There may be none of a volume that could not be made.
-        Err(fault) if !enable && fault.kind == firebrick_backend::FaultKind::NotFound => Ok(home),
-        Err(fault) => Err(fault.into()),
-    }
 }
 
 /// What the group and its volumes are then: at another site they replicate from there.

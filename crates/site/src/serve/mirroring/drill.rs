@@ -65,7 +65,7 @@ impl Mirroring {
             if let Err(error) = exports.export(*id, key, Access::ReadWrite) {
                 // All of a group, or nothing.
                 for id in &made {
-                    end_drill(exports, *id);
+                    remove_drill(exports, *id);
                 }
                 return Err(error);
             }
@@ -180,7 +180,36 @@ impl Mirroring {
         noted
     }
 
-    fn drills(&self, exports: &Exports) -> Vec<Drill> {
+    /// Begins the drill of one image, or finds it.
+    pub(in crate::serve) fn begin_drill(
+        &self,
+        exports: &Exports,
+        image: ImageId,
+    ) -> Result<Drill, Fault> {
+        let of = |drills: Vec<Drill>| drills.into_iter().find(|drill| drill.of == image);
+        let begun = match self.begin_drills(exports, &[image], None) {
+            Ok(begun) => of(begun),
+            Err(fault) if fault.kind == FaultKind::Exists => of(self.drills(exports)),
+            Err(fault) => return Err(fault),
+        };
+        begun.ok_or_else(|| Fault::new(FaultKind::NotFound, DOING, "it has ended already"))
+    }
+
+    /// Ends the drill of one image, if there is one.
+    pub(in crate::serve) fn end_drill(
+        &self,
+        exports: &Exports,
+        image: ImageId,
+    ) -> Result<(), Fault> {
+        match self.end_drills(exports, Some(&[image])) {
+            Ok(_) => Ok(()),
+            Err(fault) if fault.kind == FaultKind::NotFound => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Those that there are.
+    pub(in crate::serve) fn drills(&self, exports: &Exports) -> Vec<Drill> {
         let exported = exports.list();
         let mut drills = Vec::new();
         for image in self.store.images() {
@@ -221,7 +250,7 @@ impl Mirroring {
             }
         }
         for drill in &drills {
-            end_drill(exports, drill.id);
+            remove_drill(exports, drill.id);
         }
         self.store.flush().map_err(|error| fault(&error))?;
         Ok(drills)
@@ -229,7 +258,7 @@ impl Mirroring {
 }
 
 /// Takes a drill from its clients, and removes it.
-fn end_drill(exports: &Exports, id: ImageId) {
+fn remove_drill(exports: &Exports, id: ImageId) {
     let key = ExportKey(HOLDER.to_owned());
     let ended = exports
         .unexport(id, &key)
