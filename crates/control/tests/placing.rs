@@ -6,7 +6,7 @@ use firebrick_control::{
     Volume,
 };
 use firebrick_db::volumes;
-use firebrick_state::VolumeStatus;
+use firebrick_state::{ReplicationStatus, VolumeStatus};
 use firebrick_vocabulary::VolumeId;
 use uuid::Uuid;
 
@@ -333,5 +333,57 @@ async fn a_type_is_bound_to_its_zones() {
         let refused = world.control.create_volume(&member(), request).await;
         let text = refused.unwrap_err().to_string();
         assert!(text.contains(expected), "{text}");
+    }
+}
+
+/// A volume of a new type with these extra specs.
+async fn made_of(world: &World, specs: &[(&str, &str)]) -> Volume {
+    let text = |text: &&str| (*text).to_owned();
+    let name = Uuid::new_v4().to_string();
+    let request = CreateType {
+        name: name.clone(),
+        description: None,
+        is_public: true,
+        extra_specs: specs
+            .iter()
+            .map(|(key, value)| (text(key), text(value)))
+            .collect(),
+    };
+    world.control.create_type(&admin(), request).await.unwrap();
+    let request = CreateVolume {
+        volume_type: Some(name),
+        ..sized(1)
+    };
+    let id = ended(world, request).await;
+    row(world, id).await
+}
+
+#[tokio::test]
+async fn a_type_says_whether_how_and_where_its_volumes_are_replicated() {
+    let world = World::new().await;
+    for word in ["<is> True", "<is> true", "<is> TRUE"] {
+        let volume = made_of(&world, &[("replication_enabled", word)]).await;
+        let status = volume.replication_status.unwrap();
+        assert_eq!(status, ReplicationStatus::Enabled, "{word}");
+    }
+    let there = format!("<in> {B}");
+    for (key, value) in [
+        ("replication_type", "<in> async"),
+        ("replication_targets", there.as_str()),
+    ] {
+        let specs = [("replication_enabled", "<is> True"), (key, value)];
+        let volume = made_of(&world, &specs).await;
+        assert_eq!(volume.status, VolumeStatus::Available, "{key} {value}");
+        let image = volume.image();
+        assert!(world.site(B, |site| site.images.contains_key(&image)));
+    }
+    for (key, value) in [
+        ("replication_type", "<in> sync"),
+        ("replication_targets", "<in> nowhere"),
+    ] {
+        let specs = [("replication_enabled", "<is> True"), (key, value)];
+        let volume = made_of(&world, &specs).await;
+        assert_eq!(volume.status, VolumeStatus::Error, "{key} {value}");
+        assert_eq!(volume.host, None, "{key} {value}");
     }
 }

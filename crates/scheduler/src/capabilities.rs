@@ -4,12 +4,16 @@ use crate::pool::Capability;
 
 /// Whether `wanted`, the value of an extra spec, fits `found`. Operators are `<is>`, `<in>`, `<or>`,
 /// `=`, `==`, `!=`, `>=`, `<=`, `s==`, `s!=`, `s<`, `s<=`, `s>`, `s>=`; without one the texts are
-/// compared. Of what follows an operator, only the first word counts.
+/// compared. Of what follows an operator, only the first word counts. In a text, `<in>` looks for a part of
+/// it, in a list for one of its texts: who wants `sync` is not served by `async`.
 ///
 /// Source: `cinder.scheduler.filters.extra_specs_ops`.
 pub fn matches(wanted: &str, found: &Capability) -> bool {
     match found {
-        Capability::List(items) => items.iter().any(|item| fits(wanted, item)),
+        Capability::List(items) => match wanted.split_whitespace().collect::<Vec<_>>().as_slice() {
+            ["<in>", operand, ..] => items.iter().any(|item| item == operand),
+            _ => items.iter().any(|item| fits(wanted, item)),
+        },
         Capability::Flag(flag) => fits(wanted, if *flag { "True" } else { "False" }),
         Capability::Number(number) => fits(wanted, &number.to_string()),
         Capability::Text(text) => fits(wanted, text),
@@ -94,6 +98,8 @@ mod tests {
             ("<is> true", Capability::Flag(true), true),
             ("<is> False", Capability::Flag(true), false),
             ("<in> async", Capability::List(vec!["async".into()]), true),
+            ("<in> sync", Capability::List(vec!["async".into()]), false),
+            ("<in> sync", text("async"), true),
             ("<or> ssd <or> hdd", text("hdd"), true),
             ("<or> ssd <or> hdd", text("tape"), false),
             (">= 3", Capability::Number(4.0), true),
