@@ -58,13 +58,13 @@ impl Control {
                 Err(fault) => silent = Some(fault),
             }
         }
-        Err(match silent {
-            Some(fault) => fault.into(),
-            None => {
+        Err(silent.map_or_else(
+            || {
                 let text = format!("There is no drill of {id}@{target}.");
                 Error::new(ErrorKind::NotFound, text)
-            }
-        })
+            },
+            Into::into,
+        ))
     }
 }
 
