@@ -6,8 +6,7 @@ use firebrick_log::{
     Applied, BatchData, Change, Checksum, Entry, FallBack, ImageOrigin, Promotion,
 };
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId,
-    SyncState,
+    BLOCK_SIZE, Epoch, ImageId, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
 };
 use tracing::warn;
 
@@ -16,6 +15,7 @@ use crate::copy::CopyImage;
 use crate::error::{Error, ErrorKind};
 use crate::keys::LOCAL_KEY;
 use crate::peer::{PeerRecord, Stream};
+use crate::stage::give_way;
 use crate::state::State;
 
 const DOING: &str = "apply a peer's records";
@@ -442,48 +442,23 @@ impl<'s, 'a> Admission<'s, 'a> {
 
     /// The peer was made primary before it heard that this store had been: there is no position that
     /// both know and from which the peer's records were not passed over. Or there is one, and what was
-    /// there cannot be had any more. What is here is kept as an
-    /// image of its own, and the peer's is copied.
+    /// there cannot be had any more. What is here is kept under a snapshot, and the difference to the
+    /// peer's is fetched.
     fn yield_to(&mut self, promotion: &Promotion) {
-        let image = promotion.image;
-        let Some(cell) = self.state.cell(image) else {
+        let Some(cell) = self.state.cell(promotion.image) else {
             return;
         };
-        let meta = cell.read().meta.clone();
-        let at = self.next.0 + self.admitted.len() as u64;
-        let name = format!("divergent-{image}-epoch-{}-at-{at}", meta.epoch);
+        let image = cell.read();
+        let at = self.next.plus(self.admitted.len() as u64);
+        let origin = promotion.origin.filter(|origin| origin.peer == self.own);
+        // Where nobody knows, snapshots that the peer does not have go later.
+        let common = origin.map_or(Sequence(u64::MAX), |origin| origin.sequence);
         warn!(
-            image = %meta.name, kept = name,
-            "another site took over, and there is no common state to return to: what is here is kept as an image of its own"
+            image = %image.meta.name,
+            "another site took over, and there is no common state to return to: what is here is kept under a snapshot"
         );
-        self.push(Change::Create {
-            image: ImageId::made_by(self.own, at),
-            // Letters, digits and dashes, far below the limit.
-            name: ImageName::new(name).unwrap_or_else(|_| unreachable!()),
-            size: meta.size,
-            origin: Some(ImageOrigin {
-                image,
-                snapshot: None,
-                at: None,
-            }),
-            mirrored: false,
-            role: Role::Primary,
-            epoch: Epoch::FIRST,
-            sync: SyncState::Consistent,
-        });
-        self.push(Change::Follow {
-            image,
-            epoch: promotion.epoch,
-            peer: self.peer,
-        });
-        self.push(Change::Sync {
-            image,
-            state: SyncState::Copying {
-                next_block: 0,
-                at: Sequence::ZERO,
-            },
-        });
-        self.known(image).copying = true;
+        self.push(give_way(&image, at, common, (promotion.epoch, self.peer)));
+        self.known(promotion.image).copying = true;
     }
 
     fn fall_back(&mut self, promotion: &Promotion, to: Sequence) -> FallBack {

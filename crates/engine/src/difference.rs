@@ -74,6 +74,17 @@ impl Store {
     /// All that this store is primary of, as it is now, for `who`, who has everything up to record
     /// `has`. Costs as much as there are images and snapshots; nothing that is written later changes it.
     pub fn difference(&self, who: &str, has: Sequence) -> Result<Difference, Error> {
+        self.difference_of(who, has, None)
+    }
+
+    /// The same of one image alone, and what it was cloned from; of all, where none is named. It is not
+    /// among them where this store is not primary of it.
+    pub fn difference_of(
+        &self,
+        who: &str,
+        has: Sequence,
+        only: Option<ImageId>,
+    ) -> Result<Difference, Error> {
         let core = &self.core;
         let name = catching_up(who);
         let mut state = core.lock();
@@ -97,7 +108,9 @@ impl Store {
             base,
             keep,
         };
-        for (id, cell) in state.images.range(..) {
+        let parent = only.and_then(|only| Some(state.cell(only)?.read().meta.parent?.image));
+        let wanted = |id: ImageId| only.is_none_or(|only| only == id) || parent == Some(id);
+        for (id, cell) in state.images.range(..).filter(|(id, _)| wanted(**id)) {
             let image = cell.read();
             match Served::of(&state, &image) {
                 Some(served) => difference.images.push(served),

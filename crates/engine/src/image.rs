@@ -118,6 +118,18 @@ impl Image {
         self.cell.read().removed
     }
 
+    /// Whether nothing was ever written to it: it has neither blocks nor snapshots.
+    pub fn is_blank(&self) -> Result<bool, Error> {
+        let (view, blocks) = {
+            let image = self.cell.read();
+            if !image.snapshots.is_empty() {
+                return Ok(false);
+            }
+            (image.view.clone(), image.blocks())
+        };
+        Ok(self.core.index.next_mapped(&view, 0, blocks)?.is_none())
+    }
+
     /// Data that its newest state maps, shared with snapshots and clones or not. Takes time in
     /// proportion to that.
     pub fn used(&self) -> Result<Bytes, Error> {

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 
 use firebrick_log::{Applied, Change, ImageOrigin};
 use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
+    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
+    StoreId, SyncState,
 };
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -121,9 +122,17 @@ impl Store {
     /// The images that follow `peer`, as far as it has to know them for a difference. What was staged
     /// for them of an earlier one is used again where that is possible, and goes otherwise.
     pub fn held(&self, peer: StoreId) -> Result<Vec<HeldImage>, Error> {
+        self.held_where(peer, |_| true)
+    }
+
+    fn held_where(
+        &self,
+        peer: StoreId,
+        wanted: impl Fn(ImageId) -> bool,
+    ) -> Result<Vec<HeldImage>, Error> {
         let images = self.core.lock().images.clone();
         let mut held = Vec::new();
-        for (id, cell) in images.range(..) {
+        for (id, cell) in images.range(..).filter(|(id, _)| wanted(**id)) {
             let (follows, consistent, snapshots) = {
                 let image = cell.read();
                 let meta = &image.meta;
@@ -292,6 +301,35 @@ impl Store {
             .commit_as(&mut state, &changes, Some(applied), &mut NoPast)?;
         info!(%upto, images = targets.len(), "a difference is complete");
         Ok(())
+    }
+
+    /// Makes one image that follows `peer` and is not complete what was staged for it, which is what the
+    /// primary was at record `at`. What its log says of it behind that is still to come.
+    pub fn adopt_one(&self, peer: StoreId, target: &Target, at: Sequence) -> Result<(), Error> {
+        let mut state = self.core.lock();
+        let mut adoption = Adoption::default();
+        adoption.add(&state, peer, target)?;
+        let mut changes = adoption.changes();
+        let image = target.image.image;
+        changes.push(Change::Sync {
+            image,
+            state: SyncState::Copying {
+                next_block: target.image.size.0.div_ceil(BLOCK_SIZE),
+                at,
+            },
+        });
+        let applied = Applied {
+            peer,
+            sequence: state.applied(peer),
+        };
+        self.core
+            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
+            .map(drop)
+    }
+
+    /// What `peer` has to know of one image; `None` where that does not follow it.
+    pub fn held_of(&self, peer: StoreId, image: ImageId) -> Result<Option<HeldImage>, Error> {
+        Ok(self.held_where(peer, |id| id == image)?.pop())
     }
 
     /// Removes what was staged of a difference to `peer` that will not be completed.

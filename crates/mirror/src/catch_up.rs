@@ -14,11 +14,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_engine::{Difference, HeldImage, Target};
+use firebrick_engine::{Difference, HeldImage, Served, Target};
 use firebrick_vocabulary::{ImageId, Sequence};
 use tokio::sync::mpsc;
 use tracing::info;
 
+use crate::copy::Copy;
 use crate::error::Error;
 use crate::message::ToReader;
 use crate::mirror::Shared;
@@ -117,22 +118,38 @@ impl Line {
         Ok(to)
     }
 
+    /// Sends what differs of one image of which the reader has something, beside the log; where what the
+    /// log says of it follows on. `None` where it is not to be had from here.
+    pub(crate) async fn compare(&mut self, image: ImageId) -> Result<Option<Copy>, Ended> {
+        let (store, name) = (&self.shared.store, &self.peer.name);
+        let has = self.peer.known_confirmed();
+        let difference = store.difference_of(name, has, Some(image))?;
+        let mut all = difference.images.iter();
+        let Some(served) = all.find(|it| it.image.image == image) else {
+            return Ok(None);
+        };
+        info!(peer = %name, image = %served.image.name, "a peer gets what differs of an image");
+        self.say(&ToReader::Inquire { image }).await?;
+        let held = self.held().await?;
+        let Some(held) = held.get(&image) else {
+            return Ok(None);
+        };
+        image::Sending::new(self, &difference, served, Some(held))
+            .run()
+            .await?;
+        let target = Box::new(target(served));
+        let (at, epoch) = (difference.position, served.image.epoch);
+        self.say(&ToReader::AdoptOne { target, at }).await?;
+        let Shared { store, runtime, .. } = &*self.shared;
+        Ok(Copy::behind(store, runtime, (image, epoch), difference)?)
+    }
+
     /// Says what there is, and hears what the reader has of it.
     async fn introduce(
         &mut self,
         difference: &Difference,
     ) -> Result<BTreeMap<ImageId, HeldImage>, Ended> {
-        let targets = difference.images.iter().map(|served| Target {
-            image: served.image.clone(),
-            demoted: served.demoted,
-            origin: served.origin,
-            snapshots: served
-                .snapshots
-                .iter()
-                .map(|snapshot| (snapshot.id, snapshot.name.clone()))
-                .collect(),
-        });
-        let mut targets: Vec<Target> = targets.collect();
+        let mut targets: Vec<Target> = difference.images.iter().map(target).collect();
         let mut others = difference.others.clone();
         loop {
             let part: Vec<Target> = targets.drain(..targets.len().min(PART)).collect();
@@ -148,6 +165,11 @@ impl Line {
                 break;
             }
         }
+        self.held().await
+    }
+
+    /// Hears what the reader has.
+    async fn held(&mut self) -> Result<BTreeMap<ImageId, HeldImage>, Ended> {
         let mut held = BTreeMap::new();
         loop {
             match self.answer().await? {
@@ -176,6 +198,16 @@ impl Line {
             answer = self.answers.recv() => answer.ok_or(Ended::Gone),
             () = self.outlet.closed() => Err(Ended::Gone),
         }
+    }
+}
+
+fn target(served: &Served) -> Target {
+    let snapshots = served.snapshots.iter();
+    Target {
+        image: served.image.clone(),
+        demoted: served.demoted,
+        origin: served.origin,
+        snapshots: snapshots.map(|it| (it.id, it.name.clone())).collect(),
     }
 }
 

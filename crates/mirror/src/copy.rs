@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firebrick_edge::Runtime;
 use firebrick_engine::{
-    Changed, CopySource, ErrorKind as EngineError, MapView, SnapshotSource, Store,
+    Changed, CopySource, Difference, ErrorKind as EngineError, MapView, SnapshotSource, Store,
 };
 use firebrick_log::{Change, Checksum, FrameRecord, Location};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Epoch, ImageId, Sequence, SyncState};
@@ -36,6 +36,8 @@ pub(crate) struct Copy {
     /// Behind this record everything must be sent again.
     catch_from: Sequence,
     phase: Phase,
+    /// Keeps the log behind that record.
+    _kept: Option<Difference>,
 }
 
 enum Phase {
@@ -96,6 +98,38 @@ impl Copy {
                 next_block: resumed.map_or(0, |(next_block, _)| next_block),
             },
             source,
+            _kept: None,
+        }))
+    }
+
+    /// What the log says of an image behind a difference that was sent: all that is left of its copy.
+    /// `None` where it is gone.
+    pub(crate) fn behind(
+        store: &Arc<Store>,
+        runtime: &Arc<dyn Runtime>,
+        (image, epoch): (ImageId, Epoch),
+        difference: Difference,
+    ) -> Result<Option<Self>, Error> {
+        let source = match store.copy_source(image) {
+            Ok(source) => source,
+            Err(error) if error.kind == EngineError::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let at = difference.position;
+        let log = Durable::new(Arc::clone(store), Arc::clone(runtime), at.next())?;
+        Ok(Some(Self {
+            store: Arc::clone(store),
+            runtime: Arc::clone(runtime),
+            image,
+            epoch,
+            source,
+            resumed: true,
+            catch_from: at,
+            phase: Phase::CatchUp {
+                log: Box::new(log),
+                at,
+            },
+            _kept: Some(difference),
         }))
     }
 

@@ -114,6 +114,8 @@ impl Follower {
             | ToReader::CopyEnd { .. }
             | ToReader::CatchUp { .. }
             | ToReader::Stage { .. }
+            | ToReader::Inquire { .. }
+            | ToReader::AdoptOne { .. }
             | ToReader::Compare { .. }
             | ToReader::CompareLeaves { .. }
             | ToReader::Adopt { .. }
@@ -403,6 +405,8 @@ impl Applier {
             }
             ToReader::CatchUp { .. }
             | ToReader::Stage { .. }
+            | ToReader::Inquire { .. }
+            | ToReader::AdoptOne { .. }
             | ToReader::Compare { .. }
             | ToReader::CompareLeaves { .. }
             | ToReader::Adopt { .. } => self.difference(message).await,
@@ -424,6 +428,17 @@ impl Applier {
                     self.answer(&answer).await;
                 }
                 Ok(false)
+            }
+            ToReader::Inquire { image } => {
+                let held = self.shared.store.held_of(self.store, image)?;
+                let images = held.into_iter().collect();
+                self.answer(&ToServer::Held { images, last: true }).await;
+                Ok(false)
+            }
+            ToReader::AdoptOne { target, at } => {
+                self.shared.store.adopt_one(self.store, &target, at)?;
+                self.copied = Some(target.image.image);
+                Ok(true)
             }
             ToReader::Stage { image, parent } => {
                 let staged = self.catching.stage(&self.shared.store, &image, parent)?;
@@ -482,10 +497,23 @@ impl Applier {
                 let request = ToServer::CopyRequest {
                     image: *image,
                     reached,
+                    compare: self.is_comparable(*image, reached),
                 };
                 self.answer(&request).await;
             }
         }
+    }
+
+    /// Whether there is something to compare with what the peer has: what a former primary wrote, or what
+    /// was here before an operator asked for it anew.
+    fn is_comparable(&self, image: ImageId, reached: Option<SyncState>) -> bool {
+        let begins = SyncState::Copying {
+            next_block: 0,
+            at: Sequence::ZERO,
+        };
+        let image = self.shared.store.image(image).ok();
+        let blank = image.and_then(|image| image.is_blank().ok());
+        reached == Some(begins) && blank == Some(false)
     }
 
     fn reached(&self, image: ImageId) -> Option<SyncState> {

@@ -38,6 +38,9 @@ pub(crate) enum ToServer {
     CopyRequest {
         image: ImageId,
         reached: Option<SyncState>,
+        /// There is something of it, and only what differs is wanted.
+        #[serde(default)]
+        compare: bool,
     },
     /// A copy is complete and durable.
     Synced { image: ImageId },
@@ -100,6 +103,10 @@ pub(crate) enum ToReader {
         image: Box<CopyImage>,
         parent: Option<ImageOrigin>,
     },
+    /// What does the reader have of that image?
+    Inquire { image: ImageId },
+    /// What was staged for an image is what it was at that record; what came behind follows.
+    AdoptOne { target: Box<Target>, at: Sequence },
     /// Are these blocks of the image what their digests say? As runs: first block and count.
     Compare {
         image: ImageId,

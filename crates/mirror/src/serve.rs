@@ -8,7 +8,7 @@ use firebrick_engine::Checksum;
 use firebrick_vocabulary::{ImageId, Sequence, StoreId, SyncState};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, ReadHalf, WriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
 use crate::catch_up::{self, Answer, Ended, Line};
@@ -127,7 +127,10 @@ struct Reading {
 }
 
 /// What the peer asked for and the sender has not seen yet.
-type Requests = Arc<Mutex<Vec<(ImageId, Option<SyncState>)>>>;
+type Requests = Arc<Mutex<Vec<Request>>>;
+
+/// An image, how far its copy has come, and whether there is something to compare.
+type Request = (ImageId, Option<SyncState>, bool);
 
 impl Reading {
     async fn begin(
@@ -226,7 +229,7 @@ impl Reading {
             peer: Arc::clone(&peer),
             requests: Arc::clone(&requests),
             outlet,
-            line,
+            line: Some(line),
             copies: Vec::new(),
         };
         let sender = shared.work(sender.run(from, newcomer));
@@ -309,9 +312,13 @@ async fn listen_to(
             ToServer::Confirm { sequence } => confirmed(shared, peer, sequence)?,
             // The difference brings all of it.
             ToServer::CopyRequest { .. } if peer.is_catching_up() => {}
-            ToServer::CopyRequest { image, reached } => {
+            ToServer::CopyRequest {
+                image,
+                reached,
+                compare,
+            } => {
                 peer.set_consistent(image, false);
-                requests.lock().push((image, reached));
+                requests.lock().push((image, reached, compare));
             }
             ToServer::Held { images, last } => tell_sender(&answer, Answer::Held(images, last))?,
             ToServer::Lacks { runs } => tell_sender(&answer, Answer::Lacks(runs))?,
@@ -427,21 +434,26 @@ struct Sender {
     peer: Arc<Peer>,
     requests: Requests,
     outlet: Outlet,
-    /// For a peer that gets the difference first.
-    line: Line,
+    /// For differences; gone while one is on its way.
+    line: Option<Line>,
     /// In the order of the requests; the first one runs.
     copies: Vec<Pending>,
 }
 
 enum Pending {
-    Waiting(ImageId, Option<SyncState>),
+    Waiting(Request),
+    /// What differs is on its way.
+    Comparing(
+        ImageId,
+        oneshot::Receiver<(Line, Result<Option<Copy>, Ended>)>,
+    ),
     Running(Box<Copy>),
 }
 
 impl Pending {
     fn image(&self) -> ImageId {
         match self {
-            Self::Waiting(image, _) => *image,
+            Self::Waiting((image, ..)) | Self::Comparing(image, _) => *image,
             Self::Running(copy) => copy.image(),
         }
     }
@@ -454,7 +466,10 @@ impl Sender {
             if self.outlet.opens().await.is_err() {
                 return Ok(());
             }
-            match self.line.catch_up(Sequence(from.0.saturating_sub(1))).await {
+            let Some(line) = &mut self.line else {
+                return Ok(());
+            };
+            match line.catch_up(Sequence(from.0.saturating_sub(1))).await {
                 Ok(to) => from = to.next(),
                 Err(Ended::Gone) => return Ok(()),
                 Err(Ended::Failed(error)) => return Err(error),
@@ -466,11 +481,12 @@ impl Sender {
             return Ok(());
         }
         while !self.outlet.is_closed() {
-            for (image, reached) in std::mem::take(&mut *self.requests.lock()) {
+            for request in std::mem::take(&mut *self.requests.lock()) {
+                let (image, ..) = request;
                 // From here on the copy brings the image's records.
                 stream.deferred.insert(image);
                 self.copies.retain(|copy| copy.image() != image);
-                self.copies.push(Pending::Waiting(image, reached));
+                self.copies.push(Pending::Waiting(request));
             }
             let most = self.outlet.frame_bytes(BATCH_BYTES);
             let news = stream.next(most).await?;
@@ -514,8 +530,34 @@ impl Sender {
         };
         let copy = match first {
             Pending::Running(copy) => copy,
-            Pending::Waiting(image, reached) => {
+            Pending::Comparing(image, outcome) => {
+                let image = *image;
+                let Ok((line, compared)) = outcome.try_recv() else {
+                    return Ok(false);
+                };
+                self.line = Some(line);
+                match compared {
+                    Ok(Some(copy)) => *first = Pending::Running(Box::new(copy)),
+                    Ok(None) => {
+                        self.copies.remove(0);
+                        stream.deferred.remove(&image);
+                    }
+                    // It is noticed soon.
+                    Err(Ended::Gone) => return Ok(false),
+                    Err(Ended::Failed(error)) => return Err(error),
+                }
+                return Ok(true);
+            }
+            Pending::Waiting((image, reached, compare)) => {
                 let (image, reached) = (*image, *reached);
+                if *compare && let Some(mut line) = self.line.take() {
+                    let comparing = async move {
+                        let compared = line.compare(image).await;
+                        (line, compared)
+                    };
+                    *first = Pending::Comparing(image, self.shared.work(comparing));
+                    return Ok(true);
+                }
                 let Shared { store, runtime, .. } = &*self.shared;
                 let Some(copy) = Copy::new(store, runtime, image, reached)? else {
                     self.copies.remove(0);

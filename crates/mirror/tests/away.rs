@@ -314,3 +314,93 @@ async fn what_is_kept_for_a_peer_is_known_after_a_restart() {
     a.stop().await;
     b.stop().await;
 }
+
+/// How many bytes may come for so many blocks that differ: a tenth more, and what a connection costs.
+fn within(received: u64, blocks: u64) -> bool {
+    received * 10 <= blocks * BLOCK as u64 * 11 + 10 * 65_536
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_primary_whose_log_is_gone_gets_only_what_differs() {
+    let (a, b) = pair().await;
+    a.mirror.limit_log(None, Bytes(2 * MIB));
+    let image = mirrored(&a.store, "one", true);
+    for block in 0..1000 {
+        write(&a.store, image, block, fill(block, 1));
+    }
+    let shared = snapshot(&a.store, image, "shared");
+    b.holds(&a).await;
+    trim(&a);
+    write(&a.store, image, 700, 7);
+    b.holds(&a).await;
+    let b = b.cut_off().await;
+    churn(&a, image, 0..100, 10);
+    let alone = snapshot(&a.store, image, "alone");
+    is_let_go(&a).await;
+    let head = (read(&a.store, image, 5), read(&a.store, image, 700));
+    let a = a.cut_off().await;
+    b.store.promote(&[image], true).unwrap()[0].1.unwrap();
+    for block in 98..103 {
+        write(&b.store, image, block, fill(block, 200));
+    }
+    let b = b.reconnect(&a).await;
+    let a = a.reconnect(&b).await;
+    a.mirror.wait_caught_up().await;
+    eventually("it is whole", || {
+        let info = a.store.image(image).unwrap().info();
+        info.role == Role::Secondary && info.sync.is_consistent()
+    })
+    .await;
+    a.holds(&b).await;
+    assert!(all_same(&b, &a, image));
+    assert!(within(a.received(), 103), "{} for 103 blocks", a.received());
+    let found = a.store.snapshots(image).unwrap();
+    let divergent: Vec<_> = found.iter().filter(|it| it.divergent).collect();
+    assert_eq!(
+        divergent.len(),
+        2,
+        "its snapshot, and what it was: {found:?}"
+    );
+    assert!(found.iter().any(|it| it.name == shared && !it.divergent));
+    assert!(divergent.iter().any(|it| it.name == alone));
+    let kept = divergent.iter().find(|it| it.name != alone).unwrap();
+    let map = a.store.snapshot_map(image, &kept.name).unwrap();
+    let mut block = vec![0; BLOCK];
+    map.read_blocks(5, &mut block).unwrap();
+    assert_eq!(block[0], head.0);
+    map.read_blocks(700, &mut block).unwrap();
+    assert_eq!(block[0], head.1);
+    assert_eq!(a.store.images().len(), 1, "nothing is left of it");
+    write(&b.store, image, 3, 33);
+    a.holds(&b).await;
+    assert_eq!(read(&a.store, image, 3), 33);
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_is_wanted_anew_is_compared_while_it_changes() {
+    let (a, b) = pair().await;
+    let image = mirrored(&a.store, "one", true);
+    for block in 0..1000 {
+        write(&a.store, image, block, fill(block, 1));
+    }
+    snapshot(&a.store, image, "daily");
+    b.holds(&a).await;
+    let before = b.received();
+    let kept = b.store.resync(&[image]).unwrap();
+    for block in 0..50 {
+        write(&a.store, image, block * 7, fill(block, 9));
+    }
+    eventually("it is whole again", || {
+        b.store.image(image).unwrap().info().sync.is_consistent()
+    })
+    .await;
+    b.holds(&a).await;
+    assert!(all_same(&a, &b, image));
+    let copied = b.received() - before;
+    assert!(within(copied, 100), "{copied}: hardly anything differed");
+    assert!(b.store.image(kept[0]).is_ok(), "who asked removes it");
+    a.stop().await;
+    b.stop().await;
+}

@@ -243,10 +243,17 @@ async fn who_is_forced_last_wins_also_without_having_heard_of_the_other() {
     assert!(common::same(&a.store, &b.store, image));
     let here = [3, 4, 5].map(|block| read(&a.store, image, block));
     assert_eq!(here, [9, 1, 5]);
-    let kept = b.store.images().into_iter().map(|image| image.info());
-    let kept: Vec<_> = kept.filter(|info| info.id != image).collect();
-    assert!(kept.len() == 1 && !kept[0].mirrored, "{kept:?}");
-    assert_eq!(read(&b.store, kept[0].id, 4), 2);
+    let kept = b.store.snapshots(image).unwrap();
+    assert!(kept.len() == 1 && kept[0].divergent, "{kept:?}");
+    let map = b.store.snapshot_map(image, &kept[0].name).unwrap();
+    let mut block = [0; BLOCK];
+    map.read_blocks(4, &mut block).unwrap();
+    assert_eq!(block, [2; BLOCK]);
+    assert_eq!(
+        b.store.images().len(),
+        1,
+        "nothing is left of the difference"
+    );
     write(&a.store, image, 6, 6);
     b.holds(&a).await;
     assert!(common::same(&a.store, &b.store, image));
