@@ -14,7 +14,7 @@ use firebrick_edge::{Disk, SystemClock};
 use firebrick_engine::{ErrorKind, Refusal, Store, StoreOptions};
 use firebrick_simulate::SimulatedDisk;
 use firebrick_vocabulary::{Bytes, ImageId, MIB, Role, Sequence, SnapshotName, StoreId};
-use two::{ALL, mirrored, open, pull, read, write};
+use two::{ALL, BLOCK, mirrored, open, pull, read, write};
 
 #[test]
 fn a_planned_switch_and_back_loses_nothing() {
