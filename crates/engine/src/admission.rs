@@ -15,7 +15,7 @@ use crate::copy::CopyImage;
 use crate::error::{Error, ErrorKind};
 use crate::keys::LOCAL_KEY;
 use crate::peer::{PeerRecord, Stream};
-use crate::stage::give_way;
+use crate::stage::{common_of, give_way};
 use crate::state::State;
 
 const DOING: &str = "apply a peer's records";
@@ -451,8 +451,7 @@ impl<'s, 'a> Admission<'s, 'a> {
         let image = cell.read();
         let at = self.next.plus(self.admitted.len() as u64);
         let origin = promotion.origin.filter(|origin| origin.peer == self.own);
-        // Where nobody knows, snapshots that the peer does not have go later.
-        let common = origin.map_or(Sequence(u64::MAX), |origin| origin.sequence);
+        let common = common_of(self.state, &image, origin, at);
         warn!(
             image = %image.meta.name,
             "another site took over, and there is no common state to return to: what is here is kept under a snapshot"

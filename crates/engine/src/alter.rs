@@ -6,7 +6,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use firebrick_log::Change;
+use firebrick_log::{Change, Taken};
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
 };
@@ -219,6 +219,10 @@ impl Alteration<'_> {
             image,
             snapshot,
             name: name.clone(),
+            taken: Some(Taken {
+                by: self.store.id(),
+                at: next,
+            }),
         });
         Ok(snapshot)
     }

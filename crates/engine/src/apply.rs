@@ -4,6 +4,7 @@
 //! differ.
 
 pub(crate) mod image;
+mod snapshot;
 
 use firebrick_index::{BranchId, Entry, Index};
 use firebrick_log::{Applied, Change, Checksum, Frame, FrameRecord, Location};
@@ -145,11 +146,7 @@ impl Target<'_> {
             }
             Change::Resize { image, size } => self.resize(stamp, *image, *size),
             Change::Rename { image, name } => self.rename(stamp, *image, name),
-            Change::SnapshotCreate {
-                image,
-                snapshot,
-                name,
-            } => self.take_snapshot(stamp, *image, *snapshot, name),
+            Change::SnapshotCreate { .. } => self.take_snapshot(stamp, change),
             Change::SnapshotRemove { image, snapshot } => {
                 self.remove_snapshot(stamp, *image, *snapshot);
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firebrick_log::{Applied, Change};
+use firebrick_log::{Applied, Change, Taken};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
     StoreId, SyncState,
@@ -53,6 +53,8 @@ pub struct SnapshotSource {
     pub id: SnapshotId,
     /// Its name.
     pub name: SnapshotName,
+    /// The record that took it.
+    pub taken: Option<Taken>,
     /// The size of the image then.
     pub size: Bytes,
     /// Its blocks.
@@ -116,6 +118,7 @@ impl Store {
                 SnapshotSource {
                     id: meta.id,
                     name: meta.name,
+                    taken: meta.taken,
                     size: meta.size,
                     map: MapView::hold(&self.core, &mut state, (branch, at), blocks),
                 }

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use firebrick_index::BranchId;
-use firebrick_log::{Applied, ImageOrigin};
+use firebrick_log::{Applied, ImageOrigin, Taken};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Role, Sequence, SnapshotId, SnapshotName};
 
 use crate::commit::Core;
 use crate::copy::CopyImage;
 use crate::error::Error;
 use crate::keep::Keep;
-use crate::state::{ImageState, State};
+use crate::state::{ImageState, Snapshot, State};
 use crate::store::Store;
 use crate::view::MapView;
 use crate::window::Kept;
@@ -53,6 +53,8 @@ pub struct Served {
     branch: BranchId,
     /// The first record that peers get of it.
     since: Sequence,
+    /// Where it was made primary the last time.
+    promoted: Sequence,
     /// Where its branch began.
     begun: Sequence,
 }
@@ -66,6 +68,8 @@ pub struct ServedSnapshot {
     pub name: SnapshotName,
     /// The size of the image then.
     pub size: Bytes,
+    /// The record that took it.
+    pub taken: Option<Taken>,
     branch: BranchId,
     at: Sequence,
 }
@@ -183,6 +187,7 @@ impl Served {
             id: it.meta.id,
             name: it.meta.name.clone(),
             size: it.meta.size,
+            taken: it.meta.taken,
             branch: it.branch,
             at: it.at,
         });
@@ -195,6 +200,7 @@ impl Served {
             snapshots: snapshots.collect(),
             branch: image.branch,
             since: meta.window?.since,
+            promoted: meta.promoted,
             begun: branch.since,
         })
     }
@@ -217,16 +223,20 @@ impl Difference {
         self.hold(served.branch, self.position, served.blocks())
     }
 
-    /// A snapshot of it; `None` where it has been removed since.
+    /// A snapshot of it, also where it has been removed since: the log behind the position may return to
+    /// it. `None` where the image is gone.
     pub fn snapshot(&self, served: &Served, snapshot: &ServedSnapshot) -> Option<MapView> {
         let blocks = snapshot.size.0.div_ceil(BLOCK_SIZE);
         let mut state = self.core.lock();
-        let there = state.cell(served.image.image).is_some_and(|cell| {
+        let id = served.image.image;
+        let is_it = |it: &Snapshot| it.meta.id == snapshot.id && it.at == snapshot.at;
+        let there = state.cell(id).is_some_and(|cell| {
             let image = cell.read();
-            image
-                .snapshot(snapshot.id)
-                .is_some_and(|it| it.at == snapshot.at)
+            image.snapshot(snapshot.id).is_some_and(is_it)
         });
+        let mut ghosts = state.ghosts.iter();
+        // It stays as long as the position is kept.
+        let there = there || ghosts.any(|ghost| ghost.image == id && is_it(&ghost.snapshot));
         let place = (snapshot.branch, snapshot.at);
         there.then(|| MapView::hold(&self.core, &mut state, place, blocks))
     }
@@ -237,8 +247,10 @@ impl Difference {
     pub fn base(&self, served: &Served, newest: Option<&ServedSnapshot>) -> Option<MapView> {
         let base = self.base?;
         let (branch, at) = newest.map_or((served.branch, self.position), |it| (it.branch, it.at));
-        // A block that it showed before may come back with a branch that began since.
-        let steady = served.since <= base && served.begun <= base;
+        // A block that it showed before may come back with a branch that began since. Who has read of the
+        // last promotion follows; before, he may have passed over what is here, and had something else.
+        let follows = served.since <= base && served.promoted <= base;
+        let steady = follows && served.begun <= base;
         if !steady || branch != served.branch || at < base {
             return None;
         }

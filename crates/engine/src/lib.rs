@@ -60,7 +60,7 @@ pub use peer::{PeerRecord, SentRecords};
 pub use rebuild::{RebuildPhase, RebuildProgress, RebuildReport};
 pub use scrub::{NoSource, Rot, ScrubCursor, ScrubProgress, Scrubbed, Source};
 pub use snapshots::{SNAPSHOTS_AT_ONCE_MAX, SnapshotInfo};
-pub use stage::{HeldImage, Target, staged};
+pub use stage::{HeldImage, SnapshotKey, Target, staged};
 pub use store::{Space, Store, StoreOptions};
 pub use switch::{KEPT_FOR_KEY, Promoted, Refusal};
 pub use view::MapView;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use firebrick_edge::Timestamp;
-use firebrick_log::Change;
+use firebrick_log::{Change, Taken};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Sequence, SnapshotId, SnapshotName};
 
 use crate::apply::found;
@@ -94,6 +94,10 @@ impl Store {
                 image: *id,
                 snapshot: new_snapshot_id(&image, next),
                 name: name.clone(),
+                taken: Some(Taken {
+                    by: self.id(),
+                    at: next,
+                }),
             });
             next = next.next();
         }

@@ -6,24 +6,27 @@
 //! for and copies nothing. One record then makes all of them what was staged (`Change::Adopt`): after
 //! a crash either all are what they were, or all are what the primary was.
 
+mod adoption;
+
 use std::collections::BTreeSet;
 
-use firebrick_log::{Applied, Change, ImageOrigin};
+use firebrick_log::{Applied, Change, ImageOrigin, Taken};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
-    StoreId, SyncState,
+    BLOCK_SIZE, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId,
+    SyncState,
 };
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::apply::{self, NoPast, found};
 use crate::copy::CopyImage;
+use crate::difference::is_catching_up;
 use crate::error::{Error, ErrorKind};
-use crate::keys::{self, LOCAL_KEY};
 use crate::spans::Spans;
-use crate::state::{ImageMeta, ImageState, State};
+use crate::state::{ImageMeta, ImageState, Snapshot, State};
 use crate::store::Store;
 use crate::view::MapView;
+use adoption::Adoption;
 
 const DOING: &str = "take over a difference";
 /// The namespace of what is staged, and of images that begin with a difference.
@@ -41,7 +44,7 @@ pub struct HeldImage {
     /// Whether it is complete.
     pub consistent: bool,
     /// Its snapshots, without those that only this store has.
-    pub snapshots: Vec<SnapshotId>,
+    pub snapshots: Vec<SnapshotKey>,
     /// What has been staged for it already differs from it in these runs of blocks at most.
     pub staged: Option<Vec<(u64, u64)>>,
 }
@@ -56,7 +59,16 @@ pub struct Target {
     /// Where its last promotion followed on.
     pub origin: Option<Applied>,
     /// Its snapshots, oldest first.
-    pub snapshots: Vec<(SnapshotId, SnapshotName)>,
+    pub snapshots: Vec<(SnapshotKey, SnapshotName)>,
+}
+
+/// Which snapshot it is, at whatever site.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct SnapshotKey {
+    /// Its id, by which records name it. Two snapshots may have got the same one.
+    pub id: SnapshotId,
+    /// The record that took it.
+    pub taken: Option<Taken>,
 }
 
 /// The image under whose id is staged what `image` is to be.
@@ -93,20 +105,31 @@ impl Store {
                 continue;
             }
             let origin = target.origin.filter(|origin| origin.peer == self.id());
-            let common = origin.map_or(Sequence::ZERO, |origin| origin.sequence);
             let id = meta.id;
             let alone = meta.role == Role::Primary || meta.upstream.is_none();
-            if alone && meta.last_own > common {
+            let common = origin.filter(|origin| alone && meta.last_own <= origin.sequence);
+            if common.is_none() {
                 warn!(image = %meta.name, "another site took over: what is here is kept under a snapshot");
                 let at = next.plus(changes.len() as u64);
+                let common = common_of(&state, &image, origin, at);
                 changes.push(give_way(&image, at, common, (epoch, peer)));
-            } else {
-                changes.push(Change::Follow {
-                    image: id,
-                    epoch,
-                    peer,
-                });
+                continue;
             }
+            // It is what the peer had where it was promoted, and that is behind what was read of its log: so
+            // it is no state of a primary that follows, until the difference is complete (INV-2).
+            let waiting = SyncState::Copying {
+                next_block: 0,
+                at: Sequence::ZERO,
+            };
+            changes.push(Change::Follow {
+                image: id,
+                epoch,
+                peer,
+            });
+            changes.push(Change::Sync {
+                image: id,
+                state: waiting,
+            });
         }
         if !changes.is_empty() {
             let applied = Applied {
@@ -332,26 +355,51 @@ impl Store {
         Ok(self.held_where(peer, |id| id == image)?.pop())
     }
 
-    /// Removes what was staged of a difference to `peer` that will not be completed.
+    /// Removes what was staged of a difference to `peer` that will not be completed. Of images that still
+    /// wait for theirs it stays: what has arrived need not be sent again.
     pub fn abandon_staged(&self, peer: StoreId) -> Result<(), Error> {
         let mut state = self.core.lock();
         let from = format!("{NAMESPACE}/");
-        let staged = state.names.range::<str, _>((
+        let names = state.names.range::<str, _>((
             std::ops::Bound::Included(from.as_str()),
             std::ops::Bound::Unbounded,
         ));
-        let staged = staged.take_while(|(name, _)| name.namespace() == NAMESPACE);
-        let staged = staged.filter(|(_, id)| {
+        let names = names.take_while(|(name, _)| name.namespace() == NAMESPACE);
+        let names = names.filter(|(_, id)| {
             let cell = state.cell(**id).map(|cell| cell.read());
-            cell.is_some_and(|it| it.meta.upstream == Some(peer) && is_staged(&it.meta))
+            let ours = cell.is_some_and(|it| it.meta.upstream == Some(peer) && is_staged(&it.meta));
+            // The same turns it back.
+            let of = state.cell(staged(**id)).map(|cell| cell.read());
+            ours && of.is_none_or(|of| of.meta.sync.is_consistent())
         });
-        let gone: Vec<Change> = staged
-            .map(|(_, id)| Change::Remove { image: *id })
-            .collect();
+        let gone: Vec<Change> = names.map(|(_, id)| Change::Remove { image: *id }).collect();
         if !gone.is_empty() {
             self.core.commit(&mut state, &gone)?;
         }
         Ok(())
+    }
+}
+
+/// Up to which own record the snapshots of an image that gives way with record `at` are those of its new
+/// primary: what `origin` says. Where that says nothing, those that a peer may lack were taken here alone, and
+/// are kept. Snapshots of other sites that the new primary lacks go later.
+pub(crate) fn common_of(
+    state: &State,
+    image: &ImageState,
+    origin: Option<Applied>,
+    at: Sequence,
+) -> Sequence {
+    let alone = image.meta.upstream.is_none();
+    let reign = image.meta.window.filter(|_| alone);
+    match (origin, reign) {
+        (Some(origin), _) => origin.sequence,
+        (None, Some(window)) => {
+            let keep = state.keep.iter();
+            let readers = keep.filter(|(who, _)| !is_catching_up(who));
+            let confirmed = readers.map(|(_, keep)| keep.from).min();
+            window.since.max(confirmed.unwrap_or_default())
+        }
+        (None, None) => at,
     }
 }
 
@@ -375,9 +423,13 @@ pub(crate) fn give_way(
     }
 }
 
-fn shared_snapshots(image: &ImageState) -> Vec<SnapshotId> {
+fn shared_snapshots(image: &ImageState) -> Vec<SnapshotKey> {
     let shared = image.snapshots.iter().filter(|it| !it.meta.divergent);
-    shared.map(|it| it.meta.id).collect()
+    let key = |it: &Snapshot| SnapshotKey {
+        id: it.meta.id,
+        taken: it.meta.taken,
+    };
+    shared.map(key).collect()
 }
 
 /// From where a clone starts here as it did there; what was staged for its parent counts.
@@ -396,140 +448,4 @@ fn origin_here(state: &State, origin: ImageOrigin) -> Result<ImageOrigin, Error>
         return Err(Error::new(ErrorKind::Invalid, DOING, why));
     };
     Ok(ImageOrigin { image, ..origin })
-}
-
-/// What one frame does. The order matters: names must be free before they are given again.
-#[derive(Default)]
-struct Adoption {
-    removed: Vec<Change>,
-    adopted: Vec<ImageId>,
-    demoted: Vec<ImageId>,
-    moved_away: Vec<Change>,
-    renamed: Vec<Change>,
-    rest: Vec<Change>,
-}
-
-impl Adoption {
-    fn remove(&mut self, image: ImageId, state: &State) {
-        if state.cell(staged(image)).is_some() {
-            self.removed.push(Change::Remove {
-                image: staged(image),
-            });
-        }
-        self.removed.push(Change::Remove { image });
-    }
-
-    fn add(&mut self, state: &State, peer: StoreId, target: &Target) -> Result<(), Error> {
-        let id = target.image.image;
-        let Some(cell) = state.cell(id) else {
-            let why = format!(
-                "{} is to be here, and nothing of it came",
-                target.image.name
-            );
-            return Err(Error::new(ErrorKind::Invalid, DOING, why));
-        };
-        let image = cell.read();
-        let staged = state.cell(staged(id));
-        if image.meta.role != Role::Secondary || image.meta.upstream != Some(peer) {
-            // It was promoted here meanwhile.
-            let staged = staged.map(|staged| staged.read().meta.id);
-            self.removed
-                .extend(staged.map(|image| Change::Remove { image }));
-            return Ok(());
-        }
-        if image.meta.name != target.image.name {
-            let name = name_of(id, ".renamed")?;
-            self.moved_away.push(Change::Rename { image: id, name });
-            let name = target.image.name.clone();
-            self.renamed.push(Change::Rename { image: id, name });
-        }
-        self.metadata(&image, target);
-        let size: Bytes = match staged {
-            Some(staged) => {
-                self.adopted.push(id);
-                staged.read().meta.size
-            }
-            None => image.meta.size,
-        };
-        if size != target.image.size {
-            let (image, size) = (id, target.image.size);
-            self.rest.push(Change::Resize { image, size });
-        }
-        self.snapshots(&image, target);
-        if target.image.epoch > image.meta.epoch {
-            self.rest.push(Change::Follow {
-                image: id,
-                epoch: target.image.epoch,
-                peer,
-            });
-        }
-        if target.demoted && !image.meta.primary_demoted {
-            self.demoted.push(id);
-        }
-        Ok(())
-    }
-
-    fn metadata(&mut self, image: &ImageState, target: &Target) {
-        let id = image.meta.id;
-        let mut set = |key: &str, value: Option<&String>| {
-            self.rest.push(Change::Metadata {
-                image: id,
-                key: key.to_owned(),
-                value: value.cloned(),
-            });
-        };
-        let wanted = &target.image.metadata;
-        for (key, value) in wanted {
-            if image.meta.metadata.get(key) != Some(value) {
-                set(key, Some(value));
-            }
-        }
-        for key in image.meta.metadata.keys() {
-            if !wanted.contains_key(key) && !key.starts_with(LOCAL_KEY) {
-                set(key, None);
-            }
-        }
-    }
-
-    fn snapshots(&mut self, image: &ImageState, target: &Target) {
-        let id = image.meta.id;
-        let wanted = |snapshot: SnapshotId| {
-            let mut all = target.snapshots.iter();
-            all.find(|(wanted, _)| *wanted == snapshot)
-        };
-        for snapshot in image.snapshots.iter().filter(|it| !it.meta.divergent) {
-            match wanted(snapshot.meta.id) {
-                None => self.rest.push(Change::SnapshotRemove {
-                    image: id,
-                    snapshot: snapshot.meta.id,
-                }),
-                Some((_, name)) if *name != snapshot.meta.name => {
-                    self.rest.push(Change::Metadata {
-                        image: id,
-                        key: keys::snapshot_name(snapshot.meta.id),
-                        value: Some(name.to_string()),
-                    });
-                }
-                Some(_) => {}
-            }
-        }
-    }
-
-    fn changes(self) -> Vec<Change> {
-        let mut changes = self.removed;
-        if !self.adopted.is_empty() {
-            changes.push(Change::Adopt {
-                images: self.adopted,
-            });
-        }
-        changes.extend(self.moved_away);
-        changes.extend(self.renamed);
-        changes.extend(self.rest);
-        if !self.demoted.is_empty() {
-            changes.push(Change::Demote {
-                images: self.demoted,
-            });
-        }
-        changes
-    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use firebrick_edge::Timestamp;
 use firebrick_index::{BranchId, View};
-use firebrick_log::{Applied, ImageOrigin};
+use firebrick_log::{Applied, ImageOrigin, Taken};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
     StoreId, SyncState,
@@ -148,6 +148,9 @@ pub(crate) struct ImageMeta {
     pub(crate) last_own: Sequence,
     /// Where the last promotion here followed on.
     pub(crate) origin: Option<Applied>,
+    /// The record of the last promotion here. Who has it follows, or knows of a higher epoch.
+    #[serde(default)]
+    pub(crate) promoted: Sequence,
     pub(crate) metadata: BTreeMap<String, String>,
     /// When it came to this store, in nanoseconds since the Unix epoch; 0 where that is not known.
     #[serde(default)]
@@ -177,6 +180,9 @@ pub(crate) struct SnapshotMeta {
     /// When it came to this store, in nanoseconds since the Unix epoch; 0 where that is not known.
     #[serde(default)]
     pub(crate) time: u64,
+    /// The record that took it, at whatever site; none where that was not written down yet.
+    #[serde(default)]
+    pub(crate) taken: Option<Taken>,
 }
 
 /// A snapshot that is gone, but was there at a checkpoint to which somebody may return.

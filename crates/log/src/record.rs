@@ -53,6 +53,16 @@ pub struct Applied {
     pub sequence: Sequence,
 }
 
+/// The record that took a snapshot. Ids of snapshots are given out twice where two sites are primary, or
+/// where the newest one goes; this is not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Taken {
+    /// In whose log it is.
+    pub by: StoreId,
+    /// Its place there.
+    pub at: Sequence,
+}
+
 /// From where a clone starts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct ImageOrigin {
@@ -156,6 +166,9 @@ pub enum Change {
         snapshot: SnapshotId,
         /// Its name.
         name: SnapshotName,
+        /// The record that took it, at whatever site; not there in logs from before this was written down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        taken: Option<Taken>,
     },
     /// A snapshot ends.
     SnapshotRemove {

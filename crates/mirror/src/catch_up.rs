@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_engine::{Difference, HeldImage, Served, Target};
+use firebrick_engine::{Difference, HeldImage, Served, ServedSnapshot, SnapshotKey, Target};
 use firebrick_vocabulary::{ImageId, Sequence};
 use tokio::sync::mpsc;
 use tracing::info;
@@ -203,11 +203,15 @@ impl Line {
 
 fn target(served: &Served) -> Target {
     let snapshots = served.snapshots.iter();
+    let key = |it: &ServedSnapshot| SnapshotKey {
+        id: it.id,
+        taken: it.taken,
+    };
     Target {
         image: served.image.clone(),
         demoted: served.demoted,
         origin: served.origin,
-        snapshots: snapshots.map(|it| (it.id, it.name.clone())).collect(),
+        snapshots: snapshots.map(|it| (key(it), it.name.clone())).collect(),
     }
 }
 

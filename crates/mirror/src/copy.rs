@@ -68,9 +68,9 @@ impl Copy {
         reached: Option<SyncState>,
     ) -> Result<Option<Self>, Error> {
         let ours = store.image(image).ok().map(|image| image.info());
-        let Some(ours) = ours.filter(|info| info.mirrored && info.upstream.is_none()) else {
+        if !ours.is_some_and(|info| info.mirrored && info.upstream.is_none()) {
             return Ok(None);
-        };
+        }
         let source = match store.copy_source(image) {
             Ok(source) => source,
             // Removed between the two looks.
@@ -83,10 +83,6 @@ impl Copy {
             }
             Some(_) | None => None,
         };
-        info!(
-            image = %ours.name, at = %source.position, resumed = resumed.is_some(),
-            "an image is copied to a peer"
-        );
         Ok(Some(Self {
             store: Arc::clone(store),
             runtime: Arc::clone(runtime),
@@ -137,11 +133,20 @@ impl Copy {
         self.image
     }
 
+    /// Whether it goes on where an earlier attempt ended.
+    pub(crate) const fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
     /// The next part, of so many blocks at most; `main` is up to where the main stream has been sent.
     pub(crate) async fn step(&mut self, main: Sequence, blocks: usize) -> Result<Step, Error> {
         match &mut self.phase {
             Phase::Begin { next_block } => {
                 let next_block = *next_block;
+                info!(
+                    image = %self.source.image.name, at = %self.source.position, resumed = self.resumed,
+                    "an image is copied to a peer"
+                );
                 self.phase = if self.resumed {
                     Phase::Head { next_block }
                 } else {
@@ -329,6 +334,7 @@ impl Copy {
                 image,
                 snapshot: snapshot.id,
                 name,
+                taken: snapshot.taken,
             },
         );
     }

@@ -497,23 +497,19 @@ impl Applier {
                 let request = ToServer::CopyRequest {
                     image: *image,
                     reached,
-                    compare: self.is_comparable(*image, reached),
+                    compare: self.is_comparable(*image),
                 };
                 self.answer(&request).await;
             }
         }
     }
 
-    /// Whether there is something to compare with what the peer has: what a former primary wrote, or what
-    /// was here before an operator asked for it anew.
-    fn is_comparable(&self, image: ImageId, reached: Option<SyncState>) -> bool {
-        let begins = SyncState::Copying {
-            next_block: 0,
-            at: Sequence::ZERO,
-        };
+    /// Whether there is something to compare with what the peer has: what a former primary wrote, what was
+    /// here before an operator asked for it anew, what has arrived of a copy that cannot go on.
+    fn is_comparable(&self, image: ImageId) -> bool {
         let image = self.shared.store.image(image).ok();
         let blank = image.and_then(|image| image.is_blank().ok());
-        reached == Some(begins) && blank == Some(false)
+        blank == Some(false)
     }
 
     fn reached(&self, image: ImageId) -> Option<SyncState> {

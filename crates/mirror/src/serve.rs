@@ -549,22 +549,25 @@ impl Sender {
                 return Ok(true);
             }
             Pending::Waiting((image, reached, compare)) => {
-                let (image, reached) = (*image, *reached);
-                if *compare && let Some(mut line) = self.line.take() {
-                    let comparing = async move {
-                        let compared = line.compare(image).await;
-                        (line, compared)
-                    };
-                    *first = Pending::Comparing(image, self.shared.work(comparing));
-                    return Ok(true);
-                }
+                let (image, reached, compare) = (*image, *reached, *compare);
                 let Shared { store, runtime, .. } = &*self.shared;
                 let Some(copy) = Copy::new(store, runtime, image, reached)? else {
                     self.copies.remove(0);
                     stream.deferred.remove(&image);
                     return Ok(true);
                 };
-                *first = Pending::Running(Box::new(copy));
+                if compare
+                    && !copy.is_resumed()
+                    && let Some(mut line) = self.line.take()
+                {
+                    let comparing = async move {
+                        let compared = line.compare(image).await;
+                        (line, compared)
+                    };
+                    *first = Pending::Comparing(image, self.shared.work(comparing));
+                } else {
+                    *first = Pending::Running(Box::new(copy));
+                }
                 return Ok(true);
             }
         };

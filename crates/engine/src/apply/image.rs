@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use firebrick_log::{Change, FallBack, ImageOrigin, Promotion};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Bytes, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId,
-    SyncState,
+    BLOCK_SIZE, Bytes, ImageId, ImageName, Role, Sequence, SnapshotId, StoreId, SyncState,
 };
 use parking_lot::RwLock;
 
 use super::{Stamp, Target, missing, own};
 use crate::branch::{Fork, Take};
 use crate::error::Error;
-use crate::keys::{LOCAL_KEY, protected, renamed_snapshot};
+use crate::keys::{LOCAL_KEY, renamed_snapshot};
 use crate::past::{Op, Then};
 use crate::stage::staged;
 use crate::state::{ImageMeta, ImageState, Snapshot, SnapshotMeta, Snapshots, Window};
@@ -64,6 +63,7 @@ impl Target<'_> {
             window,
             last_own: Sequence::ZERO,
             origin: None,
+            promoted: Sequence::ZERO,
             metadata: BTreeMap::new(),
             created: self.state.time.0,
             parent: *origin,
@@ -184,73 +184,6 @@ impl Target<'_> {
         }
     }
 
-    pub(super) fn take_snapshot(
-        &mut self,
-        stamp: Stamp,
-        image: ImageId,
-        id: SnapshotId,
-        name: &SnapshotName,
-    ) {
-        let mut taken = None;
-        let time = self.state.time.0;
-        self.on(stamp, image, |image| {
-            let meta = SnapshotMeta {
-                id,
-                name: name.clone(),
-                size: image.meta.size,
-                divergent: false,
-                time,
-            };
-            image.snapshots.push(Snapshot {
-                meta,
-                branch: image.branch,
-                at: stamp.sequence,
-            });
-            taken = Some(image.branch);
-            own(&mut image.meta, stamp);
-        });
-        if let Some(branch) = taken {
-            self.state.branches.hold(branch, stamp.sequence);
-            self.state.changed.snapshots.insert((image, id));
-        }
-    }
-
-    /// Gives a snapshot another name, where it is that what a key of the metadata says.
-    pub(super) fn rename_snapshot(&mut self, image: ImageId, change: &Change) {
-        let Change::Metadata {
-            key,
-            value: Some(name),
-            ..
-        } = change
-        else {
-            return;
-        };
-        let (Some(id), Ok(name)) = (renamed_snapshot(key), SnapshotName::new(name.as_str())) else {
-            return;
-        };
-        let Some(cell) = self.state.images.get(&image) else {
-            return;
-        };
-        if cell.write().snapshots.rename(id, name) {
-            self.state.changed.snapshots.insert((image, id));
-        }
-    }
-
-    pub(super) fn remove_snapshot(&mut self, stamp: Stamp, image: ImageId, id: SnapshotId) {
-        let mut gone = None;
-        self.on(stamp, image, |image| {
-            // It is of no use to anybody without the snapshot.
-            if image.meta.metadata.contains_key(&protected(id)) {
-                image.meta.metadata.remove(&protected(id));
-            }
-            gone = image.snapshots.remove(id);
-            own(&mut image.meta, stamp);
-        });
-        if let Some(snapshot) = gone {
-            self.state.bury(image, snapshot, stamp.sequence);
-        }
-    }
-
     pub(super) fn roll_back(&mut self, stamp: Stamp, image: ImageId, id: SnapshotId) {
         let Some(cell) = self.state.images.get(&image).map(Arc::clone) else {
             return missing(image, stamp);
@@ -323,6 +256,7 @@ impl Target<'_> {
                 size: image.meta.size,
                 divergent: true,
                 time: self.state.time.0,
+                taken: None,
             },
             branch: image.branch,
             at: stamp.sequence,
@@ -379,6 +313,7 @@ impl Target<'_> {
                 size: image.meta.size,
                 divergent: true,
                 time: self.state.time.0,
+                taken: None,
             },
             branch: image.branch,
             at: stamp.sequence,
@@ -572,6 +507,7 @@ pub(super) fn promote(meta: &mut ImageMeta, stamp: Stamp, promotion: &Promotion)
     meta.epoch = promotion.epoch;
     meta.primary_demoted = false;
     meta.origin = promotion.origin;
+    meta.promoted = stamp.sequence;
     if meta.mirrored {
         // An image that followed nobody since its demotion goes on where it was.
         meta.window = match meta.window {

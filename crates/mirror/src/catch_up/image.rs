@@ -4,7 +4,7 @@ use firebrick_engine::{
     Changed, Difference, HeldImage, ImageOrigin, MapView, Served, ServedSnapshot, staged,
 };
 use firebrick_log::Change;
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, SnapshotId};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId};
 
 use super::digest::{self, Digest};
 use super::{Answer, Ended, Line, strange};
@@ -70,8 +70,7 @@ impl<'a> Sending<'a> {
 
     pub(super) async fn run(mut self) -> Result<(), Ended> {
         let (difference, served, held) = (self.difference, self.served, self.held);
-        let has = |id: SnapshotId| held.is_some_and(|held| held.snapshots.contains(&id));
-        let lacking = served.snapshots.iter().filter(|it| !has(it.id));
+        let lacking = served.snapshots.iter().filter(|it| !has(held, it));
         let mut lacking: Vec<&ServedSnapshot> = lacking.collect();
         lacking.sort_by_key(|it| it.at());
         let head = difference.head(served);
@@ -343,6 +342,7 @@ impl<'a> Sending<'a> {
             image: self.id,
             snapshot: snapshot.id,
             name: snapshot.name.clone(),
+            taken: snapshot.taken,
         };
         self.change(&change).await
     }
@@ -359,6 +359,12 @@ impl<'a> Sending<'a> {
         message::put_copy(&mut part, self.id, None);
         part
     }
+}
+
+/// Whether the reader has that snapshot. One of the same id alone may be another one.
+fn has(held: Option<&HeldImage>, snapshot: &ServedSnapshot) -> bool {
+    let mut all = held.into_iter().flat_map(|held| &held.snapshots);
+    all.any(|it| it.id == snapshot.id && it.taken == snapshot.taken)
 }
 
 /// A digest of each of some blocks.

@@ -153,6 +153,7 @@ mod tests {
             image,
             snapshot,
             name: SnapshotName::new("one").unwrap(),
+            taken: None,
         };
         names.event(image, &taken);
         let renamed = names.event(image, &set(image, "snapshot/7/name", Some("two")));

@@ -1,0 +1,167 @@
+//! The changes by which images become what was staged for them.
+
+use firebrick_log::Change;
+use firebrick_vocabulary::{Bytes, ImageId, Role, SnapshotId, StoreId};
+
+use super::{DOING, Target, name_of, staged};
+use crate::error::{Error, ErrorKind};
+use crate::keys::{self, LOCAL_KEY};
+use crate::state::{ImageState, State};
+
+/// What one frame does. The order matters: names must be free before they are given again.
+#[derive(Default)]
+pub(super) struct Adoption {
+    removed: Vec<Change>,
+    adopted: Vec<ImageId>,
+    demoted: Vec<ImageId>,
+    moved_away: Vec<Change>,
+    renamed: Vec<Change>,
+    rest: Vec<Change>,
+}
+
+impl Adoption {
+    pub(super) fn remove(&mut self, image: ImageId, state: &State) {
+        if state.cell(staged(image)).is_some() {
+            self.removed.push(Change::Remove {
+                image: staged(image),
+            });
+        }
+        self.removed.push(Change::Remove { image });
+    }
+
+    pub(super) fn add(
+        &mut self,
+        state: &State,
+        peer: StoreId,
+        target: &Target,
+    ) -> Result<(), Error> {
+        let id = target.image.image;
+        let Some(cell) = state.cell(id) else {
+            let why = format!(
+                "{} is to be here, and nothing of it came",
+                target.image.name
+            );
+            return Err(Error::new(ErrorKind::Invalid, DOING, why));
+        };
+        let image = cell.read();
+        let staged = state.cell(staged(id));
+        if image.meta.role != Role::Secondary || image.meta.upstream != Some(peer) {
+            // It was promoted here meanwhile.
+            let staged = staged.map(|staged| staged.read().meta.id);
+            self.removed
+                .extend(staged.map(|image| Change::Remove { image }));
+            return Ok(());
+        }
+        if image.meta.name != target.image.name {
+            let name = name_of(id, ".renamed")?;
+            self.moved_away.push(Change::Rename { image: id, name });
+            let name = target.image.name.clone();
+            self.renamed.push(Change::Rename { image: id, name });
+        }
+        self.metadata(&image, target);
+        let size: Bytes = match staged {
+            Some(staged) => {
+                self.adopted.push(id);
+                staged.read().meta.size
+            }
+            None => image.meta.size,
+        };
+        if size != target.image.size {
+            let (image, size) = (id, target.image.size);
+            self.rest.push(Change::Resize { image, size });
+        }
+        self.snapshots(&image, target);
+        if target.image.epoch > image.meta.epoch {
+            self.rest.push(Change::Follow {
+                image: id,
+                epoch: target.image.epoch,
+                peer,
+            });
+        }
+        if target.demoted && !image.meta.primary_demoted {
+            self.demoted.push(id);
+        }
+        Ok(())
+    }
+
+    fn metadata(&mut self, image: &ImageState, target: &Target) {
+        let id = image.meta.id;
+        let mut set = |key: &str, value: Option<&String>| {
+            self.rest.push(Change::Metadata {
+                image: id,
+                key: key.to_owned(),
+                value: value.cloned(),
+            });
+        };
+        let wanted = &target.image.metadata;
+        for (key, value) in wanted {
+            if image.meta.metadata.get(key) != Some(value) {
+                set(key, Some(value));
+            }
+        }
+        for key in image.meta.metadata.keys() {
+            if !wanted.contains_key(key) && !key.starts_with(LOCAL_KEY) {
+                set(key, None);
+            }
+        }
+    }
+
+    fn snapshots(&mut self, image: &ImageState, target: &Target) {
+        let id = image.meta.id;
+        let wanted = |snapshot: SnapshotId| {
+            let mut all = target.snapshots.iter();
+            all.find(|(wanted, _)| wanted.id == snapshot)
+        };
+        for snapshot in image.snapshots.iter().filter(|it| !it.meta.divergent) {
+            let gone = Change::SnapshotRemove {
+                image: id,
+                snapshot: snapshot.meta.id,
+            };
+            match wanted(snapshot.meta.id) {
+                None => self.rest.push(gone),
+                // Another one has that id: it must be free before what was staged comes.
+                Some((key, _)) if key.taken != snapshot.meta.taken => {
+                    self.removed.push(gone);
+                    self.protect(target, snapshot.meta.id);
+                }
+                Some((_, name)) if *name != snapshot.meta.name => {
+                    self.rest.push(Change::Metadata {
+                        image: id,
+                        key: keys::snapshot_name(snapshot.meta.id),
+                        value: Some(name.to_string()),
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The protection of a snapshot went with the former one of that id.
+    fn protect(&mut self, target: &Target, snapshot: SnapshotId) {
+        let key = keys::protected(snapshot);
+        let value = target.image.metadata.get(&key).cloned();
+        self.rest.extend(value.map(|value| Change::Metadata {
+            image: target.image.image,
+            key,
+            value: Some(value),
+        }));
+    }
+
+    pub(super) fn changes(self) -> Vec<Change> {
+        let mut changes = self.removed;
+        if !self.adopted.is_empty() {
+            changes.push(Change::Adopt {
+                images: self.adopted,
+            });
+        }
+        changes.extend(self.moved_away);
+        changes.extend(self.renamed);
+        changes.extend(self.rest);
+        if !self.demoted.is_empty() {
+            changes.push(Change::Demote {
+                images: self.demoted,
+            });
+        }
+        changes
+    }
+}
