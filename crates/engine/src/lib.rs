@@ -38,13 +38,14 @@ mod spans;
 mod stage;
 mod state;
 mod store;
+mod succession;
 mod switch;
 mod view;
 mod window;
 mod write;
 
 pub use firebrick_index::{Changed, Entry};
-pub use firebrick_log::{Checksum, ImageOrigin};
+pub use firebrick_log::{Applied, Checksum, ImageOrigin};
 
 pub use alter::Alteration;
 pub use clean::{Cleaned, Pressure};

@@ -19,6 +19,7 @@ use crate::packed;
 use crate::peers::Peer;
 use crate::runtime::within;
 use crate::session;
+use crate::succession;
 use crate::wire::{self, Kind};
 
 const DOING: &str = "follow a peer";
@@ -342,6 +343,7 @@ impl Applier {
             // Of a difference that will not be completed.
             self.shared.store.abandon_staged(self.store)?;
         }
+        succession::settle(&self.shared, &self.peer, self.store, &batch.records).await;
         let followed = self
             .shared
             .store

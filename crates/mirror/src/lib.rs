@@ -32,6 +32,7 @@ mod sent;
 mod serve;
 mod session;
 mod stream;
+mod succession;
 mod tcp;
 mod tls;
 mod traffic;

@@ -314,6 +314,11 @@ impl Peer {
         self.changed.notify_waiters();
     }
 
+    /// Whether this site reads its log now.
+    pub(crate) fn is_following(&self) -> bool {
+        self.facts.lock().following
+    }
+
     pub(crate) fn set_caught_up(&self) {
         let mut facts = self.facts.lock();
         if !facts.caught_up {

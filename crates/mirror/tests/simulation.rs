@@ -18,6 +18,8 @@ mod network;
 mod operators;
 #[path = "simulation/site.rs"]
 mod site;
+#[path = "simulation/three.rs"]
+mod three;
 #[path = "simulation/truth.rs"]
 mod truth;
 #[path = "simulation/world.rs"]
@@ -75,7 +77,7 @@ fn two_sites_agree_whatever_happens_to_them() {
 
 #[test]
 fn three_sites_agree_whatever_happens_to_them() {
-    every_seed(STORIES / 2, |seed| story(seed, 3, Lie::None).map(drop));
+    every_seed(STORIES, |seed| story(seed, 3, Lie::None).map(drop));
 }
 
 #[test]
