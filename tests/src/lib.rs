@@ -22,6 +22,7 @@ mod clients;
 mod deployment;
 mod dev;
 mod disk;
+mod lone;
 mod nodes;
 mod openstack;
 #[path = "../../crates/db/tests/contract/place/postgres.rs"]
@@ -38,6 +39,7 @@ pub use deployment::Deployment;
 pub use dev::{Dev, Site, binary};
 pub use disk::{Access, Disk, FileSystem, Mounted};
 pub use firebrick_export::{Guest, GuestError};
+pub use lone::LoneSite;
 pub use nodes::{Hold, Nodes};
 pub use openstack::{Openstack, PASSWORD, program};
 pub use rbd::Rbd;
