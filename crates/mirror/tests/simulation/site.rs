@@ -77,7 +77,7 @@ impl Site {
         }
     }
 
-    const fn process(&self) -> Process {
+    pub(crate) const fn process(&self) -> Process {
         self.number as Process
     }
 

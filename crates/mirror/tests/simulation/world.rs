@@ -42,6 +42,16 @@ pub(crate) struct World {
     pub(crate) number: u64,
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        // Tasks hold the scheduler that holds them: without this no story would ever be forgotten.
+        for site in &mut self.sites {
+            site.running = None;
+            self.scheduler.kill(site.process());
+        }
+    }
+}
+
 /// Whether what happens is printed: where one seed alone is run.
 pub(crate) fn is_told() -> bool {
     firebrick_simulate::seeds(2).count() == 1
