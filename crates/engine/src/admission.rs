@@ -17,6 +17,7 @@ use crate::keys::LOCAL_KEY;
 use crate::peer::{PeerRecord, Stream};
 use crate::stage::{common_of, give_way};
 use crate::state::State;
+use crate::tombstone::{Bury, tombstone};
 
 const DOING: &str = "apply a peer's records";
 
@@ -63,6 +64,8 @@ pub(crate) struct Admission<'s, 'a> {
     /// Images whose common state cannot be had any more.
     lost: &'s BTreeSet<ImageId>,
     described: BTreeMap<ImageId, &'a CopyImage>,
+    /// What stays of replicas that end.
+    bury: Option<&'s Bury>,
     admitted: Vec<Admitted<'a>>,
 }
 
@@ -106,6 +109,13 @@ impl Admitted<'_> {
         }
     }
 
+    const fn as_change(&self) -> Option<&Change> {
+        match self {
+            Self::Change(change) => Some(change),
+            Self::Data { .. } | Self::Discard { .. } => None,
+        }
+    }
+
     pub(crate) fn fall_back(&self) -> Option<&Vec<FallBack>> {
         match self {
             Self::Change(Change::FallBack { images }) => Some(images),
@@ -130,6 +140,7 @@ impl<'s, 'a> Admission<'s, 'a> {
             known: BTreeMap::new(),
             lost: const { &BTreeSet::new() },
             described: BTreeMap::new(),
+            bury: None,
             admitted: Vec::new(),
         }
     }
@@ -137,6 +148,11 @@ impl<'s, 'a> Admission<'s, 'a> {
     /// Without the earlier states of some images, as they cannot be had.
     pub(crate) fn without(self, lost: &'s BTreeSet<ImageId>) -> Self {
         Self { lost, ..self }
+    }
+
+    /// With somebody who says what stays of replicas that end.
+    pub(crate) fn burying(self, bury: Option<&'s Bury>) -> Self {
+        Self { bury, ..self }
     }
 
     /// What of the records is taken over, in their order.
@@ -255,7 +271,11 @@ impl<'s, 'a> Admission<'s, 'a> {
                 enabled: false,
             }
             | Change::Remove { image } => {
-                if self.accepts(*image) || self.known(*image).is_orphan() {
+                let accepted = self.accepts(*image);
+                if accepted {
+                    self.bury(*image);
+                }
+                if accepted || self.known(*image).is_orphan() {
                     self.known(*image).exists = false;
                     self.push(Change::Remove { image: *image });
                 }
@@ -458,6 +478,19 @@ impl<'s, 'a> Admission<'s, 'a> {
         );
         self.push(give_way(&image, at, common, (promotion.epoch, self.peer)));
         self.known(promotion.image).copying = true;
+    }
+
+    /// Keeps what is to stay of a replica that ends.
+    fn bury(&mut self, image: ImageId) {
+        let at = self.next.0 + self.admitted.len() as u64;
+        let Some(cell) = self.state.cell(image) else {
+            return;
+        };
+        let behind = self.admitted.iter().filter_map(Admitted::as_change);
+        let kept = ImageId::made_by(self.own, at);
+        let changes = tombstone(self.bury, &cell.read(), behind, kept);
+        self.admitted
+            .extend(changes.into_iter().map(Admitted::Change));
     }
 
     fn fall_back(&mut self, promotion: &Promotion, to: Sequence) -> FallBack {

@@ -22,6 +22,7 @@ use crate::lanes::Lanes;
 use crate::scrub::{Noted, Rot};
 use crate::state::{ImageMeta, State};
 use crate::store::StoreOptions;
+use crate::tombstone::Bury;
 
 /// What a store and the handles of its images share.
 pub(crate) struct Core {
@@ -41,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) unheld: Mutex<Vec<(BranchId, Sequence)>>,
     pub(crate) progress: Progress,
     pub(crate) cleaning: Cleaning,
+    /// What stays of replicas that their primary removes.
+    pub(crate) bury: Mutex<Option<Arc<Bury>>>,
     /// Damaged blocks that somebody needs, by name.
     pub(crate) rot: Mutex<BTreeMap<Location, Rot>>,
     /// How far the scrubber is.

@@ -55,9 +55,12 @@ impl Store {
     ) -> Result<Position, Error> {
         let mut past = KnownPast(Vec::new());
         let mut lost = BTreeSet::new();
+        let bury = self.core.bury.lock().clone();
         loop {
             let mut state = self.core.lock();
-            let admission = Admission::new(self.own(), &state, peer, stream).without(&lost);
+            let admission = Admission::new(self.own(), &state, peer, stream)
+                .without(&lost)
+                .burying(bury.as_deref());
             let admitted = admission.run(records)?;
             let missing = missing_past(&admitted, &past);
             if missing.is_empty() {

@@ -297,6 +297,7 @@ impl Store {
     ) -> Result<(), Error> {
         let mut state = self.core.lock();
         let mut adoption = Adoption::default();
+        let (bury, next) = (self.core.bury.lock().clone(), self.core.log.next_sequence());
         let wanted: BTreeSet<ImageId> = targets.iter().map(|it| it.image.image).collect();
         let others: BTreeSet<ImageId> = others.iter().copied().collect();
         for (id, cell) in state.images.range(..) {
@@ -305,6 +306,7 @@ impl Store {
             let follows = meta.role == Role::Secondary && meta.upstream == Some(peer);
             let is_wanted = wanted.contains(id) || others.contains(id) || is_staged(meta);
             if follows && !is_wanted {
+                adoption.bury(bury.as_deref(), &image, (self.id(), next));
                 adoption.remove(*id, &state);
             }
         }

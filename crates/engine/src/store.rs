@@ -150,6 +150,7 @@ impl Store {
             unheld: Mutex::new(Vec::new()),
             progress,
             cleaning: Cleaning::load(dead),
+            bury: Mutex::default(),
             rot: Mutex::default(),
             scrubbed: Mutex::new(scrubbed),
         };

@@ -90,6 +90,8 @@ pub struct SiteConf {
     pub peer_log_limit: Option<Bytes>,
     /// Within which time each mirrored image is compared with its peers once. `None`: only when asked.
     pub verify_interval: Option<Duration>,
+    /// How long replicas that their primary removes are kept here. `None`: not at all.
+    pub delete_delay: Option<Duration>,
     /// Where figures for Prometheus are served. `None`: nowhere.
     pub metrics_listen: Option<SocketAddr>,
     /// The other sites.
@@ -139,6 +141,7 @@ impl SiteConf {
             rpo_target: mirror::rpo_target(section)?,
             peer_log_limit: mirror::log_limit(section, "peer_log_limit")?,
             verify_interval: mirror::verify_interval(section)?,
+            delete_delay: mirror::delete_delay(section)?,
             metrics_listen: mirror::metrics_listen(section)?,
             peers: mirror::peers(file)?,
         })

@@ -58,7 +58,8 @@ impl Target<'_> {
             epoch: *epoch,
             mirrored: *mirrored,
             sync: *sync,
-            upstream: stamp.peer,
+            // What this site makes for itself while it follows belongs to nobody else.
+            upstream: stamp.peer.filter(|_| *role == Role::Secondary),
             primary_demoted: false,
             window,
             last_own: Sequence::ZERO,

@@ -1,12 +1,13 @@
 //! The changes by which images become what was staged for them.
 
 use firebrick_log::Change;
-use firebrick_vocabulary::{Bytes, ImageId, Role, SnapshotId, StoreId};
+use firebrick_vocabulary::{Bytes, ImageId, Role, Sequence, SnapshotId, StoreId};
 
 use super::{DOING, Target, name_of, staged};
 use crate::error::{Error, ErrorKind};
 use crate::keys::{self, LOCAL_KEY};
 use crate::state::{ImageState, State};
+use crate::tombstone::{Bury, tombstone};
 
 /// What one frame does. The order matters: names must be free before they are given again.
 #[derive(Default)]
@@ -20,6 +21,19 @@ pub(super) struct Adoption {
 }
 
 impl Adoption {
+    /// Keeps what is to stay of an image that goes; `next` is the record of the first change.
+    pub(super) fn bury(
+        &mut self,
+        bury: Option<&Bury>,
+        image: &ImageState,
+        (own, next): (StoreId, Sequence),
+    ) {
+        let record = next.plus(self.removed.len() as u64);
+        let kept = ImageId::made_by(own, record.0);
+        let stays = tombstone(bury, image, std::iter::empty(), kept);
+        self.removed.extend(stays);
+    }
+
     pub(super) fn remove(&mut self, image: ImageId, state: &State) {
         if state.cell(staged(image)).is_some() {
             self.removed.push(Change::Remove {

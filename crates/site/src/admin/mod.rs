@@ -37,5 +37,6 @@ pub(crate) use tools::Tools;
 pub use tools::{
     Changes, GroupRequest, JournalSettings, Locks, Moment, NamespaceRequest, RotReport, Run,
     ScrubStatus, ToolChild, ToolGroup, ToolGroupSnapshot, ToolImage, ToolLock, ToolParent,
-    ToolReply, ToolRequest, ToolSnapshot, ToolTrash, ToolWatcher, TrashRequest, Work, WorkState,
+    ToolReply, ToolRequest, ToolSnapshot, ToolTrash, ToolWatcher, TrashRequest, TrashSource, Work,
+    WorkState,
 };

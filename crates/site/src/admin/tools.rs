@@ -17,7 +17,7 @@ use super::journal_tools::{JournalReply, JournalRequest};
 use super::mirror_tools::{MirrorReply, MirrorRequest};
 pub use collections::{
     GroupRequest, Locks, NamespaceRequest, ToolGroup, ToolGroupSnapshot, ToolLock, ToolTrash,
-    TrashRequest,
+    TrashRequest, TrashSource,
 };
 pub use images::{JournalSettings, ToolChild, ToolImage, ToolParent, ToolSnapshot, ToolWatcher};
 

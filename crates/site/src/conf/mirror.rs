@@ -18,16 +18,25 @@ pub(super) fn rpo_target(section: &Section) -> Result<Option<Duration>, ConfigEr
 
 /// `verify_interval`: the time for one comparison of each image; 0, the default, for none.
 pub(super) fn verify_interval(section: &Section) -> Result<Option<Duration>, ConfigError> {
-    let Some(text) = section.text("verify_interval")? else {
+    time(section, "verify_interval")
+}
+
+/// `mirror_delete_delay`: how long what its primary removed is kept here; 0, the default, for not at all.
+pub(super) fn delete_delay(section: &Section) -> Result<Option<Duration>, ConfigError> {
+    time(section, "mirror_delete_delay")
+}
+
+fn time(section: &Section, option: &str) -> Result<Option<Duration>, ConfigError> {
+    let Some(text) = section.text(option)? else {
         return Ok(None);
     };
     match text.parse() {
         Ok(Retention::None) => Ok(None),
         Ok(Retention::Time(time)) => Ok(Some(time)),
-        Ok(Retention::Log(_)) | Err(_) => Err(section.refuse(
-            "verify_interval",
-            format!("{text:?} is not a time such as 7d or 12h, or 0"),
-        )),
+        Ok(Retention::Log(_)) | Err(_) => {
+            let why = format!("{text:?} is not a time such as 7d or 12h, or 0");
+            Err(section.refuse(option, why))
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::errands::Errands;
 use super::error::Error;
 use super::exports::Exports;
+use super::tools;
 use super::work::Worker;
 
 /// How often it is looked whether a checkpoint is due.
@@ -34,6 +35,8 @@ const CLEAN_PAUSE_LEAST: Duration = Duration::from_millis(5);
 /// How soon an image that lost its role through the mirror loses its exports. Writes are refused by
 /// the engine from the first instant, so this is only about connections.
 const WITHDRAW_POLL: Duration = Duration::from_millis(150);
+/// How often it is looked whether the time of what was removed has come.
+const EXPIRE_POLL: Duration = Duration::from_secs(10);
 /// The pause before a listener that could not be opened is tried again.
 const REOPEN: Duration = Duration::from_secs(1);
 
@@ -188,6 +191,14 @@ pub(super) async fn cleaning(
 /// Ends the exports of images that are primary elsewhere now.
 pub(super) async fn withdraw(exports: Arc<Exports>, ending: CancellationToken) {
     every(WITHDRAW_POLL, ending, move || exports.withdraw_lost()).await;
+}
+
+/// Removes what was kept of removed images, once its time has come.
+pub(super) async fn expire(store: Arc<Store>, exports: Arc<Exports>, ending: CancellationToken) {
+    every(EXPIRE_POLL, ending, move || {
+        tools::expire(&store, &exports);
+    })
+    .await;
 }
 
 /// Does `work` on a thread of its own, again and again until `ending`.

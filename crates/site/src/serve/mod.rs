@@ -118,6 +118,7 @@ impl SiteServer {
         let upkeep = upkeep::Upkeep {
             store: &store,
             mirror: &mirror,
+            exports: &exports,
             works: &works,
             scrubber,
             scrub_interval: conf.scrub_interval,

@@ -12,6 +12,7 @@ use firebrick_vocabulary::{Bytes, GIB, StoreId};
 
 use super::error::Error;
 use super::pool::{Keeper, KeptPeer, Roster};
+use super::tools::keep_removed;
 use super::views;
 use crate::conf::SiteConf;
 
@@ -164,6 +165,10 @@ pub(super) async fn start_mirror(
         heartbeat: HEARTBEAT,
         retry: RETRY,
     };
+    if let Some(delay) = conf.delete_delay {
+        // Before anybody can say that something was removed.
+        store.keep_removed(keep_removed(delay, Arc::new(SystemClock::new())));
+    }
     let mirror = Mirror::start(Arc::clone(store), identity, options)
         .await
         .map_err(|error| Error::mirror("start the mirror", error))?;

@@ -31,6 +31,7 @@ use crate::admin::{
     GroupRequest, Moment, NamespaceRequest, ToolReply, ToolRequest, Tools, TrashRequest,
 };
 pub(super) use journal::Cursors;
+pub(super) use trash::{expire, keep_removed};
 
 /// What tools can look at besides images.
 pub(super) struct Desk {

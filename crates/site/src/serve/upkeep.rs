@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::errands::Threads;
+use super::exports::Exports;
 use super::scrub::{Scrubber, Scrubbing};
 use super::{background, work};
 
@@ -17,6 +18,7 @@ use super::{background, work};
 pub(super) struct Upkeep<'a> {
     pub(super) store: &'a Arc<Store>,
     pub(super) mirror: &'a Arc<Mirror>,
+    pub(super) exports: &'a Arc<Exports>,
     pub(super) works: &'a work::Works,
     pub(super) scrubber: Arc<Scrubber>,
     /// Within which time all is read once; never without.
@@ -50,6 +52,11 @@ impl Upkeep<'_> {
             interval: self.scrub_interval,
         };
         tasks.spawn(scrubbing.run(ending.clone()));
+        tasks.spawn(background::expire(
+            Arc::clone(store),
+            Arc::clone(self.exports),
+            ending.clone(),
+        ));
         tasks.spawn(background::segments(
             Arc::clone(store),
             threads.segments,

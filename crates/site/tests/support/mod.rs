@@ -43,6 +43,7 @@ pub fn conf(dir: &Path, name: &str) -> SiteConf {
         rpo_target: None,
         peer_log_limit: None,
         verify_interval: None,
+        delete_delay: None,
         metrics_listen: None,
         peers: Vec::new(),
     }
@@ -93,10 +94,17 @@ pub struct Pair {
 
 impl Pair {
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With something else in both configurations.
+    pub async fn start_with(change: impl Fn(&mut SiteConf)) -> Self {
         let dir = TempDir::new().unwrap();
         let (to_a, to_b) = (Relay::start().await, Relay::start().await);
-        let a = peered(dir.path(), "a", "b", &to_b);
-        let b = peered(dir.path(), "b", "a", &to_a);
+        let mut a = peered(dir.path(), "a", "b", &to_b);
+        let mut b = peered(dir.path(), "b", "a", &to_a);
+        change(&mut a);
+        change(&mut b);
         let (a, b) = (Site::start(a).await, Site::start(b).await);
         let pair = Self {
             a,

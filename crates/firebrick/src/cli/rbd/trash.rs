@@ -96,7 +96,7 @@ async fn list(mut rbd: Rbd, args: &TrashLsArgs) -> Result<(), Failure> {
                 ("name", (&thrown.name).into()),
             ]);
             if args.long {
-                row.put("source", "USER");
+                row.put("source", thrown.source.as_str());
                 row.put("deleted_at", ctime(thrown.deleted));
                 row.put("status", status(thrown));
             }
@@ -122,7 +122,8 @@ async fn list(mut rbd: Rbd, args: &TrashLsArgs) -> Result<(), Failure> {
     for thrown in &thrown {
         let (id, name) = (short_id(thrown.id), thrown.name.base().to_owned());
         let (deleted, status) = (ctime(thrown.deleted), status(thrown));
-        table.row([id, name, "USER".to_owned(), deleted, status, String::new()]);
+        let source = thrown.source.as_str().to_owned();
+        table.row([id, name, source, deleted, status, String::new()]);
     }
     if !table.is_empty() {
         Printer::line(&table.text());

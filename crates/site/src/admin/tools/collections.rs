@@ -16,6 +16,30 @@ pub struct ToolTrash {
     pub deleted: u64,
     /// Until when it is protected.
     pub until: u64,
+    /// Who brought it there.
+    #[serde(default)]
+    pub source: TrashSource,
+}
+
+/// Who brought an image into the trash.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrashSource {
+    /// A user.
+    #[default]
+    User,
+    /// Its primary removed it, and this site keeps what it had of it.
+    Mirroring,
+}
+
+impl TrashSource {
+    /// As `rbd trash ls` calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "USER",
+            Self::Mirroring => "MIRRORING",
+        }
+    }
 }
 
 /// What is asked about the trash.

@@ -14,6 +14,8 @@ pub(super) const JOURNAL: &str = "journal";
 pub(super) const GROUP: &str = "group";
 /// What the image was called before it came into the trash, as JSON.
 pub(super) const TRASH: &str = "trash";
+/// What concerns this site alone is called so.
+pub(super) const LOCAL: &str = "local.";
 /// The locks, as JSON; `local.`: a peer does not get them.
 pub(super) const LOCKS: &str = "local.locks";
 /// The first record of the journal, where somebody let it begin anew.
