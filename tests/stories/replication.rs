@@ -287,3 +287,53 @@ fn one_volume_is_replicated_drilled_and_left_alone_again() {
     assert_eq!(guest.read(0, BLOCK as u32).unwrap(), [6; BLOCK]);
     guest.close();
 }
+
+#[test]
+fn one_volume_moves_as_it_was_at_a_time() {
+    let dev = Dev::start();
+    dev.configure("site-b", &["retention = 1h"]);
+    let (api, b) = (dev.api(), dev.rbd("site-b"));
+    api.make_replicated_type();
+    let volume = api.make_volume(&json!({ "size": 1, "volume_type": "replicated" }));
+    let image = format!("volume-{volume}");
+    let (attachment, uri) = api.attach(&volume);
+    let path = format!("/replications/{volume}@site-b");
+    let written = |byte: u8| {
+        let mut guest = Guest::open(&uri).unwrap();
+        guest.write(0, &[byte; BLOCK]).unwrap();
+        guest.flush().unwrap();
+        guest.close();
+        until("the copy has it", 60, || {
+            let found = api.get(&path).expect(200).body["replication"].clone();
+            found["state"] == "replaying" && found["lag_bytes"] == 0
+        });
+    };
+    let act = |body: &Value| api.post(&format!("{path}/action"), body);
+    let rests = || {
+        until_some("the volume rests", 60, || {
+            let now = api.volume(&volume)["replication_status"].clone();
+            (now != "failing-over").then_some(now)
+        })
+    };
+    written(0);
+    // What is retained begins with a checkpoint that knows the image; a site that stops takes one.
+    dev.stop_site("site-b");
+    dev.start_site("site-b");
+    written(1);
+    let window = b.json(&["window", &image]);
+    let at = window["newest"]["time"].as_str().unwrap().to_owned();
+    written(2);
+
+    // What cannot be had is said before anything moves.
+    let long_ago = json!({ "failover": { "at": "2001-01-01T00:00:00Z" } });
+    let _ = act(&long_ago).expect(202);
+    assert_eq!(rests(), "enabled");
+    let _ = act(&json!({ "failover": { "at": at } })).expect(202);
+    assert_eq!(rests(), "failed-over");
+    let address = format!("/attachments/{attachment}");
+    let shown = api.get(&address).expect(200).body["attachment"].clone();
+    let there = shown["connection_info"]["uri"].as_str().unwrap().to_owned();
+    let mut guest = Guest::open(&there).unwrap();
+    assert_eq!(guest.read(0, BLOCK as u32).unwrap(), [1; BLOCK]);
+    guest.close();
+}

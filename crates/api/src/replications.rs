@@ -5,8 +5,10 @@ use axum::http::StatusCode;
 use firebrick_control::{Column, Context, Control, FailoverVolume};
 use firebrick_policy::Rule;
 use firebrick_vocabulary::VolumeId;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use crate::body::Body;
+use crate::body::{Body, Fields};
 use crate::call::{Call, Named, empty, ok};
 use crate::fault::{Answer, Fault};
 use crate::ids;
@@ -57,7 +59,7 @@ const MOVE: &[&str] = &["firebrick:replication:failover"];
 
 /// The actions, and what each must be.
 const ACTIONS: &[Action] = &[
-    Action::new(CHECK, &["firebrick:replication:check"], bodies::MOVE).answer(&view::CHECK),
+    Action::new(CHECK, &["firebrick:replication:check"], bodies::CHECK).answer(&view::CHECK),
     Action::new(FAILOVER, MOVE, bodies::MOVE),
     Action::new(FAILBACK, MOVE, bodies::MOVE),
     Action::new(REVERSE, MOVE, bodies::MOVE),
@@ -117,8 +119,8 @@ async fn action(
     let context = &call.context;
     match name {
         CHECK | FAILOVER | FAILBACK | REVERSE => {
-            let force = root.object(name)?.boolean("force")?.unwrap_or(false);
-            return go(&control, context, (volume, target), name, force).await;
+            let fields = root.object(name)?;
+            return go(&control, context, (volume, target), name, &fields).await;
         }
         DRILL => {
             let found = control.begin_drill(context, volume, target).await?;
@@ -138,8 +140,9 @@ async fn go(
     context: &Context,
     (volume, target): (VolumeId, &str),
     name: &str,
-    force: bool,
+    fields: &Fields<'_>,
 ) -> Answer {
+    let (force, at) = (fields.boolean("force")?.unwrap_or(false), moment(fields)?);
     // Whoever does not see the relation is not told more.
     let rule = match name {
         CHECK => Rule::FirebrickReplicationCheck,
@@ -157,6 +160,7 @@ async fn go(
     let request = FailoverVolume {
         target: to.to_owned(),
         force,
+        at,
     };
     if name == CHECK {
         let told = control.check_volume_failover(context, volume, &request);
@@ -164,4 +168,16 @@ async fn go(
     }
     control.failover_volume(context, volume, &request).await?;
     empty(StatusCode::ACCEPTED)
+}
+
+/// `at`.
+fn moment(fields: &Fields<'_>) -> Result<Option<OffsetDateTime>, Fault> {
+    let Some(text) = fields.text("at", 1)? else {
+        return Ok(None);
+    };
+    let at = OffsetDateTime::parse(&text, &Rfc3339).map_err(|_| {
+        let rule = "at must be a time such as 2026-11-20T20:34:14Z.";
+        Fault::invalid_input(rule)
+    })?;
+    Ok(Some(at))
 }

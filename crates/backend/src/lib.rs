@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
+use firebrick_vocabulary::{
+    Bytes, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
+};
 
 pub use bytes::{Content, Extent, Reader, TRANSFER_MAX, ViewOf, Writer};
 pub use capability::Capabilities;
@@ -153,5 +155,21 @@ pub trait Backend: Send + Sync + 'static {
     /// Takes the drill of an image from its guests, and removes it.
     async fn end_drill(&self, _image: ImageId) -> Result<(), Fault> {
         Ok(())
+    }
+
+    /// The last record of this site's log that was there at `time`, in nanoseconds since the Unix epoch.
+    /// `Invalid` where the image cannot be had as it was then.
+    async fn record_at(&self, image: ImageId, _time: u64) -> Result<Sequence, Fault> {
+        let why = format!("{} has no states between snapshots", self.name());
+        let doing = format!("look for an earlier state of {image}");
+        Err(Fault::new(FaultKind::Unsupported, doing, why))
+    }
+    /// Makes the image what it was at that record of this site's log; a mirrored one by writing what differs,
+    /// so where that ends early, it has to be done again. `NotPrimary` where it is not primary here, `Busy`
+    /// where it is exported writable.
+    async fn roll_back_to(&self, image: ImageId, _at: Sequence) -> Result<(), Fault> {
+        let why = format!("{} has no states between snapshots", self.name());
+        let doing = format!("return {image} to an earlier state");
+        Err(Fault::new(FaultKind::Unsupported, doing, why))
     }
 }

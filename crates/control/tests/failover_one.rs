@@ -4,9 +4,10 @@ use firebrick_backend::{Loss, PromoteMode, Reason};
 use firebrick_control::{
     Control, ErrorKind, FailoverReport, FailoverVolume, RelationState, VolumeOutcome,
 };
-use firebrick_db::activities;
+use firebrick_db::{activities, now};
 use firebrick_state::VolumeStatus;
 use firebrick_vocabulary::{ActivityId, Bytes, Role, VolumeId};
+use time::OffsetDateTime;
 
 use crate::common::{
     A, At, B, Trouble, World, admin, attach_to, member, member_of, mirrored, sized,
@@ -15,7 +16,7 @@ use crate::common::{
 fn to(target: &str) -> FailoverVolume {
     FailoverVolume {
         target: target.to_owned(),
-        force: false,
+        ..FailoverVolume::default()
     }
 }
 
@@ -355,6 +356,100 @@ async fn it_arrives_or_stays_whatever_call_the_process_dies_at() {
             );
             assert!(world.is_primary(volume, B), "{when}");
             world.one_primary();
+            if !struck {
+                assert!(index > 3, "{when}");
+                break;
+            }
+            assert!(index < 30, "{when}");
+        }
+    }
+}
+
+/// What is in the first block of its image there.
+fn first_block(world: &World, site: &str, volume: VolumeId) -> Option<u8> {
+    let id = volume.image_id();
+    world.site(site, |site| {
+        let block = site.images[&id].blocks.get(&0)?;
+        block.first().copied()
+    })
+}
+
+impl World {
+    /// A volume whose first block is of eights, and of which the other site remembers sevens.
+    async fn changed(&self) -> VolumeId {
+        let volume = self.made(mirrored(1)).await;
+        let id = volume.image_id();
+        let block = |byte: u8| [(0, vec![byte; 4096])].into();
+        self.site(A, |site| {
+            site.images.get_mut(&id).unwrap().blocks = block(8);
+        });
+        self.site(B, |site| site.past.insert(id, block(7)));
+        volume
+    }
+}
+
+fn as_of(at: OffsetDateTime) -> FailoverVolume {
+    FailoverVolume {
+        at: Some(at),
+        ..to(B)
+    }
+}
+
+#[tokio::test]
+async fn it_goes_as_it_was_at_a_time() {
+    let world = World::new().await;
+    let volume = world.changed().await;
+    let attachment = world.attached(volume).await;
+    let asked = as_of(now());
+    let begun = world.begun(volume, &asked).await;
+    world.settled(volume.0).await;
+    assert_eq!(world.statuses(volume).await, ("in-use", "failed-over"));
+    assert!(world.is_primary(volume, B));
+    assert_eq!(first_block(&world, B, volume), Some(7), "what was kept");
+    let info = world.attachment(attachment).await.unwrap().connection_info;
+    assert!(info.unwrap().to_string().contains(B), "where it is now");
+    assert_eq!(world.report_of(begun).await.volumes.len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_had_any_more_is_said_before_it_goes() {
+    let world = World::new().await;
+    let volume = world.made(mirrored(1)).await;
+    let tomorrow = as_of(now() + time::Duration::days(1));
+    let who = admin();
+    let refused = world.control.failover_volume(&who, volume, &tomorrow);
+    assert_eq!(refused.await.unwrap_err().kind, ErrorKind::Invalid);
+    // The site keeps nothing of it.
+    let asked = as_of(now());
+    world.begun(volume, &asked).await;
+    world.settled(volume.0).await;
+    assert_eq!(world.statuses(volume).await, ("available", "enabled"));
+    assert!(world.is_primary(volume, A));
+    assert!(!world.wire.saw(A, "demote"), "nobody was stopped for it");
+    world.one_primary();
+}
+
+/// The process dies at each call.
+#[tokio::test]
+async fn it_goes_as_it_was_whatever_call_the_process_dies_at() {
+    for trouble in [Trouble::HangBefore, Trouble::HangAfter] {
+        for index in 0.. {
+            let mut world = World::new().await;
+            let volume = world.changed().await;
+            world.attached(volume).await;
+            world.wire.arm(At::Index(index), trouble);
+            let asked = as_of(now());
+            world.begun(volume, &asked).await;
+            let ended = || async { world.wire.struck() > 0 || world.rests(volume.0).await };
+            crate::common::until("the move hangs or ends", ended).await;
+            let struck = world.wire.struck() > 0;
+            world.kill().await;
+            world.restart().await;
+            world.settled(volume.0).await;
+            let when = format!("{trouble:?} at {index}");
+            let statuses = world.statuses(volume).await;
+            assert_eq!(statuses, ("in-use", "failed-over"), "{when}");
+            assert_eq!(first_block(&world, B, volume), Some(7), "{when}");
             if !struck {
                 assert!(index > 3, "{when}");
                 break;

@@ -1,11 +1,14 @@
 //! The bodies of requests about replications.
 
-use super::{OBJECT, SAID, object};
+use super::{OBJECT, SAID, TEXT, object};
 use crate::microversion::Microversion as V;
 use crate::route::Bodies;
 
-/// `check`, `failover`, `failback` and `reverse`.
-pub(crate) const MOVE: Bodies = &[(V::MIN, &object(&[("force", SAID)]).closed())];
+/// `check`.
+pub(crate) const CHECK: Bodies = &[(V::MIN, &object(&[("force", SAID)]).closed())];
+
+/// `failover`, `failback` and `reverse`.
+pub(crate) const MOVE: Bodies = &[(V::MIN, &object(&[("at", TEXT), ("force", SAID)]).closed())];
 
 /// `drill`, `end_drill`, `enable` and `disable`.
 pub(crate) const PLAIN: Bodies = &[(V::MIN, &OBJECT.closed())];

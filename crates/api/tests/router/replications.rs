@@ -78,6 +78,10 @@ async fn actions_are_one_at_a_time_and_as_they_are_documented() {
         .post(&path, json!({ "failover": { "force": "perhaps" } }))
         .await;
     assert_eq!(refused.fault("badRequest").0, 400);
+    for at in [json!("yesterday"), json!(7), json!("")] {
+        let refused = api.post(&path, json!({ "failover": { "at": at } })).await;
+        assert_eq!(refused.status.as_u16(), 400, "{}", refused.body);
+    }
     let refused = api.post(&path, json!({ "explode": {} })).await;
     assert_eq!(refused.status.as_u16(), 400, "{}", refused.body);
 }

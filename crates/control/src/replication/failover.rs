@@ -91,6 +91,7 @@ impl<'a> Move<'a> {
             back: input.to.is_none() && !input.give_up,
             whole: false,
             force: false,
+            moment: None,
             old: site(backend, service.active_backend_id.as_deref())?,
             new: site(backend, input.to.as_deref())?,
             images: commit::replicated(inner, &service).await?,

@@ -1,16 +1,18 @@
 //! One volume moves to another site on its own, with nothing of its backend: its image is promoted there, and its
 //! attachments follow.
 
-use firebrick_db::{Activity, Tx, Volume, services, volumes};
+use firebrick_db::{Activity, Tx, Volume, now, services, volumes};
 use firebrick_policy::Rule;
 use firebrick_state::{ActivityKind, ReplicationStatus, VolumeStatus};
 use firebrick_vocabulary::{ActivityId, HostName, VolumeId};
 use serde::Deserialize;
 use serde_json::json;
+use time::OffsetDateTime;
 use tracing::{info, warn};
 
 use super::commit::export_there;
 use super::report;
+use super::steps;
 use super::switch::Switch;
 use super::target::target;
 use crate::control::{Control, Inner, VOLUME, site};
@@ -24,12 +26,14 @@ use crate::why::Why;
 const FROM: [ReplicationStatus; 1] = [ReplicationStatus::FailingOver];
 
 /// Where a volume goes on its own.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct FailoverVolume {
     /// A replication target, or `default` to come back.
     pub target: String,
     /// Whether it goes there without the help of the site that is left, whether that answers or not.
     pub force: bool,
+    /// As of when it is wanted there; what was written since is lost. `None` for the newest state.
+    pub at: Option<OffsetDateTime>,
 }
 
 /// What the activity was told.
@@ -41,6 +45,9 @@ struct Input {
     /// Whether it goes home even where the site that is left does not answer.
     give_up: bool,
     force: bool,
+    /// As of when it is wanted there, in nanoseconds since the Unix epoch.
+    #[serde(default)]
+    at: Option<u64>,
 }
 
 impl Control {
@@ -76,6 +83,7 @@ impl Control {
         let asked = Some(request.target.as_str());
         let to = target(backend, &format!("The volume {id}"), from.as_deref(), asked);
         let to = to.map_err(Error::invalid_input)?;
+        let at = request.at.map(past).transpose()?;
         let sources = [ReplicationStatus::Enabled, ReplicationStatus::FailedOver];
         // Until it has ended, the volume is nothing that its backend takes along.
         volume.site = Some(name_of(from.as_deref()).to_owned());
@@ -91,6 +99,7 @@ impl Control {
             "to": name_of(to.as_deref()),
             "give_up": request.force || asked == Some(backend.primary.name()),
             "force": request.force,
+            "at": at,
         });
         let kind = ActivityKind::FailoverVolume;
         let begun = inner.begin(&mut tx, context, kind, id.0, input).await?;
@@ -120,6 +129,14 @@ pub(super) fn check(volume: &Volume) -> Result<()> {
             Err(refused(volume, &why))
         }
     }
+}
+
+/// A moment in the past, in nanoseconds since the Unix epoch.
+fn past(at: OffsetDateTime) -> Result<u64> {
+    let nanos = (at <= now()).then(|| u64::try_from(at.unix_timestamp_nanos()).ok());
+    nanos
+        .flatten()
+        .ok_or_else(|| Error::invalid_input("at must be a time in the past."))
 }
 
 /// Why a volume does not go.
@@ -160,6 +177,7 @@ impl<'a> Move<'a> {
             back: to.is_none() && !input.give_up,
             whole: true,
             force: input.force,
+            moment: input.at,
             old: site(backend, from.as_deref())?,
             new: site(backend, to.as_deref())?,
             images: vec![volume.image()],
@@ -180,6 +198,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     };
     // It is promoted there, or the story ends here.
     step.switch.run().await?;
+    let returned = steps::go_back(&step.switch).await?;
     step.switch.at("exporting").await?;
     let moved = std::slice::from_ref(&step.volume);
     export_there(inner, &*step.switch.new, moved).await?;
@@ -187,7 +206,12 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let mut tx = inner.db.begin().await?;
     arrive(&mut tx, &step, &step.input.to).await?;
     report::note(&mut tx, &step.switch, &step.host, moved).await?;
-    inner.finish(&mut tx, activity, Ok(())).await?;
+    let why = returned.err().map(|why| {
+        let note = "The volume lives at the other site, as it was at last, and not as it was then.";
+        Why::from(why).noting(note)
+    });
+    let outcome = why.as_ref().map_or(Ok(()), Err);
+    inner.finish(&mut tx, activity, outcome).await?;
     tx.commit().await?;
     info!(volume = %step.volume.id, site = step.switch.new.name(), "a volume lives at another site");
     inner.compare.notify_one();

@@ -2,12 +2,13 @@
 
 use firebrick_backend::{Backend, Fault, FaultKind, PromoteMode, Reason};
 use firebrick_state::MessageDetail;
-use firebrick_vocabulary::{ImageId, Position};
+use firebrick_vocabulary::{ImageId, Position, Sequence};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::catch_up::catch_up;
 use super::switch::{Progress, Switch};
+use crate::home::may_pass;
 use crate::story::{Step, Stop};
 use crate::why::Why;
 
@@ -64,6 +65,42 @@ async fn complete(step: &Switch<'_>) -> Step {
             ))
         }
     }
+}
+
+/// The record of the site to go to that was its newest at the time that is wanted.
+pub(super) async fn earlier(step: &Switch<'_>) -> Step<Option<Sequence>> {
+    let (Some(time), Some(image)) = (step.moment, step.images.first()) else {
+        return Ok(None);
+    };
+    match step.new.record_at(*image, time).await {
+        Ok(record) => Ok(Some(record)),
+        Err(fault) if fault.is_transient() => Err(Stop::later(fault)),
+        Err(fault) => {
+            let note = format!("It cannot be had as it was then: {}.", fault.why);
+            Err(Stop::never(Why::from(fault).noting(note)))
+        }
+    }
+}
+
+/// Returns the image to what is wanted of it, before anybody reaches it there. Why not, where that is for good:
+/// it is there as it was at last.
+pub(super) async fn go_back(step: &Switch<'_>) -> Step<Result<(), String>> {
+    let mut progress = step.saved().await?;
+    let (Some(record), Some(image)) = (progress.record, step.images.first()) else {
+        return Ok(Ok(()));
+    };
+    if let Some(returned) = progress.returned {
+        return Ok(returned);
+    }
+    step.at("returning to an earlier state").await?;
+    let returned = match step.new.roll_back_to(*image, record).await {
+        Err(fault) if may_pass(&fault) => return Err(Stop::always(fault)),
+        done => done.map_err(|fault| fault.to_string()),
+    };
+    // Once it is exported, it must not be returned again.
+    progress.returned = Some(returned.clone());
+    step.save(&progress).await?;
+    Ok(returned)
 }
 
 /// Demotes the site that is left and waits until that has arrived. `false`: it died meanwhile, and

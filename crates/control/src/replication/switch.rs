@@ -4,7 +4,7 @@
 use firebrick_backend::{PromoteMode, PromoteOutcome, SharedBackend};
 use firebrick_db::{Activity, Connection, activities};
 use firebrick_state::MessageDetail;
-use firebrick_vocabulary::{ActivityId, ImageId, Position, StoreId};
+use firebrick_vocabulary::{ActivityId, ImageId, Position, Sequence, StoreId};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -33,6 +33,10 @@ pub(crate) struct Progress {
     pub(super) promoted: Option<Vec<PromoteOutcome>>,
     /// What the site to go to had before a forced promotion, as far as it said so.
     pub(super) holdings: Option<Vec<Holding>>,
+    /// The record of the other site to which the images return there.
+    pub(super) record: Option<Sequence>,
+    /// What became of that.
+    pub(super) returned: Option<Result<(), String>>,
     /// What all of it did.
     pub(super) report: Option<FailoverReport>,
 }
@@ -65,6 +69,8 @@ pub(crate) struct Switch<'a> {
     pub(crate) whole: bool,
     /// It goes without the help of the site that is left, whether that answers or not.
     pub(crate) force: bool,
+    /// What its one image was at this time is what is wanted of it there, in nanoseconds since the Unix epoch.
+    pub(crate) moment: Option<u64>,
     pub(crate) old: SharedBackend,
     pub(crate) new: SharedBackend,
     /// The replicated images.
@@ -84,6 +90,8 @@ impl Switch<'_> {
         } else {
             self.at("looking at both sites").await?;
             let planned = steps::look(self).await?;
+            // What cannot be had any more is said before anything moves.
+            progress.record = steps::earlier(self).await?;
             progress.planned = Some(planned);
             self.save(&progress).await?;
             planned

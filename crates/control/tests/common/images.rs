@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) loss: Option<Loss>,
     /// Of which images there are drills.
     pub(crate) drills: BTreeSet<ImageId>,
+    /// What images can be had as that is no snapshot.
+    pub(crate) past: BTreeMap<ImageId, Blocks>,
 }
 
 /// Both.
@@ -76,6 +78,7 @@ impl Pair {
             connected: BTreeSet::new(),
             loss: None,
             drills: BTreeSet::new(),
+            past: BTreeMap::new(),
         };
         Self {
             sites: [site(), site()],
@@ -332,5 +335,15 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    pub(crate) fn roll_back_to(&mut self, id: ImageId) -> Result<(), Fault> {
+        if self.exports.iter().any(|export| export.0 == id) {
+            return fault(FaultKind::Busy, "it is exported");
+        }
+        let blocks = self.past.get(&id).cloned();
+        self.primary(id)?.blocks = blocks.unwrap_or_default();
+        self.head += 1;
+        Ok(())
     }
 }

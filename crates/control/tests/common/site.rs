@@ -428,4 +428,20 @@ impl Backend for Site {
         };
         self.call("end_drill", act).await
     }
+
+    async fn record_at(&self, image: ImageId, _time: u64) -> Result<Sequence, Fault> {
+        let act = |state: &mut State| {
+            let known = state.past.contains_key(&image);
+            let why = "nothing is kept of it";
+            known
+                .then_some(Sequence(1))
+                .ok_or_else(|| Fault::new(FaultKind::Invalid, "fake", why))
+        };
+        self.call("record_at", act).await
+    }
+
+    async fn roll_back_to(&self, image: ImageId, _at: Sequence) -> Result<(), Fault> {
+        self.call("roll_back_to", |state| state.roll_back_to(image))
+            .await
+    }
 }

@@ -10,7 +10,9 @@ use firebrick_backend::{
     FaultKind, ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader, SiteStatus,
     SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
+use firebrick_vocabulary::{
+    Bytes, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
+};
 use parking_lot::Mutex;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
@@ -348,5 +350,13 @@ impl Backend for SiteClient {
 
     async fn end_drill(&self, image: ImageId) -> Result<(), Fault> {
         ask!(self, Request::EndDrill { image })
+    }
+
+    async fn record_at(&self, image: ImageId, time: u64) -> Result<Sequence, Fault> {
+        ask!(self, Request::RecordAt { image, time }, Reply::Record)
+    }
+
+    async fn roll_back_to(&self, image: ImageId, at: Sequence) -> Result<(), Fault> {
+        ask!(self, Request::RollBackTo { image, at })
     }
 }

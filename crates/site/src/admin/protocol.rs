@@ -6,7 +6,9 @@ use firebrick_backend::{
     Access, DrillInfo, ExportAddress, ExportInfo, ExportKey, Fault, ImageInfo, MirrorStatus,
     NewImage, PromoteMode, PromoteOutcome, SiteStatus, SnapshotInfo, SpaceStats,
 };
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
+use firebrick_vocabulary::{
+    Bytes, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
+};
 use serde::{Deserialize, Serialize};
 
 use super::tools::{ToolReply, ToolRequest};
@@ -107,6 +109,14 @@ pub enum Request {
     EndDrill {
         image: ImageId,
     },
+    RecordAt {
+        image: ImageId,
+        time: u64,
+    },
+    RollBackTo {
+        image: ImageId,
+        at: Sequence,
+    },
     Tool {
         request: ToolRequest,
     },
@@ -137,6 +147,8 @@ impl Request {
             | Self::SetMirroring { .. }
             | Self::BeginDrill { .. }
             | Self::EndDrill { .. } => Duration::from_secs(30),
+            // All of an image may differ.
+            Self::RecordAt { .. } | Self::RollBackTo { .. } => Duration::from_secs(3600),
             // These may read the log from an older checkpoint.
             Self::RollBack { .. } | Self::Demote { .. } | Self::Promote { .. } => {
                 Duration::from_secs(120)
@@ -170,5 +182,6 @@ pub enum Reply {
     Outcomes(Vec<PromoteOutcome>),
     Drill(DrillInfo),
     Drills(Vec<DrillInfo>),
+    Record(Sequence),
     Tool(ToolReply),
 }

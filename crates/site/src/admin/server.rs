@@ -82,6 +82,8 @@ async fn answer<B: Backend>(site: &B, request: Request) -> Answer {
         Request::BeginDrill { image } => site.begin_drill(image).await.map(Reply::Drill),
         Request::Drills => site.drills().await.map(Reply::Drills),
         Request::EndDrill { image } => done(site.end_drill(image).await),
+        Request::RecordAt { image, time } => site.record_at(image, time).await.map(Reply::Record),
+        Request::RollBackTo { image, at } => done(site.roll_back_to(image, at).await),
         Request::Tool { .. } => Err(firebrick_backend::Fault::new(
             firebrick_backend::FaultKind::Unsupported,
             "answer a tool",

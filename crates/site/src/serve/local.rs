@@ -9,9 +9,12 @@ use firebrick_backend::{
     FaultKind, ImageInfo, MirrorStatus, NewImage, PeerStatus, PromoteMode, PromoteOutcome, Reader,
     SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
+use firebrick_edge::Timestamp;
 use firebrick_engine::{Error, Image, Store};
 use firebrick_mirror::{Mirror, PeerState};
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
+use firebrick_vocabulary::{
+    Bytes, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
+};
 use tokio::sync::watch;
 
 use super::bytes::{LocalReader, LocalWriter};
@@ -19,6 +22,7 @@ use super::exports::Exports;
 use super::fault::{blocking, fault, gone_is_fine, reason};
 use super::mirroring::{Mirroring, is_mark};
 use super::pool::Pool;
+use super::rewrite::roll_back_to;
 use super::tools::{Desk, namespace_exists};
 use super::views::is_hidden;
 use crate::admin::{MirrorMode, writable};
@@ -471,5 +475,20 @@ impl Backend for LocalSite {
     async fn end_drill(&self, image: ImageId) -> Result<(), Fault> {
         let (mirroring, exports) = (Arc::clone(&self.mirroring), Arc::clone(&self.exports));
         blocking(move || mirroring.end_drill(&exports, image)).await
+    }
+
+    async fn record_at(&self, image: ImageId, time: u64) -> Result<Sequence, Fault> {
+        self.read(move |store| {
+            let record = store.position_at(Timestamp(time))?;
+            // It may be older than what the image keeps, or than the image.
+            store.size_at(image, record)?;
+            Ok(record)
+        })
+        .await
+    }
+
+    async fn roll_back_to(&self, image: ImageId, at: Sequence) -> Result<(), Fault> {
+        let (store, exports) = (Arc::clone(&self.store), Arc::clone(&self.exports));
+        blocking(move || roll_back_to(&store, &exports, image, at)).await
     }
 }

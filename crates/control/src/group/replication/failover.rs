@@ -65,6 +65,7 @@ impl<'a> Move<'a> {
             back: to.is_none() && !input.give_up,
             whole: true,
             force: false,
+            moment: None,
             old: site(backend, from.as_deref())?,
             new: site(backend, to.as_deref())?,
             images: volumes.iter().map(Volume::image).collect(),
