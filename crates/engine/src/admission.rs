@@ -454,7 +454,9 @@ impl<'s, 'a> Admission<'s, 'a> {
             return false;
         };
         let meta = &cell.read().meta;
-        let all = meta.primary_demoted && !promotion.forced;
+        // What has arrived is a demotion of that epoch; the peer may have seen a later one.
+        let ended = meta.primary_demoted && promotion.epoch == meta.epoch.next();
+        let all = ended && !promotion.forced;
         let same = self.state.applied(origin.peer) == origin.sequence;
         let whole = meta.role == Role::Secondary && meta.sync.is_consistent();
         whole && meta.upstream == Some(origin.peer) && (all || same)

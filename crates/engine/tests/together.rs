@@ -242,3 +242,38 @@ fn a_third_site_that_lacks_something_takes_the_whole_image() {
     assert_eq!(follows.upstream, Some(a.id()));
     assert!(!follows.sync.is_consistent());
 }
+
+/// The primary was demoted, went on after all, and was demoted again: the third site heard of the first
+/// demotion alone.
+#[test]
+fn a_third_site_that_missed_a_reign_does_not_go_on_with_the_next_one() {
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let [a, b, c] = [0, 1, 2].map(|i| open(&folders[i]));
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    a.demote(&[image]).unwrap();
+    pull(&a, &b, ALL);
+    pull(&a, &c, ALL);
+    promote(&b, image, false);
+    b.demote(&[image]).unwrap();
+    pull(&b, &c, ALL);
+    pull(&b, &a, ALL);
+    assert!(c.image(image).unwrap().info().primary_demoted);
+    promote(&b, image, false);
+    write(&b, image, 0, 2).unwrap();
+    b.demote(&[image]).unwrap();
+    pull(&b, &a, ALL);
+    promote(&a, image, false);
+    pull(&a, &c, ALL);
+    let info = c.image(image).unwrap().info();
+    assert_eq!(info.upstream, Some(a.id()));
+    assert!(
+        !info.sync.is_consistent(),
+        "it lacks what was written meanwhile"
+    );
+    // Who has it all goes on with nothing copied.
+    write(&a, image, 1, 3).unwrap();
+    pull(&a, &b, ALL);
+    assert!(b.image(image).unwrap().info().sync.is_consistent());
+    assert_eq!([read(&b, image, 0), read(&b, image, 1)], [2, 3]);
+}
