@@ -23,6 +23,7 @@ mod scrub;
 mod tools;
 mod upkeep;
 mod views;
+mod whole_file;
 mod work;
 
 use std::net::SocketAddr;

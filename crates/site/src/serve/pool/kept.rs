@@ -1,12 +1,9 @@
 //! What a site remembers of its pool and its peers besides `site.conf`: one small file beside the identity.
 //!
-//! It is written whole or not at all: the new text becomes durable under another name, then takes the
-//! place of the old one, and that is durable before anybody acts upon it or is told of it. So after a
-//! crash at any instant there is the old text or the new one, and whoever got an answer finds the new one.
-//! There is no secret in it.
+//! It is written whole or not at all (`whole_file`), before anybody acts upon it or is told of it. There is no
+//! secret in it.
 
 use std::io;
-use std::io::IoSlice;
 use std::sync::Arc;
 
 use firebrick_edge::Disk;
@@ -16,13 +13,11 @@ use uuid::Uuid;
 
 use super::token::KeptToken;
 use crate::admin::{MirrorMode, NewPeer};
+use crate::serve::whole_file::{self, invalid};
 
 const FILE: &str = "mirror.json";
-const BESIDE: &str = "mirror.json.new";
 /// What is written here. A newer text is not understood, and the site does not start with it.
 const VERSION: u32 = 1;
-/// More than such a text ever has, in bytes.
-const BYTES_MAX: u64 = 4 << 20;
 
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -90,18 +85,9 @@ pub(in crate::serve) struct Keeper(pub(super) Arc<dyn Disk>);
 impl Keeper {
     /// What is remembered; nothing where nobody has said anything yet.
     pub(super) fn read(&self) -> io::Result<Kept> {
-        let file = match self.0.open(FILE) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
-            Err(error) => return Err(error),
+        let Some(text) = whole_file::read(&*self.0, FILE)? else {
+            return Ok(Kept::default());
         };
-        let len = file.len()?;
-        let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
-        if len > BYTES_MAX {
-            return Err(invalid(format!("it has {len} bytes")));
-        }
-        let mut text = vec![0; len as usize];
-        file.read_at(&mut text, 0)?;
         let kept: Kept =
             serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
         if kept.version != VERSION {
@@ -127,18 +113,7 @@ impl Keeper {
             ..kept.clone()
         };
         let text = serde_json::to_vec_pretty(&kept)?;
-        // Left by a crash.
-        match self.0.remove(BESIDE) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let file = self.0.create(BESIDE)?;
-        file.write_at(&[IoSlice::new(&text)], 0)?;
-        // Before the name: it must never stand for a text that is not there.
-        file.sync()?;
-        self.0.rename(BESIDE, FILE)?;
-        // Before the answer: who was told of a peer finds it after a crash.
-        self.0.sync_dir("")
+        whole_file::write(&*self.0, FILE, &text)
     }
 }
 

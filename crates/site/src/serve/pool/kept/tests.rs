@@ -1,9 +1,13 @@
 //! What is there after a crash at any instant of a change.
 
+use std::io::IoSlice;
+
 use firebrick_simulate::SimulatedDisk;
 
 use super::*;
 use firebrick_mirror::Direction;
+
+const BESIDE: &str = "mirror.json.new";
 
 fn kept(names: &[&str]) -> Kept {
     let peer = |name: &&str| KeptPeer {
