@@ -29,6 +29,7 @@ mod images;
 mod mirror_away;
 mod mirror_groups;
 mod mirror_limits;
+mod mirror_snapshots;
 mod mirror_three_sites;
 mod mirror_verify;
 mod mirroring;

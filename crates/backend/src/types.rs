@@ -282,4 +282,6 @@ pub enum Reason {
     Inconsistent,
     /// Planned, but the former primary's demotion has not arrived.
     NotDemoted,
+    /// Forced, and there is no mirror snapshot that all images of its group have.
+    NoMirrorSnapshot,
 }

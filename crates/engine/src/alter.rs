@@ -3,24 +3,27 @@
 //! Who alters looks at images, decides, and says what is to change, all under the commit lock. What
 //! is looked at is what was there before the first change.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use firebrick_log::{Change, Taken};
 use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
+    Bytes, Epoch, ImageId, ImageMirrorMode, ImageName, Role, Sequence, SnapshotId, SnapshotName,
+    StoreId, SyncState,
 };
 
 use crate::apply::found;
 use crate::error::{Error, ErrorKind};
 use crate::image::ImageInfo;
 use crate::keys::{self, LOCAL_KEY};
+use crate::mirror_snapshots::{Taking, refuse_mirror, refuse_reserved, returns};
 use crate::snapshots::{SnapshotInfo, check_shared, new_snapshot_id, removable, snapshot_id};
 use crate::state::State;
 use crate::store::Store;
 
 /// The most changes of one alteration: what fits into a frame with room to spare.
-const CHANGES_MAX: usize = 16_384;
+pub(crate) const CHANGES_MAX: usize = 16_384;
 
 /// What one call of [`Store::alter`] does.
 pub struct Alteration<'a> {
@@ -111,23 +114,45 @@ impl Alteration<'_> {
         Ok(())
     }
 
-    /// Makes an image, primary here and not mirrored, of what another one is now, also of a secondary.
-    pub fn clone_image(&mut self, of: ImageId, id: ImageId, name: ImageName) -> Result<(), Error> {
+    /// To which mirror snapshots a forced promotion of images would return them; those that are not there
+    /// would stay as they are. [`ErrorKind::Inconsistent`] where a group has none of one position.
+    pub fn returns(&self, ids: &[ImageId]) -> Result<BTreeMap<ImageId, SnapshotId>, Error> {
+        let (returns, missing) = returns(self.state, ids);
+        if missing.is_empty() {
+            return Ok(returns);
+        }
+        let why = "no mirror snapshot has all images of the group at one position";
+        Err(self.error(ErrorKind::Inconsistent, why))
+    }
+
+    /// Makes an image, primary here and not mirrored, of what another one is now, or was at a snapshot; also
+    /// of a secondary.
+    pub fn clone_image(
+        &mut self,
+        (of, snapshot): (ImageId, Option<SnapshotId>),
+        id: ImageId,
+        name: ImageName,
+    ) -> Result<(), Error> {
         self.free(&name)?;
-        let meta = found(self.state, self.doing, of)?.read().meta.clone();
+        let (meta, size) = {
+            let image = found(self.state, self.doing, of)?.read();
+            let taken = snapshot.and_then(|id| image.snapshot(id));
+            let size = taken.map_or(image.meta.size, |taken| taken.meta.size);
+            (image.meta.clone(), size)
+        };
         if !meta.sync.is_consistent() {
             let why = format!("the first copy of {} is not complete", meta.name);
             return Err(self.error(ErrorKind::Inconsistent, why));
         }
         let origin = firebrick_log::ImageOrigin {
             image: of,
-            snapshot: None,
+            snapshot,
             at: None,
         };
         self.changes.push(Change::Create {
             image: id,
             name,
-            size: meta.size,
+            size,
             origin: Some(origin),
             mirrored: false,
             role: Role::Primary,
@@ -179,21 +204,35 @@ impl Alteration<'_> {
         Ok(())
     }
 
-    /// Mirrors an image from here on.
-    pub fn mirror(&mut self, image: ImageId) -> Result<(), Error> {
-        if !self.changeable(image)?.mirrored {
-            let enabled = true;
-            self.changes.push(Change::Mirroring { image, enabled });
+    /// Mirrors an image in that mode from here on. Where snapshot mode begins with it, it has no mirror
+    /// snapshot yet: whoever makes the alteration takes one.
+    pub fn mirror(&mut self, image: ImageId, mode: ImageMirrorMode) -> Result<(), Error> {
+        self.changeable(image)?;
+        let held = found(self.state, self.doing, image)?.read();
+        self.changes.extend(Store::mirroring_changes(&held, mode));
+        Ok(())
+    }
+
+    /// Mirrors an image no longer, in whatever mode it is.
+    pub fn end_mirroring(&mut self, image: ImageId) -> Result<(), Error> {
+        if self.changeable(image)?.mirrored {
+            let held = found(self.state, self.doing, image)?.read();
+            self.changes.extend(Store::end_of_mirroring(&held));
         }
         Ok(())
     }
 
-    /// Mirrors an image no longer.
-    pub fn end_mirroring(&mut self, image: ImageId) -> Result<(), Error> {
-        if self.changeable(image)?.mirrored {
-            let enabled = false;
-            self.changes.push(Change::Mirroring { image, enabled });
+    /// Takes mirror snapshots of images that are in snapshot mode, or are so by this alteration, and removes
+    /// the oldest ones.
+    pub fn take_mirror_snapshots(&mut self, images: &[ImageId]) -> Result<(), Error> {
+        let mut taking = Taking::new(&self.store.core, std::mem::take(&mut self.changes));
+        for image in images {
+            self.changeable(*image)?;
+            let held = found(self.state, self.doing, *image)?.read();
+            taking.prune(&held, self.store.core.options.mirror_snapshots);
+            taking.take(&held)?;
         }
+        self.changes = taking.changes;
         Ok(())
     }
 
@@ -204,6 +243,7 @@ impl Alteration<'_> {
         image: ImageId,
         name: &SnapshotName,
     ) -> Result<SnapshotId, Error> {
+        refuse_reserved(self.doing, name)?;
         self.changeable(image)?;
         let cell = Arc::clone(found(self.state, self.doing, image)?);
         let taken = cell.read();
@@ -229,6 +269,7 @@ impl Alteration<'_> {
 
     /// Removes a snapshot; [`ErrorKind::Busy`] where it is protected.
     pub fn remove_snapshot(&mut self, image: ImageId, name: &SnapshotName) -> Result<(), Error> {
+        refuse_mirror(self.doing, name)?;
         self.changeable(image)?;
         let snapshot = {
             let held = found(self.state, self.doing, image)?.read();
@@ -248,6 +289,8 @@ impl Alteration<'_> {
         name: &SnapshotName,
         to: &SnapshotName,
     ) -> Result<(), Error> {
+        refuse_mirror(self.doing, name)?;
+        refuse_reserved(self.doing, to)?;
         let id = {
             let held = found(self.state, self.doing, image)?.read();
             if held.snapshot_named(to).is_some() {

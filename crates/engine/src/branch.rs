@@ -367,6 +367,11 @@ impl Branches {
         tag
     }
 
+    /// Whether something may have been written to a branch behind its point `at`.
+    pub(crate) fn changed_behind(&self, id: BranchId, at: Sequence) -> bool {
+        self.lines.get(&id).is_none_or(|line| line.newest >= at)
+    }
+
     /// The head of a branch ends with record `until`.
     pub(crate) fn end(&mut self, id: BranchId, until: Sequence) {
         if let Some(line) = self.lines.get_mut(&id) {

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use firebrick_edge::Timestamp;
 use firebrick_log::{Applied, ImageOrigin};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, StoreId, SyncState,
+    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageMirrorMode, ImageName, Role, Sequence, StoreId,
+    SyncState,
 };
 
 use crate::commit::Core;
@@ -39,6 +40,8 @@ pub struct ImageInfo {
     pub epoch: Epoch,
     /// Whether it is mirrored.
     pub mirrored: bool,
+    /// How it is mirrored, if it is.
+    pub mode: ImageMirrorMode,
     /// Whether it is complete here.
     pub sync: SyncState,
     /// The store that it follows, as a secondary.
@@ -76,6 +79,7 @@ impl ImageInfo {
             role: meta.role,
             epoch: meta.epoch,
             mirrored: meta.mirrored,
+            mode: crate::mirror_snapshots::mode(meta),
             sync: meta.sync,
             upstream: meta.upstream,
             primary_demoted: meta.primary_demoted,

@@ -9,6 +9,10 @@ pub(crate) const LOCAL_KEY: &str = "local.";
 pub const SNAPSHOT_LIMIT_KEY: &str = "snapshot.limit";
 /// There where the image does not belong to what it was cloned from any more.
 pub const FLATTENED_KEY: &str = "flattened";
+/// How the image is mirrored: `snapshot`, or not there for the journal mode.
+pub(crate) const MIRROR_MODE_KEY: &str = "mirror.mode";
+/// The id of what stands for the group that the image belongs to.
+pub const GROUP_KEY: &str = "group";
 
 const SNAPSHOT: &str = "snapshot/";
 

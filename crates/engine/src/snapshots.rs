@@ -9,6 +9,7 @@ use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Sequence, SnapshotId, Sna
 use crate::apply::found;
 use crate::error::{Error, ErrorKind};
 use crate::keys;
+use crate::mirror_snapshots::{is_of_mirroring, refuse_mirror, refuse_reserved};
 use crate::state::{ImageState, Snapshot, State};
 use crate::store::Store;
 use crate::view::MapView;
@@ -31,10 +32,12 @@ pub struct SnapshotInfo {
     pub protected: bool,
     /// When it was taken, or came to this store; zero where that is not known.
     pub time: Timestamp,
+    /// The record of this store that took it.
+    pub at: Sequence,
 }
 
 impl SnapshotInfo {
-    fn of(image: &ImageState, snapshot: &Snapshot) -> Self {
+    pub(crate) fn of(image: &ImageState, snapshot: &Snapshot) -> Self {
         let meta = snapshot.meta.clone();
         let protected = keys::protected(meta.id);
         Self {
@@ -44,6 +47,7 @@ impl SnapshotInfo {
             size: meta.size,
             divergent: meta.divergent,
             time: Timestamp(meta.time),
+            at: snapshot.at,
         }
     }
 }
@@ -84,6 +88,7 @@ impl Store {
         // The lock keeps others from appending, so these are the records' own sequences.
         let mut next = self.core.log.next_sequence();
         for (id, name) in wanted {
+            refuse_reserved(doing, name)?;
             self.changeable(&state, doing, *id)?;
             let image = found(&state, doing, *id)?.read();
             if image.snapshot_named(name).is_some() {
@@ -147,6 +152,7 @@ impl Store {
     /// [`ErrorKind::Busy`] where it is protected.
     pub fn remove_snapshot(&self, id: ImageId, name: &SnapshotName) -> Result<(), Error> {
         const DOING: &str = "remove a snapshot";
+        refuse_mirror(DOING, name)?;
         let mut state = self.core.lock();
         self.changeable(&state, DOING, id)?;
         let snapshot = {
@@ -173,10 +179,12 @@ impl Store {
         name: &SnapshotName,
         protected: bool,
     ) -> Result<(), Error> {
+        const DOING: &str = "protect a snapshot";
+        refuse_mirror(DOING, name)?;
         let snapshot = {
             let state = self.core.lock();
-            let image = found(&state, "protect a snapshot", id)?.read();
-            snapshot_id(&image, "protect a snapshot", name)?
+            let image = found(&state, DOING, id)?.read();
+            snapshot_id(&image, DOING, name)?
         };
         self.set_metadata(id, &keys::protected(snapshot), protected.then_some("yes"))
     }
@@ -218,14 +226,24 @@ pub(crate) fn new_snapshot_id(image: &ImageState, next: Sequence) -> SnapshotId 
     SnapshotId(next.0.max(newest + 1))
 }
 
+/// Whether somebody took it, and not mirroring.
+fn is_users(taken: &Snapshot) -> bool {
+    !taken.meta.divergent && !is_of_mirroring(&taken.meta.name)
+}
+
 /// Refuses one snapshot more than the image may have.
 pub(crate) fn check_limit(image: &ImageState, doing: &'static str) -> Result<(), Error> {
     let limit = image.meta.metadata.get(keys::SNAPSHOT_LIMIT_KEY);
     let Some(limit) = limit.and_then(|limit| limit.parse::<usize>().ok()) else {
         return Ok(());
     };
-    let shared = image.snapshots.iter().filter(|taken| !taken.meta.divergent);
-    if shared.count() < limit {
+    if image
+        .snapshots
+        .iter()
+        .filter(|taken| is_users(taken))
+        .count()
+        < limit
+    {
         return Ok(());
     }
     let why = format!("{} may have {limit} snapshots", image.meta.name);
@@ -272,7 +290,7 @@ pub(crate) fn removable(
 ) -> Result<(), Error> {
     let meta = store.changeable(state, doing, id)?;
     let image = found(state, doing, id)?.read();
-    if image.snapshots.iter().any(|taken| !taken.meta.divergent) {
+    if image.snapshots.iter().any(is_users) {
         let why = format!("{} has snapshots; remove them first", meta.name);
         return Err(Error::new(ErrorKind::Busy, doing, why));
     }

@@ -46,6 +46,8 @@ pub struct StoreOptions {
     pub lazy_percent: u8,
     /// How long a write for which there is no room waits for peers that have yet to get what died.
     pub room_patience: Duration,
+    /// How many mirror snapshots of an image stay, the newest included.
+    pub mirror_snapshots: usize,
 }
 
 impl StoreOptions {
@@ -60,6 +62,7 @@ impl StoreOptions {
         around_bytes: 256 << 10,
         lazy_percent: 50,
         room_patience: Duration::from_secs(2),
+        mirror_snapshots: 5,
     };
 }
 

@@ -1,10 +1,15 @@
 //! Who is primary: mirroring on and off, promotion, demotion.
 
+use std::collections::BTreeMap;
+
 use firebrick_log::{Applied, Change, ImageOrigin, Promotion};
-use firebrick_vocabulary::{Epoch, ImageId, ImageName, Position, Role, Sequence, SyncState};
+use firebrick_vocabulary::{
+    Epoch, ImageId, ImageMirrorMode, ImageName, Position, Role, Sequence, SnapshotId, SyncState,
+};
 
 use crate::apply::found;
 use crate::error::{Error, ErrorKind};
+use crate::mirror_snapshots::{Taking, by_snapshots, returns};
 use crate::state::{ImageMeta, State};
 use crate::store::Store;
 
@@ -17,26 +22,44 @@ pub enum Refusal {
     Inconsistent,
     /// Not forced, and the former primary's demotion has not arrived.
     NotDemoted,
+    /// The images of its group, which is in snapshot mode, have no mirror snapshot of one position.
+    NoMirrorSnapshot,
 }
 
 /// An image of a promotion, and its new epoch or why it has none.
 pub type Promoted = (ImageId, Result<Epoch, Refusal>);
 
 impl Store {
-    /// Mirrors the image from here on, or no longer.
+    /// Mirrors the image from here on, at every record, or no longer. One that is mirrored already stays so
+    /// in its mode.
     pub fn set_mirroring(&self, id: ImageId, enabled: bool) -> Result<(), Error> {
         const DOING: &str = "set mirroring of an image";
-        let mut state = self.core.lock();
-        if self.changeable(&state, DOING, id)?.mirrored == enabled {
-            return Ok(());
-        }
-        self.core
-            .commit(&mut state, &[Change::Mirroring { image: id, enabled }])
-            .map(drop)
+        self.alter(DOING, |alteration| {
+            let info = alteration.changeable(id)?;
+            if enabled {
+                alteration.mirror(id, info.mode)
+            } else {
+                alteration.end_mirroring(id)
+            }
+        })
+    }
+
+    /// Mirrors the image from here on in that mode; one that is mirrored in the other one goes on in this.
+    /// The first mirror snapshot is part of the frame with which snapshot mode begins.
+    pub fn mirror_image(&self, id: ImageId, mode: ImageMirrorMode) -> Result<(), Error> {
+        self.alter("mirror an image", |alteration| {
+            let before = alteration.changeable(id)?;
+            alteration.mirror(id, mode)?;
+            if mode == ImageMirrorMode::Snapshot && !(before.mirrored && before.mode == mode) {
+                alteration.take_mirror_snapshots(&[id])?;
+            }
+            Ok(())
+        })
     }
 
     /// Makes the images secondary here, all at one position, which is returned durable. No write
-    /// succeeds after it. Images that are secondary already are left as they are.
+    /// succeeds after it. Images that are secondary already are left as they are. Of those in snapshot mode a
+    /// mirror snapshot is taken with it.
     pub fn demote(&self, ids: &[ImageId]) -> Result<Position, Error> {
         const DOING: &str = "demote images";
         let mut state = self.core.lock();
@@ -52,7 +75,9 @@ impl Store {
             }
         }
         if !images.is_empty() {
-            self.core.commit(&mut state, &[Change::Demote { images }])?;
+            let mut changes = self.before_demotion(&mut state, &images)?;
+            changes.push(Change::Demote { images });
+            self.core.commit(&mut state, &changes)?;
         }
         drop(state);
         self.flush()
@@ -63,10 +88,14 @@ impl Store {
     /// has not arrived. With it, mirrored images that are primary get an epoch beyond any that a peer
     /// may have given itself meanwhile: an operator who forces knows of a promotion elsewhere that
     /// this store may not have heard of yet, and must win against.
+    ///
+    /// A secondary in snapshot mode whose primary was not demoted returns to its newest mirror snapshot, those
+    /// of a group to the newest that all of them have, in the same frame; what it was before is kept under a
+    /// snapshot. Either way a new mirror snapshot is part of that frame.
     pub fn promote(&self, ids: &[ImageId], forced: bool) -> Result<Vec<Promoted>, Error> {
         let mut state = self.core.lock();
-        let (outcomes, images) = examine(&state, ids, forced);
-        self.promote_these(&mut state, images)?;
+        let (outcomes, plan) = examine(&state, ids, forced);
+        self.promote_these(&mut state, plan)?;
         drop(state);
         self.flush()?;
         Ok(outcomes)
@@ -76,9 +105,9 @@ impl Store {
     /// a whole or not at all.
     pub fn promote_together(&self, ids: &[ImageId], forced: bool) -> Result<Vec<Promoted>, Error> {
         let mut state = self.core.lock();
-        let (outcomes, images) = examine(&state, ids, forced);
+        let (outcomes, plan) = examine(&state, ids, forced);
         if outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
-            self.promote_these(&mut state, images)?;
+            self.promote_these(&mut state, plan)?;
         }
         drop(state);
         self.flush()?;
@@ -90,15 +119,24 @@ impl Store {
         examine(&self.core.glance(), ids, forced).0
     }
 
-    /// Promotes images that may be, as one record.
-    fn promote_these(&self, state: &mut State, images: Vec<Promotion>) -> Result<(), Error> {
+    /// Promotes images that may be, as one frame.
+    fn promote_these(&self, state: &mut State, plan: Plan) -> Result<(), Error> {
+        const DOING: &str = "promote images";
+        let Plan { images, returns } = plan;
         if images.is_empty() {
             return Ok(());
         }
+        let ids: Vec<ImageId> = images.iter().map(|promotion| promotion.image).collect();
+        let mut taking = Taking::new(&self.core, vec![Change::Promote { images }]);
+        for id in ids {
+            let image = found(state, DOING, id)?.read();
+            if by_snapshots(&image.meta) {
+                taking.return_to(state, &image, returns.get(&id).copied())?;
+            }
+        }
+        taking.check(DOING)?;
         self.core.log.raise_epoch();
-        self.core
-            .commit(state, &[Change::Promote { images }])
-            .map(drop)
+        self.core.commit(state, &taking.changes).map(drop)
     }
 
     /// Copies secondaries anew from the primaries that they follow: all of them, or none where one is
@@ -188,8 +226,15 @@ fn resync_changes(meta: &ImageMeta, kept: ImageId) -> Result<[Change; 3], Error>
 /// Of an image that keeps what another one was before it was copied anew: the id of that one.
 pub const KEPT_FOR_KEY: &str = "local.kept_for";
 
+/// What becomes of images that are promoted.
+struct Plan {
+    images: Vec<Promotion>,
+    /// The mirror snapshots that images return to.
+    returns: BTreeMap<ImageId, SnapshotId>,
+}
+
 /// Which of the images may be promoted, and how.
-fn examine(state: &State, ids: &[ImageId], forced: bool) -> (Vec<Promoted>, Vec<Promotion>) {
+fn examine(state: &State, ids: &[ImageId], forced: bool) -> (Vec<Promoted>, Plan) {
     let mut outcomes = Vec::new();
     let mut images = Vec::new();
     for id in ids {
@@ -208,7 +253,15 @@ fn examine(state: &State, ids: &[ImageId], forced: bool) -> (Vec<Promoted>, Vec<
         };
         outcomes.push((*id, outcome));
     }
-    (outcomes, images)
+    let promoted: Vec<ImageId> = images.iter().map(|promotion| promotion.image).collect();
+    let (returns, missing) = returns(state, &promoted);
+    images.retain(|promotion| !missing.contains(&promotion.image));
+    for (id, outcome) in &mut outcomes {
+        if missing.contains(id) {
+            *outcome = Err(Refusal::NoMirrorSnapshot);
+        }
+    }
+    (outcomes, Plan { images, returns })
 }
 
 fn promotion(state: &State, meta: &ImageMeta, forced: bool) -> Promotion {

@@ -47,17 +47,22 @@ fn mood(seed: u64) -> Mood {
         machines: [0, 4, 12][random.random_range(0..3)],
         operators: [2, 8, 20][random.random_range(0..3)],
         write_max: [3, 3, 64][random.random_range(0..3)],
+        snapshots: false,
     }
 }
 
 /// Some sites with guests, users, operators and accidents; then all heals. The error is what went wrong.
 fn story(seed: u64, sites: usize, lie: Lie) -> Result<u64, String> {
+    story_of(seed, sites, lie, mood(seed))
+}
+
+fn story_of(seed: u64, sites: usize, lie: Lie, mood: Mood) -> Result<u64, String> {
     if world::is_told() {
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
         // Another seed may have set it.
         drop(log.without_time().with_ansi(false).try_init());
     }
-    let mut story = Story::new(World::new(seed, sites, lie), mood(seed));
+    let mut story = Story::new(World::new(seed, sites, lie), mood);
     let told = (|| {
         for _ in 0..story.mood.acts {
             story.act()?;
@@ -78,6 +83,20 @@ fn two_sites_agree_whatever_happens_to_them() {
 #[test]
 fn three_sites_agree_whatever_happens_to_them() {
     every_seed(STORIES, |seed| story(seed, 3, Lie::None).map(drop));
+}
+
+/// Images go over to snapshot mode and back, and forced promotions return to mirror snapshots.
+#[test]
+fn sites_agree_on_images_in_snapshot_mode() {
+    let snapshots = true;
+    every_seed(STORIES / 3, |seed| {
+        let mood = Mood {
+            snapshots,
+            ..mood(seed)
+        };
+        let sites = if seed.is_multiple_of(4) { 3 } else { 2 };
+        story_of(seed, sites, Lie::None, mood).map(drop)
+    });
 }
 
 #[test]

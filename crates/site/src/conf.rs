@@ -88,6 +88,8 @@ pub struct SiteConf {
     pub rpo_target: Option<Duration>,
     /// How much the log may grow for each peer that is away. `None`: as much as suits the store.
     pub peer_log_limit: Option<Bytes>,
+    /// How many mirror snapshots of an image stay.
+    pub mirror_snapshots: u8,
     /// Within which time each mirrored image is compared with its peers once. `None`: only when asked.
     pub verify_interval: Option<Duration>,
     /// How long replicas that their primary removes are kept here. `None`: not at all.
@@ -140,6 +142,7 @@ impl SiteConf {
             fence_grace: seconds(section, "fence_grace", 3.0)?,
             rpo_target: mirror::rpo_target(section)?,
             peer_log_limit: mirror::log_limit(section, "peer_log_limit")?,
+            mirror_snapshots: mirror::snapshots(section)?,
             verify_interval: mirror::verify_interval(section)?,
             delete_delay: mirror::delete_delay(section)?,
             metrics_listen: mirror::metrics_listen(section)?,

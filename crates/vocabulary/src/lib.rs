@@ -10,6 +10,7 @@ mod host;
 mod image;
 mod lag;
 mod limits;
+mod mirror_mode;
 mod position;
 mod role;
 mod volume;
@@ -22,6 +23,7 @@ pub use image::{
 };
 pub use lag::Lag;
 pub use limits::{Burst, LIMIT_MAX, Limit, Limits, LimitsError, LimitsRule, Rates};
+pub use mirror_mode::ImageMirrorMode;
 pub use position::{Epoch, Position, Sequence};
 pub use role::{Role, SyncState};
 pub use volume::{

@@ -200,7 +200,8 @@ pub(super) async fn take_back(step: &Switch<'_>, promoted: bool) -> Result<(), S
         match outcome.result {
             // What was not there before, or not complete, is no worse now.
             Ok(_) | Err(Reason::NotFound | Reason::Inconsistent) => {}
-            Err(Reason::NotDemoted) => {
+            // It is only for a forced promotion that one is needed.
+            Err(Reason::NotDemoted | Reason::NoMirrorSnapshot) => {
                 return Err(format!("{} is primary at the other site", outcome.image));
             }
         }

@@ -4,7 +4,9 @@ use std::io::ErrorKind::{Other, StorageFull};
 use std::time::Duration;
 
 use firebrick_engine::{NewImage, NewOrigin, Write};
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, Position, SnapshotName};
+use firebrick_vocabulary::{
+    BLOCK_SIZE, Bytes, ImageId, ImageMirrorMode, ImageName, Position, SnapshotName,
+};
 use rand::Rng as _;
 use rand::seq::IteratorRandom as _;
 use uuid::Uuid;
@@ -25,6 +27,8 @@ pub(crate) struct Mood {
     pub(crate) operators: u32,
     /// The most blocks of a write.
     pub(crate) write_max: usize,
+    /// Whether images may be in snapshot mode.
+    pub(crate) snapshots: bool,
 }
 
 /// A planned switch that is under way.
@@ -201,13 +205,22 @@ impl Story {
         }
         if !mirrored {
             self.write(site, id)?;
-            let done = store.set_mirroring(id, true);
-            self.world.say(format!("mirror {id} at {site}"));
+            let mode = self.some_mode();
+            let done = store.mirror_image(id, mode);
+            self.world.say(format!("mirror {id} at {site} by {mode}"));
             if self.world.may(site, done)?.is_none() {
                 return Ok(());
             }
         }
         self.world.note(site, id)
+    }
+
+    fn some_mode(&mut self) -> ImageMirrorMode {
+        if self.mood.snapshots && self.world.random.random_bool(0.5) {
+            ImageMirrorMode::Snapshot
+        } else {
+            ImageMirrorMode::Journal
+        }
     }
 
     fn changed(&mut self, site: usize, id: ImageId) -> Outcome {
@@ -278,6 +291,7 @@ impl Story {
 
     /// What users do besides writing.
     fn use_image(&mut self, site: usize, id: ImageId) -> Outcome {
+        let kinds = if self.mood.snapshots { 17 } else { 12 };
         let world = &mut self.world;
         let store = world.store(site).unwrap();
         let name = format!("n{:x}", world.random.random::<u32>());
@@ -285,7 +299,7 @@ impl Story {
         // Those of this site alone too: some of that is refused.
         let snapshot = known.into_iter().choose(&mut world.random);
         let snapshot = snapshot.map(|it| it.name);
-        let (what, done) = match (world.below(12), snapshot) {
+        let (what, done) = match (world.below(kinds), snapshot) {
             (0..3, _) => {
                 let named = SnapshotName::new(name).unwrap();
                 ("snapshot", store.create_snapshot(id, named).map(drop))
@@ -304,6 +318,14 @@ impl Story {
             (9, _) if world.random.random_bool(0.3) => ("unmirror", store.set_mirroring(id, false)),
             (10, None) if world.random.random_bool(0.3) => ("remove", store.remove_image(id)),
             (11, _) => return self.snapshot_group(site),
+            (12..16, _) => {
+                let done = store.take_mirror_snapshots(&[id]);
+                ("mirror snapshot", done.map(drop))
+            }
+            (16, _) => {
+                let mode = self.some_mode();
+                return self.mirror(site, id, mode);
+            }
             _ => return Ok(()),
         };
         world.say(format!("{what} {id} at {site}"));
@@ -311,6 +333,20 @@ impl Story {
             if what == "remove" || what == "unmirror" {
                 world.removed.insert(id);
             }
+            self.changed(site, id)?;
+        }
+        Ok(())
+    }
+
+    /// An image that is mirrored goes on in that mode.
+    fn mirror(&mut self, site: usize, id: ImageId, mode: ImageMirrorMode) -> Outcome {
+        let world = &mut self.world;
+        if !world.is_primary(site, id) {
+            return Ok(());
+        }
+        let done = world.store(site).unwrap().mirror_image(id, mode);
+        world.say(format!("mirror {id} at {site} by {mode}"));
+        if world.may(site, done)?.is_some() {
             self.changed(site, id)?;
         }
         Ok(())

@@ -65,6 +65,7 @@ impl Story {
         let store = world.store(site).unwrap();
         world.say(format!("force {images:?} at {site}"));
         let together = world.chance(0.5);
+        let returning = world.returning(site, images);
         let done = if together {
             store.promote_together(images, true)
         } else {
@@ -78,7 +79,7 @@ impl Story {
         }
         for (id, outcome) in outcomes {
             match outcome {
-                Ok(_) => self.promoted(site, id, false)?,
+                Ok(_) => self.promoted(site, id, (false, returning.contains(&id)))?,
                 Err(why) => self.world.say(format!("  {id} is not: {why:?}")),
             }
         }
@@ -86,7 +87,7 @@ impl Story {
     }
 
     /// A site has been made primary: what it has is what somebody had.
-    fn promoted(&mut self, site: usize, id: ImageId, planned: bool) -> Outcome {
+    fn promoted(&mut self, site: usize, id: ImageId, (planned, returns): (bool, bool)) -> Outcome {
         let world = &mut self.world;
         let store = world.store(site).unwrap();
         let Some(info) = world.info(site, id).filter(|info| info.mirrored) else {
@@ -121,18 +122,18 @@ impl Story {
         if let Some((of, at)) = origin {
             let line = world.lines.get(&(of, id));
             let expected = line.and_then(|line| line.at(at)).and_then(Option::as_deref);
-            match expected {
-                Some(expected) if *expected == found => {}
-                Some(expected) => {
-                    return Err(format!(
-                        "{id} was promoted at {site} and is not what it was at {of} at {at}: {}",
-                        found.difference(expected)
-                    ));
-                }
-                None => return Err(format!("{id} was promoted behind nothing")),
+            let Some(there) = expected else {
+                return Err(format!("{id} was promoted behind nothing"));
+            };
+            let expected = there.promoted(&found, returns)?;
+            if expected != found {
+                return Err(format!(
+                    "{id} was promoted at {site} and is not what it was at {of} at {at}: {}",
+                    found.difference(&expected)
+                ));
             }
             let newest = line.and_then(|line| line.newest_state());
-            if planned && newest.and_then(Option::as_deref) != Some(&found) {
+            if planned && newest.and_then(Option::as_deref) != Some(there) {
                 return Err(format!(
                     "a planned promotion of {id} at {site} lost something"
                 ));
@@ -168,6 +169,10 @@ impl Story {
                 return Ok(());
             };
             for id in &switch.images {
+                if self.mood.snapshots {
+                    // A mirror snapshot was taken with it.
+                    world.note(from, *id)?;
+                }
                 if let Some(line) = world.lines.get_mut(&(from, *id)) {
                     line.open = false;
                 }
@@ -204,7 +209,7 @@ impl Story {
         let all = outcomes.iter().all(|(_, outcome)| outcome.is_ok());
         for (id, outcome) in outcomes {
             match outcome {
-                Ok(_) if all => self.promoted(site, id, true)?,
+                Ok(_) if all => self.promoted(site, id, (true, false))?,
                 outcome => self.world.say(format!("  {id}: {outcome:?}")),
             }
         }
@@ -272,10 +277,11 @@ impl Story {
                 };
                 self.world
                     .say(format!("promote {id} at {site}, forced: {forced}"));
+                let returns = self.world.returning(site, &[id]).contains(&id);
                 let store = self.world.store(site).unwrap();
                 let done = store.promote(&[id], forced);
                 if self.world.blame(site, done)?.is_some() {
-                    self.promoted(site, id, false)?;
+                    self.promoted(site, id, (false, returns))?;
                 }
                 break;
             }

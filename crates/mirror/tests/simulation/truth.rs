@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firebrick_engine::{Error, ErrorKind, MapView, Store};
+use firebrick_engine::{Error, ErrorKind, MapView, MirrorPoint, Store};
 use firebrick_log::Checksum;
-use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Sequence, SnapshotId};
+use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Sequence, SnapshotId, SnapshotName};
 
 const BLOCK: usize = BLOCK_SIZE as usize;
 
@@ -73,7 +73,53 @@ pub(crate) fn divergent(store: &Store, id: ImageId) -> Result<Vec<Vec<u64>>, Err
         .collect()
 }
 
+const BEYOND: &str = ".mirror.beyond.";
+
 impl View {
+    /// Its newest mirror snapshot, where it is mirrored by those.
+    fn newest_mirror(&self) -> Option<&Arc<Vec<u64>>> {
+        let mode = self.metadata.get("mirror.mode")?;
+        let mut taken = self.snapshots.values().rev();
+        let is_mirror =
+            |name: &str| SnapshotName::new(name).is_ok_and(|name| MirrorPoint::of(&name).is_some());
+        let newest = taken.find(|(name, _)| is_mirror(name));
+        newest.filter(|_| mode == "snapshot").map(|(_, held)| held)
+    }
+
+    /// What a promotion should have made of it, as far as `found` says which snapshots are new. The
+    /// promotion may have had to return to a mirror snapshot.
+    pub(crate) fn promoted(&self, found: &Self, returns: bool) -> Result<Self, String> {
+        let mut expected = self.clone();
+        let Some(newest) = self.newest_mirror() else {
+            return Ok(expected);
+        };
+        if returns {
+            expected.blocks = Arc::clone(newest);
+        }
+        let (mut mirror, mut beyond) = (0, 0);
+        for (id, (name, _)) in &found.snapshots {
+            if self.snapshots.contains_key(id) {
+                continue;
+            }
+            let held = if name.starts_with(BEYOND) {
+                beyond += 1;
+                &self.blocks
+            } else {
+                mirror += 1;
+                &expected.blocks
+            };
+            let taken = (name.clone(), Arc::clone(held));
+            expected.snapshots.insert(*id, taken);
+        }
+        let lost = returns && self.blocks != *newest && beyond == 0;
+        if mirror == 1 && beyond <= usize::from(returns) && !lost {
+            return Ok(expected);
+        }
+        Err(format!(
+            "a promotion took {mirror} mirror snapshots, and {beyond} of what was there"
+        ))
+    }
+
     /// What is here. What `known` snapshots hold is not looked at again.
     pub(crate) fn of(store: &Store, id: ImageId, known: Option<&Self>) -> Result<Self, Error> {
         let info = store.image(id)?.info();

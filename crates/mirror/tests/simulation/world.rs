@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use firebrick_engine::{Error, ErrorKind, ImageInfo, Store};
 use firebrick_simulate::Scheduler;
-use firebrick_vocabulary::{Epoch, ImageId, Role, Sequence};
+use firebrick_vocabulary::{Epoch, ImageId, ImageMirrorMode, Role, Sequence};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -141,6 +141,15 @@ impl World {
     pub(crate) fn is_primary(&self, site: usize, id: ImageId) -> bool {
         self.info(site, id)
             .is_some_and(|info| info.role == Role::Primary && info.mirrored)
+    }
+
+    /// Which of these images a forced promotion returns to a mirror snapshot.
+    pub(crate) fn returning(&self, site: usize, ids: &[ImageId]) -> BTreeSet<ImageId> {
+        let returns = |id: &&ImageId| {
+            let info = self.info(site, **id);
+            info.is_some_and(|info| info.role == Role::Secondary && !info.primary_demoted)
+        };
+        ids.iter().filter(returns).copied().collect()
     }
 
     /// All images that are mirrored at some site that runs.
@@ -443,7 +452,10 @@ impl World {
             .retain(|(one, other), _| *one != site && *other != site);
         for image in store.images() {
             let info = image.info();
-            if info.role != Role::Primary || !info.mirrored {
+            // A demotion that was interrupted may have been made, and a mirror snapshot with it.
+            let by_snapshots = info.mode == ImageMirrorMode::Snapshot;
+            let demoted = by_snapshots && interrupted && info.upstream.is_none();
+            if !info.mirrored || info.role != Role::Primary && !demoted {
                 continue;
             }
             let id = info.id;

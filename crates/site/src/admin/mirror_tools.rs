@@ -6,7 +6,8 @@ pub use firebrick_backend::Loss;
 use firebrick_backend::{DrillInfo, ExportAddress, Reason as Refusal};
 use firebrick_mirror::{Direction, Secret};
 use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, Lag, Position, Role, Sequence, StoreId,
+    Bytes, Epoch, ImageId, ImageMirrorMode, ImageName, Lag, Position, Role, Sequence, SnapshotId,
+    SnapshotName, StoreId,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,6 +18,19 @@ use super::pool_tools::{PoolInfo, PoolRequest};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "mirror")]
 pub enum MirrorRequest {
+    /// Mirrors an image in a mode, also one that is mirrored in the other one.
+    Enable {
+        /// Which.
+        image: ImageId,
+        /// How.
+        mode: ImageMirrorMode,
+    },
+    /// Takes mirror snapshots of images in snapshot mode, all at one position. Answered by
+    /// [`MirrorReply::Snapshots`].
+    Snapshot {
+        /// Which.
+        images: Vec<ImageId>,
+    },
     /// How mirroring goes. Answered by [`MirrorReply::Report`].
     Report {
         /// Of which images; `None` for all that are mirrored.
@@ -89,6 +103,8 @@ pub enum MirrorReply {
     Report(MirrorReport),
     /// What became of each image of a promotion, or would.
     Promoted(Vec<PromotedImage>),
+    /// The mirror snapshots that were taken, in the order of the images.
+    Snapshots(Vec<SnapshotId>),
     /// Where images became secondary.
     Position(Position),
     /// How the pool is mirrored.
@@ -265,6 +281,10 @@ pub struct MirroredImage {
     pub role: Role,
     /// Its epoch.
     pub epoch: Epoch,
+    /// How it is mirrored.
+    pub mode: ImageMirrorMode,
+    /// Its mirror snapshots, oldest first.
+    pub snapshots: Vec<MirrorSnapshot>,
     /// What happens to it here.
     pub state: MirrorState,
     /// The same in words.
@@ -286,6 +306,25 @@ pub struct MirroredImage {
     pub reasons: Vec<Reason>,
     /// How it is at each peer, or at the one that it follows.
     pub peers: Vec<ImagePeer>,
+}
+
+/// A mirror snapshot of an image in snapshot mode.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MirrorSnapshot {
+    /// Its id, which is the same at all sites.
+    pub id: SnapshotId,
+    /// Its name.
+    pub name: SnapshotName,
+    /// When the primary took it, by its clock, in nanoseconds since the Unix epoch.
+    pub taken: u64,
+    /// Whether the image is primary here.
+    pub primary: bool,
+    /// Whether it was taken with a demotion, behind which nothing has been written.
+    pub demoted: bool,
+    /// The stores of the peers that may still return to it: of a primary, those that have no newer one.
+    pub peers: Vec<StoreId>,
+    /// The store of the primary from which it came; `None` at a primary.
+    pub of: Option<StoreId>,
 }
 
 /// What happens to an image at a site.
@@ -379,6 +418,8 @@ pub enum ReasonCode {
     NotDemoted,
     /// What a former primary had written on its own is kept under a snapshot.
     Divergent,
+    /// What was there behind the mirror snapshot of a forced promotion is kept under a snapshot.
+    Beyond,
     /// The image is not mirrored.
     NotMirrored,
 }
@@ -401,6 +442,7 @@ impl ReasonCode {
             Self::Behind => "behind",
             Self::NotDemoted => "not_demoted",
             Self::Divergent => "divergent",
+            Self::Beyond => "beyond",
             Self::NotMirrored => "not_mirrored",
         }
     }
@@ -424,7 +466,10 @@ impl MirrorRequest {
     /// How long a site may take for it before the client gives up.
     pub(super) fn patience(&self) -> Duration {
         match self {
-            Self::Report { .. } | Self::SetTarget { .. } => Duration::from_secs(30),
+            Self::Report { .. }
+            | Self::SetTarget { .. }
+            | Self::Enable { .. }
+            | Self::Snapshot { .. } => Duration::from_secs(30),
             Self::Promote { .. } | Self::Demote { .. } | Self::Resync { .. } => {
                 Duration::from_secs(120)
             }

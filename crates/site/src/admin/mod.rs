@@ -26,8 +26,8 @@ pub use journal_tools::{
 pub(crate) use mirror_tools::wait_within;
 pub use mirror_tools::{
     Drill, DrillRequest, ImagePeer, LastVerified, Loss, MirrorPeer, MirrorReply, MirrorReport,
-    MirrorRequest, MirrorState, MirroredImage, PromotedImage, Reason, ReasonCode, Target,
-    VerifiedPeer,
+    MirrorRequest, MirrorSnapshot, MirrorState, MirroredImage, PromotedImage, Reason, ReasonCode,
+    Target, VerifiedPeer,
 };
 pub use pool_tools::{MirrorMode, NewPeer, PeerChange, PoolInfo, PoolPeer, PoolRequest};
 pub use protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};

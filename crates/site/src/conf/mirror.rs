@@ -40,6 +40,16 @@ fn time(section: &Section, option: &str) -> Result<Option<Duration>, ConfigError
     }
 }
 
+/// `mirroring_max_mirroring_snapshots`: as many mirror snapshots of an image stay.
+pub(super) fn snapshots(section: &Section) -> Result<u8, ConfigError> {
+    const OPTION: &str = "mirroring_max_mirroring_snapshots";
+    let most = section.value_or(OPTION, "a number from 3 to 100", 5)?;
+    if (3..=100).contains(&most) {
+        return Ok(most);
+    }
+    Err(section.refuse(OPTION, format!("{most} is not between 3 and 100")))
+}
+
 /// `metrics_listen`: a port of this machine alone, or an address with a port.
 pub(super) fn metrics_listen(section: &Section) -> Result<Option<SocketAddr>, ConfigError> {
     let Some(text) = section.text("metrics_listen")? else {

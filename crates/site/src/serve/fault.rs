@@ -36,6 +36,7 @@ pub(super) const fn reason(refusal: Refusal) -> Reason {
         Refusal::NotFound => Reason::NotFound,
         Refusal::Inconsistent => Reason::Inconsistent,
         Refusal::NotDemoted => Reason::NotDemoted,
+        Refusal::NoMirrorSnapshot => Reason::NoMirrorSnapshot,
     }
 }
 

@@ -10,7 +10,7 @@ use firebrick_backend::{
     SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_edge::Timestamp;
-use firebrick_engine::{Error, Image, Store};
+use firebrick_engine::{Error, Image, Store, is_of_mirroring};
 use firebrick_mirror::{Mirror, PeerState};
 use firebrick_vocabulary::{
     Bytes, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
@@ -327,7 +327,7 @@ impl Backend for LocalSite {
             Ok(store
                 .snapshots(image)?
                 .into_iter()
-                .filter(|taken| !is_mark(&taken.name))
+                .filter(|taken| !is_mark(&taken.name) && !is_of_mirroring(&taken.name))
                 .map(snapshot_info)
                 .collect())
         })

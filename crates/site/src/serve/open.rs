@@ -74,6 +74,7 @@ fn options(conf: &SiteConf) -> StoreOptions {
         cache_bytes: conf.index_cache.get() as usize,
         retention: conf.retention,
         capacity: conf.capacity.map(Bytes::get),
+        mirror_snapshots: usize::from(conf.mirror_snapshots),
         ..StoreOptions::DEFAULT
     }
 }

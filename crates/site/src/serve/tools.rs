@@ -112,7 +112,8 @@ impl LocalSite {
                 image.map(|image| ToolReply::Images(vec![image]))
             }
             ToolRequest::Snapshots { image } => {
-                let taken = self.read(move |store| describe::snapshots(store, image));
+                let mirroring = Arc::clone(&self.mirroring);
+                let taken = self.read(move |_| describe::snapshots(&mirroring, image));
                 taken.await.map(ToolReply::Snapshots)
             }
             ToolRequest::Children { image } => {
@@ -263,7 +264,7 @@ impl LocalSite {
                 self.change(done).await
             }
             ToolRequest::Group { name, what } => {
-                if what == (GroupRequest::Mirror { enabled: true }) {
+                if matches!(what, GroupRequest::Mirror { mode: Some(_) }) {
                     self.needs_mirroring("mirror a group")?;
                 }
                 let (store, exports) = (Arc::clone(&self.store), Arc::clone(&self.exports));

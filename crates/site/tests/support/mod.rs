@@ -42,6 +42,7 @@ pub fn conf(dir: &Path, name: &str) -> SiteConf {
         fence_grace: Duration::from_secs(20),
         rpo_target: None,
         peer_log_limit: None,
+        mirror_snapshots: 5,
         verify_interval: None,
         delete_delay: None,
         metrics_listen: None,

@@ -10,6 +10,7 @@ use super::progress::Progress;
 use super::site::Rbd;
 use super::size::Size;
 use super::snap;
+use super::snap::is_of_mirroring;
 use super::spec::{Spec, full_name};
 use crate::exit::Failure;
 
@@ -79,7 +80,10 @@ pub(super) async fn remove(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
 
 /// Refuses to remove an image that has snapshots that somebody took.
 pub(super) fn refuse_snapshots(taken: &[ToolSnapshot]) -> Result<(), Failure> {
-    if taken.iter().all(|taken| taken.divergent) {
+    if taken
+        .iter()
+        .all(|taken| taken.divergent || is_of_mirroring(&taken.name))
+    {
         return Ok(());
     }
     let text = "rbd: image has snapshots - these must be deleted with 'rbd snap purge' before the image can be removed.";

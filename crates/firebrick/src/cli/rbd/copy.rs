@@ -9,6 +9,7 @@ use super::error::{EEXIST, ENOENT, failed, fault};
 use super::meta::note;
 use super::progress::Progress;
 use super::site::Rbd;
+use super::snap::is_of_mirroring;
 use super::spec::Spec;
 use super::transfer::discard_half;
 use crate::exit::Failure;
@@ -92,7 +93,8 @@ pub(super) async fn deep_copy(mut rbd: Rbd, args: &CopyArgs) -> Result<(), Failu
     free(&mut rbd, &name, DOING).await?;
     let taken = rbd.snapshots(image.id).await;
     let mut taken = taken.map_err(|error| fault(DOING, &error))?;
-    taken.retain(|taken| !taken.divergent && taken.group.is_none());
+    taken
+        .retain(|taken| !taken.divergent && taken.group.is_none() && !is_of_mirroring(&taken.name));
     let protected: Vec<SnapshotName> = taken
         .iter()
         .filter(|taken| taken.protected)

@@ -10,7 +10,7 @@ use super::at::{ctime, rfc3339};
 use super::doc::Doc;
 use super::error::{ENOENT, failed, fault};
 use super::site::{Rbd, confused};
-use super::snap::is_of_group;
+use super::snap::is_hidden;
 use super::spec::{POOL, Spec, full_name};
 use super::table::{Lean, Table};
 use crate::exit::Failure;
@@ -60,7 +60,7 @@ async fn list_long(mut rbd: Rbd, images: Vec<ToolImage>) -> Result<(), Failure> 
         }
         let taken = rbd.snapshots(image.id).await;
         for taken in taken.map_err(|error| fault("list snapshots", &error))? {
-            if !is_of_group(&taken.name) {
+            if !is_hidden(&taken.name) {
                 table.row(long_cells(&image, Some(&taken)));
                 rows.push(("snapshot", long_doc(&image, Some(&taken))));
             }
@@ -252,14 +252,17 @@ fn info_doc(image: &ToolImage, protected: Option<bool>) -> Doc {
     }
     if image.features.has(Feature::Journaling) {
         info.put("journal", id);
-        let mut mirroring = Doc::map([("mode", "journal".into())]);
-        if image.mirrored {
-            mirroring.put("state", "enabled");
-            mirroring.put("global_id", image.id);
-            mirroring.put("primary", image.role == Role::Primary);
-        } else {
-            mirroring.put("state", "disabled");
-        }
+    }
+    if image.mirrored {
+        let mirroring = Doc::map([
+            ("mode", image.mode.as_str().into()),
+            ("state", "enabled".into()),
+            ("global_id", image.id.into()),
+            ("primary", (image.role == Role::Primary).into()),
+        ]);
+        info.put("mirroring", mirroring);
+    } else if image.features.has(Feature::Journaling) {
+        let mirroring = Doc::map([("mode", "journal".into()), ("state", "disabled".into())]);
         info.put("mirroring", mirroring);
     }
     info
@@ -298,18 +301,15 @@ fn info_text(image: &ToolImage, protected: Option<bool>) -> String {
     }
     if image.features.has(Feature::Journaling) {
         line(format!("journal: {id}"));
-        let state = if image.mirrored {
-            "enabled"
-        } else {
-            "disabled"
-        };
-        line(format!("mirroring state: {state}"));
     }
     if image.mirrored {
-        line("mirroring mode: journal".to_owned());
+        line("mirroring state: enabled".to_owned());
+        line(format!("mirroring mode: {}", image.mode));
         line(format!("mirroring global id: {}", image.id));
         let primary = image.role == Role::Primary;
         line(format!("mirroring primary: {primary}"));
+    } else if image.features.has(Feature::Journaling) {
+        line("mirroring state: disabled".to_owned());
     }
     text
 }

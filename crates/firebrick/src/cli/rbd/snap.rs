@@ -1,13 +1,14 @@
 //! `rbd snap …`.
 
 use firebrick_backend::{Backend as _, FaultKind};
-use firebrick_site::admin::{ToolImage, ToolRequest, ToolSnapshot};
+use firebrick_site::admin::{MirrorSnapshot, ToolImage, ToolRequest, ToolSnapshot};
 use firebrick_vocabulary::SnapshotName;
 
 use super::args::{SnapLimitArgs, SnapLsArgs, SnapRmArgs, SpecArgs, TwoSpecs};
 use super::at::ctime;
 use super::doc::Doc;
 use super::error::{EBUSY, EEXIST, EINVAL, ENOENT, ERANGE, failed, fault, refuse};
+use super::mirror::text::peer_uuids;
 use super::progress::Progress;
 use super::site::Rbd;
 use super::spec::{POOL, Spec, Words, full_name};
@@ -17,6 +18,10 @@ use crate::printer::Printer;
 
 /// Snapshots that belong to one of a group have such names, as in RBD.
 pub(super) const GROUP: &str = ".group.";
+/// Snapshots that mirroring took have such names.
+const MIRROR: &str = ".mirror.";
+/// Of those, the ones that mirroring removes itself, as in RBD.
+const MIRROR_PRIMARY: &str = ".mirror.primary.";
 
 /// `rbd snap create`
 pub(super) async fn create(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
@@ -45,6 +50,8 @@ async fn existing(
     let image = rbd.open(spec.image()?).await?;
     let there = rbd.snapshot(image.id, &name).await;
     let there = there.map_err(|error| fault(doing, &error))?;
+    // As in RBD, one that belongs to mirroring is nobody's to name.
+    let there = there.filter(|there| !there.name.as_str().starts_with(MIRROR_PRIMARY));
     let there = there.ok_or_else(|| failed(doing, ENOENT))?;
     Ok((image, there))
 }
@@ -86,7 +93,7 @@ pub(super) async fn purge(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> 
     let image = rbd.open(spec.only_image()?).await?;
     let taken = rbd.snapshots(image.id).await;
     let mut taken = taken.map_err(|error| fault(DOING, &error))?;
-    taken.retain(|taken| !is_of_group(&taken.name));
+    taken.retain(|taken| !is_of_group(&taken.name) && !is_of_mirroring(&taken.name));
     if taken.is_empty() {
         return Ok(());
     }
@@ -202,8 +209,45 @@ pub(super) fn is_of_group(name: &SnapshotName) -> bool {
     name.as_str().starts_with(GROUP)
 }
 
+/// Whether mirroring took it.
+pub(super) fn is_of_mirroring(name: &SnapshotName) -> bool {
+    name.as_str().starts_with(MIRROR)
+}
+
+/// Whether users do not see it among theirs: something else takes and removes it.
+pub(super) fn is_hidden(name: &SnapshotName) -> bool {
+    is_of_group(name) || name.as_str().starts_with(MIRROR_PRIMARY)
+}
+
+/// A mirror snapshot in RBD's words.
+fn mirror_namespace(mirror: &MirrorSnapshot) -> (Doc, String) {
+    let state = match (mirror.demoted, mirror.primary) {
+        (true, _) => "demoted",
+        (false, true) => "primary",
+        (false, false) => "non-primary",
+    };
+    let peers = mirror.peers.iter();
+    let peers = Doc::list("peer_uuid", peers.map(ToString::to_string));
+    let mut doc = Doc::map([
+        ("type", "mirror".into()),
+        ("state", state.into()),
+        ("mirror_peer_uuids", peers),
+        ("complete", true.into()),
+    ]);
+    let mut text = format!("mirror ({state} {}", peer_uuids(&mirror.peers));
+    if let Some(of) = mirror.of {
+        doc.put("primary_mirror_uuid", of.to_string());
+        doc.put("primary_snap_id", mirror.id);
+        text = format!("{text} {of}:{} copied", mirror.id);
+    }
+    (doc, format!("{text})"))
+}
+
 /// Who took a snapshot, in RBD's words: for programs, and for people.
 fn namespace(taken: &ToolSnapshot) -> (Doc, String) {
+    if let Some(mirror) = &taken.mirror {
+        return mirror_namespace(mirror);
+    }
     let kind = match (&taken.group, taken.divergent) {
         (Some((group, snapshot)), _) => {
             let doc = Doc::map([
@@ -216,6 +260,7 @@ fn namespace(taken: &ToolSnapshot) -> (Doc, String) {
         }
         (None, true) => "divergent",
         (None, false) if is_of_group(&taken.name) => "group",
+        (None, false) if is_of_mirroring(&taken.name) => "mirror",
         (None, false) => "user",
     };
     (Doc::map([("type", kind.into())]), kind.to_owned())
@@ -227,7 +272,7 @@ pub(super) async fn list(mut rbd: Rbd, args: &SnapLsArgs) -> Result<(), Failure>
     let image = rbd.open(spec.only_image()?).await?;
     let taken = rbd.snapshots(image.id).await;
     let mut taken = taken.map_err(|error| fault("failed to list snapshots", &error))?;
-    taken.retain(|taken| args.all || !is_of_group(&taken.name));
+    taken.retain(|taken| args.all || !is_hidden(&taken.name));
     if rbd.structured() {
         let row = |taken: &ToolSnapshot| {
             let mut row = Doc::map([

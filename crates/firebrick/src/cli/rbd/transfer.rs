@@ -16,6 +16,7 @@ use super::meta::note;
 use super::progress::Progress;
 use super::site::Rbd;
 use super::size::whole_blocks;
+use super::snap::is_of_mirroring;
 use super::spec::{Place, Spec, Words};
 use super::stream::{self, Header, Record, Version};
 use crate::exit::Failure;
@@ -98,7 +99,7 @@ async fn export_whole(
     let taken = rbd.snapshots(image.id).await.map_err(failed_with)?;
     let mut states: Vec<Option<ToolSnapshot>> = taken
         .into_iter()
-        .filter(|taken| !taken.divergent && taken.group.is_none())
+        .filter(|taken| !taken.divergent && taken.group.is_none() && !is_of_mirroring(&taken.name))
         .map(Some)
         .collect();
     let named = |taken: &Option<ToolSnapshot>| {

@@ -1,6 +1,6 @@
 //! What holds images: groups, namespaces, the trash; and the locks that users put on them.
 
-use firebrick_vocabulary::{ImageId, ImageName, Role, SnapshotId, SnapshotName};
+use firebrick_vocabulary::{ImageId, ImageMirrorMode, ImageName, Role, SnapshotId, SnapshotName};
 use serde::{Deserialize, Serialize};
 
 use super::images::JournalSettings;
@@ -104,6 +104,8 @@ pub struct ToolGroup {
     pub role: Role,
     /// Whether it is mirrored.
     pub mirrored: bool,
+    /// How, if it is.
+    pub mode: ImageMirrorMode,
     /// When it was made, in nanoseconds since the Unix epoch.
     pub created: u64,
     /// Its images, by name.
@@ -176,8 +178,8 @@ pub enum GroupRequest {
     },
     /// Mirrors the group and all its images, or no longer.
     Mirror {
-        /// Whether.
-        enabled: bool,
+        /// How; `None` for no longer.
+        mode: Option<ImageMirrorMode>,
     },
     /// Returns all its images to a snapshot.
     RollBack {

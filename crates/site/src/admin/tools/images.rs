@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use firebrick_vocabulary::{
-    Bytes, Epoch, Features, ImageId, ImageName, Role, SnapshotId, SnapshotName, SyncState,
+    Bytes, Epoch, Features, ImageId, ImageMirrorMode, ImageName, Role, SnapshotId, SnapshotName,
+    SyncState,
 };
 use serde::{Deserialize, Serialize};
 
 use super::collections::Locks;
+use crate::admin::mirror_tools::MirrorSnapshot;
 
 /// An image, for tools.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,8 @@ pub struct ToolImage {
     pub epoch: Epoch,
     /// Whether it is mirrored.
     pub mirrored: bool,
+    /// How, if it is.
+    pub mode: ImageMirrorMode,
     /// Whether it is usable.
     pub sync: SyncState,
     /// How many snapshots it has.
@@ -108,6 +112,8 @@ pub struct ToolSnapshot {
     pub protected: bool,
     /// The snapshot of which group it is a part of.
     pub group: Option<(ImageName, SnapshotName)>,
+    /// What it is to mirroring, if it is a mirror snapshot.
+    pub mirror: Option<MirrorSnapshot>,
 }
 
 /// An image that started as another one.

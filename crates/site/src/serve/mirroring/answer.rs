@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_vocabulary::ImageId;
+use firebrick_vocabulary::{ImageId, ImageMirrorMode, Position};
 
 use super::target;
 use crate::admin::{MirrorReply, MirrorRequest};
@@ -36,12 +36,7 @@ impl LocalSite {
                 blocking(promote).await.map(MirrorReply::Promoted)
             }
             MirrorRequest::Demote { images } => {
-                self.unfenced("demote images").await?;
-                let exports = Arc::clone(&self.exports);
-                let count = images.len();
-                let position = blocking(move || exports.demote(&images)).await?;
-                tracing::info!(images = count, %position, "images were demoted");
-                Ok(MirrorReply::Position(position))
+                self.demote_all(images).await.map(MirrorReply::Position)
             }
             MirrorRequest::Resync { images } => {
                 let mirroring = Arc::clone(&self.mirroring);
@@ -72,7 +67,34 @@ impl LocalSite {
                 self.set_target(image, seconds).await?;
                 Ok(MirrorReply::Done)
             }
+            MirrorRequest::Enable { image, mode } => {
+                self.mirror_in(image, mode).await?;
+                Ok(MirrorReply::Done)
+            }
+            MirrorRequest::Snapshot { images } => {
+                self.unfenced("take mirror snapshots").await?;
+                let mirroring = Arc::clone(&self.mirroring);
+                let taken = blocking(move || mirroring.take_snapshots(&images));
+                taken.await.map(MirrorReply::Snapshots)
+            }
         }
+    }
+
+    async fn demote_all(&self, images: Vec<ImageId>) -> Result<Position, Fault> {
+        self.unfenced("demote images").await?;
+        let exports = Arc::clone(&self.exports);
+        let count = images.len();
+        let position = blocking(move || exports.demote(&images)).await?;
+        tracing::info!(images = count, %position, "images were demoted");
+        Ok(position)
+    }
+
+    async fn mirror_in(&self, image: ImageId, mode: ImageMirrorMode) -> Result<(), Fault> {
+        const DOING: &str = "mirror an image";
+        self.needs_mirroring(DOING)?;
+        self.unfenced(DOING).await?;
+        let mirroring = Arc::clone(&self.mirroring);
+        blocking(move || mirroring.enable(image, mode)).await
     }
 
     async fn set_target(&self, image: ImageId, seconds: Option<f64>) -> Result<(), Fault> {

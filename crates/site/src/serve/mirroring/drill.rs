@@ -101,22 +101,25 @@ impl Mirroring {
         Ok(wanted)
     }
 
-    /// Clones what the images are now, all of them in one record: what was applied until then is a state that
-    /// their primary was in.
+    /// Clones what a forced promotion would make of the images now, all of them in one record: what was applied
+    /// until then is a state that their primary was in, and a mirror snapshot is another.
     fn clone_now(
         &self,
         wanted: &[(ImageInfo, ImageName)],
     ) -> Result<Vec<ImageId>, firebrick_engine::Error> {
         let made = self.store.alter(DOING, |alteration| {
             let mut made = Vec::new();
+            let images: Vec<ImageId> = wanted.iter().map(|(info, _)| info.id).collect();
+            let returns = alteration.returns(&images)?;
             for (info, name) in wanted {
                 let id = ImageId::random();
-                alteration.clone_image(info.id, id, name.clone())?;
+                let snapshot = returns.get(&info.id).copied();
+                alteration.clone_image((info.id, snapshot), id, name.clone())?;
                 let sequence = match info.upstream {
                     Some(of) => alteration.applied(of),
                     None => info.last_change,
                 };
-                let position = Some(Position {
+                let position = snapshot.is_none().then_some(Position {
                     epoch: info.epoch,
                     sequence,
                 });

@@ -5,6 +5,7 @@ mod drill;
 mod promote;
 mod reasons;
 mod report;
+mod snapshots;
 mod status;
 mod target;
 mod verify;

@@ -8,9 +8,18 @@ use crate::admin::{Loss, Reason, ReasonCode, Target};
 /// What reasons are found in.
 pub(super) struct Findings<'a> {
     pub(super) info: &'a ImageInfo,
-    /// Whether something is kept of the image that no other site has.
-    pub(super) divergent: bool,
+    /// What is kept of it.
+    pub(super) kept: Kept,
     pub(super) target: Option<Target>,
+}
+
+/// What is kept of an image that nobody asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// Something that no other site has.
+    pub(super) divergent: bool,
+    /// What was there behind the mirror snapshot that the image returned to.
+    pub(super) beyond: bool,
 }
 
 impl Findings<'_> {
@@ -135,15 +144,17 @@ impl Findings<'_> {
                     .to_owned(),
             );
         }
-        if self.divergent {
-            add(
-                ReasonCode::Divergent,
-                "a snapshot keeps what this site had written and the new primary never got",
-                format!(
-                    "look at it (rbd snap ls --all {}) and remove it",
-                    self.info.name
-                ),
-            );
+        let look = format!(
+            "look at it (rbd snap ls --all {}) and remove it",
+            self.info.name
+        );
+        if self.kept.divergent {
+            let text = "a snapshot keeps what this site had written and the new primary never got";
+            add(ReasonCode::Divergent, text, look.clone());
+        }
+        if self.kept.beyond {
+            let text = "a snapshot keeps what was here behind the mirror snapshot that a forced promotion returned to";
+            add(ReasonCode::Beyond, text, look);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! How mirroring goes, image by image.
 
-use firebrick_engine::ImageInfo;
+use firebrick_engine::{ImageInfo, MirrorPoint, SnapshotInfo, is_of_mirroring};
 use firebrick_mirror::{ImageReader, PeerState, Upstream};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Lag, Position, Role, SyncState};
 
 use super::Mirroring;
-use super::reasons::Findings;
+use super::reasons::{Findings, Kept};
 use super::target::nanos;
 use super::verify;
 use crate::admin::{ImagePeer, Loss, MirrorPeer, MirrorReport, MirrorState, MirroredImage};
@@ -42,7 +42,7 @@ impl Mirroring {
 
     fn primary(&self, info: ImageInfo) -> MirroredImage {
         let readers = if info.mirrored {
-            self.mirror.readers(info.id)
+            self.readers(&info)
         } else {
             Vec::new()
         };
@@ -50,7 +50,7 @@ impl Mirroring {
         let target = self.watch.target(&info).filter(|_| info.mirrored);
         let reasons = Findings {
             info: &info,
-            divergent: self.divergent(info.id),
+            kept: self.kept(info.id),
             target,
         }
         .of_primary(&readers, fenced);
@@ -59,6 +59,8 @@ impl Mirroring {
             sequence: info.last_change,
         };
         MirroredImage {
+            mode: info.mode,
+            snapshots: self.mirror_snapshots(&info),
             state: MirrorState::Stopped,
             description: "local image is primary".to_owned(),
             position: Some(position),
@@ -80,17 +82,20 @@ impl Mirroring {
         let upstream = info
             .upstream
             .and_then(|of| self.mirror.upstream(info.id, of));
-        let (state, description) = state_of(&info, upstream.as_ref());
-        let lag = lag(&info, upstream.as_ref());
-        let loss = loss(&info, upstream.as_ref());
+        let told = lag(&info, upstream.as_ref());
+        let lag = self.lag_here(&info, told);
+        let loss = self.loss_here(&info, told, loss(&info, upstream.as_ref()));
+        let (state, description) = state_of(&info, upstream.as_ref(), lag.as_ref());
         let reasons = Findings {
             info: &info,
-            divergent: self.divergent(info.id),
+            kept: self.kept(info.id),
             target: None,
         }
         .of_secondary(upstream.as_ref(), loss);
         let position = Some(self.reached(&info));
         MirroredImage {
+            mode: info.mode,
+            snapshots: self.mirror_snapshots(&info),
             state,
             description,
             position,
@@ -124,10 +129,19 @@ impl Mirroring {
         }
     }
 
-    /// Whether something is kept of the image that no other site has.
-    fn divergent(&self, image: ImageId) -> bool {
+    /// What is kept of the image that nobody asked for.
+    fn kept(&self, image: ImageId) -> Kept {
         let taken = self.store.snapshots(image).unwrap_or_default();
-        taken.iter().any(|taken| taken.divergent)
+        let ours = |taken: &SnapshotInfo| {
+            is_of_mirroring(&taken.name) && MirrorPoint::of(&taken.name).is_none()
+        };
+        Kept {
+            // Mirror snapshots that no other site has go by themselves.
+            divergent: taken
+                .iter()
+                .any(|taken| taken.divergent && MirrorPoint::of(&taken.name).is_none()),
+            beyond: taken.iter().any(|taken| !taken.divergent && ours(taken)),
+        }
     }
 }
 
@@ -206,7 +220,11 @@ fn primary_at(info: &ImageInfo, upstream: &Upstream) -> ImagePeer {
     }
 }
 
-fn state_of(info: &ImageInfo, upstream: Option<&Upstream>) -> (MirrorState, String) {
+fn state_of(
+    info: &ImageInfo,
+    upstream: Option<&Upstream>,
+    lag: Option<&Lag>,
+) -> (MirrorState, String) {
     if let SyncState::Copying { next_block, .. } = info.sync {
         let copied = Bytes((next_block * BLOCK_SIZE).min(info.size.0));
         let text = format!("syncing, {copied} of {}", info.size);
@@ -223,10 +241,7 @@ fn state_of(info: &ImageInfo, upstream: Option<&Upstream>) -> (MirrorState, Stri
             (MirrorState::Syncing, text)
         }
         Some(upstream) if upstream.peer.following => {
-            let text = match &upstream.told {
-                Some((lag, _)) => behind(lag),
-                None => "replaying".to_owned(),
-            };
+            let text = lag.map_or_else(|| "replaying".to_owned(), behind);
             (MirrorState::Replaying, text)
         }
         Some(upstream) => {
@@ -241,8 +256,12 @@ fn state_of(info: &ImageInfo, upstream: Option<&Upstream>) -> (MirrorState, Stri
 }
 
 fn behind(lag: &Lag) -> String {
-    if lag.records == 0 {
+    if lag.records == 0 && lag.seconds == 0.0 {
         return "replaying, up to date".to_owned();
+    }
+    if lag.records == 0 {
+        let text = "replaying, the newest mirror snapshot is";
+        return format!("{text} {:.1} s old", lag.seconds);
     }
     format!(
         "replaying, {:.1} s behind: {} records with {}",

@@ -19,7 +19,7 @@ impl Mirroring {
 
     fn status(&self, info: ImageInfo) -> ImageStatus {
         let (replay, readers) = match info.role {
-            Role::Primary => (None, self.mirror.readers(info.id)),
+            Role::Primary => (None, self.readers(&info)),
             Role::Secondary => (Some(self.replay(&info)), Vec::new()),
         };
         ImageStatus {
@@ -40,7 +40,11 @@ impl Mirroring {
             .and_then(|of| self.mirror.upstream(info.id, of));
         Replay {
             position: self.reached(info),
-            loss: loss(info, upstream.as_ref()),
+            loss: self.loss_here(
+                info,
+                upstream.as_ref().and_then(|it| Some(it.told?.0)),
+                loss(info, upstream.as_ref()),
+            ),
         }
     }
 }

@@ -131,7 +131,7 @@ impl Mirroring {
                 continue;
             }
             watched.push(info.id);
-            let readers = self.mirror.readers(info.id);
+            let readers = self.readers(&info);
             let exposed = readers.iter().map(|reader| {
                 let exposed = self.watch.exposed(reader);
                 (exposed, reader.peer.name.as_str())

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_engine::{Error, Image, ImageInfo, SNAPSHOT_LIMIT_KEY, SnapshotInfo, Store};
-use firebrick_vocabulary::{Feature, Features, ImageId, ImageName, SnapshotName};
+use firebrick_vocabulary::{Feature, Features, ImageId, ImageMirrorMode, ImageName, SnapshotName};
 
 use super::{groups, keys};
-use crate::admin::{JournalSettings, ToolChild, ToolImage, ToolParent, ToolSnapshot, ToolWatcher};
+use crate::admin::{
+    JournalSettings, MirrorSnapshot, ToolChild, ToolImage, ToolParent, ToolSnapshot, ToolWatcher,
+};
 use crate::serve::exports::Exports;
-use crate::serve::mirroring::is_mark;
+use crate::serve::mirroring::{Mirroring, is_mark};
 use crate::serve::views::{self, is_hidden};
 
 /// All images that users have, by name.
@@ -53,6 +55,7 @@ fn describe(
         role: info.role,
         epoch: info.epoch,
         mirrored: info.mirrored,
+        mode: info.mode,
         sync: info.sync,
         snapshots: snapshots.len() as u64,
         created: info.created.0,
@@ -82,15 +85,22 @@ fn parent(store: &Store, info: &ImageInfo) -> Option<ToolParent> {
     })
 }
 
-/// What an image can do; what is mirrored always has a journal, as that is how it is mirrored.
+/// What an image can do; what is mirrored at every record always has a journal, as that is how it is mirrored.
 pub(in crate::serve) fn features(info: &ImageInfo) -> Features {
     let said = info.metadata.get(keys::FEATURES);
     let mut features: Features = said.and_then(|text| text.parse().ok()).unwrap_or_default();
     if info.mirrored {
         features.set(Feature::ExclusiveLock, true);
+    }
+    if by_journal(info) {
         features.set(Feature::Journaling, true);
     }
     features
+}
+
+/// Whether an image is mirrored at every record.
+pub(super) fn by_journal(info: &ImageInfo) -> bool {
+    info.mirrored && info.mode == ImageMirrorMode::Journal
 }
 
 fn journal(info: &ImageInfo) -> JournalSettings {
@@ -106,8 +116,10 @@ fn group(store: &Store, info: &ImageInfo) -> Option<ImageName> {
 }
 
 /// The snapshots of an image, oldest first.
-pub(super) fn snapshots(store: &Store, image: ImageId) -> Result<Vec<ToolSnapshot>, Error> {
+pub(super) fn snapshots(mirroring: &Mirroring, image: ImageId) -> Result<Vec<ToolSnapshot>, Error> {
+    let store = &mirroring.store;
     let info = store.image(image)?.info();
+    let of_mirror = mirroring.mirror_snapshots(&info);
     let id = info.metadata.get(keys::GROUP);
     let id = id.and_then(|id| id.parse().ok());
     let of_group = id.map_or_else(Vec::new, |id| groups::parts(store, id));
@@ -115,13 +127,20 @@ pub(super) fn snapshots(store: &Store, image: ImageId) -> Result<Vec<ToolSnapsho
     let taken = taken.filter(|info| !is_mark(&info.name));
     let shown = taken.map(|info| {
         let part = of_group.iter().find(|(name, _)| *name == info.name);
-        snapshot(info, part.map(|(_, whole)| whole.clone()))
+        let mirror = of_mirror.iter().find(|mirror| mirror.id == info.id);
+        let group = part.map(|(_, whole)| whole.clone());
+        snapshot(info, group, mirror.cloned())
     });
     Ok(shown.collect())
 }
 
-fn snapshot(info: SnapshotInfo, group: Option<(ImageName, SnapshotName)>) -> ToolSnapshot {
+fn snapshot(
+    info: SnapshotInfo,
+    group: Option<(ImageName, SnapshotName)>,
+    mirror: Option<MirrorSnapshot>,
+) -> ToolSnapshot {
     ToolSnapshot {
+        mirror,
         group,
         id: info.id,
         name: info.name,

@@ -72,7 +72,7 @@ fn disable(store: &Store, image: ImageId, unwanted: &Features, ended: bool) -> R
                 }
                 _ if !features.has(feature) => format!("{feature} is not enabled"),
                 Feature::Layering => format!("{feature} cannot be disabled"),
-                Feature::Journaling if info.mirrored => {
+                Feature::Journaling if describe::by_journal(&info) => {
                     format!("cannot disable {feature}: the image is mirrored")
                 }
                 _ => {
@@ -159,7 +159,7 @@ impl LocalSite {
     }
 
     async fn mirrored(&self, image: ImageId) -> Result<bool, Fault> {
-        self.read(move |store| Ok(store.image(image)?.info().mirrored))
+        self.read(move |store| Ok(describe::by_journal(&store.image(image)?.info())))
             .await
     }
 }

@@ -5,8 +5,12 @@
 //! image has one with a name made of the ids of both, from the same frame.
 
 use firebrick_backend::Fault;
-use firebrick_engine::{Alteration, Error, ErrorKind, ImageInfo, Store};
-use firebrick_vocabulary::{Feature, ImageId, ImageName, SnapshotId, SnapshotName};
+use firebrick_engine::{
+    Alteration, Error, ErrorKind, ImageInfo, SnapshotInfo, Store, is_of_mirroring,
+};
+use firebrick_vocabulary::{
+    Feature, ImageId, ImageMirrorMode, ImageName, SnapshotId, SnapshotName,
+};
 
 use super::{describe, keys, namespaces};
 use crate::admin::{GroupRequest, JournalSettings, ToolGroup, ToolGroupSnapshot};
@@ -64,7 +68,8 @@ fn describe_group(store: &Store, info: &ImageInfo) -> Option<ToolGroup> {
         .filter_map(|id| Some(store.image(id).ok()?.info()))
         .collect();
     let taken = store.snapshots(info.id).unwrap_or_default();
-    let snapshots = taken.into_iter().filter(|taken| !taken.divergent);
+    let of_users = |taken: &SnapshotInfo| !taken.divergent && !is_of_mirroring(&taken.name);
+    let snapshots = taken.into_iter().filter(of_users);
     let snapshots = snapshots.map(|taken| {
         let of = info.metadata.get(&keys::group_snapshot(taken.id));
         let wanted: Vec<ImageId> = of
@@ -95,6 +100,7 @@ fn describe_group(store: &Store, info: &ImageInfo) -> Option<ToolGroup> {
         name,
         role: info.role,
         mirrored: info.mirrored,
+        mode: info.mode,
         created: info.created.0,
         images,
         snapshots: snapshots.collect(),
@@ -159,7 +165,7 @@ fn alter(
             without_journal,
         } => add(alteration, &group, *image, *without_journal),
         GroupRequest::Detach { image } => detach(alteration, &group, *image),
-        GroupRequest::Mirror { enabled } => mirror(alteration, &group, *enabled),
+        GroupRequest::Mirror { mode } => mirror(alteration, &group, *mode),
         GroupRequest::TakeSnapshot { snapshot } => take_snapshot(alteration, &group, snapshot),
         GroupRequest::RemoveSnapshot { snapshot } => {
             let id = snapshot_of(alteration, &group, snapshot)?;
@@ -216,7 +222,7 @@ fn remove(alteration: &mut Alteration<'_>, group: &ImageInfo) -> Result<(), Erro
         return Err(alteration.error(ErrorKind::Busy, why));
     }
     for taken in alteration.snapshots(group.id)? {
-        if !taken.divergent {
+        if !taken.divergent && !is_of_mirroring(&taken.name) {
             let why = "the group has snapshots; remove them first";
             return Err(alteration.error(ErrorKind::Busy, why));
         }
@@ -250,9 +256,16 @@ fn add(
     }
     alteration.set(image, keys::GROUP, Some(&id))?;
     alteration.set(group.id, &format!("{MEMBER}{image}"), Some("yes"))?;
+    if group.mirrored && group.mode == ImageMirrorMode::Snapshot {
+        // From here on there is a position that all of them can return to.
+        alteration.mirror(image, group.mode)?;
+        let mut images = members(alteration, group);
+        images.extend([image, group.id]);
+        return alteration.take_mirror_snapshots(&images);
+    }
     if info.mirrored {
         // Whoever has the image can tell to which group it belongs.
-        alteration.mirror(group.id)?;
+        alteration.mirror(group.id, group.mode)?;
     }
     Ok(())
 }
@@ -268,14 +281,27 @@ fn detach(alteration: &mut Alteration<'_>, group: &ImageInfo, image: ImageId) ->
 }
 
 /// Mirrors all of a group, or nothing of it: one record says so of all its images.
-fn mirror(alteration: &mut Alteration<'_>, group: &ImageInfo, enabled: bool) -> Result<(), Error> {
-    let images = members(alteration, group);
-    for image in images.into_iter().chain([group.id]) {
-        if enabled {
-            alteration.mirror(image)?;
-        } else {
-            alteration.end_mirroring(image)?;
-        }
+fn mirror(
+    alteration: &mut Alteration<'_>,
+    group: &ImageInfo,
+    mode: Option<ImageMirrorMode>,
+) -> Result<(), Error> {
+    let images: Vec<ImageId> = members(alteration, group)
+        .into_iter()
+        .chain([group.id])
+        .collect();
+    let mut begins = false;
+    for image in &images {
+        let Some(mode) = mode else {
+            alteration.end_mirroring(*image)?;
+            continue;
+        };
+        let before = alteration.image(*image)?;
+        begins |= !(before.mirrored && before.mode == mode);
+        alteration.mirror(*image, mode)?;
+    }
+    if begins && mode == Some(ImageMirrorMode::Snapshot) {
+        alteration.take_mirror_snapshots(&images)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ pub(super) const FEATURES: &str = "features";
 /// What was said of the journal, as JSON.
 pub(super) const JOURNAL: &str = "journal";
 /// The id of the group that the image belongs to.
-pub(super) const GROUP: &str = "group";
+pub(super) const GROUP: &str = firebrick_engine::GROUP_KEY;
 /// What the image was called before it came into the trash, as JSON.
 pub(super) const TRASH: &str = "trash";
 /// What concerns this site alone is called so.

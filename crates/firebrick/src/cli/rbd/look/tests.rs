@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use firebrick_site::admin::{JournalSettings, Locks};
-use firebrick_vocabulary::{Bytes, Epoch, Features, ImageName, SyncState};
+use firebrick_vocabulary::{Bytes, Epoch, Features, ImageMirrorMode, ImageName, SyncState};
 use uuid::Uuid;
 
 use super::*;
@@ -17,6 +17,7 @@ fn image() -> ToolImage {
         role: Role::Primary,
         epoch: Epoch(1),
         mirrored: false,
+        mode: ImageMirrorMode::Journal,
         sync: SyncState::Consistent,
         snapshots: 1,
         created: 1_795_206_780_000_000_000,

@@ -59,6 +59,14 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum MirrorImageCommand {
     /// Mirror an image
+    #[command(after_help = "\
+SPEC may be followed by the mode. In the mode `journal`, which is meant where none is named, another site may be promoted at
+any moment of the image; in the mode `snapshot` at a mirror snapshot. An image that is mirrored already goes on in the
+mode that is named.
+
+Examples:
+  firebrick rbd mirror image enable disk
+  firebrick rbd mirror image enable disk snapshot")]
     Enable(SpecArgs),
     /// Mirror an image no longer; the copies at its peers are removed
     Disable(SpecArgs),
@@ -69,6 +77,8 @@ what this site does not have is given up; --dry-run says how much that is, --acc
     Promote(PromoteArgs),
     /// Make an image non-primary here
     Demote(SpecArgs),
+    /// Take a mirror snapshot of an image in snapshot mode
+    Snapshot(MirrorSnapshotArgs),
     /// Copy an image anew from its primary; what is here is kept aside until that is complete
     Resync(SpecArgs),
     /// Show how an image is mirrored
@@ -77,6 +87,21 @@ what this site does not have is given up; --dry-run says how much that is, --acc
     Target(TargetArgs),
     /// Try a failover: a clone of a secondary for guests, while mirroring goes on
     Drill(ImageDrillArgs),
+}
+
+/// `mirror image snapshot`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Another site is promoted at the newest one that it has. The last few stay (mirroring_max_mirroring_snapshots in site.conf).
+
+Example:
+  firebrick rbd mirror image snapshot disk")]
+pub(crate) struct MirrorSnapshotArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Taken as they are: a snapshot is of one position, and needs no pause
+    #[arg(long, alias = "ignore-quiesce-error", hide = true)]
+    pub(crate) skip_quiesce: bool,
 }
 
 /// `mirror image drill`
@@ -150,6 +175,8 @@ What happens to a group is one record of the log for all its images: all are pro
 
 Examples:
   firebrick rbd mirror group enable shop
+  firebrick rbd mirror group enable shop snapshot
+  firebrick rbd mirror group snapshot shop
   firebrick rbd mirror group status shop --format json
   firebrick rbd mirror group demote shop
   firebrick rbd mirror group promote shop --force --accept-loss 30s")]
@@ -162,6 +189,8 @@ pub(crate) enum MirrorGroupCommand {
     Promote(GroupPromoteArgs),
     /// Make all images of a group non-primary here
     Demote(GroupArgs),
+    /// Take mirror snapshots of all images of a group, at one position
+    Snapshot(GroupArgs),
     /// Copy all images of a group anew from their primary
     Resync(GroupArgs),
     /// Show how a group is mirrored

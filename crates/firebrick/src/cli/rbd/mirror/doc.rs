@@ -51,6 +51,8 @@ fn item(list: &str) -> &'static str {
         "peer_sites" => "peer_site",
         "daemons" => "daemon",
         "reasons" => "reason",
+        "snapshots" => "snapshot",
+        "mirror_peer_uuids" => "peer_uuid",
         _ => "item",
     }
 }

@@ -3,11 +3,12 @@
 use firebrick_site::admin::{
     GroupRequest, Loss, MirrorReport, MirrorRequest, MirrorState, MirroredImage, ToolGroup,
 };
-use firebrick_vocabulary::{Bytes, ImageId, Lag, Role};
+use firebrick_vocabulary::{Bytes, ImageId, ImageMirrorMode, Lag, Role};
 use serde_json::{Value, json};
 
 use super::args::{GroupPromoteArgs, MirrorGroupCommand};
 use super::promote::{demote, promote, show};
+use super::snapshot::mode;
 use super::text::{image_text, image_value, lag_text, lag_value, loss_text, loss_value};
 use crate::cli::rbd::args::GroupArgs;
 use crate::cli::rbd::error::{EINVAL, EROFS, fault, refuse};
@@ -23,6 +24,7 @@ pub(super) async fn run(rbd: Rbd, command: &MirrorGroupCommand) -> Result<(), Fa
         MirrorGroupCommand::Disable(args) => disable(rbd, args).await,
         MirrorGroupCommand::Promote(args) => promote_group(rbd, args).await,
         MirrorGroupCommand::Demote(args) => demote_group(rbd, args).await,
+        MirrorGroupCommand::Snapshot(args) => super::snapshot::group(rbd, args).await,
         MirrorGroupCommand::Resync(args) => resync(rbd, args).await,
         MirrorGroupCommand::Status(args) => status(rbd, args).await,
         MirrorGroupCommand::Drill(args) => super::drill::group(rbd, args).await,
@@ -52,13 +54,15 @@ fn all(group: &ToolGroup) -> Vec<ImageId> {
 
 /// `rbd mirror group enable`
 async fn enable(mut rbd: Rbd, args: &GroupArgs) -> Result<(), Failure> {
-    // The mode may be named, as it is for images.
     let mut args = args.clone();
-    let mode = args.words.pop_if(|word| word == "journal");
-    let mode = mode.filter(|_| args.words.is_empty() && args.group.is_none());
-    args.words.extend(mode);
+    let wanted = mode(&mut args.words, args.group.is_some());
     let group = named(&mut rbd, &args).await?;
-    let what = GroupRequest::Mirror { enabled: true };
+    let mode = wanted.unwrap_or(if group.mirrored {
+        group.mode
+    } else {
+        ImageMirrorMode::Journal
+    });
+    let what = GroupRequest::Mirror { mode: Some(mode) };
     rbd.alter(group.name, what, "failed to enable mirroring")
         .await?;
     Printer::line("Mirroring enabled");
@@ -73,7 +77,7 @@ async fn disable(mut rbd: Rbd, args: &GroupArgs) -> Result<(), Failure> {
             "rbd: mirrored group is not primary; disable it at its primary, or promote it here";
         return Err(refuse(EROFS, text));
     }
-    let what = GroupRequest::Mirror { enabled: false };
+    let what = GroupRequest::Mirror { mode: None };
     rbd.alter(group.name, what, "failed to disable mirroring")
         .await?;
     Printer::line("Mirroring disabled");
@@ -193,8 +197,10 @@ impl<'a> Status<'a> {
             "lag": lag_value(self.lag),
             "safe_to_promote": self.safe,
             "data_loss_if_promoted": loss_value(self.loss),
+            "mirroring_mode": self.group.mode,
             "images": images.collect::<Vec<_>>(),
             "peer_sites": own["peer_sites"],
+            "snapshots": own["snapshots"],
         })
     }
 

@@ -5,6 +5,7 @@ use firebrick_site::admin::{MirrorMode, MirrorRequest};
 use firebrick_vocabulary::Role;
 
 use super::args::TargetArgs;
+use super::snapshot::mode;
 use crate::cli::rbd::args::SpecArgs;
 use crate::cli::rbd::error::{EINVAL, EROFS, fault, refuse};
 use crate::cli::rbd::site::Rbd;
@@ -13,15 +14,20 @@ use crate::printer::Printer;
 
 /// `rbd mirror image enable`
 pub(super) async fn enable(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
-    let image = rbd.named(args).await?;
-    let mode = rbd.pool_info().await?.mode;
-    if mode != MirrorMode::Image {
+    let mut args = args.clone();
+    let wanted = mode(&mut args.words, args.image.is_some());
+    let image = rbd.named(&args).await?;
+    if rbd.pool_info().await?.mode != MirrorMode::Image {
         let text = "rbd: cannot enable mirroring in the current pool mirroring mode";
         return Err(refuse(EINVAL, text));
     }
-    let enabled = rbd.backend.set_mirroring(image.id, true).await;
     // What is mirrored already stays so, wherever it is primary.
-    if !image.mirrored {
+    if !image.mirrored || wanted.is_some_and(|wanted| wanted != image.mode) {
+        let enabled = rbd.mirror_order(MirrorRequest::Enable {
+            image: image.id,
+            mode: wanted.unwrap_or_default(),
+        });
+        let enabled = enabled.await;
         enabled.map_err(|error| fault("failed to enable mirroring", &error))?;
     }
     Printer::line("Mirroring enabled");

@@ -9,8 +9,9 @@ mod image;
 mod peer;
 mod pool;
 mod promote;
+mod snapshot;
 mod status;
-mod text;
+pub(super) mod text;
 mod verify;
 mod wait;
 
@@ -59,6 +60,7 @@ async fn of_image(rbd: Rbd, command: MirrorImageCommand) -> Result<(), Failure> 
         MirrorImageCommand::Disable(args) => image::disable(rbd, &args).await,
         MirrorImageCommand::Promote(args) => promote::image(rbd, &args).await,
         MirrorImageCommand::Demote(args) => promote::demote_image(rbd, &args).await,
+        MirrorImageCommand::Snapshot(args) => snapshot::image(rbd, &args).await,
         MirrorImageCommand::Resync(args) => image::resync(rbd, &args).await,
         MirrorImageCommand::Status(args) => status::image(rbd, &args).await,
         MirrorImageCommand::Target(args) => image::target(rbd, &args).await,

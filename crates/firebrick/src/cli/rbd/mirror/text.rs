@@ -1,8 +1,10 @@
 //! Mirrored images as text and as values, in the shape that the `rbd` tool gives them and with figures
 //! that it does not have.
 
-use firebrick_site::admin::{ImagePeer, LastVerified, Loss, MirrorReport, MirroredImage, Target};
-use firebrick_vocabulary::Lag;
+use firebrick_site::admin::{
+    ImagePeer, LastVerified, Loss, MirrorReport, MirrorSnapshot, MirroredImage, Target,
+};
+use firebrick_vocabulary::{ImageMirrorMode, Lag, StoreId};
 use serde_json::{Value, json};
 
 use crate::cli::rbd::at::rfc3339;
@@ -61,6 +63,31 @@ fn state(up: bool, state: &str) -> String {
     format!("{}+{state}", if up { "up" } else { "down" })
 }
 
+fn snapshot_value(taken: &MirrorSnapshot) -> Value {
+    json!({
+        "id": taken.id, "name": taken.name, "demoted": taken.demoted,
+        "mirror_peer_uuids": taken.peers,
+    })
+}
+
+/// Mirror snapshots as the `rbd` tool lists them below an image.
+fn snapshot_lines(image: &MirroredImage) -> Vec<String> {
+    let heading = (!image.snapshots.is_empty()).then(|| "  snapshots:".to_owned());
+    let line = |taken: &MirrorSnapshot| {
+        let demoted = if taken.demoted { "demoted " } else { "" };
+        let peers = peer_uuids(&taken.peers);
+        format!("    {} {} ({demoted}{peers})", taken.id, taken.name)
+    };
+    let lines = image.snapshots.iter().map(line);
+    heading.into_iter().chain(lines).collect()
+}
+
+/// Stores in the words of the `rbd` tool: `peer_uuids:[…]`.
+pub(in crate::cli::rbd) fn peer_uuids(peers: &[StoreId]) -> String {
+    let peers: Vec<String> = peers.iter().map(ToString::to_string).collect();
+    format!("peer_uuids:[{}]", peers.join(","))
+}
+
 /// An image as a value.
 pub(super) fn image_value(report: &MirrorReport, image: &MirroredImage) -> Value {
     let peer = |peer: &ImagePeer| {
@@ -89,6 +116,7 @@ pub(super) fn image_value(report: &MirrorReport, image: &MirroredImage) -> Value
         "last_update": stamp(report.time),
         "role": image.role.to_string(),
         "epoch": image.epoch,
+        "mirroring_mode": image.mode,
         "position": image.position.map(|position| position.to_string()),
         "lag": lag_value(image.lag),
         "safe_to_promote": image.safe_to_promote,
@@ -99,6 +127,12 @@ pub(super) fn image_value(report: &MirrorReport, image: &MirroredImage) -> Value
     });
     if let Some(target) = image.target {
         value["rpo"] = target_value(target);
+    }
+    if image.mode == ImageMirrorMode::Snapshot {
+        let taken = image.snapshots.iter().map(snapshot_value);
+        value["snapshots"] = taken.collect();
+        let newest = image.snapshots.last().map(|taken| taken.taken);
+        value["newest_snapshot"] = json!(newest.map(stamp));
     }
     value
 }
@@ -177,6 +211,7 @@ pub(super) fn image_text(report: &MirrorReport, image: &MirroredImage) -> String
             lines.push(format!("    lag: {}", lag_text(peer.lag)));
         }
     }
+    lines.extend(snapshot_lines(image));
     if !image.reasons.is_empty() {
         lines.push("  reasons:".to_owned());
     }
