@@ -199,3 +199,61 @@ fn a_group_in_snapshot_mode_returns_as_a_whole() {
     synced(&b);
     assert_eq!((first(&a, "db"), first(&a, "files")), (1, 1));
 }
+
+fn schedule<'a>(rest: &[&'a str]) -> Vec<&'a str> {
+    [&["mirror", "snapshot", "schedule"], rest].concat()
+}
+
+/// What is listed is, byte for byte, what the `rbd` tool of Ceph 16.2 printed.
+#[test]
+fn schedules_are_kept_and_run() {
+    let dev = Dev::start();
+    let a = dev.rbd("site-a");
+    a.ok(&["create", "snapvol", "--size", "16"]);
+
+    let image = ["--pool", "volumes", "--image", "snapvol"];
+    let add = |interval: &'static str| schedule(&[&["add"], &image[..], &[interval]].concat());
+    let said = a.refused(22, &add("1m"));
+    assert!(said.contains("is not in snapshot mirror mode"), "{said}");
+    a.ok(&["mirror", "image", "enable", "snapvol", "snapshot"]);
+    let said = a.refused(22, &add("1s"));
+    assert!(said.contains("Invalid interval (1s)"), "{said}");
+    let heading = "SCHEDULE TIME  IMAGE\n";
+    assert_eq!(a.ok(&schedule(&["status"])), heading);
+    assert_eq!(a.json(&schedule(&["status"])), json!([]));
+    a.refused(2, &schedule(&["ls", "--pool", "volumes"]));
+    assert_eq!(a.ok(&add("1m")), "");
+    let listed = "POOL     NAMESPACE  IMAGE    SCHEDULE\n\
+                  volumes             snapvol  every 1m\n";
+    let recursive = schedule(&["ls", "--pool", "volumes", "--recursive"]);
+    assert_eq!(a.ok(&recursive), listed);
+    let item = json!([{"interval": "1m", "start_time": ""}]);
+    let whole = json!([{"pool": "volumes", "namespace": "", "image": "snapvol", "items": item}]);
+    assert_eq!(a.json(&recursive), whole);
+    assert_eq!(
+        a.ok(&schedule(&[&["ls"], &image[..]].concat())),
+        "every 1m\n"
+    );
+    let next = a.json(&schedule(&["status"]));
+    assert_eq!(next[0]["image"], "volumes/snapvol", "{next}");
+    let first = taken(&a, "snapvol").len();
+    until("one is taken by itself", 90, || {
+        taken(&a, "snapvol").len() > first
+    });
+    dev.kill_site("site-a");
+    dev.start_site("site-a");
+    until("the site answers", 30, || a.run(&recursive).status == 0);
+    assert_eq!(a.ok(&recursive), listed);
+    a.ok(&schedule(&["add", "1d", "14:00:00-05:00"]));
+    let all = a.ok(&schedule(&["ls", "-R"]));
+    assert!(
+        all.starts_with("POOL     NAMESPACE  IMAGE    SCHEDULE"),
+        "{all}"
+    );
+    assert!(
+        all.contains("-        -          -        every 1d starting at 14:00:00-05:00"),
+        "{all}"
+    );
+    a.ok(&schedule(&[&["remove"], &image[..], &["1m"]].concat()));
+    a.refused(2, &schedule(&[&["ls"], &image[..]].concat()));
+}

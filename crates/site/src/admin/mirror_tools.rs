@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::pool_tools::{PoolInfo, PoolRequest};
+use super::schedule_tools::{ScheduleRequest, Schedules};
 
 /// A call about mirroring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +87,11 @@ pub enum MirrorRequest {
         /// The target.
         seconds: Option<f64>,
     },
+    /// Something about schedules of mirror snapshots. Answered by [`MirrorReply::Schedules`], or that it is done.
+    Schedule {
+        /// What.
+        request: ScheduleRequest,
+    },
     /// Something about the pool.
     Pool {
         /// What.
@@ -105,6 +111,8 @@ pub enum MirrorReply {
     Promoted(Vec<PromotedImage>),
     /// The mirror snapshots that were taken, in the order of the images.
     Snapshots(Vec<SnapshotId>),
+    /// The schedules of mirror snapshots.
+    Schedules(Schedules),
     /// Where images became secondary.
     Position(Position),
     /// How the pool is mirrored.
@@ -469,6 +477,7 @@ impl MirrorRequest {
             Self::Report { .. }
             | Self::SetTarget { .. }
             | Self::Enable { .. }
+            | Self::Schedule { .. }
             | Self::Snapshot { .. } => Duration::from_secs(30),
             Self::Promote { .. } | Self::Demote { .. } | Self::Resync { .. } => {
                 Duration::from_secs(120)

@@ -12,6 +12,7 @@ mod journal_tools;
 mod mirror_tools;
 mod pool_tools;
 mod protocol;
+mod schedule_tools;
 mod server;
 mod tool_client;
 mod tools;
@@ -31,6 +32,9 @@ pub use mirror_tools::{
 };
 pub use pool_tools::{MirrorMode, NewPeer, PeerChange, PoolInfo, PoolPeer, PoolRequest};
 pub use protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
+pub use schedule_tools::{
+    Interval, NextRun, Schedule, ScheduleItem, ScheduleLevel, ScheduleRequest, Schedules, StartTime,
+};
 pub(crate) use server::serve_connection;
 pub use tool_client::ToolClient;
 pub(crate) use tools::Tools;

@@ -19,6 +19,7 @@ mod mirroring;
 mod open;
 mod pool;
 mod rewrite;
+mod schedules;
 mod scrub;
 mod tools;
 mod upkeep;
@@ -77,6 +78,7 @@ impl SiteServer {
             roster,
             keeper,
         } = opened;
+        let schedules = Arc::new(schedules::Scheduler::open(conf, &store)?);
         let threads = Threads::start()?;
         let (listener, socket) = admin_socket::bind(&conf.admin).await?;
         let metrics = metrics::bind(conf.metrics_listen).await?;
@@ -109,8 +111,9 @@ impl SiteServer {
         let pool = Arc::new(pool::Pool::new(roster, keeper, reach, &store, &mirror));
         tasks.spawn(Arc::clone(&pool).keep_door(mirror.door(), ending.clone()));
         let end = ending.clone();
-        let mirroring = mirroring::Mirroring::new(conf, &store, &mirror, &pool, end);
+        let mirroring = mirroring::Mirroring::new(conf, &store, &mirror, &pool, &schedules, end);
         let mirroring = Arc::new(mirroring);
+        tasks.spawn(schedules::errand(schedules, ending.clone()));
         let site = LocalSite::new(conf, Arc::clone(&mirroring), &exports, gate, desk);
         let site = Arc::new(site);
         tasks.spawn(admin_socket::accept(listener, site, ending.clone()));

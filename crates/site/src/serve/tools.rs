@@ -20,6 +20,7 @@ use firebrick_engine::{Error, Image, Store, Write};
 use firebrick_vocabulary::ImageId;
 
 pub(super) use describe::features as features_of;
+pub(super) use groups::{id_of as group_id, name_of as group_name};
 
 use super::fault::{blocking, fault};
 use super::local::LocalSite;

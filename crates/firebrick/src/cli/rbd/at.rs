@@ -66,6 +66,12 @@ pub(super) fn rfc3339(nanos: u64) -> String {
     utc(nanos).format(&Rfc3339).unwrap_or_default()
 }
 
+/// A minute as `rbd` prints when something is due, in UTC: `2026-11-20 21:32:00`.
+pub(super) fn minute(nanos: u64) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:00");
+    utc(nanos).format(format).unwrap_or_default()
+}
+
 /// A time as `rbd` prints that of an entry of a journal: `2026-11-20T21:32:59.103175+0000`.
 pub(super) fn stamp(nanos: u64) -> String {
     let format = time::macros::format_description!(

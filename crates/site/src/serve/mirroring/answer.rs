@@ -77,6 +77,10 @@ impl LocalSite {
                 let taken = blocking(move || mirroring.take_snapshots(&images));
                 taken.await.map(MirrorReply::Snapshots)
             }
+            MirrorRequest::Schedule { request } => {
+                let schedules = Arc::clone(&self.mirroring.schedules);
+                blocking(move || schedules.answer(request)).await
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use firebrick_mirror::Mirror;
 use tokio_util::sync::CancellationToken;
 
 use super::pool::Pool;
+use super::schedules::Scheduler;
 use crate::conf::SiteConf;
 
 pub(super) use target::{Watch, watch};
@@ -30,6 +31,7 @@ pub(super) struct Mirroring {
     pub(super) mirror: Arc<Mirror>,
     pub(super) watch: Watch,
     pub(super) pool: Arc<Pool>,
+    pub(super) schedules: Arc<Scheduler>,
     verifying: Verifying,
 }
 
@@ -39,6 +41,7 @@ impl Mirroring {
         store: &Arc<Store>,
         mirror: &Arc<Mirror>,
         pool: &Arc<Pool>,
+        schedules: &Arc<Scheduler>,
         ending: CancellationToken,
     ) -> Self {
         Self {
@@ -46,6 +49,7 @@ impl Mirroring {
             mirror: Arc::clone(mirror),
             watch: Watch::new(conf.rpo_target),
             pool: Arc::clone(pool),
+            schedules: Arc::clone(schedules),
             verifying: Verifying::new(ending),
         }
     }

@@ -28,8 +28,13 @@ fn marker(name: &ImageName) -> Result<ImageName, Error> {
     internal(GROUP, name.as_str())
 }
 
+/// The id of the group that an image says it belongs to; it may be gone.
+pub(in crate::serve) fn id_of(info: &ImageInfo) -> Option<ImageId> {
+    info.metadata.get(keys::GROUP)?.parse().ok()
+}
+
 /// The name of the group that an image stands for.
-pub(super) fn name_of(marker: &ImageName) -> Option<ImageName> {
+pub(in crate::serve) fn name_of(marker: &ImageName) -> Option<ImageName> {
     let name = marker.as_str().strip_prefix(GROUP)?.strip_prefix('/')?;
     ImageName::new(name).ok()
 }

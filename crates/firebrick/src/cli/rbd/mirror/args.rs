@@ -1,6 +1,7 @@
 //! `firebrick rbd mirror …`: the command line as types.
 
 mod pool;
+mod schedule;
 
 use std::str::FromStr;
 
@@ -12,6 +13,10 @@ pub(crate) use pool::{
     AddPeerArgs, BootstrapCommand, CreateTokenArgs, EnablePoolArgs, ImportTokenArgs,
     MirrorPoolCommand, PeerCommand, PoolArgs, PoolInfoArgs, PoolPromoteArgs, PoolStatusArgs,
     RemovePeerArgs, SetPeerArgs,
+};
+pub(crate) use schedule::{
+    AddScheduleArgs, ListScheduleArgs, MirrorSnapshotCommand, RemoveScheduleArgs, ScheduleCommand,
+    ScheduleLevelArgs,
 };
 
 /// `mirror …`
@@ -26,6 +31,9 @@ pub(crate) enum MirrorCommand {
     /// All images of a group, at one position
     #[command(subcommand)]
     Group(MirrorGroupCommand),
+    /// Mirror snapshots of images in snapshot mode
+    #[command(subcommand)]
+    Snapshot(MirrorSnapshotCommand),
     /// Compare what the other sites hold with what is here, while guests write
     Verify(VerifyArgs),
     /// Wait until the other sites have what they should have
@@ -190,13 +198,29 @@ pub(crate) enum MirrorGroupCommand {
     /// Make all images of a group non-primary here
     Demote(GroupArgs),
     /// Take mirror snapshots of all images of a group, at one position
-    Snapshot(GroupArgs),
+    Snapshot(GroupSnapshotArgs),
     /// Copy all images of a group anew from their primary
     Resync(GroupArgs),
     /// Show how a group is mirrored
     Status(GroupArgs),
     /// Try a failover of all images of a group
     Drill(GroupDrillArgs),
+}
+
+/// `mirror group snapshot`
+#[derive(Args, Debug)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  firebrick rbd mirror group snapshot shop
+  firebrick rbd mirror group snapshot schedule add --group shop 1h"
+)]
+pub(crate) struct GroupSnapshotArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<MirrorSnapshotCommand>,
+    #[command(flatten)]
+    pub(crate) group: GroupArgs,
 }
 
 /// `mirror group promote`

@@ -6,7 +6,7 @@ use firebrick_site::admin::{
 use firebrick_vocabulary::{Bytes, ImageId, ImageMirrorMode, Lag, Role};
 use serde_json::{Value, json};
 
-use super::args::{GroupPromoteArgs, MirrorGroupCommand};
+use super::args::{GroupPromoteArgs, MirrorGroupCommand, MirrorSnapshotCommand};
 use super::promote::{demote, promote, show};
 use super::snapshot::mode;
 use super::text::{image_text, image_value, lag_text, lag_value, loss_text, loss_value};
@@ -24,7 +24,12 @@ pub(super) async fn run(rbd: Rbd, command: &MirrorGroupCommand) -> Result<(), Fa
         MirrorGroupCommand::Disable(args) => disable(rbd, args).await,
         MirrorGroupCommand::Promote(args) => promote_group(rbd, args).await,
         MirrorGroupCommand::Demote(args) => demote_group(rbd, args).await,
-        MirrorGroupCommand::Snapshot(args) => super::snapshot::group(rbd, args).await,
+        MirrorGroupCommand::Snapshot(args) => match &args.command {
+            Some(MirrorSnapshotCommand::Schedule(command)) => {
+                super::schedule::run(rbd, command).await
+            }
+            None => super::snapshot::group(rbd, &args.group).await,
+        },
         MirrorGroupCommand::Resync(args) => resync(rbd, args).await,
         MirrorGroupCommand::Status(args) => status(rbd, args).await,
         MirrorGroupCommand::Drill(args) => super::drill::group(rbd, args).await,

@@ -9,6 +9,7 @@ mod image;
 mod peer;
 mod pool;
 mod promote;
+mod schedule;
 mod snapshot;
 mod status;
 pub(super) mod text;
@@ -26,7 +27,7 @@ use super::error::{EINVAL, fault, refuse};
 use super::site::{Rbd, confused};
 use super::spec::{Spec, check_pool};
 use crate::exit::Failure;
-use args::{MirrorCommand, MirrorImageCommand, MirrorPoolCommand, PoolArgs};
+use args::{MirrorCommand, MirrorImageCommand, MirrorPoolCommand, MirrorSnapshotCommand, PoolArgs};
 
 /// Does what the command line says.
 pub(super) async fn run(rbd: Rbd, command: MirrorCommand) -> Result<(), Failure> {
@@ -34,6 +35,9 @@ pub(super) async fn run(rbd: Rbd, command: MirrorCommand) -> Result<(), Failure>
         MirrorCommand::Image(command) => of_image(rbd, command).await,
         MirrorCommand::Pool(command) => of_pool(rbd, command).await,
         MirrorCommand::Group(command) => group::run(rbd, &command).await,
+        MirrorCommand::Snapshot(MirrorSnapshotCommand::Schedule(command)) => {
+            schedule::run(rbd, &command).await
+        }
         MirrorCommand::Verify(args) => verify::run(rbd, &args).await,
         MirrorCommand::Wait(args) => wait::wait(rbd, &args).await,
         MirrorCommand::Explain(args) => wait::explain(rbd, &args).await,
