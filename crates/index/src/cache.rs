@@ -40,7 +40,7 @@ impl Weighter<Key, Value> for Weight {
     fn weight(&self, _: &Key, value: &Value) -> u64 {
         let bytes = match value {
             Value::Versions(known) => size_of_val(&*known.tags),
-            Value::Leaf(leaf) => leaf.weight(),
+            Value::Leaf(leaf) => return Cache::cost(leaf),
             Value::Places(moved) => size_of_val(&**moved),
         };
         ITEM + bytes as u64
@@ -79,6 +79,32 @@ impl Cache {
             Some(Value::Places(moved)) => Some(moved),
             Some(Value::Versions(_) | Value::Leaf(_)) | None => None,
         }
+    }
+
+    /// What it costs to keep a leaf, in bytes.
+    pub(crate) fn cost(leaf: &Leaf) -> u64 {
+        ITEM + leaf.weight() as u64
+    }
+
+    /// Puts the newest version of a leaf in the place of what it was; `alone` where its branch has no
+    /// other one.
+    pub(crate) fn renew(
+        &self,
+        branch: BranchId,
+        leaf: u64,
+        tag: u64,
+        content: Arc<Leaf>,
+        alone: bool,
+    ) {
+        let versions = match self.versions(branch, leaf) {
+            Some(known) => known.with(tag),
+            None => Versions {
+                tags: [tag].into(),
+                whole: alone,
+            },
+        };
+        self.put_versions(branch, leaf, versions);
+        self.put_leaf(branch, leaf, tag, content);
     }
 
     pub(crate) fn put_versions(&self, branch: BranchId, leaf: u64, known: Versions) {

@@ -15,11 +15,12 @@ use crate::fold;
 use crate::jobs;
 use crate::lookup::parts;
 use crate::memtable::Memtable;
-use crate::merge::{self, Leaves, Touched, unwritten};
+use crate::merge::{self, Leaves, unwritten};
 use crate::places;
 use crate::points::{Batch, Moved, Points, Released, Weight};
 use crate::state::Core;
 use crate::stored::{Database, FILE, FOLDER, NEW_FILE, REBUILT_FILE, unreadable};
+use crate::touched::Touched;
 use crate::trim;
 use crate::view::{BranchId, Changed, View};
 
@@ -42,7 +43,7 @@ pub struct Frozen(Arc<Memtable>);
 
 /// Where the blocks of every image are.
 pub struct Index {
-    core: Core,
+    pub(crate) core: Core,
     /// Held by who writes to the file.
     writer: Mutex<()>,
 }
@@ -267,25 +268,16 @@ impl Index {
                 places::publish(state, &placed);
                 // No frozen changes hide that these are old: a lookup must not find that a leaf is
                 // not here any more and, from before, that it is not there yet.
-                if folded.all {
-                    cache.clear();
-                }
-                for key in &folded.keys {
-                    cache.remove(*key);
-                }
+                folded.forget(cache);
             })?;
+            touched.give_way(&folded);
             places::forget(&self.core.cache, &placed);
             Ok(())
         });
         match done {
             Ok((touched, mut released)) => {
                 // Until these are thrown out, the frozen changes hide that they are old.
-                if touched.all {
-                    self.core.cache.clear();
-                }
-                for key in touched.keys {
-                    self.core.cache.remove(key);
-                }
+                touched.settle(&self.core.cache);
                 released.append(frozen.released());
                 self.core.thaw(&frozen);
                 Ok(released)
@@ -371,7 +363,8 @@ impl Index {
         doing: &'static str,
         write: impl FnOnce(&mut Touched, &mut Released) -> Result<(), Error>,
     ) -> Result<(Touched, Released), Error> {
-        let (mut touched, mut released) = (Touched::default(), Released::default());
+        let room = self.core.fresh_bytes();
+        let (mut touched, mut released) = (Touched::with_room(room), Released::default());
         let database = Arc::clone(&self.core.stored().database);
         if database.gate.has_failed() {
             self.core.revive(&database)?;

@@ -9,10 +9,11 @@ use redb::ReadableTable;
 
 use crate::error::{Damage, Error};
 use crate::leaf::Leaf;
-use crate::merge::{Leaves, Touched, unwritten};
+use crate::merge::{Leaves, unwritten};
 use crate::points::{Batch, Points, Released, Sweep};
 use crate::slots::HOLES;
 use crate::stored::{LeafKey, Tables, newest, unreadable};
+use crate::touched::Touched;
 use crate::view::{BranchId, View};
 
 /// How many versions one commit looks at.

@@ -27,6 +27,7 @@ mod ranges;
 mod slots;
 mod state;
 mod stored;
+mod touched;
 mod trim;
 mod view;
 mod walk;

@@ -125,7 +125,7 @@ impl Core {
             let tag = match versions.newest(step.before) {
                 Newest::Tag(tag) => tag,
                 Newest::Nothing => continue,
-                Newest::Unknown => return Some(missing(true)),
+                Newest::Unknown => return Some(missing(versions.is_full())),
             };
             match self.cache.leaf(step.branch, leaf, tag) {
                 Some(found) => {

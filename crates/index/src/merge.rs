@@ -3,7 +3,6 @@
 use firebrick_vocabulary::Sequence;
 use redb::Table;
 
-use crate::cache::Key;
 use crate::changes::{Changes, Item};
 use crate::entry::Entry;
 use crate::error::Error;
@@ -12,29 +11,8 @@ use crate::memtable::Memtable;
 use crate::points::{Points, Released};
 use crate::slots::{Entries, HOLES};
 use crate::stored::{LeafKey, Tables, entries_of, lost, newest, next_leaf, unreadable};
+use crate::touched::Touched;
 use crate::view::{BranchId, View};
-
-/// How many cached things a commit throws out one by one; with more it empties the cache.
-const TOUCHED_MAX: usize = 1 << 17;
-
-/// What is no longer so in the cache.
-#[derive(Default)]
-pub(crate) struct Touched {
-    pub(crate) keys: Vec<Key>,
-    pub(crate) all: bool,
-}
-
-impl Touched {
-    pub(crate) fn add(&mut self, key: LeafKey) {
-        if self.keys.len() >= TOUCHED_MAX {
-            self.all = true;
-            return;
-        }
-        let (branch, leaf, tag) = key;
-        self.keys.push(Key::Versions(BranchId(branch), leaf));
-        self.keys.push(Key::Leaf(BranchId(branch), leaf, tag));
-    }
-}
 
 /// The leaves, while a commit changes them.
 pub(crate) struct Leaves<'a, 't> {
@@ -46,7 +24,21 @@ pub(crate) struct Leaves<'a, 't> {
 
 impl Leaves<'_, '_> {
     pub(crate) fn insert(&mut self, key: LeafKey, entries: &Entries) -> Result<(), Error> {
-        let bytes = Leaf::of(entries).encode();
+        self.write(key, &Leaf::of(entries))?;
+        self.touched.add(key);
+        Ok(())
+    }
+
+    /// As [`Self::insert`], of the newest version; `alone` where the branch had none before.
+    fn renew(&mut self, key: LeafKey, entries: &Entries, alone: bool) -> Result<(), Error> {
+        let content = Leaf::of(entries);
+        self.write(key, &content)?;
+        self.touched.renew(key, content, alone);
+        Ok(())
+    }
+
+    fn write(&mut self, key: LeafKey, content: &Leaf) -> Result<(), Error> {
+        let bytes = content.encode();
         let had = self.versions.insert(key, &*bytes).map_err(unwritten)?;
         let is_new = had.is_none();
         drop(had);
@@ -56,7 +48,6 @@ impl Leaves<'_, '_> {
                 .insert((branch, tag, leaf), ())
                 .map_err(unwritten)?;
         }
-        self.touched.add(key);
         Ok(())
     }
 
@@ -203,10 +194,11 @@ impl Merging<'_, '_> {
         new: &Entries,
     ) -> Result<Option<u64>, Error> {
         let branch = self.branch.0;
+        let alone = had.is_none();
         let seen = |had| had != tag && self.points.any(self.branch, Sequence(had), Sequence(tag));
         let Some(had) = had.filter(|had| !seen(*had)) else {
             // What was is still seen: by a point of this branch, or in what lies below.
-            self.leaves.insert((branch, leaf, tag), new)?;
+            self.leaves.renew((branch, leaf, tag), new, alone)?;
             return Ok(Some(tag));
         };
         let (is_own, before) = self.leaves.before(self.branch, &self.below, leaf, had)?;
@@ -215,7 +207,7 @@ impl Merging<'_, '_> {
             self.leaves.remove((branch, leaf, had))?;
             return Ok(None);
         }
-        self.leaves.insert((branch, leaf, had), new)?;
+        self.leaves.renew((branch, leaf, had), new, false)?;
         Ok(Some(had))
     }
 }

@@ -17,6 +17,9 @@ use crate::stored::{Database, Stored};
 /// How often an operation is tried that a failing database disturbs.
 const TRIES: u32 = 3;
 
+/// One part of so many of the memory for leaves is for those that a commit makes.
+const FRESH: usize = 4;
+
 /// What lookups go through.
 pub(crate) struct State {
     /// What changed since the last freeze.
@@ -73,7 +76,7 @@ impl Core {
                 moved,
                 epoch: 0,
             }),
-            cache: Cache::new(options.cache_bytes),
+            cache: Cache::new(options.cache_bytes - options.cache_bytes / FRESH),
             reviving: Mutex::new(false),
             generations: AtomicU64::new(2),
         })
@@ -81,6 +84,11 @@ impl Core {
 
     pub(crate) const fn file(&self) -> &'static str {
         self.file
+    }
+
+    /// How much memory a commit may take for leaves that it makes, in bytes.
+    pub(crate) const fn fresh_bytes(&self) -> u64 {
+        (self.options.cache_bytes / FRESH) as u64
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {

@@ -73,6 +73,23 @@ impl Versions {
             None => Newest::Unknown,
         }
     }
+
+    /// Whether no more of them could be known.
+    pub(crate) fn is_full(&self) -> bool {
+        self.tags.len() >= VERSIONS_MAX
+    }
+
+    /// With the tag of a version that is newer than all, or is the newest already.
+    pub(crate) fn with(&self, tag: u64) -> Self {
+        if self.tags.last() == Some(&tag) {
+            return self.clone();
+        }
+        let tags = self.tags.iter().copied().chain([tag]);
+        Self {
+            tags: tags.skip(usize::from(self.is_full())).collect(),
+            whole: self.whole && !self.is_full(),
+        }
+    }
 }
 
 /// An open database.
