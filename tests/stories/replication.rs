@@ -324,6 +324,16 @@ fn one_volume_moves_as_it_was_at_a_time() {
     let at = window["newest"]["time"].as_str().unwrap().to_owned();
     written(2);
 
+    // A drill can be as it was, too, but is one at a time.
+    let drill = |at: &str| act(&json!({ "drill": { "at": at } }));
+    assert_eq!(drill("2001-01-01T00:00:00Z").status, 400);
+    let begun = drill(&at).expect(200).body["replication"].clone();
+    let mut tried = Guest::open(begun["drill"]["uri"].as_str().unwrap()).unwrap();
+    assert_eq!(tried.read(0, BLOCK as u32).unwrap(), [1; BLOCK]);
+    tried.close();
+    assert_eq!(drill(&at).status, 409);
+    let _ = act(&json!({ "end_drill": {} })).expect(202);
+
     // What cannot be had is said before anything moves.
     let long_ago = json!({ "failover": { "at": "2001-01-01T00:00:00Z" } });
     let _ = act(&long_ago).expect(202);

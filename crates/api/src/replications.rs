@@ -63,7 +63,7 @@ const ACTIONS: &[Action] = &[
     Action::new(FAILOVER, MOVE, bodies::MOVE),
     Action::new(FAILBACK, MOVE, bodies::MOVE),
     Action::new(REVERSE, MOVE, bodies::MOVE),
-    Action::new(DRILL, &["firebrick:replication:drill"], bodies::PLAIN).answer(&view::ONE),
+    Action::new(DRILL, &["firebrick:replication:drill"], bodies::DRILL).answer(&view::ONE),
     Action::new(END_DRILL, &["firebrick:replication:drill"], bodies::PLAIN),
     Action::new(ENABLE, &["firebrick:replication:enable"], bodies::PLAIN),
     Action::new(DISABLE, &["firebrick:replication:disable"], bodies::PLAIN),
@@ -123,7 +123,8 @@ async fn action(
             return go(&control, context, (volume, target), name, &fields).await;
         }
         DRILL => {
-            let found = control.begin_drill(context, volume, target).await?;
+            let at = moment(&root.object(name)?)?;
+            let found = control.begin_drill(context, volume, target, at).await?;
             return ok(one("replication", view(&found)));
         }
         END_DRILL => control.end_drill(context, volume, target).await?,

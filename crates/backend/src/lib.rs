@@ -141,9 +141,10 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<Vec<PromoteOutcome>, Fault>;
 
     /// Makes a clone of a secondary, exported and not mirrored, for guests that try what a failover would
-    /// give; the mirror goes on. One that is there is no error and stays as it is. `Invalid` where the image
-    /// is primary here, `Inconsistent` where its first copy is not complete.
-    async fn begin_drill(&self, image: ImageId) -> Result<DrillInfo, Fault> {
+    /// give, or what the image was at a record of this site's log ([`Backend::record_at`]); the mirror goes on.
+    /// One that is there is no error and stays as it is, but `Exists` where a record was named. `Invalid` where
+    /// the image is primary here, `Inconsistent` where its first copy is not complete.
+    async fn begin_drill(&self, image: ImageId, _at: Option<Sequence>) -> Result<DrillInfo, Fault> {
         let why = format!("{} has no drills", self.name());
         let doing = format!("begin a drill of {image}");
         Err(Fault::new(FaultKind::Unsupported, doing, why))

@@ -431,18 +431,21 @@ pub async fn drill_contract(one: &dyn Backend, other: &dyn Backend) {
     })
     .await;
     let reached = |drill: &DrillInfo| drill.address.as_ref().map(|address| address.uri.clone());
-    let begun = other.begin_drill(id).await.unwrap();
+    let begun = other.begin_drill(id, None).await.unwrap();
     assert_eq!(begun.of, id);
     let uri = reached(&begun);
     assert!(uri.is_some() && begun.position.is_some(), "{begun:?}");
-    let again = other.begin_drill(id).await.unwrap();
+    let again = other.begin_drill(id, None).await.unwrap();
     assert_eq!(reached(&again), uri, "one at a time");
     let listed = other.drills().await.unwrap();
     assert_eq!(listed.iter().map(reached).collect::<Vec<_>>(), [uri]);
-    assert_eq!(kind(one.begin_drill(id).await), FaultKind::Invalid);
+    assert_eq!(kind(one.begin_drill(id, None).await), FaultKind::Invalid);
     assert_eq!(one.drills().await.unwrap(), []);
     let none = ImageId::random();
-    assert_eq!(kind(other.begin_drill(none).await), FaultKind::NotFound);
+    assert_eq!(
+        kind(other.begin_drill(none, None).await),
+        FaultKind::NotFound
+    );
     // Nothing of the mirror has changed.
     assert_eq!(one.image(id).await.unwrap().role, Role::Primary);
     assert_eq!(other.image(id).await.unwrap().role, Role::Secondary);

@@ -3,6 +3,7 @@
 use firebrick_control::{
     Context, DeleteVolume, ErrorKind, MigrationPolicy, Relation, Result, RetypeVolume,
 };
+use firebrick_db::now;
 use firebrick_policy::Rule;
 use firebrick_vocabulary::{Role, VolumeId};
 
@@ -30,7 +31,7 @@ impl World {
     }
 
     async fn drilled(&self, who: &Context, volume: VolumeId) -> Result<Relation> {
-        self.control.begin_drill(who, volume, B).await
+        self.control.begin_drill(who, volume, B, None).await
     }
 
     fn drills(&self, site: &str) -> usize {
@@ -175,6 +176,24 @@ async fn a_project_drills_its_own_volume() {
     assert_eq!(world.related(volume).await.unwrap().drill, None);
     let again = control.end_drill(&member(), volume, B).await;
     assert_eq!(kind(again), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_drill_is_as_it_was_at_a_time() {
+    let world = World::new().await;
+    let volume = world.made(mirrored(1)).await;
+    let (control, who) = (world.handle(), member());
+    let drilled = async |at| control.begin_drill(&who, volume, B, Some(at)).await;
+    let tomorrow = now() + time::Duration::days(1);
+    assert_eq!(kind(drilled(tomorrow).await), ErrorKind::Invalid);
+    assert_eq!(kind(drilled(now()).await), ErrorKind::Invalid, "not kept");
+    assert_eq!(world.drills(B), 0);
+    let image = volume.image_id();
+    world.site(B, |site| site.past.insert(image, Default::default()));
+    drilled(now()).await.unwrap();
+    assert_eq!(world.drills(B), 1);
+    let again = kind(drilled(now()).await);
+    assert_eq!(again, ErrorKind::Conflict, "there is one");
 }
 
 #[tokio::test]

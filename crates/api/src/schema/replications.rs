@@ -10,5 +10,8 @@ pub(crate) const CHECK: Bodies = &[(V::MIN, &object(&[("force", SAID)]).closed()
 /// `failover`, `failback` and `reverse`.
 pub(crate) const MOVE: Bodies = &[(V::MIN, &object(&[("at", TEXT), ("force", SAID)]).closed())];
 
-/// `drill`, `end_drill`, `enable` and `disable`.
+/// `drill`.
+pub(crate) const DRILL: Bodies = &[(V::MIN, &object(&[("at", TEXT)]).closed())];
+
+/// `end_drill`, `enable` and `disable`.
 pub(crate) const PLAIN: Bodies = &[(V::MIN, &OBJECT.closed())];

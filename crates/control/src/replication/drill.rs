@@ -5,24 +5,28 @@ use firebrick_backend::{DrillInfo, Fault, FaultKind};
 use firebrick_db::{Volume, volumes};
 use firebrick_policy::Rule;
 use firebrick_vocabulary::{ImageId, VolumeId};
+use time::OffsetDateTime;
 use tokio::time::timeout;
 use tracing::warn;
 
 use super::relation::{Relation, no_relation};
+use super::single::past;
 use crate::control::{Control, Inner, site};
 use crate::error::{Error, ErrorKind, Result};
 use crate::home::{SiteId, moves};
 use crate::request::Context;
 
 impl Control {
-    /// The action `drill` of a replication: a clone of the copy as it is now, exported at the site that
-    /// follows. One that is there stays as it is.
+    /// The action `drill` of a replication: a clone of the copy as it is now, or was at a time, exported at the
+    /// site that follows. One that is there stays as it is; a time is refused then.
     pub async fn begin_drill(
         &self,
         context: &Context,
         id: VolumeId,
         target: &str,
+        at: Option<OffsetDateTime>,
     ) -> Result<Relation> {
+        let at = at.map(past).transpose()?;
         let inner = &self.inner;
         let rule = Rule::FirebrickReplicationDrill;
         let mut relation = self.replication_under(context, rule, id, target).await?;
@@ -32,7 +36,14 @@ impl Control {
         let backend = inner.backend_of(host.ok_or_else(|| no_relation(id, target))?)?;
         let follower = (!relation.away).then_some(target);
         let site = site(backend, follower)?;
-        let asked = site.begin_drill(volume.image());
+        let image = volume.image();
+        let asked = async {
+            let record = match at {
+                Some(time) => Some(site.record_at(image, time).await?),
+                None => None,
+            };
+            site.begin_drill(image, record).await
+        };
         let begun = timeout(inner.options.runner.call, asked).await;
         let begun = begun.unwrap_or_else(|_| {
             let doing = format!("begin a drill of {id}");

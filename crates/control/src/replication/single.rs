@@ -132,7 +132,7 @@ pub(super) fn check(volume: &Volume) -> Result<()> {
 }
 
 /// A moment in the past, in nanoseconds since the Unix epoch.
-fn past(at: OffsetDateTime) -> Result<u64> {
+pub(super) fn past(at: OffsetDateTime) -> Result<u64> {
     let nanos = (at <= now()).then(|| u64::try_from(at.unix_timestamp_nanos()).ok());
     nanos
         .flatten()

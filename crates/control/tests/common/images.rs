@@ -321,7 +321,7 @@ impl State {
         Ok(image.epoch)
     }
 
-    pub(crate) fn begin_drill(&mut self, id: ImageId) -> Result<(), Fault> {
+    pub(crate) fn begin_drill(&mut self, id: ImageId, past: bool) -> Result<(), Fault> {
         match self.images.get(&id) {
             None => fault(FaultKind::NotFound, "there is no such image"),
             Some(image) if image.role == Role::Primary => {
@@ -329,6 +329,9 @@ impl State {
             }
             Some(_) if self.inconsistent.contains(&id) => {
                 fault(FaultKind::Inconsistent, "its first copy is not complete")
+            }
+            Some(_) if past && self.drills.contains(&id) => {
+                fault(FaultKind::Exists, "there is a drill of it already")
             }
             Some(_) => {
                 self.drills.insert(id);

@@ -405,9 +405,9 @@ impl Backend for Site {
         self.call("promote", act).await
     }
 
-    async fn begin_drill(&self, image: ImageId) -> Result<DrillInfo, Fault> {
+    async fn begin_drill(&self, image: ImageId, at: Option<Sequence>) -> Result<DrillInfo, Fault> {
         let act = |state: &mut State| {
-            state.begin_drill(image)?;
+            state.begin_drill(image, at.is_some())?;
             Ok(drill(image, self.name))
         };
         self.call("begin_drill", act).await

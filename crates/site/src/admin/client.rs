@@ -340,8 +340,8 @@ impl Backend for SiteClient {
         )
     }
 
-    async fn begin_drill(&self, image: ImageId) -> Result<DrillInfo, Fault> {
-        ask!(self, Request::BeginDrill { image }, Reply::Drill)
+    async fn begin_drill(&self, image: ImageId, at: Option<Sequence>) -> Result<DrillInfo, Fault> {
+        ask!(self, Request::BeginDrill { image, at }, Reply::Drill)
     }
 
     async fn drills(&self) -> Result<Vec<DrillInfo>, Fault> {

@@ -104,6 +104,8 @@ pub enum Request {
     },
     BeginDrill {
         image: ImageId,
+        #[serde(default)]
+        at: Option<Sequence>,
     },
     Drills,
     EndDrill {

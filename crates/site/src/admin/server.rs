@@ -79,7 +79,7 @@ async fn answer<B: Backend>(site: &B, request: Request) -> Answer {
             position,
             within,
         } => done(site.wait_applied(of, position, &[], within).await),
-        Request::BeginDrill { image } => site.begin_drill(image).await.map(Reply::Drill),
+        Request::BeginDrill { image, at } => site.begin_drill(image, at).await.map(Reply::Drill),
         Request::Drills => site.drills().await.map(Reply::Drills),
         Request::EndDrill { image } => done(site.end_drill(image).await),
         Request::RecordAt { image, time } => site.record_at(image, time).await.map(Reply::Record),

@@ -460,9 +460,9 @@ impl Backend for LocalSite {
         Ok(results.into_iter().map(outcome).collect())
     }
 
-    async fn begin_drill(&self, image: ImageId) -> Result<DrillInfo, Fault> {
+    async fn begin_drill(&self, image: ImageId, at: Option<Sequence>) -> Result<DrillInfo, Fault> {
         let (mirroring, exports) = (Arc::clone(&self.mirroring), Arc::clone(&self.exports));
-        let begun = blocking(move || mirroring.begin_drill(&exports, image)).await?;
+        let begun = blocking(move || mirroring.begin_drill(&exports, image, at)).await?;
         Ok(begun.into())
     }
 

@@ -183,16 +183,19 @@ impl Mirroring {
         noted
     }
 
-    /// Begins the drill of one image, or finds it.
+    /// Begins the drill of one image, or finds it where no record is named.
     pub(in crate::serve) fn begin_drill(
         &self,
         exports: &Exports,
         image: ImageId,
+        at: Option<Sequence>,
     ) -> Result<Drill, Fault> {
         let of = |drills: Vec<Drill>| drills.into_iter().find(|drill| drill.of == image);
-        let begun = match self.begin_drills(exports, &[image], None) {
+        let begun = match self.begin_drills(exports, &[image], at) {
             Ok(begun) => of(begun),
-            Err(fault) if fault.kind == FaultKind::Exists => of(self.drills(exports)),
+            Err(fault) if fault.kind == FaultKind::Exists && at.is_none() => {
+                of(self.drills(exports))
+            }
             Err(fault) => return Err(fault),
         };
         begun.ok_or_else(|| Fault::new(FaultKind::NotFound, DOING, "it has ended already"))
