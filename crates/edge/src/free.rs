@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use crate::locks::Mutex;
 
 /// For how long an answer holds: at the speed of memory some tens of megabytes are written meanwhile.
 const HOLDS_FOR: Duration = Duration::from_millis(20);

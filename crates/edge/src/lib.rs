@@ -11,12 +11,14 @@ mod cache;
 mod clock;
 mod disk;
 mod free;
+mod locks;
 mod real_disk;
 mod runtime;
 mod turns;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use disk::{Disk, DiskFile, DiskLock, DiskSpace, PAGE};
+pub use locks::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use real_disk::RealDisk;
 pub use runtime::{Runtime, Task};
 pub use turns::let_others_go_first;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use firebrick_edge::{Condvar, Mutex};
 
 /// One waits for it, many may ring it.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ impl Bell {
         let mut waits = self.waits.lock();
         *waits = true;
         let waiting = |waits: &mut bool| *waits;
-        self.rung.wait_while_for(&mut waits, waiting, timeout);
+        let (mut waits, _) = self.rung.wait_while_for(waits, waiting, timeout);
         *waits = false;
     }
 

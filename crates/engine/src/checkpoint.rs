@@ -8,9 +8,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use firebrick_edge::{Condvar, Mutex, MutexGuard};
 use firebrick_index::{Batch, BranchId, Fold, Frozen, Released, Sweep, Trim, Weight};
 use firebrick_vocabulary::{Bytes, Position, Sequence};
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::bell::Bell;
 use crate::branch::{Candidate, Garbage, HEAD, Seen};
@@ -178,10 +178,10 @@ impl Core {
                 || self.index.pending() >= self.options.pending_bytes
         };
         if too_much() {
-            let mut waiting = self.progress.waiting.lock();
+            let waiting = self.progress.waiting.lock();
             // A checkpoint that fails must not stop guests for good: then they only become slow.
             if too_much() {
-                self.progress.done.wait_for(&mut waiting, PATIENCE);
+                drop(self.progress.done.wait_for(waiting, PATIENCE));
             }
         }
     }

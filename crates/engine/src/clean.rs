@@ -16,10 +16,10 @@ mod room;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use firebrick_edge::Mutex;
 use firebrick_index::Released;
 use firebrick_log::{Change, Location, MovedDiscard, SegmentInfo, SegmentKind};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Sequence};
-use parking_lot::Mutex;
 use tracing::{debug, warn};
 
 pub use choose::Pressure;
@@ -177,6 +177,7 @@ impl Core {
             freed = cleaned.freed,
             moved = cleaned.moved.0,
             ?pressure,
+            pace = %self.cleaning.pace,
             took_us,
             "segments were cleaned"
         );

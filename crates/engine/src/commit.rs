@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use firebrick_edge::{Clock, Disk};
+use firebrick_edge::{Condvar, Mutex, MutexGuard};
 use firebrick_index::{BranchId, Index};
 use firebrick_log::{Appended, Applied, Change, Entry, Location, Log};
 use firebrick_vocabulary::{Position, Role, Sequence};
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::apply::{self, NoPast, Past, Stamp, Target};
 use crate::checkpoint::Progress;
@@ -54,9 +54,7 @@ impl Core {
     /// The commit lock, for who may change anything: waits for the large writes that are on their
     /// way, and lets no more begin meanwhile.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock();
-        self.lanes.settle(&mut state);
-        state
+        self.lanes.settle(self.state.lock())
     }
 
     /// The commit lock, for who only looks.

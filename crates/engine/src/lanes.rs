@@ -5,8 +5,8 @@
 //! leaves nothing behind. Whoever changes anything else waits until none is on its way: changes see
 //! a log that ends where the state does.
 
+use firebrick_edge::{Condvar, MutexGuard};
 use firebrick_log::{Entry, Reserved};
-use parking_lot::{Condvar, MutexGuard};
 
 use crate::apply::NoPast;
 use crate::commit::Core;
@@ -36,29 +36,30 @@ pub(crate) struct Traffic {
 
 impl Lanes {
     /// Waits until no write is on its way, and lets none begin meanwhile.
-    pub(crate) fn settle(&self, state: &mut MutexGuard<'_, State>) {
+    pub(crate) fn settle<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         if state.traffic.on_the_way == 0 {
-            return;
+            return state;
         }
         state.traffic.waiting += 1;
-        self.changed
-            .wait_while(state, |state| state.traffic.on_the_way > 0);
+        let under_way = |state: &mut State| state.traffic.on_the_way > 0;
+        let mut state = self.changed.wait_while(state, under_way);
         state.traffic.waiting -= 1;
         self.changed.notify_all();
+        state
     }
 
     /// Waits until a write may begin.
-    fn enter(&self, state: &mut MutexGuard<'_, State>) {
+    fn enter<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         let closed = |state: &mut State| {
             let traffic = &state.traffic;
             traffic.waiting > 0 || traffic.failed.is_some()
         };
-        self.changed.wait_while(state, closed);
+        self.changed.wait_while(state, closed)
     }
 
-    fn wait_turn(&self, state: &mut MutexGuard<'_, State>, turn: u64) {
+    fn wait_turn<'a>(&self, state: MutexGuard<'a, State>, turn: u64) -> MutexGuard<'a, State> {
         self.changed
-            .wait_while(state, |state| state.traffic.turn != turn);
+            .wait_while(state, |state| state.traffic.turn != turn)
     }
 
     fn leave(&self, traffic: &mut Traffic, failed: Option<ErrorKind>) {
@@ -82,8 +83,7 @@ impl Core {
         entries: &[Entry<'_>],
         check: impl Fn() -> Result<(), Error>,
     ) -> Result<bool, Error> {
-        let mut state = self.state.lock();
-        self.lanes.enter(&mut state);
+        let mut state = self.lanes.enter(self.state.lock());
         check()?;
         let Some(reserved) = self.log.reserve(entries)? else {
             return Ok(false);
@@ -93,8 +93,7 @@ impl Core {
         state.traffic.on_the_way += 1;
         drop(state);
         let filled = self.log.fill(&reserved, entries).map_err(Error::from);
-        let mut state = self.state.lock();
-        self.lanes.wait_turn(&mut state, turn);
+        let mut state = self.lanes.wait_turn(self.state.lock(), turn);
         let done = filled.and_then(|()| match state.traffic.failed {
             None => Ok(()),
             Some(kind) => Err(Error::new(

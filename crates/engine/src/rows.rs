@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use firebrick_edge::RwLock;
 use firebrick_edge::Timestamp;
 use firebrick_index::{BranchId, Index, Visit};
 use firebrick_log::Catalog;
 use firebrick_vocabulary::{Bytes, ImageId, Sequence, SnapshotId, StoreId};
-use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

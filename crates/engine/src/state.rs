@@ -5,6 +5,7 @@ mod snapshots;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use firebrick_edge::RwLock;
 use firebrick_edge::Timestamp;
 use firebrick_index::{BranchId, View};
 use firebrick_log::{Applied, ImageOrigin, Taken};
@@ -12,7 +13,6 @@ use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
     StoreId, SyncState,
 };
-use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 
 use crate::branch::Branches;

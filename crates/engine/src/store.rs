@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use firebrick_edge::{Clock, Disk, Timestamp};
+use firebrick_edge::{Condvar, Mutex};
 use firebrick_index::{Index, IndexOptions};
 use firebrick_log::{Location, Log, LogOptions, OpenOptions, Reader, Recovery};
 use firebrick_vocabulary::{Bytes, ImageId, MIB, Position, Role, Sequence, StoreId};
-use parking_lot::{Condvar, Mutex};
 
 use crate::apply::Target;
 use crate::checkpoint::Progress;

@@ -22,15 +22,23 @@ pub(crate) const IN_PLACE_MAX: usize = 64 << 10;
 const SPIN: Duration = Duration::from_micros(32);
 /// After how many requests that came alone and soon after another a reader begins to look.
 const EAGER_FROM: u32 = 16;
+/// Where it takes so long until a reader that gave way is back, somebody else computes: who is asleep
+/// then is woken sooner than who has given up its turn.
+const CROWDED: Duration = Duration::from_micros(250);
+/// For how many requests it does not look then.
+const CROWDED_FOR: u32 = 4096;
 
 /// Whether it pays to look for the next request instead of going to sleep. It does where requests come
-/// one by one in quick succession; where they come together, sleep lets more of them gather.
+/// one by one in quick succession; where they come together, sleep lets more of them gather, and where others
+/// compute, it is they who get the time.
 #[derive(Debug, Default)]
 struct Pace {
     /// How many requests in a row came alone and soon.
     alone: u32,
     /// The client waits for something that takes its time: that it sends nothing says nothing.
     owed: bool,
+    /// For how many more requests the processors are taken for crowded.
+    crowded: u32,
 }
 
 impl Pace {
@@ -38,7 +46,20 @@ impl Pace {
         self.alone >= EAGER_FROM
     }
 
+    /// Whether to look for the next request, instead of going to sleep.
+    fn looks(&self) -> bool {
+        self.is_eager() && self.crowded == 0
+    }
+
+    /// The reader gave way to others, and was away for so long.
+    fn gave_way(&mut self, time: Duration) {
+        if time > CROWDED {
+            self.crowded = CROWDED_FOR;
+        }
+    }
+
     fn round_ends(&mut self, requests: u32) {
+        self.crowded = self.crowded.saturating_sub(requests);
         self.alone = match requests {
             // A part of a request is no news.
             0 => self.alone,
@@ -160,9 +181,13 @@ impl Intake {
     pub(crate) fn fill(&mut self, link: &Link) -> io::Result<bool> {
         self.pace.round_ends(std::mem::take(&mut self.taken));
         let began = Instant::now();
-        while self.pace.is_eager() && began.elapsed() < SPIN {
+        while self.pace.looks() && began.elapsed() < SPIN {
             match self.receive(link, RecvFlags::DONTWAIT) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let before = Instant::now();
+                    std::thread::yield_now();
+                    self.pace.gave_way(before.elapsed());
+                }
                 received => return received,
             }
         }
@@ -200,5 +225,46 @@ impl Intake {
         // A full one without large data in it: requests are many and small again.
         self.narrow &= self.end < most;
         Ok(received > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eager() -> Pace {
+        let mut pace = Pace::default();
+        for _ in 0..EAGER_FROM {
+            pace.round_ends(1);
+        }
+        pace
+    }
+
+    #[test]
+    fn who_gets_requests_one_by_one_looks_for_the_next() {
+        let mut pace = eager();
+        assert!(pace.looks());
+        pace.waited(SPIN);
+        assert!(pace.looks());
+        pace.waited(SPIN * 100);
+        assert!(!pace.looks(), "the client takes its time");
+        let mut pace = eager();
+        pace.round_ends(2);
+        assert!(!pace.looks(), "they come together");
+    }
+
+    #[test]
+    fn nobody_looks_while_others_compute() {
+        let mut pace = eager();
+        pace.gave_way(CROWDED);
+        assert!(pace.looks());
+        pace.gave_way(CROWDED * 2);
+        assert!(!pace.looks() && pace.is_eager());
+        for _ in 1..CROWDED_FOR {
+            pace.round_ends(1);
+        }
+        assert!(!pace.looks());
+        pace.round_ends(1);
+        assert!(pace.looks());
     }
 }

@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use firebrick_edge::Disk;
+use firebrick_edge::Mutex;
 use firebrick_log::Location;
 use firebrick_vocabulary::Sequence;
-use parking_lot::Mutex;
 use redb::ReadableTableMetadata;
 
 use crate::entry::Entry;

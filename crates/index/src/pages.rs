@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use firebrick_edge::DiskFile;
-use parking_lot::RwLock;
+use firebrick_edge::RwLock;
 use redb::StorageBackend;
 
 /// The size of a page, in bytes.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firebrick_edge::Disk;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use firebrick_edge::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind};

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use firebrick_edge::Disk;
-use parking_lot::Mutex;
+use firebrick_edge::Mutex;
 
 use crate::segment::Segment;
 

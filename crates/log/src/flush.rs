@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use firebrick_edge::DiskFile;
+use firebrick_edge::{Condvar, Mutex};
 use firebrick_vocabulary::Position;
-use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, ErrorKind};
 
@@ -74,7 +74,7 @@ impl Flusher {
             if !state.running {
                 break;
             }
-            self.changed.wait(&mut state);
+            state = self.changed.wait(state);
         }
         state.running = true;
         drop(state);

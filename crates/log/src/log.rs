@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
+use firebrick_edge::{Condvar, Mutex, RwLock};
 use firebrick_vocabulary::{BLOCK_SIZE, Epoch, Position, Sequence, StoreId};
-use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::ahead::Ahead;
 use crate::catalog::{Catalog, SegmentKind, Usage};
@@ -244,7 +244,8 @@ impl Log {
         let mut head = self.shared.head.lock();
         if head.sequence <= sequence {
             let behind = |head: &mut Position| head.sequence <= sequence;
-            self.shared.grown.wait_while_for(&mut head, behind, timeout);
+            let grown = &self.shared.grown;
+            head = grown.wait_while_for(head, behind, timeout).0;
         }
         head.sequence > sequence
     }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
+use firebrick_edge::{Condvar, Mutex, RwLock};
 use firebrick_vocabulary::{Epoch, Position, Sequence, StoreId};
-use parking_lot::{Condvar, Mutex, RwLock};
 
 use crate::ahead::Ahead;
 use crate::catalog::Catalog;

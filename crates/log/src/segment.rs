@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use firebrick_edge::{Disk, DiskFile};
+use firebrick_edge::{Mutex, RwLock};
 use firebrick_vocabulary::{Epoch, Sequence, StoreId};
-use parking_lot::{Mutex, RwLock};
 
 use crate::catalog::{SegmentInfo, SegmentKind, Usage};
 use crate::entry::Appended;

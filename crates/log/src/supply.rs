@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use firebrick_edge::{Condvar, Mutex, MutexGuard};
 use firebrick_edge::{Disk, DiskFile};
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::catalog::SegmentKind;
 use crate::entry::Room;
@@ -134,7 +134,7 @@ impl Supply {
         {
             let mut state = self.state.lock();
             if state.ahead.is_some() {
-                self.taken.wait_for(&mut state, timeout);
+                state = self.taken.wait_for(state, timeout);
             }
             if state.ahead.is_some() {
                 return Ok(false);
@@ -172,7 +172,7 @@ impl Supply {
             return Err(error);
         }
         if header.kind == SegmentKind::Log {
-            self.taken.notify_one();
+            self.taken.notify_all();
         }
         let segment = Segment::new(&self.files, &header.info(blank.len, None));
         segment.keep(Arc::clone(&blank.file));

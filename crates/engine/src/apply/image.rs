@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use firebrick_edge::RwLock;
 use firebrick_log::{Change, FallBack, ImageOrigin, Promotion};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, ImageId, ImageName, Role, Sequence, SnapshotId, StoreId, SyncState,
 };
-use parking_lot::RwLock;
 
 use super::{Stamp, Target, missing, own};
 use crate::branch::{Fork, Take};

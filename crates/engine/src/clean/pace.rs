@@ -4,11 +4,12 @@
 //! The less room is left, the longer a write waits. Half of what counts as scarce is where guests
 //! write as fast as cleaning wins room; so that is about where it stays under load.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use firebrick_edge::Mutex;
 use firebrick_vocabulary::BLOCK_SIZE;
-use parking_lot::Mutex;
 
 use crate::bell::Bell;
 use crate::commit::Core;
@@ -51,6 +52,17 @@ impl Default for Pace {
             next: Mutex::default(),
             cleaner: Bell::default(),
         }
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [free, scarce, rate] =
+            [&self.free, &self.scarce, &self.rate].map(|it| it.load(Ordering::Relaxed));
+        write!(
+            f,
+            "{free} bytes free, slowed below {scarce}, {rate} won a second"
+        )
     }
 }
 

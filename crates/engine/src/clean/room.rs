@@ -93,7 +93,7 @@ impl Core {
         if !lacks(&mut keep) {
             return false;
         }
-        let waited = self.confirmed.wait_while_for(&mut keep, lacks, patience);
-        !waited.timed_out()
+        let (_keep, late) = self.confirmed.wait_while_for(keep, lacks, patience);
+        !late
     }
 }
