@@ -133,7 +133,9 @@ mod tests {
             panic!("while it holds both");
         }));
         assert!(panicked.is_err());
-        assert_eq!((*one.lock(), *many.read(), *many.write()), (2, 2, 2));
+        assert_eq!(*one.lock(), 2);
+        assert_eq!(*many.read(), 2);
+        assert_eq!(*many.write(), 2);
         assert_eq!(one.try_lock().as_deref(), Some(&2));
         let _held = one.lock();
         assert!(one.try_lock().is_none());
