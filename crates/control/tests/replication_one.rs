@@ -1,5 +1,7 @@
 //! The replication of one volume is turned on and off, and drilled.
 
+use std::collections::BTreeMap;
+
 use firebrick_control::{
     Context, DeleteVolume, ErrorKind, MigrationPolicy, Relation, Result, RetypeVolume,
 };
@@ -189,7 +191,7 @@ async fn a_drill_is_as_it_was_at_a_time() {
     assert_eq!(kind(drilled(now()).await), ErrorKind::Invalid, "not kept");
     assert_eq!(world.drills(B), 0);
     let image = volume.image_id();
-    world.site(B, |site| site.past.insert(image, Default::default()));
+    world.site(B, |site| site.past.insert(image, BTreeMap::new()));
     drilled(now()).await.unwrap();
     assert_eq!(world.drills(B), 1);
     let again = kind(drilled(now()).await);
