@@ -371,6 +371,11 @@ impl<'s, 'a> Admission<'s, 'a> {
             warn!(%image, "the peer mirrors an image that is neither here nor described");
             return;
         };
+        // An old record of a former primary: the image begins with what its new one says.
+        let elsewhere = described.leader.filter(|leader| *leader != self.peer);
+        if epoch.is_none() && elsewhere.is_some() {
+            return;
+        }
         let sync = SyncState::Copying {
             next_block: 0,
             at: Sequence::ZERO,

@@ -31,6 +31,9 @@ pub struct CopyImage {
     pub size: Bytes,
     /// Its epoch.
     pub epoch: Epoch,
+    /// The store that was promoted to it; `None` where the peer does not say.
+    #[serde(default)]
+    pub leader: Option<StoreId>,
     /// Its metadata, without what concerns the one store alone.
     pub metadata: BTreeMap<String, String>,
 }
@@ -62,7 +65,7 @@ pub struct SnapshotSource {
 }
 
 impl CopyImage {
-    pub(crate) fn of(meta: &ImageMeta) -> Self {
+    pub(crate) fn of(meta: &ImageMeta, own: StoreId) -> Self {
         let shared = meta
             .metadata
             .iter()
@@ -72,6 +75,7 @@ impl CopyImage {
             name: meta.name.clone(),
             size: meta.size,
             epoch: meta.epoch,
+            leader: meta.upstream.or(Some(own)),
             metadata: shared
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
@@ -96,7 +100,7 @@ impl Store {
     /// What the image is, for a peer that does not have it.
     pub fn describe(&self, image: ImageId) -> Result<CopyImage, Error> {
         let state = self.core.lock();
-        found(&state, DOING, image).map(|cell| CopyImage::of(&cell.read().meta))
+        found(&state, DOING, image).map(|cell| CopyImage::of(&cell.read().meta, self.id()))
     }
 
     /// The image at this moment, with everything up to it durable. It costs nothing, and nothing
@@ -127,7 +131,7 @@ impl Store {
             let place = (image.branch, position);
             CopySource {
                 position,
-                image: CopyImage::of(&image.meta),
+                image: CopyImage::of(&image.meta, self.id()),
                 snapshots,
                 head: MapView::hold(&self.core, &mut state, place, image.blocks()),
             }

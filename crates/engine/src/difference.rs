@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use firebrick_index::BranchId;
 use firebrick_log::{Applied, ImageOrigin, Taken};
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Role, Sequence, SnapshotId, SnapshotName};
+use firebrick_vocabulary::{
+    BLOCK_SIZE, Bytes, ImageId, Role, Sequence, SnapshotId, SnapshotName, StoreId,
+};
 
 use crate::commit::Core;
 use crate::copy::CopyImage;
@@ -116,7 +118,7 @@ impl Store {
         let wanted = |id: ImageId| only.is_none_or(|only| only == id) || parent == Some(id);
         for (id, cell) in state.images.range(..).filter(|(id, _)| wanted(**id)) {
             let image = cell.read();
-            match Served::of(&state, &image) {
+            match Served::of(&state, &image, self.id()) {
                 Some(served) => difference.images.push(served),
                 None if image.meta.role == Role::Secondary => difference.others.push(*id),
                 // It is no business of a reader, any more.
@@ -175,7 +177,7 @@ impl Core {
 }
 
 impl Served {
-    fn of(state: &State, image: &ImageState) -> Option<Self> {
+    fn of(state: &State, image: &ImageState, own: StoreId) -> Option<Self> {
         let meta = &image.meta;
         let demoted = meta.role == Role::Secondary;
         // One that follows another site is that site's to tell of.
@@ -193,7 +195,7 @@ impl Served {
         });
         let branch = state.branches.get(image.branch)?;
         Some(Self {
-            image: CopyImage::of(meta),
+            image: CopyImage::of(meta, own),
             demoted,
             origin: meta.origin,
             parent: meta.parent,

@@ -101,7 +101,9 @@ impl Store {
             let image = cell.read();
             let (meta, epoch) = (&image.meta, target.image.epoch);
             let follows = meta.role == Role::Secondary && meta.upstream == Some(peer);
-            if follows || epoch <= meta.epoch {
+            // Of two that took the same epoch, all agree on whose it is (INV-3).
+            let leader = meta.upstream.unwrap_or_else(|| self.id());
+            if follows || (epoch, peer) <= (meta.epoch, leader) {
                 continue;
             }
             let origin = target.origin.filter(|origin| origin.peer == self.id());

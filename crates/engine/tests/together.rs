@@ -4,10 +4,10 @@
 
 mod two;
 
-use firebrick_engine::{ErrorKind, PeerRecord, Store};
+use firebrick_engine::{ErrorKind, PeerRecord, Store, Target};
 use firebrick_log::{Change, Checksum};
 use firebrick_vocabulary::{Bytes, Epoch, ImageId, Role, SnapshotName};
-use two::{ALL, BLOCK, mirrored, open, pull, read, write};
+use two::{ALL, BLOCK, created, mirrored, open, pull, read, write};
 
 fn snapshot(store: &Store, image: ImageId, name: &str) {
     let name = SnapshotName::new(name).unwrap();
@@ -42,6 +42,49 @@ fn of_two_that_took_the_same_epoch_both_know_whose_it_is() {
     assert_eq!(follows.upstream, Some(winner.id()));
     write(winner, image, 2, 4).unwrap();
     assert_eq!(write(loser, image, 2, 5), Err(ErrorKind::NotPrimary));
+}
+
+#[test]
+fn who_hears_of_the_same_epoch_by_a_difference_knows_whose_it_is_too() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    a.demote(&[image]).unwrap();
+    pull(&a, &b, ALL);
+    assert_eq!(promote(&a, image, false), promote(&b, image, false));
+    let target = |of: &Store| Target {
+        image: of.describe(image).unwrap(),
+        demoted: false,
+        origin: None,
+        snapshots: Vec::new(),
+    };
+    a.give_way(b.id(), &[target(&b)]).unwrap();
+    b.give_way(a.id(), &[target(&a)]).unwrap();
+    let (winner, loser) = if a.id() > b.id() { (&a, &b) } else { (&b, &a) };
+    assert_eq!(role(winner, image), Role::Primary);
+    let follows = loser.image(image).unwrap().info();
+    assert_eq!(follows.upstream, Some(winner.id()));
+}
+
+#[test]
+fn an_image_that_begins_late_follows_who_is_primary_of_it_by_then() {
+    let [one, other, third] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+    let (a, b, c) = (open(&one), open(&other), open(&third));
+    // So that the former primary would win, were it a question of ids.
+    let (a, b) = if a.id() > b.id() { (a, b) } else { (b, a) };
+    let image = created(&a, false);
+    a.set_mirroring(image, true).unwrap();
+    pull(&a, &b, ALL);
+    let described = a.describe(image).unwrap();
+    b.copy_begin(a.id(), &described).unwrap();
+    b.copy_end(a.id(), image, described.epoch).unwrap();
+    promote(&b, image, true);
+    pull(&b, &a, ALL);
+    assert_eq!(a.image(image).unwrap().info().upstream, Some(b.id()));
+    pull(&a, &c, ALL);
+    assert!(c.image(image).is_err(), "the former primary has nothing of it");
+    pull(&b, &c, ALL);
+    assert_eq!(c.image(image).unwrap().info().upstream, Some(b.id()));
 }
 
 #[test]

@@ -88,7 +88,7 @@ pub(crate) fn pull(from: &Store, to: &Store, limit: Sequence) {
     }
 }
 
-fn sent(from: &Store, sequence: Sequence, change: &Change) -> Option<PeerRecord<'static>> {
+fn sent(from: &Store, sequence: Sequence, change: &Change) -> Vec<PeerRecord<'static>> {
     let sends = |image: &ImageId| from.sends(*image, sequence);
     let change = match change.clone() {
         Change::Promote { mut images } => {
@@ -99,13 +99,28 @@ fn sent(from: &Store, sequence: Sequence, change: &Change) -> Option<PeerRecord<
             images.retain(sends);
             Change::Demote { images }
         }
-        Change::Create { image, .. } | Change::Remove { image } if !sends(&image) => return None,
+        Change::Create { image, .. } | Change::Remove { image } | Change::Mirroring { image, .. }
+            if !sends(&image) =>
+        {
+            return Vec::new();
+        }
         other => other,
     };
-    Some(PeerRecord::Change(change))
+    let begun = match &change {
+        Change::Promote { images } => images.iter().map(|promotion| promotion.image).collect(),
+        Change::Mirroring { image, .. } => vec![*image],
+        _ => Vec::new(),
+    };
+    let described = begun.into_iter().filter_map(|image| from.describe(image).ok());
+    let described = described.map(PeerRecord::Describe);
+    described.chain([PeerRecord::Change(change)]).collect()
 }
 
 pub(crate) fn mirrored(store: &Store) -> ImageId {
+    created(store, true)
+}
+
+pub(crate) fn created(store: &Store, mirrored: bool) -> ImageId {
     let id = ImageId::random();
     let name = ImageName::new(format!("volume-{id}")).unwrap();
     let new = NewImage {
@@ -113,7 +128,7 @@ pub(crate) fn mirrored(store: &Store) -> ImageId {
         name,
         size: Bytes(4 * MIB),
         origin: None,
-        mirrored: true,
+        mirrored,
     };
     store.create_image(new).unwrap();
     id
