@@ -122,6 +122,7 @@ impl Follower {
             | ToReader::Adopt { .. }
             | ToReader::Alive { .. }
             | ToReader::Digests { .. }
+            | ToReader::Leads { .. }
             | ToReader::Behind { .. } => {
                 return Err(Error::protocol(DOING, "the peer did not say who it is"));
             }
@@ -392,6 +393,10 @@ impl Applier {
             ToReader::Alive { .. } => Ok(false),
             ToReader::Digests { ticket, digests } => {
                 self.peer.desk.digested(ticket, digests);
+                Ok(false)
+            }
+            ToReader::Leads { ticket, images } => {
+                self.peer.desk.led(ticket, images);
                 Ok(false)
             }
             ToReader::Behind { images } => {

@@ -1,6 +1,7 @@
-//! Good copies of damaged blocks: the side that reads asks the side that serves.
+//! What the side that reads asks the side that serves: for good copies of damaged blocks, for checksums, and
+//! which images it is primary of.
 //!
-//! A scrub asks, one block at a time, from a thread that may wait. Who serves answers at a bounded rate
+//! A scrub asks for blocks, one block at a time, from a thread that may wait. Who serves answers at a bounded rate
 //! beside the log; a peer that asks for more at once than the protocol allows loses the connection.
 
 use std::collections::BTreeMap;
@@ -8,8 +9,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-use firebrick_engine::Checksum;
-use firebrick_vocabulary::{BLOCK_SIZE, ImageId, SnapshotName};
+use firebrick_engine::{Checksum, Store};
+use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Role, SnapshotName, StoreId};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
@@ -26,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Comparisons that a connection may carry at one time, and how long each answer is waited for.
 const COMPARISONS_MAX: usize = 4;
 const DIGESTS_PATIENCE: Duration = Duration::from_secs(60);
+/// Images that one question is about at most.
+const LED_MAX: usize = 1000;
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -46,6 +49,8 @@ pub(crate) enum Question {
         snapshot: SnapshotName,
         range: (u64, u64),
     },
+    /// Which of these images are primary here.
+    Leads { ticket: u64, images: Vec<ImageId> },
 }
 
 /// Where the reading side asks its peer.
@@ -59,6 +64,7 @@ struct Open {
     line: Option<mpsc::WeakSender<Vec<u8>>>,
     waiting: BTreeMap<u64, SyncSender<Option<Vec<u8>>>>,
     comparing: BTreeMap<u64, SyncSender<Option<Digests>>>,
+    leading: BTreeMap<u64, SyncSender<Vec<ImageId>>>,
     next: u64,
 }
 
@@ -74,6 +80,7 @@ impl Desk {
         open.line = None;
         open.waiting.clear();
         open.comparing.clear();
+        open.leading.clear();
     }
 
     /// Takes an answer; one that nobody waits for any more is dropped.
@@ -93,6 +100,38 @@ impl Desk {
             // Who asked may have gone meanwhile.
             drop(waiting.try_send(digests));
         }
+    }
+
+    /// Takes which images the peer is primary of.
+    pub(crate) fn led(&self, ticket: u64, images: Vec<ImageId>) {
+        if let Some(waiting) = self.0.lock().leading.remove(&ticket) {
+            // Who asked may have gone meanwhile.
+            drop(waiting.try_send(images));
+        }
+    }
+
+    /// Asks which of these images the peer is primary of, and waits for the answer. Blocks.
+    fn ask_leads(&self, images: &[ImageId]) -> Option<Vec<ImageId>> {
+        let (answer, answered) = sync_channel(1);
+        let (line, ticket) = {
+            let mut open = self.0.lock();
+            let line = open.line.as_ref()?.upgrade()?;
+            if open.leading.len() >= COMPARISONS_MAX {
+                return None;
+            }
+            open.next += 1;
+            let ticket = open.next;
+            open.leading.insert(ticket, answer);
+            (line, ticket)
+        };
+        let images = images.to_vec();
+        let sent = line.blocking_send(wire::message(&ToServer::Leads { ticket, images }));
+        drop(line);
+        let led = sent
+            .ok()
+            .and_then(|()| answered.recv_timeout(PATIENCE).ok());
+        self.0.lock().leading.remove(&ticket);
+        led
     }
 
     /// Asks for checksums and waits for the answer. Blocks.
@@ -179,6 +218,20 @@ impl Mirror {
     }
 }
 
+impl Mirror {
+    /// Which of these images the peer with the store `of` is primary of, as it says itself at this moment; `None`
+    /// where it does not answer. Blocks, at most a few seconds for each thousand.
+    pub fn leads(&self, of: StoreId, images: &[ImageId]) -> Option<Vec<ImageId>> {
+        let mut peers = self.shared().peers();
+        let peer = peers.find(|peer| peer.store() == Some(of))?;
+        let mut led = Vec::new();
+        for part in images.chunks(LED_MAX) {
+            led.extend(peer.desk.ask_leads(part)?);
+        }
+        Some(led)
+    }
+}
+
 impl firebrick_engine::Source for Mirror {
     /// Asks the peers, one after the other. Blocks, at most a few seconds for each.
     fn fetch(&self, image: ImageId, block: u64, checksum: Checksum) -> Option<Vec<u8>> {
@@ -246,5 +299,16 @@ async fn answer(shared: &Shared, question: Question) -> Vec<u8> {
             };
             wire::message(&ToReader::Digests { ticket, digests })
         }
+        Question::Leads { ticket, mut images } => {
+            images.retain(|image| is_led(&store, *image));
+            wire::message(&ToReader::Leads { ticket, images })
+        }
     }
+}
+
+/// Whether an image is primary here, and no peer is still to be heard that may have taken it over.
+fn is_led(store: &Store, image: ImageId) -> bool {
+    let info = store.image(image).ok().map(|image| image.info());
+    let leads = info.is_some_and(|info| info.mirrored && info.role == Role::Primary);
+    leads && !store.is_fenced()
 }

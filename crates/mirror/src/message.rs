@@ -68,6 +68,8 @@ pub(crate) enum ToServer {
         from: u64,
         to: u64,
     },
+    /// Which of these images is it primary of?
+    Leads { ticket: u64, images: Vec<ImageId> },
     /// Nothing but a sign of life.
     Alive,
 }
@@ -131,6 +133,8 @@ pub(crate) enum ToReader {
         ticket: u64,
         digests: Option<Digests>,
     },
+    /// Of the images that were asked about, those that are primary here.
+    Leads { ticket: u64, images: Vec<ImageId> },
 }
 
 /// A batch of the log.

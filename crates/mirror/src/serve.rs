@@ -359,6 +359,7 @@ async fn listen_to(
                 };
                 put(&ask, question)?;
             }
+            ToServer::Leads { ticket, images } => put(&ask, Question::Leads { ticket, images })?,
             ToServer::Alive => {}
             ToServer::Hello { .. } | ToServer::Join(_) | ToServer::Subscribe { .. } => {
                 return Err(Error::protocol(DOING, "the peer introduced itself twice"));

@@ -180,3 +180,43 @@ async fn who_has_what_the_new_primary_never_got_keeps_it_aside() {
         site.stop().await;
     }
 }
+
+/// Which of the images a site says that it is primary of, to another one.
+fn led(asks: &Site, of: &Site, images: &[ImageId]) -> Option<Vec<ImageId>> {
+    tokio::task::block_in_place(|| asks.mirror.leads(of.store.id(), images))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_that_follows_another_one_is_no_source_of_a_copy() {
+    let [a, b, c] = three().await;
+    let image = mirrored(&a.store, "one", true);
+    let own = mirrored(&a.store, "two", true);
+    write(&a.store, image, 0, 1);
+    b.holds(&a).await;
+    c.holds(&a).await;
+    let both = [image, own];
+    assert_eq!(led(&c, &a, &both), Some(both.to_vec()));
+    assert_eq!(led(&c, &b, &both), Some(Vec::new()));
+    // The third site hears nothing of the second one, which takes over.
+    assert!(c.mirror.remove_peer("b").await);
+    assert!(b.mirror.remove_peer("c").await);
+    promote(&b.store, image, true);
+    follows(&a, image, &b).await;
+    let upstream = c.store.image(image).unwrap().info().upstream;
+    assert_eq!(upstream, Some(a.store.id()), "it has not heard of that");
+    assert_eq!(led(&c, &a, &both), Some(vec![own]));
+    assert_eq!(led(&a, &b, &both), Some(vec![image]));
+    // Who has yet to hear its peers does not know.
+    a.store.set_fenced(true);
+    assert_eq!(led(&c, &a, &both), Some(Vec::new()));
+    a.store.set_fenced(false);
+    let a = a.cut_off().await;
+    eventually("its silence is noticed", || {
+        c.mirror.peers().iter().all(|peer| !peer.following)
+    })
+    .await;
+    assert_eq!(led(&c, &a, &both), None);
+    for site in [a, b, c] {
+        site.stop().await;
+    }
+}

@@ -1,9 +1,10 @@
 //! Answers to tools.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_vocabulary::{ImageId, ImageMirrorMode, Position};
+use firebrick_vocabulary::{ImageId, ImageMirrorMode, Position, StoreId};
 
 use super::target;
 use crate::admin::{MirrorReply, MirrorRequest};
@@ -116,16 +117,23 @@ impl LocalSite {
 impl super::Mirroring {
     fn resync(&self, images: &[ImageId]) -> Result<(), Fault> {
         const DOING: &str = "copy an image anew";
+        let mut sources: BTreeMap<StoreId, Vec<ImageId>> = BTreeMap::new();
         for image in images {
             let known = self.store.image(*image).map_err(|error| fault(&error))?;
-            let info = known.info();
-            let upstream = info
-                .upstream
-                .and_then(|of| self.mirror.upstream(*image, of));
-            // Only a primary that is there now, and says so, may replace what is here.
-            let heard = upstream.is_some_and(|it| it.peer.following && it.told.is_some());
-            if info.upstream.is_some() && !heard {
+            if let Some(upstream) = known.info().upstream {
+                sources.entry(upstream).or_default().push(*image);
+            }
+        }
+        for (of, images) in sources {
+            let Some(led) = self.mirror.leads(of, &images) else {
                 let why = "its primary does not answer; nothing is given up before it does";
+                return Err(Fault::new(FaultKind::Busy, DOING, why));
+            };
+            // What somebody has who follows another one, or may have to, replaces nothing.
+            if let Some(image) = images.iter().find(|image| !led.contains(image)) {
+                let why = format!(
+                    "the site that {image} follows is not its primary now; nothing is given up before that is known"
+                );
                 return Err(Fault::new(FaultKind::Busy, DOING, why));
             }
         }
