@@ -82,7 +82,10 @@ fn an_image_that_begins_late_follows_who_is_primary_of_it_by_then() {
     pull(&b, &a, ALL);
     assert_eq!(a.image(image).unwrap().info().upstream, Some(b.id()));
     pull(&a, &c, ALL);
-    assert!(c.image(image).is_err(), "the former primary has nothing of it");
+    assert!(
+        c.image(image).is_err(),
+        "the former primary has nothing of it"
+    );
     pull(&b, &c, ALL);
     assert_eq!(c.image(image).unwrap().info().upstream, Some(b.id()));
 }

@@ -85,10 +85,11 @@ impl Stream {
             }
             any = true;
             self.cursor = frame.position.sequence;
-            // What another site said is not this one's to tell.
             if frame.applied.is_none() {
                 records += frame.records.len();
                 self.put(&mut batch, &frame, &mut said)?;
+            } else {
+                self.put_ends(&mut batch, &frame, &mut said);
             }
         }
         batch[upto..upto + 8].copy_from_slice(&self.cursor.0.to_le_bytes());
@@ -133,6 +134,15 @@ impl Stream {
             }
         }
         self.put_run(batch, &mut run)
+    }
+
+    /// What another site said is not this one's to tell, but that images ended by it: a peer that has just read of an
+    /// earlier time here, when this site was primary of them, would wait for ever for something to copy.
+    fn put_ends(&self, batch: &mut Vec<u8>, frame: &Frame, said: &mut Said) {
+        for image in ended(&self.store, frame) {
+            said.ended.push(image);
+            message::put_change(batch, &Change::Remove { image });
+        }
     }
 
     /// Empties the run.
@@ -295,14 +305,25 @@ impl<'a> Run<'a> {
 fn tells(store: &Store, frame: &Frame) -> bool {
     let mut records = frame.records.iter().enumerate();
     let mut sent = Sent::new(store);
-    frame.applied.is_none()
-        && records.any(|(i, record)| match record {
-            FrameRecord::Data { image, .. } | FrameRecord::Discard { image, .. } => {
-                sent.has(*image, frame.first.plus(i as u64))
-            }
-            FrameRecord::Change(Change::Base { .. } | Change::Restore { .. }) => false,
-            FrameRecord::Change(_) => true,
-        })
+    if frame.applied.is_some() {
+        return ended(store, frame).next().is_some();
+    }
+    records.any(|(i, record)| match record {
+        FrameRecord::Data { image, .. } | FrameRecord::Discard { image, .. } => {
+            sent.has(*image, frame.first.plus(i as u64))
+        }
+        FrameRecord::Change(Change::Base { .. } | Change::Restore { .. }) => false,
+        FrameRecord::Change(_) => true,
+    })
+}
+
+/// The images that ended with a frame and are not here since: a copy that begins anew ends one too.
+fn ended(store: &Store, frame: &Frame) -> impl Iterator<Item = ImageId> {
+    let removed = frame.records.iter().filter_map(|record| match record {
+        FrameRecord::Change(Change::Remove { image }) => Some(*image),
+        FrameRecord::Change(_) | FrameRecord::Data { .. } | FrameRecord::Discard { .. } => None,
+    });
+    removed.filter(|image| store.image(*image).is_err())
 }
 
 /// Blocks of an image, read from the log and verified: a peer must never get what rotted here.

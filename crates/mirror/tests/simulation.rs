@@ -16,6 +16,8 @@ mod limits;
 mod network;
 #[path = "simulation/operators.rs"]
 mod operators;
+#[path = "simulation/removed.rs"]
+mod removed;
 #[path = "simulation/site.rs"]
 mod site;
 #[path = "simulation/three.rs"]

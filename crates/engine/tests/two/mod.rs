@@ -99,7 +99,9 @@ fn sent(from: &Store, sequence: Sequence, change: &Change) -> Vec<PeerRecord<'st
             images.retain(sends);
             Change::Demote { images }
         }
-        Change::Create { image, .. } | Change::Remove { image } | Change::Mirroring { image, .. }
+        Change::Create { image, .. }
+        | Change::Remove { image }
+        | Change::Mirroring { image, .. }
             if !sends(&image) =>
         {
             return Vec::new();
@@ -111,7 +113,9 @@ fn sent(from: &Store, sequence: Sequence, change: &Change) -> Vec<PeerRecord<'st
         Change::Mirroring { image, .. } => vec![*image],
         _ => Vec::new(),
     };
-    let described = begun.into_iter().filter_map(|image| from.describe(image).ok());
+    let described = begun
+        .into_iter()
+        .filter_map(|image| from.describe(image).ok());
     let described = described.map(PeerRecord::Describe);
     described.chain([PeerRecord::Change(change)]).collect()
 }
