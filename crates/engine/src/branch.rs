@@ -422,8 +422,10 @@ impl Branches {
     /// The checkpoints that are kept from now on; those before `sparse_to` as nothing but points.
     pub(crate) fn keep(&mut self, kept: Vec<Sequence>, sparse_to: Sequence) {
         self.points_made += 1;
-        let thinned = std::mem::replace(&mut self.sparse_to, sparse_to) != sparse_to;
+        let asked = self.dense().first().copied();
+        self.sparse_to = sparse_to;
         let before = std::mem::replace(&mut self.kept, Arc::new(kept));
+        let thinned = self.dense().first().copied() != asked;
         let gone: Vec<Sequence> = before
             .iter()
             .copied()

@@ -259,10 +259,14 @@ impl Core {
         let readers: Vec<Sequence> = readers(&keep).collect();
         let oldest = readers.iter().min().copied();
         if let Some(oldest) = oldest {
-            // Every peer has got the end of these images.
-            state
-                .removed
-                .retain(|_, window| window.until.is_none_or(|until| until >= oldest));
+            // Every peer has got the end of these images. Who was let go of does not get it from the log any more.
+            let mut ended_to = state.ended_to;
+            state.removed.retain(|_, window| {
+                let heard = window.until.filter(|until| *until < oldest);
+                ended_to = ended_to.max(heard.unwrap_or_default());
+                heard.is_none()
+            });
+            state.ended_to = ended_to;
         }
         let mut kept = state.kept.clone();
         let began = state.dense().is_empty();
@@ -298,10 +302,13 @@ impl Core {
             Some(first) => kept.at < first,
             None => !retains || kept.at < now,
         });
+        let sparse_to = match first {
+            // Nobody may ask for what was before: what ended is forgotten, and cannot be asked for later.
+            None if !retains => now,
+            Some(_) | None => sparse.map_or(Sequence::ZERO, |kept| kept.at.next()),
+        };
         // What was nothing but a point cannot become more.
-        let sparse_to = state
-            .sparse_to
-            .max(sparse.map_or(Sequence::ZERO, |kept| kept.at.next()));
+        let sparse_to = state.sparse_to.max(sparse_to);
         state.keep(kept, sparse_to, oldest);
         if began && !state.dense().is_empty() {
             state.changed.images.extend(state.images.keys().copied());

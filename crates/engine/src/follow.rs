@@ -58,6 +58,8 @@ impl Store {
         let bury = self.core.bury.lock().clone();
         loop {
             let mut state = self.core.lock();
+            // A checkpoint may have come between a look and this.
+            past.0.retain(|(_, at, _)| !state.forgot(*at));
             let admission = Admission::new(self.own(), &state, peer, stream)
                 .without(&lost)
                 .burying(bury.as_deref());
@@ -123,6 +125,11 @@ impl Store {
     ) -> Result<Vec<(ImageId, Sequence, Plan)>, Error> {
         let mut plans = Vec::new();
         for (image, at) in missing {
+            if state.forgot(at) {
+                warn!(%image, %at, "what both sites had was given up when nobody could ask for it");
+                lost.insert(image);
+                continue;
+            }
             match Plan::new(state, image, at) {
                 Ok(plan) => {
                     if let Some((branch, point)) = plan.point() {

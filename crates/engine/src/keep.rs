@@ -61,7 +61,7 @@ impl Store {
     /// that is still there.
     pub fn keep_from(&self, who: &str, sequence: Sequence) {
         let mut keep = self.core.keep.lock();
-        let reaches = self.log_reaches(sequence.next());
+        let reaches = self.log_serves(sequence.next());
         let known = keep.entry(who.to_owned()).or_default();
         known.from = sequence;
         if reaches {
@@ -90,6 +90,14 @@ impl Store {
     /// Whether the log can be read from record `from` on, and stays for whom it is kept.
     pub fn log_reaches(&self, from: Sequence) -> bool {
         self.log_begins() <= from
+    }
+
+    /// Whether a peer that has everything before record `from` can go on with the log: that can be read from
+    /// there on, and it is known of all images that ended since that they did.
+    pub fn log_serves(&self, from: Sequence) -> bool {
+        // Who has nothing yet lacks the end of nothing.
+        let begins = from <= Sequence::ZERO.next();
+        self.log_reaches(from) && (begins || from > self.core.glance().ended_to)
     }
 
     /// The first record from which on the log is sure to be readable.

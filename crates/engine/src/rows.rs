@@ -45,6 +45,8 @@ struct Document {
     sequence: Sequence,
     applied: BTreeMap<StoreId, Sequence>,
     removed: BTreeMap<ImageId, Window>,
+    #[serde(default)]
+    ended_to: Sequence,
     ghosts: Vec<Ghost>,
     kept: Vec<Kept>,
     #[serde(default)]
@@ -117,6 +119,7 @@ pub(crate) fn collect(state: &State, changed: &Changed) -> Changes {
         sequence: state.sequence,
         applied: state.applied.clone(),
         removed: state.removed.clone(),
+        ended_to: state.ended_to,
         ghosts: state.ghosts.clone(),
         kept: state.kept.clone(),
         sparse_to: state.sparse_to,
@@ -287,6 +290,7 @@ pub(crate) fn load(index: &impl Rows) -> Result<State, Error> {
         branches,
         applied: document.applied,
         removed: document.removed,
+        ended_to: document.ended_to,
         ghosts: document.ghosts,
         kept: document.kept,
         sparse_to: document.sparse_to,

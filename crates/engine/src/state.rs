@@ -37,9 +37,12 @@ pub(crate) struct State {
     pub(crate) applied: BTreeMap<StoreId, Sequence>,
     /// Of removed images: the records that peers still have to get.
     pub(crate) removed: BTreeMap<ImageId, Window>,
+    /// Of images that ended up to here it may be forgotten that they did.
+    pub(crate) ended_to: Sequence,
     /// The checkpoints that somebody needs, oldest first.
     pub(crate) kept: Vec<Kept>,
-    /// Of those, the ones before this are nothing but points; behind the others any state can be had.
+    /// Of those, the ones before this are nothing but points; behind the others any state can be had. Without
+    /// others, any behind this.
     pub(crate) sparse_to: Sequence,
     /// What is kept for whom, as of the last checkpoint.
     pub(crate) keep: BTreeMap<String, Keep>,
@@ -261,6 +264,13 @@ impl State {
     pub(crate) fn dense(&self) -> &[Kept] {
         let first = self.kept.partition_point(|kept| kept.at < self.sparse_to);
         &self.kept[first..]
+    }
+
+    /// Whether a checkpoint was taken behind record `at` when nobody might ask for what was there: then it is
+    /// not known any more which snapshots there were.
+    pub(crate) fn forgot(&self, at: Sequence) -> bool {
+        let known = self.dense().first().is_some_and(|kept| kept.at <= at);
+        at < self.sparse_to && !known
     }
 
     /// Keeps these checkpoints and no others, those before `sparse_to` as nothing but points; peers may ask

@@ -184,12 +184,12 @@ impl Reading {
         peer.reader_came(from, images);
         let held = Sequence(from.0.saturating_sub(1));
         shared.store.keep_from(&peer.name, held);
-        if !shared.store.log_reaches(from) {
+        if !shared.store.log_serves(from) {
             // To be known before it says anything.
             peer.catches_up_to(shared.store.head().sequence);
         }
         // What it lacks of a log that is gone was counted, or cannot be.
-        if shared.store.log_reaches(from) {
+        if shared.store.log_serves(from) {
             shared.backlog.count_from(held);
         }
         Ok(Self {
@@ -462,7 +462,7 @@ impl Pending {
 
 impl Sender {
     async fn run(mut self, mut from: Sequence, newcomer: bool) -> Result<(), Error> {
-        while !self.shared.store.log_reaches(from) {
+        while !self.shared.store.log_serves(from) {
             // A difference that waited for hours would be one to a state of hours ago.
             if self.outlet.opens().await.is_err() {
                 return Ok(());
