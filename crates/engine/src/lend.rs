@@ -1,11 +1,12 @@
 //! Blocks for a peer whose own copy has rotted.
 
-use firebrick_index::Entry;
+use firebrick_index::{Entry, View};
 use firebrick_log::Checksum;
 use firebrick_vocabulary::{BLOCK_SIZE, ImageId};
 
-use crate::apply::found;
 use crate::error::{Error, ErrorKind};
+use crate::stage::staged;
+use crate::state::{Cell, State};
 use crate::store::Store;
 
 /// The snapshots, the newest first, in which a block is looked for: a peer must not keep this store
@@ -13,25 +14,38 @@ use crate::store::Store;
 const SNAPSHOTS_MAX: usize = 1024;
 
 impl Store {
-    /// The bytes of block `block` of a mirrored image that have this checksum, if its newest state or one
-    /// of its snapshots has them and they are whole here.
+    /// The bytes of block `block` of an image that have this checksum, if the newest state or one of the snapshots
+    /// of it, or of a mirrored image that began as it was, has them and they are whole here.
     pub fn lend(
         &self,
         image: ImageId,
         block: u64,
         checksum: Checksum,
     ) -> Result<Option<Vec<u8>>, Error> {
-        let views = {
-            let state = self.core.lock();
-            let image = found(&state, "lend a block", image)?.read();
-            if !image.meta.mirrored {
-                return Ok(None);
-            }
-            let snapshots = image.snapshots.iter().rev().take(SNAPSHOTS_MAX);
-            let mut views = vec![image.view.clone()];
-            views.extend(snapshots.map(|taken| state.branches.view_at(taken.branch, taken.at)));
-            views
+        let own = {
+            let state = self.core.glance();
+            let own = state.images.range(image..=image);
+            views(&state, own.map(|(_, cell)| cell))
         };
+        let lent = self.lend_from(own, block, checksum)?;
+        if lent.is_some() {
+            return Ok(lent);
+        }
+        let clones = {
+            let state = self.core.glance();
+            let all = state.images.range(..);
+            let clones = all.filter(|(id, cell)| **id != image && began_as(&state, cell, image));
+            views(&state, clones.map(|(_, cell)| cell))
+        };
+        self.lend_from(clones, block, checksum)
+    }
+
+    fn lend_from(
+        &self,
+        views: Vec<View>,
+        block: u64,
+        checksum: Checksum,
+    ) -> Result<Option<Vec<u8>>, Error> {
         let mut data = vec![0; BLOCK_SIZE as usize];
         let mut tried = None;
         for view in views {
@@ -55,4 +69,33 @@ impl Store {
         }
         Ok(None)
     }
+}
+
+/// Whether an image began as `image` was, which may be gone, and shows something of it.
+fn began_as(state: &State, cell: &Cell, image: ImageId) -> bool {
+    let held = cell.read();
+    let mut steps = held.view.steps().iter();
+    steps.any(|step| {
+        let branch = state.branches.get(step.branch);
+        branch.is_some_and(|it| it.image == image || it.image == staged(image))
+    })
+}
+
+/// The newest states and the snapshots of those images that are mirrored.
+fn views<'s>(state: &State, images: impl Iterator<Item = &'s Cell>) -> Vec<View> {
+    let mut views = Vec::new();
+    for cell in images {
+        let held = cell.read();
+        if !held.meta.mirrored {
+            continue;
+        }
+        let left = SNAPSHOTS_MAX.saturating_sub(views.len());
+        let snapshots = held.snapshots.iter().rev().take(left);
+        views.push(held.view.clone());
+        views.extend(snapshots.map(|taken| state.branches.view_at(taken.branch, taken.at)));
+        if left == 0 {
+            break;
+        }
+    }
+    views
 }

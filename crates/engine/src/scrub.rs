@@ -11,6 +11,7 @@ use tracing::{error, info};
 
 use crate::commit::Core;
 use crate::error::Error;
+use crate::stage::staged;
 use crate::store::Store;
 
 /// Who may have another copy of a block.
@@ -243,11 +244,13 @@ impl Core {
         block: &WalkedBlock,
         source: &dyn Source,
     ) -> Result<bool, Error> {
-        let found = source.fetch(image, block.block, block.checksum);
+        // What came by a difference was written to what was staged, which nobody else knows.
+        let names = [image, staged(image)].into_iter();
+        let fetch = |image| source.fetch(image, block.block, block.checksum);
         let whole = |data: &Vec<u8>| {
             data.len() as u64 == BLOCK_SIZE && Checksum::of(data) == block.checksum
         };
-        let Some(data) = found.filter(whole) else {
+        let Some(data) = names.filter_map(fetch).find(whole) else {
             return Ok(false);
         };
         let moved = Moved {
