@@ -47,6 +47,9 @@ pub struct HeldImage {
     pub snapshots: Vec<SnapshotKey>,
     /// What has been staged for it already differs from it in these runs of blocks at most.
     pub staged: Option<Vec<(u64, u64)>>,
+    /// It does not follow that peer, or not any more: nothing of it is wanted.
+    #[serde(default)]
+    pub elsewhere: bool,
 }
 
 /// What an image is to be.
@@ -93,6 +96,20 @@ impl Store {
     /// is primary in a later epoch. What it lacks of them is kept under a snapshot.
     pub fn give_way(&self, peer: StoreId, targets: &[Target]) -> Result<(), Error> {
         let mut state = self.core.lock();
+        let changes = self.giving_way(&state, peer, targets);
+        if !changes.is_empty() {
+            let applied = Applied {
+                peer,
+                sequence: state.applied(peer),
+            };
+            self.core
+                .commit_as(&mut state, &changes, Some(applied), &mut NoPast)?;
+        }
+        Ok(())
+    }
+
+    /// The changes by which images do that, as the first ones of the next frame.
+    fn giving_way(&self, state: &State, peer: StoreId, targets: &[Target]) -> Vec<Change> {
         let (mut changes, next) = (Vec::new(), self.core.log.next_sequence());
         for target in targets {
             let Some(cell) = state.cell(target.image.image) else {
@@ -113,7 +130,7 @@ impl Store {
             if common.is_none() {
                 warn!(image = %meta.name, "another site took over: what is here is kept under a snapshot");
                 let at = next.plus(changes.len() as u64);
-                let common = common_of(&state, &image, origin, at);
+                let common = common_of(state, &image, origin, at);
                 changes.push(give_way(&image, at, common, (epoch, peer)));
                 continue;
             }
@@ -133,21 +150,32 @@ impl Store {
                 state: waiting,
             });
         }
-        if !changes.is_empty() {
-            let applied = Applied {
-                peer,
-                sequence: state.applied(peer),
-            };
-            self.core
-                .commit_as(&mut state, &changes, Some(applied), &mut NoPast)?;
-        }
-        Ok(())
+        changes
     }
 
     /// The images that follow `peer`, as far as it has to know them for a difference. What was staged
     /// for them of an earlier one is used again where that is possible, and goes otherwise.
     pub fn held(&self, peer: StoreId) -> Result<Vec<HeldImage>, Error> {
         self.held_where(peer, |_| true)
+    }
+
+    /// Those of the images that `peer` tells of which are here and do not follow it: they are primary here, or were
+    /// promoted elsewhere in a later epoch.
+    pub fn held_elsewhere(&self, peer: StoreId, targets: &[Target]) -> Vec<HeldImage> {
+        let state = self.core.lock();
+        let ids = targets.iter().map(|target| target.image.image);
+        let elsewhere = ids.filter(|id| {
+            let cell = state.cell(*id).map(|cell| cell.read());
+            cell.is_some_and(|it| it.meta.role != Role::Secondary || it.meta.upstream != Some(peer))
+        });
+        let held = |image| HeldImage {
+            image,
+            consistent: true,
+            snapshots: Vec::new(),
+            staged: None,
+            elsewhere: true,
+        };
+        elsewhere.map(held).collect()
     }
 
     fn held_where(
@@ -174,6 +202,7 @@ impl Store {
                     consistent,
                     snapshots,
                     staged: self.staged_runs(*id)?,
+                    elsewhere: false,
                 });
             }
         }
@@ -289,7 +318,8 @@ impl Store {
 
     /// Makes all images that follow `peer` what they are to be, at record `upto` of its log, as one
     /// frame: those that are not among `targets` go, unless they are among `others`. What is here of an
-    /// image that does not follow it any more stays as it is.
+    /// image that does not follow it any more stays as it is, unless the peer is primary of it in a later epoch:
+    /// its log will not say so again, so the image gives way, and waits for what differs.
     pub fn adopt(
         &self,
         peer: StoreId,
@@ -299,7 +329,9 @@ impl Store {
     ) -> Result<(), Error> {
         let mut state = self.core.lock();
         let mut adoption = Adoption::default();
-        let (bury, next) = (self.core.bury.lock().clone(), self.core.log.next_sequence());
+        let mut changes = self.giving_way(&state, peer, targets);
+        let next = self.core.log.next_sequence().plus(changes.len() as u64);
+        let bury = self.core.bury.lock().clone();
         let wanted: BTreeSet<ImageId> = targets.iter().map(|it| it.image.image).collect();
         let others: BTreeSet<ImageId> = others.iter().copied().collect();
         for (id, cell) in state.images.range(..) {
@@ -315,7 +347,7 @@ impl Store {
         for target in targets {
             adoption.add(&state, peer, target)?;
         }
-        let changes = adoption.changes();
+        changes.extend(adoption.changes());
         let applied = Applied {
             peer,
             sequence: upto.max(state.applied(peer)),
@@ -443,7 +475,8 @@ fn origin_here(state: &State, origin: ImageOrigin) -> Result<ImageOrigin, Error>
         let snapshot = cell.zip(origin.snapshot);
         snapshot.is_some_and(|(image, snapshot)| image.snapshot(snapshot).is_some())
     };
-    let mut places = [origin.image, staged(origin.image)].into_iter();
+    // What is staged comes first: another snapshot of that id may have been here.
+    let mut places = [staged(origin.image), origin.image].into_iter();
     let Some(image) = places.find(has) else {
         let why = format!(
             "what a clone of image {} starts from is not here",

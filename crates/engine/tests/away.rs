@@ -13,8 +13,9 @@ use firebrick_edge::{Disk, SystemClock};
 use firebrick_engine::{
     Checksum, Error, NewImage, PeerRecord, Store, StoreOptions, Target, Write, staged,
 };
+use firebrick_log::{Change, Promotion};
 use firebrick_simulate::SimulatedDisk;
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, Role, Sequence, StoreId};
+use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, MIB, Role, Sequence, StoreId};
 
 const BLOCK: usize = 4096;
 const BLOCKS: u64 = 64;
@@ -242,4 +243,69 @@ fn what_reached_a_reader_and_was_not_confirmed_is_named() {
     drop(difference);
     a.keep_from(PEER, Sequence(1));
     assert!(a.is_let_go(PEER), "what was before is gone");
+}
+
+#[test]
+fn who_was_let_go_of_is_not_sent_a_log_of_which_it_is_forgotten_what_ended() {
+    let disk = disk();
+    let a = open(&disk);
+    let (image, other) = (mirrored(&a, "one"), mirrored(&a, "other"));
+    let has = a.flush().unwrap().sequence;
+    a.keep_from(PEER, has);
+    a.let_go(PEER, has).unwrap();
+    a.remove_image(image).unwrap();
+    fill(&a, other, 0..1, 1);
+    let head = a.flush().unwrap().sequence;
+    // Whoever reads on has all of that.
+    a.keep_from("c", head);
+    assert!(a.log_serves(has.next()), "nothing is forgotten yet");
+    a.checkpoint().unwrap();
+    assert!(!a.log_serves(has.next()), "nobody would be told of the end");
+    assert!(a.log_serves(head.next()));
+    a.close().unwrap();
+    drop(a);
+    let a = open(&disk);
+    assert!(a.log_reaches(has.next()), "its records are there");
+    assert!(!a.log_serves(has.next()));
+}
+
+#[test]
+fn what_turned_to_another_site_while_a_difference_came_gives_way_where_that_is_newer() {
+    let (a, b) = (open(&disk()), open(&disk()));
+    let image = mirrored(&a, "one");
+    fill(&a, image, 0..4, 1);
+    let third = StoreId::random();
+    let described = a.describe(image).unwrap();
+    let follow = |peer, epoch: u64| {
+        let promotion = Promotion {
+            image,
+            epoch: Epoch(epoch),
+            origin: None,
+            forced: true,
+        };
+        let images = vec![promotion];
+        let records = [
+            PeerRecord::Describe(described.clone()),
+            PeerRecord::Change(Change::Promote { images }),
+        ];
+        b.apply(peer, Sequence(epoch), &records).unwrap();
+    };
+    follow(third, 5);
+    let target = |epoch: u64| {
+        let mut image = described.clone();
+        image.epoch = Epoch(epoch);
+        let (demoted, origin, snapshots) = (false, None, Vec::new());
+        vec![Target {
+            image,
+            demoted,
+            origin,
+            snapshots,
+        }]
+    };
+    let upstream = || b.image(image).unwrap().info().upstream;
+    b.adopt(a.id(), Sequence(8), &target(4), &[]).unwrap();
+    assert_eq!(upstream(), Some(third), "an older one is no news");
+    b.adopt(a.id(), Sequence(9), &target(7), &[]).unwrap();
+    assert_eq!(upstream(), Some(a.id()));
+    assert_eq!(b.copying(a.id()), vec![image]);
 }

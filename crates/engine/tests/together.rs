@@ -4,9 +4,9 @@
 
 mod two;
 
-use firebrick_engine::{ErrorKind, PeerRecord, Store, Target};
+use firebrick_engine::{ErrorKind, NewImage, NewOrigin, PeerRecord, Store, Target};
 use firebrick_log::{Change, Checksum};
-use firebrick_vocabulary::{Bytes, Epoch, ImageId, Role, SnapshotName};
+use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, Role, SnapshotName};
 use two::{ALL, BLOCK, created, mirrored, open, pull, read, write};
 
 fn snapshot(store: &Store, image: ImageId, name: &str) {
@@ -88,6 +88,62 @@ fn an_image_that_begins_late_follows_who_is_primary_of_it_by_then() {
     );
     pull(&b, &c, ALL);
     assert_eq!(c.image(image).unwrap().info().upstream, Some(b.id()));
+}
+
+#[test]
+fn a_state_of_which_it_is_forgotten_what_ended_is_none_to_return_to() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    snapshot(&a, image, "gone");
+    pull(&a, &b, ALL);
+    let name = SnapshotName::new("gone").unwrap();
+    a.remove_snapshot(image, &name).unwrap();
+    // Nobody may ask for anything, so that nothing is kept of the snapshot.
+    a.checkpoint().unwrap();
+    write(&a, image, 0, 1).unwrap();
+    promote(&b, image, true);
+    pull(&b, &a, ALL);
+    let info = a.image(image).unwrap().info();
+    assert_eq!(info.upstream, Some(b.id()));
+    assert!(!info.sync.is_consistent(), "it gets what differs");
+    assert!(b.snapshots(image).unwrap().iter().any(|it| it.name == name));
+}
+
+#[test]
+fn what_a_clone_alone_shows_of_its_origin_is_lent_too() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    let image = mirrored(&a);
+    write(&a, image, 0, 7).unwrap();
+    snapshot(&a, image, "base");
+    let name = SnapshotName::new("base").unwrap();
+    let clone = ImageId::random();
+    let new = NewImage {
+        id: clone,
+        name: ImageName::new("clone").unwrap(),
+        size: a.image(image).unwrap().size(),
+        origin: Some(NewOrigin {
+            image,
+            snapshot: Some(name.clone()),
+            at: None,
+        }),
+        mirrored: true,
+    };
+    a.create_image(new).unwrap();
+    pull(&a, &b, ALL);
+    let block = vec![7; BLOCK];
+    let lent = |store: &Store| store.lend(image, 0, Checksum::of(&block)).unwrap();
+    write(&a, image, 0, 8).unwrap();
+    a.remove_snapshot(image, &name).unwrap();
+    pull(&a, &b, ALL);
+    assert_eq!(lent(&b), Some(block.clone()), "by what the clone shows");
+    a.remove_image(image).unwrap();
+    pull(&a, &b, ALL);
+    assert_eq!(lent(&b), Some(block.clone()), "its origin is gone");
+    write(&a, clone, 0, 9).unwrap();
+    pull(&a, &b, ALL);
+    assert_eq!(lent(&b), None);
 }
 
 #[test]

@@ -99,8 +99,7 @@ impl Line {
         info!(peer = %self.peer.name, %has, %to, "a peer gets the difference");
         let held = self.introduce(&difference).await?;
         for served in &difference.images {
-            let held = held.get(&served.image.image);
-            image::Sending::new(self, &difference, served, held)
+            image::Sending::new(self, &difference, served, &held)
                 .run()
                 .await?;
         }
@@ -131,10 +130,10 @@ impl Line {
         info!(peer = %name, image = %served.image.name, "a peer gets what differs of an image");
         self.say(&ToReader::Inquire { image }).await?;
         let held = self.held().await?;
-        let Some(held) = held.get(&image) else {
+        if !held.contains_key(&image) {
             return Ok(None);
-        };
-        image::Sending::new(self, &difference, served, Some(held))
+        }
+        image::Sending::new(self, &difference, served, &held)
             .run()
             .await?;
         let target = Box::new(target(served));

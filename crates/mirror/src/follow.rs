@@ -1,11 +1,11 @@
 //! The reading side: one connection to each peer, whose log is applied here.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_engine::Store;
-use firebrick_vocabulary::{ImageId, Position, Sequence, StoreId, SyncState};
+use firebrick_vocabulary::{Epoch, ImageId, Position, Sequence, StoreId, SyncState};
 use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
@@ -218,7 +218,7 @@ impl Connection {
             store,
             head: head.sequence,
             answers,
-            requested: BTreeSet::new(),
+            requested: BTreeMap::new(),
             copied: None,
             catching: Catching::new(store),
             streams: false,
@@ -277,8 +277,9 @@ struct Applier {
     /// Where the peer's log ended when it welcomed this site.
     head: Sequence,
     answers: mpsc::Sender<Vec<u8>>,
-    /// Images whose copy has been asked for on this connection.
-    requested: BTreeSet<ImageId>,
+    /// Images whose copy has been asked for on this connection, and their epochs then: one that turned to another site
+    /// meanwhile, and to this one again, has a later one, and what was asked for before came to nothing.
+    requested: BTreeMap<ImageId, Epoch>,
     /// The image that is being copied.
     copied: Option<ImageId>,
     /// A difference that comes instead of the log.
@@ -499,7 +500,12 @@ impl Applier {
     /// Asks for the copies that are needed and not asked for yet.
     async fn request(&mut self, images: &[ImageId]) {
         for image in images {
-            if self.requested.insert(*image) {
+            let Ok(known) = self.shared.store.image(*image) else {
+                continue;
+            };
+            let epoch = known.info().epoch;
+            let before = self.requested.insert(*image, epoch);
+            if before != Some(epoch) && (before.is_none() || self.copied != Some(*image)) {
                 let reached = self.reached(*image);
                 let request = ToServer::CopyRequest {
                     image: *image,

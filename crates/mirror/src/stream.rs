@@ -184,7 +184,7 @@ impl Stream {
             Change::Create { image, .. } => {
                 if self.sends(*image, sequence) {
                     said.created.push((*image, sequence));
-                    message::put_change(batch, change);
+                    message::put_change(batch, &self.created(change, sequence));
                 }
             }
             // These end the image at the peer, and with it a copy that is under way.
@@ -236,6 +236,21 @@ impl Stream {
                 }
             }
         }
+    }
+
+    /// The beginning of an image as peers get it: where what it was cloned from is another site's to tell, they
+    /// may have that as it was at another time. A place in this log, which says nothing there, tells them so.
+    fn created(&self, change: &Change, sequence: Sequence) -> Change {
+        let mut created = change.clone();
+        if let Change::Create {
+            origin: Some(origin),
+            ..
+        } = &mut created
+            && !self.store.sends(origin.image, sequence)
+        {
+            origin.at.get_or_insert(sequence);
+        }
+        created
     }
 
     /// A peer that lacks the image needs its name and size. One that is gone by now needs nothing.

@@ -1,5 +1,7 @@
 //! One image of a difference: its new snapshots, oldest first, and what it is now.
 
+use std::collections::BTreeMap;
+
 use firebrick_engine::{
     Changed, Difference, HeldImage, ImageOrigin, MapView, Served, ServedSnapshot, staged,
 };
@@ -46,7 +48,8 @@ pub(super) struct Sending<'a> {
     line: &'a mut Line,
     difference: &'a Difference,
     served: &'a Served,
-    held: Option<&'a HeldImage>,
+    /// What the reader has.
+    held: &'a BTreeMap<ImageId, HeldImage>,
     /// Under which id it is staged there.
     id: ImageId,
 }
@@ -56,7 +59,7 @@ impl<'a> Sending<'a> {
         line: &'a mut Line,
         difference: &'a Difference,
         served: &'a Served,
-        held: Option<&'a HeldImage>,
+        held: &'a BTreeMap<ImageId, HeldImage>,
     ) -> Self {
         let id = staged(served.image.image);
         Self {
@@ -69,7 +72,11 @@ impl<'a> Sending<'a> {
     }
 
     pub(super) async fn run(mut self) -> Result<(), Ended> {
-        let (difference, served, held) = (self.difference, self.served, self.held);
+        let (difference, served) = (self.difference, self.served);
+        let held = self.held.get(&served.image.image);
+        if held.is_some_and(|held| held.elsewhere) {
+            return Ok(());
+        }
         let lacking = served.snapshots.iter().filter(|it| !has(held, it));
         let mut lacking: Vec<&ServedSnapshot> = lacking.collect();
         lacking.sort_by_key(|it| it.at());
@@ -148,6 +155,11 @@ impl<'a> Sending<'a> {
             .by_ref()
             .take_while(|it| it.image.image != self.served.image.image)
             .find(|it| it.image.image == origin.image)?;
+        // Who has it from another site may have another snapshot of that id.
+        let held = self.held.get(&origin.image);
+        if held.is_some_and(|held| held.elsewhere) {
+            return None;
+        }
         let snapshot = parent.snapshots.iter().find(|it| it.id == id)?;
         let view = self.difference.snapshot(parent, snapshot)?;
         Some((origin, view))

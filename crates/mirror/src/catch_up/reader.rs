@@ -43,6 +43,7 @@ impl Catching {
         }
         store.give_way(self.peer, &self.targets)?;
         let mut held: Vec<HeldImage> = store.held(self.peer)?;
+        held.extend(store.held_elsewhere(self.peer, &self.targets));
         let mut answers = Vec::new();
         loop {
             let images: Vec<HeldImage> = held.drain(..held.len().min(PART)).collect();
