@@ -2,7 +2,7 @@
 //! is told what is mirrored by then. It asks for copies of that as of any other image.
 
 use firebrick_engine::Store;
-use firebrick_log::Change;
+use firebrick_log::{Change, Promotion};
 use firebrick_vocabulary::{Role, Sequence};
 
 use crate::error::Error;
@@ -32,11 +32,16 @@ pub(crate) fn inventory(store: &Store, from: Sequence) -> Result<Vec<u8>, Error>
             continue;
         };
         message::put_describe(&mut batch, &described);
-        let change = Change::Mirroring {
+        // As a promotion: one that has the image from a former primary passed over what came before this, so it goes on
+        // from nowhere, and gets what differs.
+        let promotion = Promotion {
             image: info.id,
-            enabled: true,
+            epoch: info.epoch,
+            origin: None,
+            forced: true,
         };
-        message::put_change(&mut batch, &change);
+        let images = vec![promotion];
+        message::put_change(&mut batch, &Change::Promote { images });
     }
     // What a crash could take back must not reach the peer.
     store.flush()?;
