@@ -10,14 +10,20 @@
 
 #[path = "simulation/acts.rs"]
 mod acts;
+#[path = "simulation/groups.rs"]
+mod groups;
 #[path = "simulation/limits.rs"]
 mod limits;
 #[path = "simulation/network.rs"]
 mod network;
 #[path = "simulation/operators.rs"]
 mod operators;
+#[path = "simulation/peers.rs"]
+mod peers;
 #[path = "simulation/removed.rs"]
 mod removed;
+#[path = "simulation/rot.rs"]
+mod rot;
 #[path = "simulation/site.rs"]
 mod site;
 #[path = "simulation/three.rs"]
@@ -38,7 +44,7 @@ use site::Lie;
 use world::World;
 
 /// How many stories are told.
-const STORIES: u64 = 600;
+const STORIES: u64 = 1000;
 
 /// What a story is about, by chance.
 fn mood(seed: u64) -> Mood {

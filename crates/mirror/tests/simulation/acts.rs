@@ -1,6 +1,7 @@
 //! What guests, users, operators and chance do.
 
 use std::io::ErrorKind::{Other, StorageFull};
+use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_engine::{NewImage, NewOrigin, Write};
@@ -223,7 +224,7 @@ impl Story {
         }
     }
 
-    fn changed(&mut self, site: usize, id: ImageId) -> Outcome {
+    pub(crate) fn changed(&mut self, site: usize, id: ImageId) -> Outcome {
         self.world.written(site, id)?;
         self.world.note(site, id)
     }
@@ -291,7 +292,7 @@ impl Story {
 
     /// What users do besides writing.
     fn use_image(&mut self, site: usize, id: ImageId) -> Outcome {
-        let kinds = if self.mood.snapshots { 17 } else { 12 };
+        let kinds = if self.mood.snapshots { 18 } else { 12 };
         let world = &mut self.world;
         let store = world.store(site).unwrap();
         let name = format!("n{:x}", world.random.random::<u32>());
@@ -326,6 +327,7 @@ impl Story {
                 let mode = self.some_mode();
                 return self.mirror(site, id, mode);
             }
+            (17, _) => return self.group(site),
             _ => return Ok(()),
         };
         world.say(format!("{what} {id} at {site}"));
@@ -377,7 +379,8 @@ impl Story {
             return Ok(());
         };
         let store = world.store(site).unwrap();
-        let done = match world.below(4) {
+        let done = match world.below(6) {
+            4 | 5 => return self.let_go(site),
             0 | 1 => {
                 world.say(format!("checkpoint of {site}"));
                 store.checkpoint().map(drop)
@@ -389,6 +392,26 @@ impl Story {
             _ => store.prepare_segment(Duration::ZERO).map(drop),
         };
         world.blame(site, done).map(drop)
+    }
+
+    /// The log is kept no longer for a peer that is away.
+    fn let_go(&mut self, site: usize) -> Outcome {
+        let world = &mut self.world;
+        let sites = world.sites.len();
+        let other = (site + 1 + world.below(sites - 1)) % sites;
+        let running = world.sites[site].running.as_ref();
+        let Some(mirror) = running.map(|running| Arc::clone(&running.mirror)) else {
+            return Ok(());
+        };
+        let let_go = mirror.let_go(&other.to_string());
+        let gone = world.blame(site, let_go)? == Some(true);
+        // The room is won with the next checkpoint.
+        if gone && world.chance(0.8) {
+            world.say(format!("{site} keeps nothing for {other} any more"));
+            let done = world.store(site).unwrap().checkpoint();
+            world.blame(site, done)?;
+        }
+        Ok(())
     }
 
     fn disturb(&mut self) {
@@ -437,7 +460,8 @@ impl Story {
         if world.sites[site].running.is_none() {
             return world.start(site);
         }
-        match world.below(12) {
+        match world.below(13) {
+            12 => return self.flip(),
             0 | 1 => {
                 let seed = world.random.random();
                 world.crash(site, seed);

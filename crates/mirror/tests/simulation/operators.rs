@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use firebrick_engine::MirrorPoint;
 use firebrick_vocabulary::{ImageId, Role};
 use rand::Rng as _;
 use rand::seq::IteratorRandom as _;
@@ -29,7 +30,7 @@ impl Story {
         if images.is_empty() {
             return Ok(());
         }
-        match world.below(10) {
+        match world.below(11) {
             0..6 => {
                 let from = images.iter().find_map(|id| {
                     let mut running = world.running().into_iter();
@@ -50,6 +51,10 @@ impl Story {
                 self.go_on()
             }
             6..8 => self.force(site, &images),
+            8 => {
+                self.change_peers();
+                Ok(())
+            }
             _ => {
                 let store = world.store(site).unwrap();
                 let id = images[0];
@@ -66,20 +71,25 @@ impl Story {
         world.say(format!("force {images:?} at {site}"));
         let together = world.chance(0.5);
         let returning = world.returning(site, images);
+        if together {
+            world.halves[site] = world.together(site, images, true);
+        }
         let done = if together {
             store.promote_together(images, true)
         } else {
             store.promote(images, true)
         };
         let Some(outcomes) = world.blame(site, done)? else {
+            world.forget_half(site);
             return Ok(());
         };
+        world.halves[site].clear();
         if together && outcomes.iter().any(|(_, outcome)| outcome.is_err()) {
             return Ok(());
         }
         for (id, outcome) in outcomes {
             match outcome {
-                Ok(_) => self.promoted(site, id, (false, returning.contains(&id)))?,
+                Ok(_) => self.promoted(site, id, (false, returning.get(&id).copied()))?,
                 Err(why) => self.world.say(format!("  {id} is not: {why:?}")),
             }
         }
@@ -87,7 +97,12 @@ impl Story {
     }
 
     /// A site has been made primary: what it has is what somebody had.
-    fn promoted(&mut self, site: usize, id: ImageId, (planned, returns): (bool, bool)) -> Outcome {
+    fn promoted(
+        &mut self,
+        site: usize,
+        id: ImageId,
+        (planned, returns): (bool, Option<MirrorPoint>),
+    ) -> Outcome {
         let world = &mut self.world;
         let store = world.store(site).unwrap();
         let Some(info) = world.info(site, id).filter(|info| info.mirrored) else {
@@ -126,7 +141,9 @@ impl Story {
                 return Err(format!("{id} was promoted behind nothing"));
             };
             let expected = there.promoted(&found, returns)?;
-            if expected != found {
+            // Where that site has fallen back, what it wrote behind may have been sent or not.
+            let fell_back = world.info(of, id).is_some_and(|it| it.upstream.is_some());
+            if expected != found && !fell_back {
                 return Err(format!(
                     "{id} was promoted at {site} and is not what it was at {of} at {at}: {}",
                     found.difference(&expected)
@@ -160,29 +177,10 @@ impl Story {
             from, to, tries, ..
         } = switch;
         let Some(position) = switch.demoted else {
-            let Some(store) = world.store(from) else {
-                return Ok(());
-            };
-            world.say(format!("demote {:?} at {from}", switch.images));
-            let done = store.demote(&switch.images);
-            let Some(position) = world.may(from, done)? else {
-                return Ok(());
-            };
-            for id in &switch.images {
-                if self.mood.snapshots {
-                    // A mirror snapshot was taken with it.
-                    world.note(from, *id)?;
-                }
-                if let Some(line) = world.lines.get_mut(&(from, *id)) {
-                    line.open = false;
-                }
-            }
-            let flushed = &mut world.sites[from].flushed;
-            *flushed = (*flushed).max(position.sequence);
-            switch.demoted = Some(position);
-            self.switch = Some(switch);
-            return Ok(());
+            return self.demote(switch);
         };
+        // An operator who does not look first is to be refused.
+        let hasty = world.chance(0.2);
         let ready = world.store(to).filter(|store| {
             let here = switch.images.iter().all(|id| {
                 let info = store.image(*id).map(|image| image.info());
@@ -190,6 +188,8 @@ impl Story {
             });
             here && store.applied(store_id(from)) >= position.sequence
         });
+        let all_here = ready.is_some();
+        let ready = if hasty { world.store(to) } else { ready };
         let (site, store) = match (ready, world.store(from)) {
             (Some(store), _) => (to, store),
             // It takes too long: all goes on where it was.
@@ -201,19 +201,92 @@ impl Story {
                 return Ok(());
             }
         };
-        world.say(format!("promote {:?} at {site}", switch.images));
+        world.say(format!(
+            "promote {:?} at {site}, hasty: {hasty}",
+            switch.images
+        ));
+        world.halves[site] = world.together(site, &switch.images, false);
+        let returning = world.returning(site, &switch.images);
         let done = store.promote_together(&switch.images, false);
         let Some(outcomes) = world.blame(site, done)? else {
+            world.forget_half(site);
             return Ok(());
         };
+        world.halves[site].clear();
         let all = outcomes.iter().all(|(_, outcome)| outcome.is_ok());
+        if !all && hasty && tries < 20 {
+            self.switch = Some(switch);
+        }
         for (id, outcome) in outcomes {
             match outcome {
-                Ok(_) if all => self.promoted(site, id, (true, false))?,
+                Ok(_) if all => {
+                    self.check_demoted(site, id)?;
+                    let returns = returning.get(&id).copied();
+                    let planned = all_here || site == from;
+                    self.promoted(site, id, (planned, returns))?;
+                }
                 outcome => self.world.say(format!("  {id}: {outcome:?}")),
             }
         }
         Ok(())
+    }
+
+    /// The first step of a planned switch.
+    fn demote(&mut self, mut switch: Switch) -> Outcome {
+        let (world, from) = (&mut self.world, switch.from);
+        let Some(store) = world.store(from) else {
+            return Ok(());
+        };
+        world.say(format!("demote {:?} at {from}", switch.images));
+        let next = store.head().sequence.next();
+        let done = store.demote(&switch.images);
+        let position = world.may(from, done)?;
+        // One that was interrupted may have been made.
+        if position.is_some() || world.interrupted[from] {
+            for id in &switch.images {
+                world.demotions.entry((from, *id)).or_default().push(next);
+            }
+        }
+        let Some(position) = position else {
+            return Ok(());
+        };
+        for id in &switch.images {
+            if self.mood.snapshots {
+                // A mirror snapshot was taken with it.
+                world.note(from, *id)?;
+            }
+            if let Some(line) = world.lines.get_mut(&(from, *id)) {
+                line.open = false;
+            }
+        }
+        let flushed = &mut world.sites[from].flushed;
+        *flushed = (*flushed).max(position.sequence);
+        switch.demoted = Some(position);
+        self.switch = Some(switch);
+        Ok(())
+    }
+
+    /// Without force nobody is promoted who has not heard that the primary was demoted.
+    fn check_demoted(&self, site: usize, id: ImageId) -> Outcome {
+        let world = &self.world;
+        let Some(info) = world.info(site, id) else {
+            return Ok(());
+        };
+        let known = world.promotions.get(&id).into_iter().flatten();
+        let mut known = known.filter(|it| it.site == site && it.epoch == info.epoch);
+        let Some(origin) = info.origin.filter(|_| known.next().is_none()) else {
+            return Ok(());
+        };
+        let mut sites = 0..world.sites.len();
+        let of = sites.find(|of| store_id(*of) == origin.peer);
+        let demotions = of.and_then(|of| world.demotions.get(&(of, id)));
+        let mut demotions = demotions.into_iter().flatten();
+        if demotions.any(|at| *at <= origin.sequence) {
+            return Ok(());
+        }
+        Err(format!(
+            "{id} was promoted at {site} without force, and no demotion had arrived there"
+        ))
     }
 
     /// Everything heals, and all sites have to come to the same.
@@ -242,6 +315,7 @@ impl Story {
                     self.world.start(site)?;
                 }
             }
+            self.world.add_all_peers();
             self.world.pass(Duration::from_millis(700))?;
             match self.unsettled() {
                 None => {
@@ -259,12 +333,16 @@ impl Story {
     fn lead(&mut self) -> Outcome {
         for id in self.world.images() {
             let running = self.world.running();
-            if running.iter().any(|site| self.world.is_primary(*site, id)) {
+            let mut primaries = running.iter().copied();
+            if let Some(primary) = primaries.find(|site| self.world.is_primary(*site, id)) {
+                self.insist(primary, id)?;
                 continue;
             }
             for forced in [false, true] {
                 let able = running.iter().copied().find(|site| {
-                    let store = self.world.store(*site);
+                    let info = self.world.info(*site, id);
+                    let mirrored = info.is_some_and(|info| info.mirrored);
+                    let store = self.world.store(*site).filter(|_| mirrored);
                     store.is_some_and(|store| {
                         let would = store.examine_promotion(&[id], forced);
                         would.iter().all(|(_, outcome)| outcome.is_ok())
@@ -277,7 +355,7 @@ impl Story {
                 };
                 self.world
                     .say(format!("promote {id} at {site}, forced: {forced}"));
-                let returns = self.world.returning(site, &[id]).contains(&id);
+                let returns = self.world.returning(site, &[id]).get(&id).copied();
                 let store = self.world.store(site).unwrap();
                 let done = store.promote(&[id], forced);
                 if self.world.blame(site, done)?.is_some() {
@@ -285,6 +363,27 @@ impl Story {
                 }
                 break;
             }
+        }
+        Ok(())
+    }
+
+    /// A site may have taken an image for its own, and mirror it no longer or not have it any more, which another one
+    /// never heard of: an operator who forces there says whose it is.
+    fn insist(&mut self, primary: usize, id: ImageId) -> Outcome {
+        let ended = self.world.removed.contains(&id);
+        let alone = |site: &usize| {
+            let info = self.world.info(*site, id);
+            info.map_or(ended, |info| !info.mirrored)
+        };
+        let alone = self.world.running().iter().any(alone);
+        if !alone || !self.world.chance(0.1) {
+            return Ok(());
+        }
+        self.world.say(format!("insist on {id} at {primary}"));
+        let store = self.world.store(primary).unwrap();
+        let done = store.promote(&[id], true);
+        if self.world.blame(primary, done)?.is_some() {
+            self.promoted(primary, id, (false, None))?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! One site: a machine with a disk and a clock, and the process that runs on it or does not.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use firebrick_edge::{Clock, Disk};
@@ -11,6 +13,7 @@ use firebrick_vocabulary::{MIB, Sequence, StoreId};
 use uuid::Uuid;
 
 use crate::network::{Cables, fingerprint};
+use crate::rot::Flipped;
 
 pub(crate) const OPTIONS: StoreOptions = StoreOptions {
     segment_bytes: MIB,
@@ -44,6 +47,14 @@ pub(crate) struct Site {
     pub(crate) flushed: Sequence,
     /// Something failed on its disk, and it has to be started anew.
     pub(crate) ill: bool,
+    /// A bit that was flipped and not repaired yet.
+    pub(crate) flipped: Option<Flipped>,
+    /// The sites that an operator has removed from its peers.
+    pub(crate) without: BTreeSet<usize>,
+    /// Those of whom this process has not to hear: they were no peers when it started, or have left since.
+    pub(crate) unheard: BTreeSet<usize>,
+    /// Whether the last of them has left.
+    pub(crate) leaving: Option<Arc<AtomicBool>>,
 }
 
 /// The process of a site.
@@ -51,6 +62,17 @@ pub(crate) struct Running {
     pub(crate) store: Arc<Store>,
     pub(crate) mirror: Arc<Mirror>,
     pub(crate) since: Duration,
+}
+
+/// How a site is known to others.
+pub(crate) fn peer(site: usize) -> PeerOptions {
+    PeerOptions {
+        name: site.to_string(),
+        address: site.to_string(),
+        fingerprint: fingerprint(site),
+        direction: Direction::RxTx,
+        traffic: Traffic::default(),
+    }
 }
 
 /// The id of the store of a site.
@@ -74,7 +96,17 @@ impl Site {
             running: None,
             flushed: Sequence::ZERO,
             ill: false,
+            flipped: None,
+            without: BTreeSet::new(),
+            unheard: BTreeSet::new(),
+            leaving: None,
         }
+    }
+
+    /// Whether a peer is still about to leave.
+    pub(crate) fn is_leaving(&self) -> bool {
+        let leaving = self.leaving.as_ref();
+        leaving.is_some_and(|left| !left.load(Ordering::Acquire))
     }
 
     pub(crate) const fn process(&self) -> Process {
@@ -95,17 +127,11 @@ impl Site {
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let store = Store::open(disk, Arc::clone(&self.clock), OPTIONS)?;
         let others = (0..sites).filter(|other| *other != self.number);
-        let peers = others.map(|other| PeerOptions {
-            name: other.to_string(),
-            address: other.to_string(),
-            fingerprint: fingerprint(other),
-            direction: Direction::RxTx,
-            traffic: Traffic::default(),
-        });
+        let peers = others.filter(|other| !self.without.contains(other));
         let options = MirrorOptions {
             name: self.number.to_string(),
             listen: None,
-            peers: peers.collect(),
+            peers: peers.map(peer).collect(),
             heartbeat: HEARTBEAT,
             retry: RETRY,
         };
@@ -116,6 +142,9 @@ impl Site {
         }
         let mirror = Mirror::start_on(Arc::clone(&store), Arc::clone(&runtime), way, options);
         let mirror = Arc::new(mirror);
+        mirror.forget_others();
+        self.leaving = None;
+        self.unheard = self.without.clone();
         let (heard, opened) = (Arc::clone(&mirror), Arc::clone(&store));
         let timer = runtime.sleep(GRACE);
         runtime.spawn(Box::pin(async move {

@@ -76,25 +76,33 @@ pub(crate) fn divergent(store: &Store, id: ImageId) -> Result<Vec<Vec<u64>>, Err
 const BEYOND: &str = ".mirror.beyond.";
 
 impl View {
-    /// Its newest mirror snapshot, where it is mirrored by those.
-    fn newest_mirror(&self) -> Option<&Arc<Vec<u64>>> {
-        let mode = self.metadata.get("mirror.mode")?;
-        let mut taken = self.snapshots.values().rev();
-        let is_mirror =
-            |name: &str| SnapshotName::new(name).is_ok_and(|name| MirrorPoint::of(&name).is_some());
-        let newest = taken.find(|(name, _)| is_mirror(name));
-        newest.filter(|_| mode == "snapshot").map(|(_, held)| held)
+    /// What it was at its mirror snapshots, oldest first; nothing where it is not mirrored by those.
+    fn mirror_snapshots(&self) -> Vec<(MirrorPoint, &Arc<Vec<u64>>)> {
+        let by_snapshots = self.metadata.get("mirror.mode").map(String::as_str) == Some("snapshot");
+        let taken = self.snapshots.values().filter(|_| by_snapshots);
+        let point = |name: &str| MirrorPoint::of(&SnapshotName::new(name).ok()?);
+        taken
+            .filter_map(|(name, held)| Some((point(name)?, held)))
+            .collect()
     }
 
     /// What a promotion should have made of it, as far as `found` says which snapshots are new. The
     /// promotion may have had to return to a mirror snapshot.
-    pub(crate) fn promoted(&self, found: &Self, returns: bool) -> Result<Self, String> {
+    pub(crate) fn promoted(
+        &self,
+        found: &Self,
+        returns: Option<MirrorPoint>,
+    ) -> Result<Self, String> {
         let mut expected = self.clone();
-        let Some(newest) = self.newest_mirror() else {
+        let taken = self.mirror_snapshots();
+        if taken.is_empty() {
             return Ok(expected);
-        };
-        if returns {
-            expected.blocks = Arc::clone(newest);
+        }
+        if let Some(point) = returns {
+            let target = taken.iter().find(|(taken, _)| *taken == point);
+            let (_, target) =
+                target.ok_or("a promotion returned to what the primary had not taken")?;
+            expected.blocks = Arc::clone(target);
         }
         let (mut mirror, mut beyond) = (0, 0);
         for (id, (name, _)) in &found.snapshots {
@@ -111,8 +119,8 @@ impl View {
             let taken = (name.clone(), Arc::clone(held));
             expected.snapshots.insert(*id, taken);
         }
-        let lost = returns && self.blocks != *newest && beyond == 0;
-        if mirror == 1 && beyond <= usize::from(returns) && !lost {
+        let lost = self.blocks != expected.blocks && beyond == 0;
+        if mirror == 1 && beyond <= usize::from(returns.is_some()) && !lost {
             return Ok(expected);
         }
         Err(format!(

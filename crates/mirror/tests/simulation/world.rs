@@ -11,6 +11,7 @@ use firebrick_vocabulary::{Epoch, ImageId, ImageMirrorMode, Role, Sequence};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::groups::Together;
 use crate::network::Cables;
 use crate::site::{GRACE, Lie, Running, Site, store_id};
 use crate::truth::{self, Line, View};
@@ -33,6 +34,10 @@ pub(crate) struct World {
     pub(crate) interrupted: Vec<bool>,
     pub(crate) lines: BTreeMap<(usize, ImageId), Line>,
     pub(crate) promotions: BTreeMap<ImageId, Vec<Promoted>>,
+    /// By site: what was being promoted together when its power went.
+    pub(crate) halves: Vec<Together>,
+    /// By site and image, where it was demoted.
+    pub(crate) demotions: BTreeMap<(usize, ImageId), Vec<Sequence>>,
     /// What an operator took away everywhere.
     pub(crate) removed: BTreeSet<ImageId>,
     /// What has been compared: by reader and server, up to which record of whose.
@@ -77,6 +82,8 @@ impl World {
             random,
             lines: BTreeMap::new(),
             promotions: BTreeMap::new(),
+            halves: vec![Together::new(); sites],
+            demotions: BTreeMap::new(),
             removed: BTreeSet::new(),
             compared: BTreeMap::new(),
             trace: Vec::new(),
@@ -141,15 +148,6 @@ impl World {
     pub(crate) fn is_primary(&self, site: usize, id: ImageId) -> bool {
         self.info(site, id)
             .is_some_and(|info| info.role == Role::Primary && info.mirrored)
-    }
-
-    /// Which of these images a forced promotion returns to a mirror snapshot.
-    pub(crate) fn returning(&self, site: usize, ids: &[ImageId]) -> BTreeSet<ImageId> {
-        let returns = |id: &&ImageId| {
-            let info = self.info(site, **id);
-            info.is_some_and(|info| info.role == Role::Secondary && !info.primary_demoted)
-        };
-        ids.iter().filter(returns).copied().collect()
     }
 
     /// All images that are mirrored at some site that runs.
@@ -241,7 +239,7 @@ impl World {
             .as_ref()
             .map(|running| running.since);
         let newer = self.promotions.get(&id).into_iter().flatten();
-        let mut newer = newer.filter(|other| {
+        let newer = newer.filter(|other| {
             other.epoch > info.epoch && since.is_some_and(|since| since > other.at)
         });
         // Whoever has been made primary since the start need not wait.
@@ -249,7 +247,12 @@ impl World {
         let mut own = own.filter(|own| own.site == site && own.epoch == info.epoch);
         let chosen = own.any(|own| since.is_some_and(|since| own.at >= since));
         let fenced = !chosen && since.is_some_and(|since| now < since + GRACE);
-        if let Some(other) = newer.next().filter(|_| fenced) {
+        // Nobody waits for those who are no peers any more.
+        let unheard = &self.sites[site].unheard;
+        let mut newer = newer.filter(|other| !unheard.contains(&other.site));
+        // Nor does a site hear of one that an operator ended where it was, if the log is gone that says so.
+        let ended = self.removed.contains(&id);
+        if let Some(other) = newer.next().filter(|_| fenced && !ended) {
             return Err(format!(
                 "{id} was changed at {site} in epoch {}, after a start behind the promotion at {} to epoch {}",
                 info.epoch, other.site, other.epoch
@@ -418,6 +421,7 @@ impl World {
             self.cables.clone(),
             self.sites.len(),
         );
+        self.unflip(site);
         let started = self.sites[site].start(&scheduler, &cables, sites);
         if let Err(error) = started {
             if self.sites[site].is_on() {
@@ -441,6 +445,7 @@ impl World {
         }
         self.sites[site].flushed = head;
         self.check_confirmed(site, &store)?;
+        self.check_together(site)?;
         let interrupted = std::mem::take(&mut self.interrupted[site]);
         for ((of, _), line) in &mut self.lines {
             if *of == site {
@@ -448,8 +453,22 @@ impl World {
                 line.open = false;
             }
         }
+        for ((of, _), demotions) in &mut self.demotions {
+            if *of == site {
+                demotions.retain(|at| *at <= head);
+            }
+        }
         self.compared
             .retain(|(one, other), _| *one != site && *other != site);
+        self.check_started(site, interrupted)
+    }
+
+    /// What a site is primary of after a start is what it was before.
+    fn check_started(&mut self, site: usize, interrupted: bool) -> Outcome {
+        let Some(store) = self.store(site) else {
+            return Ok(());
+        };
+        let head = store.head().sequence;
         for image in store.images() {
             let info = image.info();
             // A demotion that was interrupted may have been made, and a mirror snapshot with it.
