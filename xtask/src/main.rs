@@ -1,5 +1,5 @@
 //! The one door: `cargo xtask test`, `cargo xtask tidy`, `cargo xtask torture`,
-//! `cargo xtask fuzz-api`.
+//! `cargo xtask mutants`, `cargo xtask fuzz-api`.
 //!
 //! CI runs `cargo xtask test` and nothing else, so whatever a test needs is installed here.
 
@@ -11,6 +11,7 @@
 
 mod command;
 mod fuzz;
+mod mutants;
 mod prepare;
 mod test;
 mod tidy;
@@ -52,6 +53,15 @@ enum Task {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// Takes rules of the mirror away, one by one: its simulation must miss each of them.
+    Mutants {
+        /// Only this rule.
+        #[arg(long)]
+        rule: Option<String>,
+        /// In how many seeds it must be missed.
+        #[arg(long, default_value_t = 2000)]
+        seeds: u64,
+    },
     /// Asks a service of its own what its description allows, and what it does not.
     FuzzApi {
         /// For how long.
@@ -71,6 +81,7 @@ fn main() -> ExitCode {
             mirror,
             seed,
         } => torture::run(minutes, mirror, seed),
+        Task::Mutants { rule, seeds } => mutants::run(rule.as_deref(), seeds),
         Task::FuzzApi { minutes } => fuzz::run(minutes),
         Task::Prepare => prepare::prepare().map(|_| ()),
     };

@@ -11,6 +11,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use crate::command::{Error, command, output, root};
+use crate::mutants;
 
 /// One broken rule.
 #[derive(Debug)]
@@ -68,6 +69,11 @@ pub(crate) fn run() -> Result<(), Error> {
     findings.extend(sizes::check(&sources));
     findings.extend(words::check(&sources));
     findings.extend(licences::check(&root())?);
+    let read = |path: &Path| {
+        let mut known = sources.iter();
+        Some(known.find(|source| source.path == path)?.text.clone())
+    };
+    findings.extend(mutants::unknown(read).into_iter().map(Finding));
     for Finding(text) in &findings {
         println!("tidy: {text}");
     }

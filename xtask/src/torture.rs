@@ -18,7 +18,7 @@ struct Simulation {
     rounds: u64,
 }
 
-const SIMULATIONS: [Simulation; 8] = [
+const SIMULATIONS: [Simulation; 9] = [
     Simulation {
         package: "firebrick_log",
         file: "crash",
@@ -53,6 +53,12 @@ const SIMULATIONS: [Simulation; 8] = [
         package: MIRROR,
         file: "simulation",
         test: "three_sites_agree_whatever_happens_to_them",
+        rounds: 200,
+    },
+    Simulation {
+        package: MIRROR,
+        file: "simulation",
+        test: "sites_agree_on_images_in_snapshot_mode",
         rounds: 200,
     },
     Simulation {
