@@ -16,6 +16,7 @@ use crate::commit::Core;
 use crate::error::Error;
 use crate::past::Frames as _;
 use crate::spans::Spans;
+use crate::state::State;
 use crate::store::Store;
 
 /// What is kept for somebody.
@@ -60,14 +61,19 @@ impl Store {
     /// Keeps older states reachable from record `sequence` on, for `who`, and the log behind it where
     /// that is still there.
     pub fn keep_from(&self, who: &str, sequence: Sequence) {
+        // The commit lock comes first, as at a checkpoint, which must not let anything go in between.
+        let state = self.is_let_go(who).then(|| self.core.glance());
+        let reaches = state
+            .as_ref()
+            .is_some_and(|state| self.serves(state, sequence.next()));
         let mut keep = self.core.keep.lock();
-        let reaches = self.log_serves(sequence.next());
         let known = keep.entry(who.to_owned()).or_default();
         known.from = sequence;
         if reaches {
             known.let_go = None;
         }
         drop(keep);
+        drop(state);
         self.core.confirmed.notify_all();
     }
 
@@ -95,9 +101,13 @@ impl Store {
     /// Whether a peer that has everything before record `from` can go on with the log: that can be read from
     /// there on, and it is known of all images that ended since that they did.
     pub fn log_serves(&self, from: Sequence) -> bool {
+        self.serves(&self.core.glance(), from)
+    }
+
+    fn serves(&self, state: &State, from: Sequence) -> bool {
         // Who has nothing yet lacks the end of nothing.
         let begins = from <= Sequence::ZERO.next();
-        self.log_reaches(from) && (begins || from > self.core.glance().ended_to)
+        self.log_reaches(from) && (begins || from > state.ended_to)
     }
 
     /// The first record from which on the log is sure to be readable.
