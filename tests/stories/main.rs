@@ -30,6 +30,7 @@ mod mirror_away;
 mod mirror_groups;
 mod mirror_limits;
 mod mirror_snapshots;
+mod mirror_sync;
 mod mirror_three_sites;
 mod mirror_verify;
 mod mirroring;

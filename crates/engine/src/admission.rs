@@ -52,6 +52,9 @@ pub(crate) enum Admitted<'a> {
     Change(Change),
 }
 
+/// What a look through a batch found.
+pub(crate) type Looked<'a> = (Vec<Admitted<'a>>, BTreeSet<ImageId>);
+
 /// Looks through a batch.
 pub(crate) struct Admission<'s, 'a> {
     state: &'s State,
@@ -67,6 +70,8 @@ pub(crate) struct Admission<'s, 'a> {
     /// What stays of replicas that end.
     bury: Option<&'s Bury>,
     admitted: Vec<Admitted<'a>>,
+    /// Images of which something was passed over, as they do not follow the peer or are incomplete.
+    passed: BTreeSet<ImageId>,
 }
 
 impl Admitted<'_> {
@@ -142,6 +147,7 @@ impl<'s, 'a> Admission<'s, 'a> {
             described: BTreeMap::new(),
             bury: None,
             admitted: Vec::new(),
+            passed: BTreeSet::new(),
         }
     }
 
@@ -155,8 +161,9 @@ impl<'s, 'a> Admission<'s, 'a> {
         Self { bury, ..self }
     }
 
-    /// What of the records is taken over, in their order.
-    pub(crate) fn run(mut self, records: &'a [PeerRecord<'a>]) -> Result<Vec<Admitted<'a>>, Error> {
+    /// What of the records is taken over, in their order, and the images of which something was passed over, as
+    /// they do not follow the peer or are incomplete.
+    pub(crate) fn run(mut self, records: &'a [PeerRecord<'a>]) -> Result<Looked<'a>, Error> {
         for record in records {
             match record {
                 PeerRecord::Data {
@@ -201,7 +208,7 @@ impl<'s, 'a> Admission<'s, 'a> {
                 PeerRecord::Change(change) => self.change(change),
             }
         }
-        Ok(self.admitted)
+        Ok((self.admitted, self.passed))
     }
 
     fn known(&mut self, image: ImageId) -> &mut Known {
@@ -225,6 +232,7 @@ impl<'s, 'a> Admission<'s, 'a> {
     /// How many of the blocks from `block` on are taken over.
     fn admits(&mut self, image: ImageId, block: u64, blocks: u64) -> Result<u64, Error> {
         if !self.accepts(image) {
+            self.passed.insert(image);
             return Ok(0);
         }
         let end = block
@@ -408,6 +416,9 @@ impl<'s, 'a> Admission<'s, 'a> {
             // Two sites that did not hear of each other may have given themselves the same epoch: all
             // agree on whose it is (INV-3).
             if (promotion.epoch, Some(peer)) <= (known.epoch, known.leader) {
+                if !known.follows {
+                    self.passed.insert(image);
+                }
                 continue;
             }
             let common = promotion.origin.filter(|origin| origin.peer == own);

@@ -21,6 +21,7 @@ use crate::mirror_snapshots::{Taking, refuse_mirror, refuse_reserved, returns};
 use crate::snapshots::{SnapshotInfo, check_shared, new_snapshot_id, removable, snapshot_id};
 use crate::state::State;
 use crate::store::Store;
+use crate::sync_mode;
 
 /// The most changes of one alteration: what fits into a frame with room to spare.
 pub(crate) const CHANGES_MAX: usize = 16_384;
@@ -209,6 +210,7 @@ impl Alteration<'_> {
     pub fn mirror(&mut self, image: ImageId, mode: ImageMirrorMode) -> Result<(), Error> {
         self.changeable(image)?;
         let held = found(self.state, self.doing, image)?.read();
+        sync_mode::refuse_beside(self.doing, &held.meta, mode)?;
         self.changes.extend(Store::mirroring_changes(&held, mode));
         Ok(())
     }

@@ -178,6 +178,7 @@ impl Store {
     ) -> Result<(), Error> {
         let progress = progress.map(|state| Change::Sync { image, state });
         self.follow(peer, Sequence::ZERO, records, Stream::Copy(image), progress)
+            .map(|(position, _)| position)
             .map(drop)
     }
 

@@ -25,6 +25,9 @@ use crate::store::Store;
 pub struct Followed {
     /// The images that follow this peer and whose first copy is not complete.
     pub needs_copy: Vec<ImageId>,
+    /// Images of which something was passed over, as they do not follow this peer or are incomplete: what it has
+    /// of them by now is not here.
+    pub passed_over: BTreeSet<ImageId>,
     /// The newest record of the own log now.
     pub position: Position,
 }
@@ -38,9 +41,10 @@ impl Store {
         upto: Sequence,
         records: &[PeerRecord<'_>],
     ) -> Result<Followed, Error> {
-        let position = self.follow(peer, upto, records, Stream::Main, None)?;
+        let (position, passed_over) = self.follow(peer, upto, records, Stream::Main, None)?;
         Ok(Followed {
             needs_copy: self.copying(peer),
+            passed_over,
             position,
         })
     }
@@ -52,7 +56,7 @@ impl Store {
         records: &[PeerRecord<'_>],
         stream: Stream,
         extra: Option<Change>,
-    ) -> Result<Position, Error> {
+    ) -> Result<(Position, BTreeSet<ImageId>), Error> {
         let mut past = KnownPast(Vec::new());
         let mut lost = BTreeSet::new();
         let bury = self.core.bury.lock().clone();
@@ -63,20 +67,16 @@ impl Store {
             let admission = Admission::new(self.own(), &state, peer, stream)
                 .without(&lost)
                 .burying(bury.as_deref());
-            let admitted = admission.run(records)?;
+            let (admitted, passed_over) = admission.run(records)?;
             let missing = missing_past(&admitted, &past);
             if missing.is_empty() {
                 let upto = upto.max(state.applied(peer));
-                return self.take_over(
-                    &mut state,
-                    Applied {
-                        peer,
-                        sequence: upto,
-                    },
-                    admitted,
-                    extra,
-                    past,
-                );
+                let applied = Applied {
+                    peer,
+                    sequence: upto,
+                };
+                let position = self.take_over(&mut state, applied, admitted, extra, past)?;
+                return Ok((position, passed_over));
             }
             // Reading the past takes long; guests of other images must not wait for it.
             let plans = Self::plan(&mut state, missing, &mut lost)?;

@@ -8,7 +8,7 @@ use firebrick_edge::Timestamp;
 use firebrick_log::{Applied, ImageOrigin};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageMirrorMode, ImageName, Role, Sequence, StoreId,
-    SyncState,
+    SyncMode, SyncState,
 };
 
 use crate::commit::Core;
@@ -42,6 +42,8 @@ pub struct ImageInfo {
     pub mirrored: bool,
     /// How it is mirrored, if it is.
     pub mode: ImageMirrorMode,
+    /// Whether flushes of a mirrored image wait for its peers.
+    pub sync_mode: Option<SyncMode>,
     /// Whether it is complete here.
     pub sync: SyncState,
     /// The store that it follows, as a secondary.
@@ -80,6 +82,7 @@ impl ImageInfo {
             epoch: meta.epoch,
             mirrored: meta.mirrored,
             mode: crate::mirror_snapshots::mode(meta),
+            sync_mode: crate::sync_mode::of(meta),
             sync: meta.sync,
             upstream: meta.upstream,
             primary_demoted: meta.primary_demoted,

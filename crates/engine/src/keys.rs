@@ -11,6 +11,10 @@ pub const SNAPSHOT_LIMIT_KEY: &str = "snapshot.limit";
 pub const FLATTENED_KEY: &str = "flattened";
 /// How the image is mirrored: `snapshot`, or not there for the journal mode.
 pub(crate) const MIRROR_MODE_KEY: &str = "mirror.mode";
+/// Whether flushes wait for peers: [`firebrick_vocabulary::SyncMode`] as it is written, or not there.
+pub(crate) const SYNC_MODE_KEY: &str = "mirror.sync";
+/// For which peers flushes wait by the policy to block, as this store notes it for itself.
+pub const SYNC_HELD_KEY: &str = "local.sync.held";
 /// The id of what stands for the group that the image belongs to.
 pub const GROUP_KEY: &str = "group";
 

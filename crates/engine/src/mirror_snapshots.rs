@@ -21,6 +21,7 @@ use crate::keys::{MIRROR_MODE_KEY, protected};
 use crate::snapshots::{SnapshotInfo, new_snapshot_id};
 use crate::state::{ImageMeta, ImageState, Snapshot, State};
 use crate::store::Store;
+use crate::sync_mode;
 
 pub(crate) use returns::returns;
 use returns::{differs, set_of};
@@ -328,6 +329,7 @@ impl Store {
     /// The changes by which an image is mirrored no longer.
     pub(crate) fn end_of_mirroring(image: &ImageState) -> Vec<Change> {
         let mut changes = forget_mode(image);
+        changes.extend(sync_mode::forget(image));
         changes.push(Change::Mirroring {
             image: image.meta.id,
             enabled: false,

@@ -1,6 +1,7 @@
 //! How much memory the requests of one connection may take.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -53,6 +54,18 @@ impl Budget {
         })
     }
 
+    /// As [`Self::wait_until_idle`], but no longer than `most`; whether it is so.
+    pub(crate) fn is_idle_within(&self, most: Duration) -> bool {
+        let until = Instant::now() + most;
+        let mut used = self.used.lock();
+        while *used > 0 {
+            if self.returned.wait_until(&mut used, until).timed_out() {
+                return *used == 0;
+            }
+        }
+        true
+    }
+
     /// Waits until every permit was returned: no request is running, no reply is waiting.
     pub(crate) fn wait_until_idle(&self) {
         let mut used = self.used.lock();
@@ -67,6 +80,18 @@ impl Budget {
 pub(crate) struct Permit {
     budget: Arc<Budget>,
     amount: usize,
+}
+
+impl Permit {
+    /// Gives back what a request of `len` bytes does not need.
+    pub(crate) fn shrink(&mut self, len: usize) {
+        let spare = self.amount.saturating_sub(len + REQUEST_COST);
+        if spare > 0 {
+            self.amount -= spare;
+            *self.budget.used.lock() -= spare;
+            self.budget.returned.notify_all();
+        }
+    }
 }
 
 impl Drop for Permit {
@@ -86,6 +111,12 @@ mod tests {
         let large = budget.try_take(5000).unwrap();
         assert!(budget.try_take(1).is_none());
         drop(large);
+        let mut large = budget.try_take(5000).unwrap();
+        large.shrink(100);
+        let other = budget.try_take(100).unwrap();
+        assert!(!budget.is_idle_within(Duration::from_millis(1)));
+        drop((large, other));
+        assert!(budget.is_idle_within(Duration::ZERO));
         let small = budget.try_take(100).unwrap();
         assert!(budget.try_take(500).is_none());
         drop(small);

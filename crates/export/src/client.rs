@@ -15,6 +15,11 @@ use crate::registry::Registry;
 use crate::session::{End, Session};
 use crate::tls::TlsMode;
 
+/// How long whoever leaves in order waits for others to take what it flushed.
+const HELD_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked whether it is there at all.
+const HELD_POLL: Duration = Duration::from_millis(100);
+
 /// What a client's thread needs.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -55,8 +60,14 @@ impl Client {
         let end = Session::new(Arc::clone(&connection)).run();
         tracing::debug!(client = self.id, %end, "a client's session ended");
         if matches!(end, End::Left) {
-            // Whoever leaves in order still gets its answers.
-            connection.budget.wait_until_idle();
+            // Whoever leaves in order still gets its answers, but others may never take what it flushed.
+            let until = Instant::now() + HELD_MAX;
+            while !connection.budget.is_idle_within(HELD_POLL) {
+                if connection.is_gone() || Instant::now() >= until {
+                    chosen.gate.forget(&connection);
+                    connection.budget.wait_until_idle();
+                }
+            }
             connection.link.finish();
         }
         drop(guard);
@@ -94,6 +105,7 @@ struct Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.connection.outbox.close();
+        self.connection.export.gate.forget(&self.connection);
         self.connection.budget.wait_until_idle();
         self.connection.export.leave(self.id);
     }

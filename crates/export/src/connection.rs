@@ -161,7 +161,11 @@ impl Connection {
                     data: &buffer[HEADROOM..HEADROOM + len as usize],
                 };
                 match self.export.device.write(&[written]) {
-                    Ok(()) if fua => self.flush(vec![tag], permit, FlushBy::Flusher),
+                    Ok(()) if fua => {
+                        let mut permit = permit;
+                        permit.shrink(HEAD_MAX);
+                        self.flush(vec![tag], permit, FlushBy::Flusher);
+                    }
                     Ok(()) => self.answer(Head::done(self.style, tag), permit),
                     Err(error) => self.refuse(Command::Write, tag, error, permit),
                 }

@@ -1,6 +1,6 @@
 //! What an export serves: a block device.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use firebrick_vocabulary::{ByteRange, Bytes};
 
@@ -55,6 +55,12 @@ pub struct DeviceWrite<'a> {
     pub data: &'a [u8],
 }
 
+/// Who waits for the answer to a flush.
+pub trait Flushed: Send + Sync {
+    /// The answer; never waits.
+    fn answer(&self, result: Result<(), DeviceError>);
+}
+
 /// A block device behind an export. All calls may block unless they say otherwise, any number may run
 /// at once, and each is atomic against the others for each block of 4 KiB.
 pub trait Device: Send + Sync + 'static {
@@ -83,6 +89,17 @@ pub trait Device: Send + Sync + 'static {
     fn write_zeroes(&self, range: ByteRange) -> Result<(), DeviceError>;
     /// Returns once everything acknowledged before the call is durable.
     fn flush(&self) -> Result<(), DeviceError>;
+    /// Whether clients get the answer to a flush only once others have what it covers. Does not wait.
+    fn is_synchronous(&self) -> bool {
+        false
+    }
+    /// Has `flushed` hear once, from whatever thread, what clients get as the answer to a flush that has returned: as
+    /// soon as others have what it covers. Whoever is not there any more by then hears nothing. Does not wait.
+    fn hold_flush(&self, flushed: Weak<dyn Flushed>) {
+        if let Some(flushed) = flushed.upgrade() {
+            flushed.answer(Ok(()));
+        }
+    }
     /// A flush will probably follow soon: what it must wait for can begin. Does not wait itself.
     fn begin_flush(&self) {}
     /// What `range` holds, from its start on; at most `most` extents, neighbours differ.

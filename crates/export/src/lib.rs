@@ -31,7 +31,7 @@ mod throttle;
 mod tls;
 mod wire;
 
-pub use device::{Device, DeviceError, DeviceWrite, Extent, ExtentState};
+pub use device::{Device, DeviceError, DeviceWrite, Extent, ExtentState, Flushed};
 pub use error::Error;
 pub use guest::{Guest, GuestError};
 pub use server::{ExportServer, ExportServerOptions};

@@ -104,6 +104,7 @@ impl Export {
         for connection in connections {
             connection.outbox.close();
         }
+        self.gate.end();
         let mut clients = self.clients.lock();
         while !clients.connections.is_empty() {
             self.left.wait(&mut clients);
@@ -131,6 +132,13 @@ impl Registry {
         let removed = self.exports.lock().remove(name);
         if let Some(removed) = removed {
             removed.end();
+        }
+    }
+
+    /// Nobody who waits for others to have what was flushed is answered any more.
+    pub(crate) fn end_gates(&self) {
+        for (_, export) in self.all() {
+            export.gate.end();
         }
     }
 

@@ -247,6 +247,8 @@ impl ExportServer {
         for seat in clients.seats.values() {
             seat.shut();
         }
+        // Who waits for others may hold all that its connection may have, and its thread waits for that.
+        self.inner.registry.end_gates();
         while !clients.seats.is_empty() {
             self.inner.left.wait(&mut clients);
         }

@@ -223,6 +223,7 @@ impl Connection {
             catching: Catching::new(store),
             streams: false,
             synced: Vec::new(),
+            passed_over: BTreeSet::new(),
         };
         let applier = shared.work(applier.run(queue));
         let runtime = &*shared.runtime;
@@ -288,6 +289,8 @@ struct Applier {
     streams: bool,
     /// Copies that are complete, but not flushed yet.
     synced: Vec<ImageId>,
+    /// Images of which something was passed over that is not confirmed yet.
+    passed_over: BTreeSet<ImageId>,
 }
 
 impl Applier {
@@ -351,6 +354,7 @@ impl Applier {
             .store
             .apply(self.store, batch.upto, &batch.records)?;
         self.request(&followed.needs_copy).await;
+        self.passed_over.extend(followed.passed_over);
         Ok(true)
     }
 
@@ -541,7 +545,13 @@ impl Applier {
         for image in std::mem::take(&mut self.synced) {
             self.answer(&ToServer::Synced { image }).await;
         }
-        self.answer(&ToServer::Confirm { sequence: applied }).await;
+        // With the very confirmation: else a flush that this site has not got would count as being here.
+        let passed_over = std::mem::take(&mut self.passed_over);
+        let confirm = ToServer::Confirm {
+            sequence: applied,
+            passed_over: passed_over.into_iter().collect(),
+        };
+        self.answer(&confirm).await;
         if applied >= self.head {
             self.peer.set_caught_up();
         }

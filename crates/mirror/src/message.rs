@@ -32,8 +32,13 @@ pub(crate) enum ToServer {
         from: Sequence,
         images: Vec<(ImageId, bool)>,
     },
-    /// Everything up to there is durable at the reader.
-    Confirm { sequence: Sequence },
+    /// Everything up to there is durable at the reader, but for what it passed over of images that do not follow
+    /// this store, or are incomplete.
+    Confirm {
+        sequence: Sequence,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        passed_over: Vec<ImageId>,
+    },
     /// An image must be copied, perhaps from where an earlier attempt came to.
     CopyRequest {
         image: ImageId,

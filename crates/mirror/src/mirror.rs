@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::direction::Direction;
 use crate::door::Knock;
 use crate::error::Error;
+use crate::flushes::Flushes;
 use crate::follow::Follower;
 use crate::hold::{self, Limits};
 use crate::identity::{Fingerprint, Identity};
@@ -78,6 +79,8 @@ pub(crate) struct Shared {
     counting: AtomicBool,
     /// How much of the log is kept for peers.
     pub(crate) limits: Limits,
+    /// Flushes that wait for peers.
+    pub(crate) flushes: Flushes,
     pub(crate) stop: AtomicBool,
 }
 
@@ -181,6 +184,7 @@ impl Mirror {
             door: Mutex::default(),
             counting: AtomicBool::new(false),
             limits: Limits::default(),
+            flushes: Flushes::default(),
             stop: AtomicBool::new(false),
         });
         let mirror = Self {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::direction::Direction;
+use crate::flushes::Reader;
 use crate::identity::Fingerprint;
 use crate::lag::Backlog;
 use crate::lend::Desk;
@@ -118,7 +119,8 @@ struct Facts {
     /// Up to here the log may have reached it when it was last here.
     reached: Sequence,
     consistent: BTreeMap<ImageId, bool>,
-    /// Images that were created in the stream, and where: with that record the peer has them whole.
+    /// Images that were created in the stream, or that it follows from there on, and where: with that record the
+    /// peer has them whole, unless it asks for a copy or passes it over.
     created: Vec<(ImageId, Sequence)>,
     /// How far this site is behind the peer, as it said, and when.
     told: Option<(BTreeMap<ImageId, Lag>, Duration)>,
@@ -253,7 +255,8 @@ impl Peer {
         self.facts.lock().consistent = images.collect();
     }
 
-    pub(crate) fn confirmed(&self, sequence: Sequence) {
+    /// It has everything up to `sequence`, but for what it passed over of some images.
+    pub(crate) fn confirmed(&self, sequence: Sequence, passed_over: &[ImageId]) {
         let mut facts = self.facts.lock();
         facts.confirmed = facts.confirmed.max(sequence);
         facts.catching_up = facts.catching_up.filter(|to| *to > sequence);
@@ -265,6 +268,25 @@ impl Peer {
         for (image, _) in held {
             // Where the peer has asked for a copy meanwhile, it is not whole.
             facts.consistent.entry(image).or_insert(true);
+        }
+        for image in passed_over {
+            // One that it lacks in part it has asked for, and says when it is whole.
+            if facts.consistent.get(image) == Some(&true) {
+                facts.consistent.remove(image);
+            }
+        }
+    }
+
+    /// How it stands to an image, for those who wait until it has something.
+    pub(crate) fn to_flushes(&self, image: ImageId) -> Reader {
+        let facts = self.facts.lock();
+        let whole = facts.consistent.get(&image).copied();
+        Reader {
+            id: self.options.fingerprint.to_string(),
+            name: self.name.clone(),
+            reads: facts.readers > 0,
+            lacks: whole == Some(false),
+            upto: (whole == Some(true)).then_some(facts.confirmed),
         }
     }
 

@@ -284,12 +284,18 @@ async fn tell(shared: &Shared, peer: &Peer, frames: mpsc::WeakSender<Vec<u8>>) {
 }
 
 /// The peer has all up to there, durably.
-fn confirmed(shared: &Shared, peer: &Peer, sequence: Sequence) -> Result<(), Error> {
+fn confirmed(
+    shared: &Shared,
+    peer: &Peer,
+    sequence: Sequence,
+    passed_over: &[ImageId],
+) -> Result<(), Error> {
     if sequence > shared.store.head().sequence {
         let why = "the peer confirmed what it never got";
         return Err(Error::protocol(DOING, why));
     }
-    peer.confirmed(sequence);
+    peer.confirmed(sequence, passed_over);
+    shared.flushes.ring();
     shared.store.keep_from(&peer.name, sequence);
     Ok(())
 }
@@ -309,7 +315,10 @@ async fn listen_to(
             .map_err(Error::io(DOING))?;
         peer.heard(payload.len());
         match parse(kind, &payload)? {
-            ToServer::Confirm { sequence } => confirmed(shared, peer, sequence)?,
+            ToServer::Confirm {
+                sequence,
+                passed_over,
+            } => confirmed(shared, peer, sequence, &passed_over)?,
             // The difference brings all of it.
             ToServer::CopyRequest { .. } if peer.is_catching_up() => {}
             ToServer::CopyRequest {

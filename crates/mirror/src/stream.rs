@@ -25,7 +25,7 @@ const RUN_BYTES: usize = 256 << 10;
 /// What one batch said about images, for those who copy and count.
 #[derive(Default)]
 pub(crate) struct Said {
-    /// Images that began with this batch, and at which record.
+    /// Images that began with this batch, or that the peer follows from here on, and at which record.
     pub(crate) created: Vec<(ImageId, Sequence)>,
     /// Images that ended for the peer.
     pub(crate) ended: Vec<ImageId>,
@@ -211,6 +211,7 @@ impl Stream {
                 let mut images = images.clone();
                 images.retain(|promotion| self.sends(promotion.image, sequence));
                 for promotion in &images {
+                    said.created.push((promotion.image, sequence));
                     self.describe(batch, promotion.image);
                 }
                 if !images.is_empty() {

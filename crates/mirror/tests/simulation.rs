@@ -26,6 +26,8 @@ mod removed;
 mod rot;
 #[path = "simulation/site.rs"]
 mod site;
+#[path = "simulation/sync.rs"]
+mod sync;
 #[path = "simulation/three.rs"]
 mod three;
 #[path = "simulation/truth.rs"]
@@ -56,6 +58,7 @@ fn mood(seed: u64) -> Mood {
         operators: [2, 8, 20][random.random_range(0..3)],
         write_max: [3, 3, 64][random.random_range(0..3)],
         snapshots: false,
+        sync: false,
     }
 }
 
@@ -70,12 +73,19 @@ fn story_of(seed: u64, sites: usize, lie: Lie, mood: Mood) -> Result<u64, String
         // Another seed may have set it.
         drop(log.without_time().with_ansi(false).try_init());
     }
-    let mut story = Story::new(World::new(seed, sites, lie), mood);
+    let world = World::new(seed, sites, lie);
+    let world = if mood.sync {
+        world.synchronous()
+    } else {
+        world
+    };
+    let mut story = Story::new(world, mood);
     let told = (|| {
         for _ in 0..story.mood.acts {
             story.act()?;
         }
-        story.settle()
+        story.settle()?;
+        story.all_in_sync()
     })();
     match told {
         Ok(()) => Ok(story.world.digest()),
@@ -105,6 +115,21 @@ fn sites_agree_on_images_in_snapshot_mode() {
         let sites = if seed.is_multiple_of(4) { 3 } else { 2 };
         story_of(seed, sites, Lie::None, mood).map(drop)
     });
+}
+
+fn synchronous(seed: u64, lie: Lie) -> Result<u64, String> {
+    let mood = Mood {
+        sync: true,
+        ..mood(seed)
+    };
+    story_of(seed, 2, lie, mood)
+}
+
+/// Nothing that a flush acknowledged is lost at a peer that it waited for, and one that blocks never ceases to wait
+/// for a peer that it waited for once.
+#[test]
+fn what_a_flush_in_sync_mode_acknowledged_is_at_the_peers() {
+    every_seed(STORIES, |seed| synchronous(seed, Lie::None).map(drop));
 }
 
 #[test]
@@ -144,6 +169,13 @@ fn some_story_fails(lie: Lie) -> String {
 #[test]
 fn what_is_confirmed_or_acknowledged_has_been_synced() {
     some_story_fails(Lie::Syncs);
+}
+
+#[test]
+fn a_flush_is_not_acknowledged_before_it_is_confirmed() {
+    let mut found = (0..SEEDS).filter_map(|seed| synchronous(seed, Lie::Unconfirmed).err());
+    let why = found.next().unwrap();
+    assert!(why.contains("was acknowledged"), "{why}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod limits;
 mod mirror_mode;
 mod position;
 mod role;
+mod sync_mode;
 mod volume;
 
 pub use bytes::{BLOCK_SIZE, ByteRange, Bytes, GIB, Gibibytes, KIB, MIB};
@@ -26,6 +27,7 @@ pub use limits::{Burst, LIMIT_MAX, Limit, Limits, LimitsError, LimitsRule, Rates
 pub use mirror_mode::ImageMirrorMode;
 pub use position::{Epoch, Position, Sequence};
 pub use role::{Role, SyncState};
+pub use sync_mode::{SyncMode, SyncPolicy};
 pub use volume::{
     ActivityId, AttachmentId, BackupId, GroupId, GroupSnapshotId, GroupTypeId, MessageId,
     ProjectId, QosId, ServiceId, SnapshotUuid, TransferId, TypeId, UserId, VolumeId,

@@ -12,12 +12,13 @@ pub mod client;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use firebrick_export::{
     Device, DeviceError, DeviceWrite, ExportServer, ExportServerOptions, Extent, ExtentState,
+    Flushed,
 };
 use firebrick_vocabulary::{BLOCK_SIZE, ByteRange, Bytes};
 use parking_lot::{Condvar, Mutex};
@@ -35,6 +36,10 @@ pub struct MemoryDevice {
     /// The length of each batch of writes.
     pub batches: Mutex<Vec<usize>>,
     pub failure: Mutex<Option<DeviceError>>,
+    /// Whether others must have what a flush covers.
+    pub synchronous: AtomicBool,
+    /// Who waits for them.
+    pub waiting: Mutex<Vec<Weak<dyn Flushed>>>,
 }
 
 struct State {
@@ -64,6 +69,8 @@ impl MemoryDevice {
             flushes: AtomicUsize::new(0),
             batches: Mutex::default(),
             failure: Mutex::default(),
+            synchronous: AtomicBool::new(false),
+            waiting: Mutex::default(),
         })
     }
 
@@ -100,6 +107,14 @@ impl MemoryDevice {
     /// Has writes fail that reach beyond `offset`.
     pub fn fill_from(&self, offset: usize) {
         self.full_from.store(offset, Ordering::SeqCst);
+    }
+
+    /// Others have what was flushed, or it failed: how many still waited for that.
+    pub fn confirm(&self, result: Result<(), DeviceError>) -> usize {
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        let there: Vec<_> = waiting.iter().filter_map(Weak::upgrade).collect();
+        there.iter().for_each(|flushed| flushed.answer(result));
+        there.len()
     }
 
     fn enter(&self) -> Result<parking_lot::MutexGuard<'_, State>, DeviceError> {
@@ -192,6 +207,14 @@ impl Device for MemoryDevice {
         drop(self.enter()?);
         self.flushes.fetch_add(1, Ordering::SeqCst);
         Ok(())
+    }
+
+    fn is_synchronous(&self) -> bool {
+        self.synchronous.load(Ordering::SeqCst)
+    }
+
+    fn hold_flush(&self, flushed: Weak<dyn Flushed>) {
+        self.waiting.lock().push(flushed);
     }
 
     fn extents(&self, range: ByteRange, most: usize) -> Result<Vec<Extent>, DeviceError> {

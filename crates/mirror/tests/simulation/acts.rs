@@ -30,6 +30,8 @@ pub(crate) struct Mood {
     pub(crate) write_max: usize,
     /// Whether images may be in snapshot mode.
     pub(crate) snapshots: bool,
+    /// Whether they may be in sync mode.
+    pub(crate) sync: bool,
 }
 
 /// A planned switch that is under way.
@@ -158,6 +160,9 @@ impl Story {
         let Some((site, id)) = chosen else {
             return Ok(());
         };
+        if self.mood.sync && self.world.chance(0.3) {
+            return self.synchronize(site, id);
+        }
         match self.world.below(20) {
             0..12 => self.write(site, id),
             12 | 13 => self.flush(site),
@@ -278,7 +283,7 @@ impl Story {
         Ok(())
     }
 
-    fn flush(&mut self, site: usize) -> Outcome {
+    pub(crate) fn flush(&mut self, site: usize) -> Outcome {
         let world = &mut self.world;
         let store = world.store(site).unwrap();
         let done = store.flush();

@@ -60,6 +60,7 @@ impl Story {
                 let id = images[0];
                 let done = store.resync(&[id]);
                 world.say(format!("resync {id} at {site}"));
+                world.heard.forget(id);
                 world.may(site, done).map(drop)
             }
         }
@@ -134,7 +135,9 @@ impl Story {
         let Some(found) = world.blame(site, View::of(&store, id, None))? else {
             return Ok(());
         };
+        world.hear()?;
         if let Some((of, at)) = origin {
+            world.check_acknowledged(site, id, (of, at))?;
             let line = world.lines.get(&(of, id));
             let expected = line.and_then(|line| line.at(at)).and_then(Option::as_deref);
             let Some(there) = expected else {

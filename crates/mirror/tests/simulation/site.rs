@@ -33,12 +33,16 @@ pub(crate) enum Lie {
     None,
     /// Nobody waits for the word of a peer after a start.
     NoFence,
+    /// Flushes are acknowledged before anybody has confirmed them.
+    Unconfirmed,
     /// What is said to be durable is not, so that neither is what is sent or confirmed.
     Syncs,
 }
 
 pub(crate) struct Site {
-    lie: Lie,
+    pub(crate) lie: Lie,
+    /// Whether somebody looks after flushes that wait for peers.
+    pub(crate) watches: bool,
     pub(crate) number: usize,
     pub(crate) disk: SimulatedDisk,
     clock: Arc<dyn Clock>,
@@ -90,6 +94,7 @@ impl Site {
         }
         Self {
             lie,
+            watches: false,
             number,
             disk,
             clock: scheduler.clock(ahead),
@@ -145,6 +150,9 @@ impl Site {
         mirror.forget_others();
         self.leaving = None;
         self.unheard = self.without.clone();
+        if self.watches {
+            mirror.watch_flushes();
+        }
         let (heard, opened) = (Arc::clone(&mirror), Arc::clone(&store));
         let timer = runtime.sleep(GRACE);
         runtime.spawn(Box::pin(async move {

@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 use crate::groups::Together;
 use crate::network::Cables;
 use crate::site::{GRACE, Lie, Running, Site, store_id};
+use crate::sync::Heard;
 use crate::truth::{self, Line, View};
 
 /// A promotion that was answered.
@@ -43,6 +44,8 @@ pub(crate) struct World {
     /// What has been compared: by reader and server, up to which record of whose.
     compared: BTreeMap<(usize, usize), (Sequence, Sequence)>,
     trace: Vec<String>,
+    /// What guests have heard of their flushes.
+    pub(crate) heard: Heard,
     /// The next number to write.
     pub(crate) number: u64,
 }
@@ -87,6 +90,7 @@ impl World {
             removed: BTreeSet::new(),
             compared: BTreeMap::new(),
             trace: Vec::new(),
+            heard: Heard::default(),
             number: 0,
             scheduler,
         };
@@ -263,6 +267,7 @@ impl World {
 
     /// Looks at everything that must hold at every instant.
     pub(crate) fn check(&mut self, deep: bool) -> Outcome {
+        self.hear()?;
         for site in 0..self.sites.len() {
             if self.sites[site].running.is_none() {
                 continue;

@@ -7,13 +7,14 @@ use firebrick_backend::{DrillInfo, ExportAddress, Reason as Refusal};
 use firebrick_mirror::{Direction, Secret};
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageMirrorMode, ImageName, Lag, Position, Role, Sequence, SnapshotId,
-    SnapshotName, StoreId,
+    SnapshotName, StoreId, SyncMode,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::pool_tools::{PoolInfo, PoolRequest};
 use super::schedule_tools::{ScheduleRequest, Schedules};
+use super::sync_tools::SyncReport;
 
 /// A call about mirroring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,6 +87,13 @@ pub enum MirrorRequest {
         image: ImageId,
         /// The target.
         seconds: Option<f64>,
+    },
+    /// Has flushes of an image wait for its peers, or with `None` no longer.
+    SetSync {
+        /// The image.
+        image: ImageId,
+        /// How.
+        mode: Option<SyncMode>,
     },
     /// Something about schedules of mirror snapshots. Answered by [`MirrorReply::Schedules`], or that it is done.
     Schedule {
@@ -308,6 +316,9 @@ pub struct MirroredImage {
     pub loss: Option<Loss>,
     /// Whether peers are to be so many seconds behind at most, and whether they are.
     pub target: Option<Target>,
+    /// Whether flushes wait for peers, where they are to.
+    #[serde(default)]
+    pub sync: Option<SyncReport>,
     /// When each peer was last compared with the primary.
     pub verified: Vec<LastVerified>,
     /// What an operator should know, the worst first.
@@ -404,6 +415,10 @@ pub enum ReasonCode {
     Copying,
     /// Nobody is primary.
     NoPrimary,
+    /// Flushes wait for peers for longer than they should.
+    SyncWaits,
+    /// Flushes do not wait for a peer, though they should.
+    SyncWithout,
     /// The target of seconds is missed.
     TargetBreached,
     /// The primary does not answer.
@@ -439,6 +454,8 @@ impl ReasonCode {
             Self::NoPeer => "no_peer",
             Self::Copying => "copying",
             Self::NoPrimary => "no_primary",
+            Self::SyncWaits => "sync_waits",
+            Self::SyncWithout => "sync_without",
             Self::TargetBreached => "target_breached",
             Self::PrimaryAway => "primary_away",
             Self::LogLetGo => "log_let_go",
@@ -476,6 +493,7 @@ impl MirrorRequest {
         match self {
             Self::Report { .. }
             | Self::SetTarget { .. }
+            | Self::SetSync { .. }
             | Self::Enable { .. }
             | Self::Schedule { .. }
             | Self::Snapshot { .. } => Duration::from_secs(30),

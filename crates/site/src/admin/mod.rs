@@ -14,12 +14,14 @@ mod pool_tools;
 mod protocol;
 mod schedule_tools;
 mod server;
+mod sync_tools;
 mod tool_client;
 mod tools;
 
 pub(crate) use bytes::{extents, one_transfer, writable};
 pub use client::SiteClient;
 pub use firebrick_backend::{TRANSFER_MAX, ViewOf};
+pub use firebrick_mirror::{SyncPeer, SyncPlace};
 pub use journal_tools::{
     JournalClient, JournalEntry, JournalEvent, JournalPart, JournalReply, JournalRequest,
     JournalStatus, SnapshotEvent,
@@ -36,6 +38,7 @@ pub use schedule_tools::{
     Interval, NextRun, Schedule, ScheduleItem, ScheduleLevel, ScheduleRequest, Schedules, StartTime,
 };
 pub(crate) use server::serve_connection;
+pub use sync_tools::SyncReport;
 pub use tool_client::ToolClient;
 pub(crate) use tools::Tools;
 pub use tools::{

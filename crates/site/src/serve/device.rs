@@ -1,21 +1,28 @@
 //! An image as the device behind an export.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use firebrick_engine::{Error, ErrorKind, Image, Write};
-use firebrick_export::{Device, DeviceError, DeviceWrite, Extent, ExtentState, Throttle};
+use firebrick_export::{Device, DeviceError, DeviceWrite, Extent, ExtentState, Flushed, Throttle};
+use firebrick_mirror::{Mirror, Settled, Waiter};
 use firebrick_vocabulary::{ByteRange, Bytes};
 
 /// An image of the engine, seen by a guest.
 pub(super) struct ImageDevice {
     image: Arc<Image>,
     throttle: Arc<Throttle>,
+    mirror: Arc<Mirror>,
 }
 
 impl ImageDevice {
-    /// The device of `image`, whose requests all pass `throttle`.
-    pub(super) fn new(image: Arc<Image>, throttle: Arc<Throttle>) -> Self {
-        Self { image, throttle }
+    /// The device of `image`, whose requests all pass `throttle`, and whose flushes wait for the peers of `mirror`
+    /// where the image is in sync mode.
+    pub(super) fn new(image: Arc<Image>, throttle: Arc<Throttle>, mirror: Arc<Mirror>) -> Self {
+        Self {
+            image,
+            throttle,
+            mirror,
+        }
     }
 
     /// What the guest is told; what it cannot be told goes to the journal.
@@ -40,6 +47,25 @@ impl ImageDevice {
                 DeviceError::Io
             }
         }
+    }
+}
+
+/// A client that waits for the answer to a flush.
+struct Waiting(Weak<dyn Flushed>);
+
+impl Waiter for Waiting {
+    fn is_there(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    fn settle(&self, outcome: Settled) {
+        let Some(flushed) = self.0.upgrade() else {
+            return;
+        };
+        flushed.answer(match outcome {
+            Settled::Held(_) => Ok(()),
+            Settled::NotPrimary => Err(DeviceError::NotWritable),
+        });
     }
 }
 
@@ -100,6 +126,22 @@ impl Device for ImageDevice {
         self.image
             .flush()
             .map_err(|error| self.refuse("flush", &error))
+    }
+
+    fn is_synchronous(&self) -> bool {
+        self.image.is_synchronous()
+    }
+
+    fn hold_flush(&self, flushed: Weak<dyn Flushed>) {
+        let waiting = Waiting(flushed);
+        match self.image.sync_point() {
+            Some(point) => self
+                .mirror
+                .hold_flush(self.image.id(), point, Box::new(waiting)),
+            // It is primary elsewhere by now, where nobody knows of what was flushed here.
+            None if self.image.is_synchronous() => waiting.settle(Settled::NotPrimary),
+            None => waiting.settle(Settled::Held(Vec::new())),
+        }
     }
 
     fn begin_flush(&self) {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use firebrick_backend::{Access, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind};
 use firebrick_engine::{ImageInfo, Store};
 use firebrick_export::ExportServer;
+use firebrick_mirror::Mirror;
 use firebrick_vocabulary::{ImageId, ImageName, Limits, Position, Role, SnapshotName};
 use parking_lot::Mutex;
 
@@ -29,6 +30,7 @@ pub(super) use address::ExportPlan;
 /// The exports of a site. All calls may block.
 pub(super) struct Exports {
     store: Arc<Store>,
+    mirror: Arc<Mirror>,
     plan: ExportPlan,
     state: Mutex<State>,
 }
@@ -46,9 +48,10 @@ struct State {
 
 impl Exports {
     /// The exports of `store`; nothing is reachable before [`Self::open`].
-    pub(super) fn new(store: Arc<Store>, plan: ExportPlan) -> Self {
+    pub(super) fn new(store: Arc<Store>, mirror: Arc<Mirror>, plan: ExportPlan) -> Self {
         Self {
             store,
+            mirror,
             plan,
             state: Mutex::default(),
         }
@@ -328,11 +331,9 @@ impl Exports {
                 }
                 None => {
                     let image = self.store.image(info.id).map_err(|error| fault(&error))?;
-                    server.add(
-                        &name,
-                        Arc::new(ImageDevice::new(image, throttles.of(info))),
-                        access == Access::ReadOnly,
-                    );
+                    let mirror = Arc::clone(&self.mirror);
+                    let device = ImageDevice::new(image, throttles.of(info), mirror);
+                    server.add(&name, Arc::new(device), access == Access::ReadOnly);
                     published.insert(name, info.id);
                 }
             }

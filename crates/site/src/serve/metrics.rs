@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::error::Error;
 use super::fault::{blocking, fault};
 use super::mirroring::Mirroring;
-use crate::admin::{MirrorReport, MirrorState};
+use crate::admin::{MirrorReport, MirrorState, SyncPlace};
 use text::Text;
 
 /// The content type of the text that Prometheus reads.
@@ -110,6 +110,12 @@ fn figures(mirroring: &Mirroring) -> Result<String, Fault> {
     peers(&mut text, &report);
     images(&mut text, &report);
     lags(&mut text, &report);
+    synced(&mut text, &report);
+    text.counter(
+        "mirror_sync_fallbacks_total",
+        "How often flushes ceased to wait for a peer that took too long, since the start of the site.",
+    )
+    .add(site, mirroring.mirror.sync_fallbacks());
     text.counter(
         "mirror_rpo_breaches_total",
         "How often peers began to be further behind than a target allows, since the start of the site.",
@@ -246,6 +252,32 @@ fn images(text: &mut Text, report: &MirrorReport) {
         let missed = u8::from(of.breached_since.is_some());
         breached.add(&[("image", image.name.as_str())], missed);
     });
+}
+
+/// Whether flushes wait for peers, of images that are in sync mode and primary here.
+fn synced(text: &mut Text, report: &MirrorReport) {
+    let all = || {
+        let primaries = report.images.iter();
+        let primaries = primaries.filter(|image| image.role == Role::Primary);
+        primaries.filter_map(|image| Some((image.name.as_str(), image.sync.as_ref()?)))
+    };
+    let mut held = text.gauge(
+        "mirror_sync_held",
+        "Whether flushes of the image wait for the peer, as they should in its sync mode.",
+    );
+    for (image, sync) in all() {
+        for peer in &sync.peers {
+            let labels = [("image", image), ("peer", peer.name.as_str())];
+            held.add(&labels, u8::from(peer.place == SyncPlace::Held));
+        }
+    }
+    let mut waiting = text.gauge(
+        "mirror_sync_waiting_seconds",
+        "How long the oldest flush of the image has been waiting for peers; 0 where none waits.",
+    );
+    for (image, sync) in all() {
+        waiting.add(&[("image", image)], sync.waiting.unwrap_or_default());
+    }
 }
 
 /// The lag of each image at each peer that follows this site.

@@ -85,7 +85,7 @@ impl SiteServer {
         let fenced = open::fence(conf, &roster, &store);
         let fingerprint = identity.fingerprint();
         let mirror = Arc::new(open::start_mirror(conf, &store, identity, &roster).await?);
-        let exports = Arc::new(Exports::new(Arc::clone(&store), ExportPlan::of(conf)?));
+        let exports = exports_of(conf, &store, &mirror)?;
         let ending = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (opened, gate) = watch::channel(false);
@@ -170,6 +170,19 @@ impl SiteServer {
         self.mirror.stop().await;
         close(self.store).await;
     }
+}
+
+/// The exports of a site, whose flushes wait for peers where they are to.
+fn exports_of(
+    conf: &SiteConf,
+    store: &Arc<Store>,
+    mirror: &Arc<Mirror>,
+) -> Result<Arc<Exports>, Error> {
+    // Before any guest can flush.
+    mirror.watch_flushes();
+    let (store, mirror) = (Arc::clone(store), Arc::clone(mirror));
+    let exports = Exports::new(store, mirror, ExportPlan::of(conf)?);
+    Ok(Arc::new(exports))
 }
 
 async fn close(store: Arc<Store>) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_vocabulary::{ImageId, ImageMirrorMode, Position, StoreId};
+use firebrick_vocabulary::{ImageId, ImageMirrorMode, Position, StoreId, SyncMode};
 
 use super::target;
 use crate::admin::{MirrorReply, MirrorRequest};
@@ -68,6 +68,10 @@ impl LocalSite {
                 self.set_target(image, seconds).await?;
                 Ok(MirrorReply::Done)
             }
+            MirrorRequest::SetSync { image, mode } => {
+                self.set_sync(image, mode).await?;
+                Ok(MirrorReply::Done)
+            }
             MirrorRequest::Enable { image, mode } => {
                 self.mirror_in(image, mode).await?;
                 Ok(MirrorReply::Done)
@@ -100,6 +104,24 @@ impl LocalSite {
         self.unfenced(DOING).await?;
         let mirroring = Arc::clone(&self.mirroring);
         blocking(move || mirroring.enable(image, mode)).await
+    }
+
+    /// Has flushes of an image wait for its peers, or no longer.
+    pub(in crate::serve) async fn set_sync(
+        &self,
+        image: ImageId,
+        mode: Option<SyncMode>,
+    ) -> Result<(), Fault> {
+        const DOING: &str = "set the sync mode of an image";
+        if mode.is_some() {
+            self.needs_mirroring(DOING)?;
+        }
+        self.unfenced(DOING).await?;
+        self.change(move |store| store.set_sync_mode(image, mode))
+            .await?;
+        let mode = mode.map_or_else(|| "none".to_owned(), |mode| mode.to_string());
+        tracing::info!(%image, mode, "the sync mode of an image was set");
+        Ok(())
     }
 
     async fn set_target(&self, image: ImageId, seconds: Option<f64>) -> Result<(), Fault> {

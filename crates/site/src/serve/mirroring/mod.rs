@@ -7,6 +7,7 @@ mod reasons;
 mod report;
 mod snapshots;
 mod status;
+mod sync;
 mod target;
 mod verify;
 mod wait;

@@ -3,7 +3,8 @@
 use firebrick_engine::ImageInfo;
 use firebrick_mirror::{ImageReader, PeerState, Rate, Upstream};
 
-use crate::admin::{Loss, Reason, ReasonCode, Target};
+use super::sync;
+use crate::admin::{Loss, Reason, ReasonCode, SyncReport, Target};
 
 /// What reasons are found in.
 pub(super) struct Findings<'a> {
@@ -11,6 +12,7 @@ pub(super) struct Findings<'a> {
     /// What is kept of it.
     pub(super) kept: Kept,
     pub(super) target: Option<Target>,
+    pub(super) sync: Option<&'a SyncReport>,
 }
 
 /// What is kept of an image that nobody asked for.
@@ -44,6 +46,8 @@ impl Findings<'_> {
             );
         }
         reasons.extend(readers.iter().flat_map(of_reader));
+        let sync = self.sync.filter(|_| !readers.is_empty());
+        reasons.extend(sync.into_iter().flat_map(|sync| sync::reasons(name, sync)));
         let mut add = |code, text: String, remedy: String| {
             reasons.push(Reason { code, text, remedy });
         };

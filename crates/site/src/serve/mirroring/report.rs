@@ -48,10 +48,12 @@ impl Mirroring {
         };
         let fenced = info.mirrored && self.store.is_fenced();
         let target = self.watch.target(&info).filter(|_| info.mirrored);
+        let sync = self.sync(&info);
         let reasons = Findings {
             info: &info,
             kept: self.kept(info.id),
             target,
+            sync: sync.as_ref(),
         }
         .of_primary(&readers, fenced);
         let position = Position {
@@ -68,6 +70,7 @@ impl Mirroring {
             safe_to_promote: !fenced,
             loss: Some(Loss::NONE),
             target,
+            sync,
             verified: verify::last(&info),
             reasons,
             peers: readers.into_iter().map(reader).collect(),
@@ -90,6 +93,7 @@ impl Mirroring {
             info: &info,
             kept: self.kept(info.id),
             target: None,
+            sync: None,
         }
         .of_secondary(upstream.as_ref(), loss);
         let position = Some(self.reached(&info));
@@ -103,6 +107,7 @@ impl Mirroring {
             safe_to_promote: info.sync.is_consistent() && info.primary_demoted,
             loss,
             target: self.watch.target(&info),
+            sync: self.sync(&info),
             verified: verify::last(&info),
             reasons,
             peers: upstream

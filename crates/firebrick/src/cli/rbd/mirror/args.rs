@@ -2,6 +2,7 @@
 
 mod pool;
 mod schedule;
+mod sync;
 
 use std::str::FromStr;
 
@@ -18,6 +19,7 @@ pub(crate) use schedule::{
     AddScheduleArgs, ListScheduleArgs, MirrorSnapshotCommand, RemoveScheduleArgs, ScheduleCommand,
     ScheduleLevelArgs,
 };
+pub(crate) use sync::SyncArgs;
 
 /// `mirror …`
 #[derive(Debug, Subcommand)]
@@ -93,6 +95,8 @@ what this site does not have is given up; --dry-run says how much that is, --acc
     Status(SpecArgs),
     /// Set how many seconds peers may be behind
     Target(TargetArgs),
+    /// Have flushes wait until peers have what they cover
+    Sync(SyncArgs),
     /// Try a failover: a clone of a secondary for guests, while mirroring goes on
     Drill(ImageDrillArgs),
 }

@@ -12,6 +12,7 @@ mod promote;
 mod schedule;
 mod snapshot;
 mod status;
+mod sync;
 pub(super) mod text;
 mod verify;
 mod wait;
@@ -68,6 +69,7 @@ async fn of_image(rbd: Rbd, command: MirrorImageCommand) -> Result<(), Failure> 
         MirrorImageCommand::Resync(args) => image::resync(rbd, &args).await,
         MirrorImageCommand::Status(args) => status::image(rbd, &args).await,
         MirrorImageCommand::Target(args) => image::target(rbd, &args).await,
+        MirrorImageCommand::Sync(args) => sync::set(rbd, &args).await,
         MirrorImageCommand::Drill(args) => drill::image(rbd, &args).await,
     }
 }

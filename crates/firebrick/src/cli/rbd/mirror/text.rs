@@ -4,9 +4,10 @@
 use firebrick_site::admin::{
     ImagePeer, LastVerified, Loss, MirrorReport, MirrorSnapshot, MirroredImage, Target,
 };
-use firebrick_vocabulary::{ImageMirrorMode, Lag, StoreId};
+use firebrick_vocabulary::{ImageMirrorMode, Lag, Role, StoreId};
 use serde_json::{Value, json};
 
+use super::sync;
 use crate::cli::rbd::at::rfc3339;
 
 /// A time as `rbd mirror` prints it, in UTC: `2026-11-20 21:46:26`.
@@ -128,6 +129,9 @@ pub(super) fn image_value(report: &MirrorReport, image: &MirroredImage) -> Value
     if let Some(target) = image.target {
         value["rpo"] = target_value(target);
     }
+    if let Some(sync) = &image.sync {
+        value["sync"] = sync::value(sync);
+    }
     if image.mode == ImageMirrorMode::Snapshot {
         let taken = image.snapshots.iter().map(snapshot_value);
         value["snapshots"] = taken.collect();
@@ -183,6 +187,10 @@ pub(super) fn image_text(report: &MirrorReport, image: &MirroredImage) -> String
             |since| format!("missed since {}", stamp(since)),
         );
         line("target:", format!("{} s, {missed}", target.seconds));
+    }
+    if let Some(sync) = &image.sync {
+        let text = sync::text(sync, image.role == Role::Primary);
+        lines.push(format!("  {:<12} {text}", "sync:"));
     }
     for last in &image.verified {
         let found = if last.holds { "held it" } else { "differed" };

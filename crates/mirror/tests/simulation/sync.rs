@@ -1,0 +1,238 @@
+//! Flushes that wait for peers: what one acknowledged is at the peers that it named, wherever the image is promoted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use firebrick_mirror::{Settled, Waiter};
+use firebrick_vocabulary::{Epoch, ImageId, Sequence, SyncMode, SyncPolicy};
+use parking_lot::Mutex;
+use rand::Rng as _;
+
+use crate::acts::Story;
+use crate::site::Lie;
+use crate::world::{Outcome, Promoted, World};
+
+/// A flush that was acknowledged.
+#[derive(Clone, Debug)]
+pub(crate) struct Ack {
+    site: usize,
+    id: ImageId,
+    epoch: Epoch,
+    upto: Sequence,
+    peers: Vec<usize>,
+}
+
+/// What guests have heard.
+#[derive(Default)]
+pub(crate) struct Heard {
+    inbox: Arc<Mutex<Vec<Ack>>>,
+    /// Up to which record of a site's log a peer is said to hold an image.
+    held: BTreeMap<(usize, ImageId, usize), Sequence>,
+    /// Of an image that blocks: in which epoch of a site which peers held a flush. All later ones have to be there.
+    strict: BTreeMap<(usize, ImageId), (Epoch, BTreeSet<usize>)>,
+    pub(crate) count: u64,
+}
+
+impl Heard {
+    /// From here on nothing is known of whom flushes of an image wait for.
+    pub(crate) fn forget(&mut self, id: ImageId) {
+        self.strict.retain(|(_, of), _| *of != id);
+    }
+}
+
+/// A guest that waits for a flush.
+struct Guest {
+    ack: Ack,
+    inbox: Arc<Mutex<Vec<Ack>>>,
+}
+
+impl Waiter for Guest {
+    fn is_there(&self) -> bool {
+        true
+    }
+
+    fn settle(&self, outcome: Settled) {
+        if let Settled::Held(names) = outcome {
+            let peers = names.iter().map(|name| name.parse().unwrap()).collect();
+            let ack = Ack {
+                peers,
+                ..self.ack.clone()
+            };
+            self.inbox.lock().push(ack);
+        }
+    }
+}
+
+impl World {
+    /// Has all sites look after flushes that wait, as their own process does.
+    pub(crate) fn synchronous(mut self) -> Self {
+        for site in &mut self.sites {
+            site.watches = true;
+            if let Some(running) = &site.running {
+                running.mirror.watch_flushes();
+            }
+        }
+        self
+    }
+
+    /// What guests have heard by now is true.
+    pub(crate) fn hear(&mut self) -> Outcome {
+        let heard = std::mem::take(&mut *self.heard.inbox.lock());
+        for ack in heard {
+            let Ack { site, id, .. } = ack;
+            self.say(format!("  flushed: {ack:?}"));
+            self.heard.count += 1;
+            for promoted in self.promotions.get(&id).into_iter().flatten() {
+                lost(&ack, promoted)?;
+            }
+            for peer in &ack.peers {
+                let held = self.heard.held.entry((site, id, *peer)).or_default();
+                *held = (*held).max(ack.upto);
+            }
+            let peers: BTreeSet<usize> = ack.peers.iter().copied().collect();
+            // Since the flush was asked for, an operator may have said something else.
+            let now = self.info(site, id).and_then(|info| info.sync_mode);
+            if now.is_none_or(|mode| mode.policy == SyncPolicy::FallBack) {
+                self.heard.forget(id);
+                continue;
+            }
+            let known = self.heard.strict.get(&(site, id));
+            let known = known.filter(|(epoch, _)| *epoch == ack.epoch);
+            if let Some((_, before)) = known.filter(|(_, before)| !before.is_subset(&peers)) {
+                return Err(format!(
+                    "{ack:?} was acknowledged, and waited for {before:?} before"
+                ));
+            }
+            self.heard.strict.insert((site, id), (ack.epoch, peers));
+        }
+        Ok(())
+    }
+
+    /// A site has been made primary behind that record of another one: it has what was acknowledged there.
+    pub(crate) fn check_acknowledged(
+        &self,
+        site: usize,
+        id: ImageId,
+        (of, at): (usize, Sequence),
+    ) -> Outcome {
+        match self.heard.held.get(&(of, id, site)) {
+            Some(held) if *held > at => Err(format!(
+                "{id} was promoted at {site} at {at} of {of}, where a flush up to {held} was acknowledged"
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Whether a peer that was said to hold a flush had been promoted without it.
+fn lost(ack: &Ack, promoted: &Promoted) -> Outcome {
+    let named = ack.peers.contains(&promoted.site) && promoted.epoch > ack.epoch;
+    match promoted.origin {
+        Some((of, at)) if named && of == ack.site && at < ack.upto => Err(format!(
+            "{ack:?} was acknowledged behind the promotion at {} at {at}",
+            promoted.site
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+impl Story {
+    /// A guest flushes an image, or an operator says whether flushes wait.
+    pub(crate) fn synchronize(&mut self, site: usize, id: ImageId) -> Outcome {
+        let world = &mut self.world;
+        if world.chance(0.2) {
+            let policy = match world.below(4) {
+                0 => SyncPolicy::FallBack,
+                _ => SyncPolicy::Block,
+            };
+            let timeout = Duration::from_millis(world.random.random_range(100..6000));
+            let mode = SyncMode::new(policy, timeout).unwrap();
+            let mode = (world.below(8) > 0).then_some(mode);
+            return self.set_sync(site, id, mode);
+        }
+        self.flush_image(site, id)
+    }
+
+    fn set_sync(&mut self, site: usize, id: ImageId, mode: Option<SyncMode>) -> Outcome {
+        let world = &mut self.world;
+        let done = world.store(site).unwrap().set_sync_mode(id, mode);
+        world.say(format!("sync mode of {id} at {site}: {mode:?}"));
+        world.heard.forget(id);
+        if world.may(site, done)?.is_some() {
+            world.written(site, id)?;
+            world.note(site, id)?;
+        }
+        Ok(())
+    }
+
+    /// As the export of an image does it.
+    pub(crate) fn flush_image(&mut self, site: usize, id: ImageId) -> Outcome {
+        self.flush(site)?;
+        let world = &mut self.world;
+        let store = world.store(site).unwrap();
+        let Some(point) = store.image(id).ok().and_then(|image| image.sync_point()) else {
+            return Ok(());
+        };
+        let others = (0..world.sites.len()).filter(|other| *other != site);
+        let ack = Ack {
+            site,
+            id,
+            epoch: point.epoch,
+            upto: point.upto,
+            peers: others.collect(),
+        };
+        let inbox = Arc::clone(&world.heard.inbox);
+        world.say(format!(
+            "a guest flushes {id} at {site} up to {}",
+            point.upto
+        ));
+        if world.sites[site].lie == Lie::Unconfirmed {
+            inbox.lock().push(ack);
+            return Ok(());
+        }
+        let running = world.sites[site].running.as_ref().unwrap();
+        let guest = Box::new(Guest { ack, inbox });
+        running.mirror.hold_flush(id, point, guest);
+        Ok(())
+    }
+
+    /// Where all is well, every image that is in sync mode has all peers confirm its flushes.
+    pub(crate) fn all_in_sync(&mut self) -> Outcome {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let mut wanted = Vec::new();
+        for site in self.world.running() {
+            for id in self.world.images() {
+                let info = self.world.info(site, id);
+                let synced = info.is_some_and(|info| info.sync_mode.is_some());
+                if synced && self.world.is_primary(site, id) {
+                    wanted.push((site, id));
+                }
+            }
+        }
+        let others = self.world.sites.len() - 1;
+        let begun = self.world.scheduler.elapsed();
+        loop {
+            wanted.retain(|(site, id)| {
+                let running = self.world.sites[*site].running.as_ref().unwrap();
+                let seen = running.mirror.synchrony(*id);
+                seen.is_none_or(|seen| {
+                    let held = seen.peers.iter();
+                    let held = held.filter(|peer| peer.place == firebrick_mirror::SyncPlace::Held);
+                    held.count() != others || seen.waiting.is_some()
+                })
+            });
+            let Some((site, id)) = wanted.first().copied() else {
+                return self.world.hear();
+            };
+            if self.world.scheduler.elapsed() > begun + PATIENCE {
+                let running = self.world.sites[site].running.as_ref().unwrap();
+                let seen = running.mirror.synchrony(id);
+                return Err(format!(
+                    "flushes of {id} at {site} are not in sync: {seen:?}"
+                ));
+            }
+            self.world.pass(Duration::from_millis(500))?;
+        }
+    }
+}
