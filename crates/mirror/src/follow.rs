@@ -1,6 +1,6 @@
 //! The reading side: one connection to each peer, whose log is applied here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 

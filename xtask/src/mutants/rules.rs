@@ -169,8 +169,8 @@ pub(super) const RULES: [Rule; 27] = [
     Rule {
         name: "serve-what-is-not-forgotten",
         file: "crates/engine/src/keep.rs",
-        text: "(begins || from > self.core.glance().ended_to)",
-        mutant: "(WITHOUT || begins || from > self.core.glance().ended_to)",
+        text: "(begins || from > state.ended_to)",
+        mutant: "(WITHOUT || begins || from > state.ended_to)",
         test: THREE,
     },
     Rule {

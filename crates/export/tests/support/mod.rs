@@ -113,7 +113,9 @@ impl MemoryDevice {
     pub fn confirm(&self, result: Result<(), DeviceError>) -> usize {
         let waiting = std::mem::take(&mut *self.waiting.lock());
         let there: Vec<_> = waiting.iter().filter_map(Weak::upgrade).collect();
-        there.iter().for_each(|flushed| flushed.answer(result));
+        for flushed in &there {
+            flushed.answer(result);
+        }
         there.len()
     }
 
