@@ -12,7 +12,7 @@ use crate::door::Join;
 use crate::wire::{self, Kind};
 
 /// The version spoken here.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 /// What the side that reads says.
 #[derive(Debug, Serialize, Deserialize)]
