@@ -38,6 +38,7 @@ impl World {
             mirror.remove_peer(&other.to_string()).await;
             left.store(true, Ordering::Release);
         }));
+        self.heard.part(site, other);
         self.say(format!("{other} is no peer of {site} any more"));
     }
 

@@ -35,6 +35,15 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
+    /// A site has `other` for a peer no longer: its flushes wait for that no more.
+    pub(crate) fn part(&mut self, site: usize, other: usize) {
+        for ((at, _), (_, peers)) in &mut self.strict {
+            if *at == site {
+                peers.remove(&other);
+            }
+        }
+    }
+
     /// From here on nothing is known of whom flushes of an image wait for.
     pub(crate) fn forget(&mut self, id: ImageId) {
         self.strict.retain(|(_, of), _| *of != id);
@@ -232,6 +241,7 @@ impl Story {
                     "flushes of {id} at {site} are not in sync: {seen:?}"
                 ));
             }
+            self.world.add_all_peers();
             self.world.pass(Duration::from_millis(500))?;
         }
     }
