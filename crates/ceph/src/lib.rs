@@ -18,3 +18,9 @@ mod threads;
 pub use ffi::Missing;
 pub use options::{CephOptions, Mirroring};
 pub use site::CephSite;
+
+/// A cluster as the operator's tool sees it: pools and images by name, and librbd's own answers. Calls block, each
+/// for as long as the settings of its [`tool::Access`] let the cluster think.
+pub mod tool {
+    pub use crate::ffi::tool::*;
+}

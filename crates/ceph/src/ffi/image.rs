@@ -43,6 +43,12 @@ impl Image {
         Ok(Self { handle, pool })
     }
 
+    /// One that is open already.
+    pub(super) fn opened(handle: ImageT, pool: &Arc<Pool>) -> Self {
+        let pool = Arc::clone(pool);
+        Self { handle, pool }
+    }
+
     pub(super) fn rbd(&self) -> &'static Rbd {
         self.pool.rbd()
     }

@@ -38,6 +38,11 @@ pub(super) struct Library {
     package: &'static str,
 }
 
+// SAFETY: the loader's handles may be used from any thread, and from several.
+unsafe impl Send for Library {}
+// SAFETY: as above.
+unsafe impl Sync for Library {}
+
 impl Library {
     pub(super) fn open(name: &'static CStr, package: &'static str) -> Result<Self, Missing> {
         let library = name.to_str().unwrap_or_default();

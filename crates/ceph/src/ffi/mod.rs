@@ -18,6 +18,7 @@ mod shapes;
 mod snaps;
 mod tables;
 mod text;
+pub(crate) mod tool;
 
 pub(crate) use bytes::{Difference, Grain};
 pub(crate) use cluster::Cluster;

@@ -1,5 +1,6 @@
 //! Snapshots of an image, and what is cloned of them.
 
+use std::ffi::c_int;
 use std::ptr;
 
 use super::errno::{Errno, check};
@@ -76,6 +77,21 @@ unsafe fn linked(found: &LinkedImageT) -> Linked {
 impl Image {
     /// All its snapshots, oldest first.
     pub(crate) fn snaps(&self) -> Result<Vec<Snap>, Errno> {
+        let snaps = self.named_snaps()?.into_iter();
+        let snaps = snaps.map(|(id, name, size)| {
+            let kind = self.kind(id)?;
+            Ok(Snap {
+                id,
+                name,
+                size,
+                kind,
+            })
+        });
+        snaps.collect()
+    }
+
+    /// The number, the name and the size of each snapshot, oldest first.
+    pub(super) fn named_snaps(&self) -> Result<Vec<(u64, String, u64)>, Errno> {
         let rbd = self.rbd();
         let none = SnapInfoT {
             id: 0,
@@ -94,29 +110,25 @@ impl Image {
         };
         let mut room = listed(none, read)?;
         let named = room.iter().take_while(|snap| !snap.name.is_null());
-        let snaps = named.map(|snap| {
-            Ok(Snap {
-                id: snap.id,
-                // SAFETY: librbd has put a text there.
-                name: unsafe { taken(snap.name) },
-                size: snap.size,
-                kind: self.kind(snap.id)?,
-            })
-        });
-        let mut snaps: Result<Vec<_>, Errno> = snaps.collect();
+        // SAFETY: librbd has put texts there.
+        let snaps = named.map(|snap| (snap.id, unsafe { taken(snap.name) }, snap.size));
+        let mut snaps: Vec<_> = snaps.collect();
         // SAFETY: librbd has filled the list, which ends with one without a name, and it is used no more.
         unsafe { (rbd.rbd_snap_list_end)(room.as_mut_ptr()) };
-        if let Ok(snaps) = &mut snaps {
-            snaps.sort_by_key(|snap| snap.id);
-        }
-        snaps
+        snaps.sort_by_key(|(id, ..)| *id);
+        Ok(snaps)
     }
 
-    fn kind(&self, id: u64) -> Result<Kind, Errno> {
+    /// What a snapshot is for, as `rbd_snap_namespace_type_t`.
+    pub(super) fn kind_number(&self, id: u64) -> Result<c_int, Errno> {
         let mut kind = 0;
         // SAFETY: the image is open, and the kind outlives the call.
         check(unsafe { (self.rbd().rbd_snap_get_namespace_type)(self.handle, id, &raw mut kind) })?;
-        Ok(match kind {
+        Ok(kind)
+    }
+
+    fn kind(&self, id: u64) -> Result<Kind, Errno> {
+        Ok(match self.kind_number(id)? {
             NAMESPACE_USER => Kind::User,
             NAMESPACE_TRASH => Kind::Trashed,
             NAMESPACE_MIRROR => Kind::Mirror,

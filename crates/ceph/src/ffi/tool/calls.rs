@@ -1,0 +1,132 @@
+//! Functions that are looked up when they are called first, with the prototypes of Ceph's headers.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::OnceLock;
+
+use super::super::load::Library;
+use super::super::shapes::{ImageT, IoctxT, LinkedImageT, OptionsT, ProgressFn, RadosT, SnapSpecT};
+use super::Trouble;
+use super::shapes::{
+    GroupImageT, GroupInfoT, GroupSnapT, ImageInfoT, SnapGroupT, SnapMirrorT, WatcherT,
+};
+
+type Text = *const c_char;
+type Buffer = *mut c_char;
+
+/// A library stays loaded until the process ends; one that is not here has no functions.
+fn loaded(
+    once: &'static OnceLock<Option<Library>>,
+    name: &'static CStr,
+    package: &'static str,
+) -> Option<&'static Library> {
+    let library = once.get_or_init(|| Library::open(name, package).ok());
+    library.as_ref()
+}
+
+fn librbd() -> Option<&'static Library> {
+    static ONCE: OnceLock<Option<Library>> = OnceLock::new();
+    loaded(&ONCE, c"librbd.so.1", "librbd1")
+}
+
+fn librados() -> Option<&'static Library> {
+    static ONCE: OnceLock<Option<Library>> = OnceLock::new();
+    loaded(&ONCE, c"librados.so.2", "librados2")
+}
+
+macro_rules! calls {
+    ($library:ident; $($name:ident($($arg:ty),* $(,)?) $(-> $ret:ty)?;)*) => {
+        $(
+            /// The function of that name.
+            pub(in super::super) fn $name()
+                -> Result<unsafe extern "C" fn($($arg),*) $(-> $ret)?, Trouble>
+            {
+                type Call = unsafe extern "C" fn($($arg),*) $(-> $ret)?;
+                static FOUND: OnceLock<Option<Call>> = OnceLock::new();
+                let look = || {
+                    let name = concat!(stringify!($name), "\0").as_bytes();
+                    let name = CStr::from_bytes_with_nul(name).ok()?;
+                    // SAFETY: the prototype is that of the library's header, which is stable.
+                    unsafe { $library()?.optional(name) }
+                };
+                FOUND.get_or_init(look).ok_or(Trouble::Missing(stringify!($name)))
+            }
+        )*
+    };
+}
+
+calls! { librados;
+    rados_ioctx_set_namespace(IoctxT, Text);
+    rados_pool_reverse_lookup(RadosT, i64, Buffer, usize) -> c_int;
+}
+
+calls! { librbd;
+    rbd_open_by_id(IoctxT, Text, *mut ImageT, Text) -> c_int;
+    rbd_open_by_id_read_only(IoctxT, Text, *mut ImageT, Text) -> c_int;
+    rbd_image_options_set_string(OptionsT, c_int, Text) -> c_int;
+    rbd_stat(ImageT, *mut ImageInfoT, usize) -> c_int;
+    rbd_get_old_format(ImageT, *mut u8) -> c_int;
+    rbd_get_op_features(ImageT, *mut u64) -> c_int;
+    rbd_get_flags(ImageT, *mut u64) -> c_int;
+    rbd_get_block_name_prefix(ImageT, Buffer, usize) -> c_int;
+    rbd_get_stripe_unit(ImageT, *mut u64) -> c_int;
+    rbd_get_stripe_count(ImageT, *mut u64) -> c_int;
+    rbd_get_data_pool_id(ImageT) -> i64;
+    rbd_get_overlap(ImageT, *mut u64) -> c_int;
+    rbd_get_create_timestamp(ImageT, *mut libc::timespec) -> c_int;
+    rbd_get_access_timestamp(ImageT, *mut libc::timespec) -> c_int;
+    rbd_get_modify_timestamp(ImageT, *mut libc::timespec) -> c_int;
+    rbd_get_group(ImageT, *mut GroupInfoT, usize) -> c_int;
+    rbd_group_info_cleanup(*mut GroupInfoT, usize) -> c_int;
+    rbd_get_parent(ImageT, *mut LinkedImageT, *mut SnapSpecT) -> c_int;
+    rbd_linked_image_spec_cleanup(*mut LinkedImageT);
+    rbd_snap_spec_cleanup(*mut SnapSpecT);
+    rbd_watchers_list(ImageT, *mut WatcherT, *mut usize) -> c_int;
+    rbd_watchers_list_cleanup(*mut WatcherT, usize);
+    rbd_snap_get_timestamp(ImageT, u64, *mut libc::timespec) -> c_int;
+    rbd_snap_get_group_namespace(ImageT, u64, *mut SnapGroupT, usize) -> c_int;
+    rbd_snap_group_namespace_cleanup(*mut SnapGroupT, usize) -> c_int;
+    rbd_snap_get_trash_namespace(ImageT, u64, Buffer, usize) -> c_int;
+    rbd_snap_get_mirror_namespace(ImageT, u64, *mut SnapMirrorT, usize) -> c_int;
+    rbd_snap_mirror_namespace_cleanup(*mut SnapMirrorT, usize) -> c_int;
+    rbd_snap_set_by_id(ImageT, u64) -> c_int;
+    rbd_snap_get_limit(ImageT, *mut u64) -> c_int;
+    rbd_snap_set_limit(ImageT, u64) -> c_int;
+    rbd_snap_create2(ImageT, Text, u32, ProgressFn, *mut c_void) -> c_int;
+    rbd_snap_remove2(ImageT, Text, u32, ProgressFn, *mut c_void) -> c_int;
+    rbd_snap_remove_by_id(ImageT, u64) -> c_int;
+    rbd_snap_rename(ImageT, Text, Text) -> c_int;
+    rbd_snap_protect(ImageT, Text) -> c_int;
+    rbd_group_list(IoctxT, Buffer, *mut usize) -> c_int;
+    rbd_group_create(IoctxT, Text) -> c_int;
+    rbd_group_remove(IoctxT, Text) -> c_int;
+    rbd_group_rename(IoctxT, Text, Text) -> c_int;
+    rbd_group_image_add(IoctxT, Text, IoctxT, Text) -> c_int;
+    rbd_group_image_remove(IoctxT, Text, IoctxT, Text) -> c_int;
+    rbd_group_image_list(IoctxT, Text, *mut GroupImageT, usize, *mut usize) -> c_int;
+    rbd_group_image_list_cleanup(*mut GroupImageT, usize, usize) -> c_int;
+    rbd_group_snap_create(IoctxT, Text, Text) -> c_int;
+    rbd_group_snap_remove(IoctxT, Text, Text) -> c_int;
+    rbd_group_snap_rename(IoctxT, Text, Text, Text) -> c_int;
+    rbd_group_snap_list(IoctxT, Text, *mut GroupSnapT, usize, *mut usize) -> c_int;
+    rbd_group_snap_list_cleanup(*mut GroupSnapT, usize, usize) -> c_int;
+    rbd_group_snap_rollback_with_progress(
+        IoctxT, Text, Text, ProgressFn, *mut c_void
+    ) -> c_int;
+    rbd_namespace_list(IoctxT, Buffer, *mut usize) -> c_int;
+    rbd_namespace_exists(IoctxT, Text, *mut bool) -> c_int;
+    rbd_namespace_create(IoctxT, Text) -> c_int;
+    rbd_namespace_remove(IoctxT, Text) -> c_int;
+    rbd_list_lockers(
+        ImageT, *mut c_int, Buffer, *mut usize, Buffer, *mut usize, Buffer, *mut usize, Buffer, *mut usize
+    ) -> isize;
+    rbd_lock_exclusive(ImageT, Text) -> c_int;
+    rbd_lock_shared(ImageT, Text, Text) -> c_int;
+    rbd_break_lock(ImageT, Text, Text) -> c_int;
+    rbd_metadata_list(ImageT, Text, u64, Buffer, *mut usize, Buffer, *mut usize) -> c_int;
+    rbd_trash_remove_with_progress(IoctxT, Text, bool, ProgressFn, *mut c_void) -> c_int;
+    rbd_trash_restore(IoctxT, Text, Text) -> c_int;
+    rbd_trash_purge_with_progress(IoctxT, libc::time_t, f32, ProgressFn, *mut c_void) -> c_int;
+    rbd_mirror_image_get_mode(ImageT, *mut c_int) -> c_int;
+    rbd_copy_with_progress3(ImageT, IoctxT, Text, OptionsT, ProgressFn, *mut c_void) -> c_int;
+    rbd_deep_copy_with_progress(ImageT, IoctxT, Text, OptionsT, ProgressFn, *mut c_void) -> c_int;
+}
