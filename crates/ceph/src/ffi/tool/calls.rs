@@ -130,3 +130,19 @@ calls! { librbd;
     rbd_copy_with_progress3(ImageT, IoctxT, Text, OptionsT, ProgressFn, *mut c_void) -> c_int;
     rbd_deep_copy_with_progress(ImageT, IoctxT, Text, OptionsT, ProgressFn, *mut c_void) -> c_int;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    calls! { librbd;
+        rbd_of_the_year_2100(ImageT) -> c_int;
+    }
+
+    #[test]
+    fn a_function_that_is_not_there_is_named() {
+        let missing = rbd_of_the_year_2100().err().unwrap();
+        assert_eq!(missing, Trouble::Missing("rbd_of_the_year_2100"));
+        assert_eq!(missing.errno(), libc::EOPNOTSUPP);
+    }
+}

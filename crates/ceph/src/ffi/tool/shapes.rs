@@ -27,9 +27,9 @@ pub(super) struct GroupInfoT {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(super) struct SnapGroupT {
-    pub(super) group_pool: i64,
-    pub(super) group_name: *mut c_char,
-    pub(super) group_snap_name: *mut c_char,
+    pub(super) pool: i64,
+    pub(super) group: *mut c_char,
+    pub(super) snap: *mut c_char,
 }
 
 /// `rbd_snap_mirror_namespace_t`.

@@ -112,9 +112,9 @@ impl OpenImage {
 
     fn of_group(&self, id: u64) -> Result<SnapOf, Trouble> {
         let mut found = SnapGroupT {
-            group_pool: -1,
-            group_name: ptr::null_mut(),
-            group_snap_name: ptr::null_mut(),
+            pool: -1,
+            group: ptr::null_mut(),
+            snap: ptr::null_mut(),
         };
         let size = size_of::<SnapGroupT>();
         let cleanup = calls::rbd_snap_group_namespace_cleanup()?;
@@ -122,10 +122,10 @@ impl OpenImage {
         // SAFETY: the image is open, and the structure has the size that is given.
         check(unsafe { call(self.handle(), id, &raw mut found, size) })?;
         // SAFETY: librbd has put texts there.
-        let (group, snapshot) = unsafe { (taken(found.group_name), taken(found.group_snap_name)) };
+        let (group, snapshot) = unsafe { (taken(found.group), taken(found.snap)) };
         // SAFETY: librbd has filled it, and it is used no more.
         unsafe { cleanup(&raw mut found, size) };
-        let pool = self.pool().connection().pool_name(found.group_pool)?;
+        let pool = self.pool().connection().pool_name(found.pool)?;
         Ok(SnapOf::Group {
             pool,
             group,

@@ -5,6 +5,7 @@ mod collections;
 mod devices;
 mod groups;
 mod images;
+mod layout;
 mod snaps;
 mod specs;
 mod streams;
@@ -28,6 +29,7 @@ pub(crate) use images::{
     ChildrenArgs, CloneArgs, CopyArgs, CreateArgs, DeepCommand, DuArgs, LsArgs, MetaCommand,
     NoteArgs, ResizeArgs, RollbackArgs,
 };
+pub(crate) use layout::LayoutArgs;
 pub(crate) use snaps::{SnapCommand, SnapLimitArgs, SnapLimitCommand, SnapLsArgs, SnapRmArgs};
 pub(crate) use specs::{PoolArgs, SpecArgs, TwoSpecs};
 pub(crate) use streams::{
@@ -58,7 +60,7 @@ pub(crate) struct RbdArgs {
 /// What all verbs take.
 #[derive(Args, Debug)]
 pub(crate) struct Common {
-    /// The configuration of the site
+    /// The configuration of the site, or of a Ceph cluster
     #[arg(
         short,
         long,
@@ -67,7 +69,7 @@ pub(crate) struct Common {
         global = true
     )]
     pub(crate) conf: Option<PathBuf>,
-    /// The site, as a file or as the name of one in /etc/firebrick
+    /// The site or cluster, as a file or as the name of one in /etc/firebrick or /etc/ceph
     #[arg(long, value_name = "NAME|FILE", global = true)]
     pub(crate) cluster: Option<String>,
     /// The pool
@@ -89,19 +91,31 @@ pub(crate) struct Common {
     pub(crate) ceph: CephOptions,
 }
 
-/// Who is asking, in a Ceph cluster: taken and not used, as whoever may open the admin socket of a site
-/// may do everything there.
+/// Who is asking, in a Ceph cluster: taken and not used for other sites, as whoever may open the admin socket of
+/// one may do everything there.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "On a Ceph cluster")]
 pub(crate) struct CephOptions {
-    #[arg(long, hide = true, global = true)]
+    /// The user, without `client.`
+    #[arg(long, alias = "user", value_name = "USER", global = true)]
     pub(crate) id: Option<String>,
-    #[arg(short, long, hide = true, global = true)]
+    /// The user, as `client.USER`
+    #[arg(short, long, value_name = "NAME", global = true)]
     pub(crate) name: Option<String>,
-    #[arg(short, long, alias = "mon_host", hide = true, global = true)]
+    /// Where the monitors are
+    #[arg(
+        short,
+        long,
+        alias = "mon_host",
+        value_name = "ADDRESSES",
+        global = true
+    )]
     pub(crate) mon_host: Option<String>,
-    #[arg(short, long, hide = true, global = true)]
+    /// The user's key
+    #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) keyring: Option<String>,
-    #[arg(short = 'K', long, hide = true, global = true)]
+    /// The user's key, and nothing else in the file
+    #[arg(short = 'K', long, value_name = "FILE", global = true)]
     pub(crate) keyfile: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use super::args::{CloneArgs, CreateArgs, ResizeArgs, RollbackArgs, SpecArgs, Two
 use super::error::{EBUSY, EEXIST, EINVAL, EMLINK, ENOENT, ENOTEMPTY, failed, fault, refuse};
 use super::progress::Progress;
 use super::site::Rbd;
-use super::size::Size;
+use super::size::{Size, whole_blocks};
 use super::snap;
 use super::snap::is_of_mirroring;
 use super::spec::{Spec, full_name};
@@ -18,7 +18,8 @@ use crate::exit::Failure;
 pub(super) async fn create(mut rbd: Rbd, args: &CreateArgs) -> Result<(), Failure> {
     let spec = Spec::of(&rbd.common, &args.spec)?;
     let name = spec.only_image()?.clone();
-    let size = needed(args.size)?;
+    let size = whole_blocks(needed(args.size)?.0);
+    args.layout.refuse()?;
     rbd.check_namespace(name.namespace()).await?;
     let found = rbd.find(&name).await;
     if found
@@ -39,7 +40,7 @@ pub(super) async fn create(mut rbd: Rbd, args: &CreateArgs) -> Result<(), Failur
         .map_err(|error| fault("create error", &error))
 }
 
-fn needed(size: Option<Size>) -> Result<Bytes, Failure> {
+pub(super) fn needed(size: Option<Size>) -> Result<Bytes, Failure> {
     let missing = || refuse(EINVAL, "rbd: must specify --size <M/G/T>");
     size.map(|size| size.0).ok_or_else(missing)
 }
@@ -54,7 +55,7 @@ pub(super) async fn remove(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
     let image = image.ok_or_else(|| failed("delete error", ENOENT))?;
     let taken = rbd.snapshots(image.id).await;
     let taken = taken.map_err(|error| fault("delete error", &error))?;
-    refuse_snapshots(&taken)?;
+    check_snapshots(&taken)?;
     if let Some(group) = &image.group {
         let text = format!(
             "rbd: error: image belongs to a group {}\nRemove the image from the group and try again.",
@@ -79,30 +80,40 @@ pub(super) async fn remove(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
 }
 
 /// Refuses to remove an image that has snapshots that somebody took.
-pub(super) fn refuse_snapshots(taken: &[ToolSnapshot]) -> Result<(), Failure> {
-    if taken
-        .iter()
-        .all(|taken| taken.divergent || is_of_mirroring(&taken.name))
-    {
-        return Ok(());
+pub(super) fn check_snapshots(taken: &[ToolSnapshot]) -> Result<(), Failure> {
+    let own = |taken: &ToolSnapshot| taken.divergent || is_of_mirroring(&taken.name);
+    if taken.iter().all(own) {
+        Ok(())
+    } else {
+        Err(refuse_snapshots())
     }
+}
+
+/// The failure where there are some.
+pub(super) fn refuse_snapshots() -> Failure {
     let text = "rbd: image has snapshots - these must be deleted with 'rbd snap purge' before the image can be removed.";
-    Err(refuse(ENOTEMPTY, text))
+    refuse(ENOTEMPTY, text)
+}
+
+/// Refuses a new size that is the old one, or a smaller one that nobody allowed.
+pub(super) fn check_resize(old: Bytes, new: Bytes, shrink: bool) -> Result<(), Failure> {
+    if new < old && !shrink {
+        let text = "rbd: shrinking an image is only allowed with the --allow-shrink flag";
+        return Err(refuse(EINVAL, text));
+    }
+    if new == old {
+        let text = format!("rbd: new size is equal to original size {new}");
+        return Err(refuse(EINVAL, text));
+    }
+    Ok(())
 }
 
 /// `rbd resize`
 pub(super) async fn resize(mut rbd: Rbd, args: &ResizeArgs) -> Result<(), Failure> {
     let spec = Spec::of(&rbd.common, &args.spec)?;
-    let size = needed(args.size)?;
+    let size = whole_blocks(needed(args.size)?.0);
     let image = rbd.open(spec.only_image()?).await?;
-    if size < image.size && !args.allow_shrink {
-        let text = "rbd: shrinking an image is only allowed with the --allow-shrink flag";
-        return Err(refuse(EINVAL, text));
-    }
-    if size == image.size {
-        let text = format!("rbd: new size is equal to original size {size}");
-        return Err(refuse(EINVAL, text));
-    }
+    check_resize(image.size, size, args.allow_shrink)?;
     let progress = Progress::new(&rbd.common, "Resizing image");
     let request = ToolRequest::Resize {
         image: image.id,
@@ -138,6 +149,7 @@ pub(super) async fn rename(mut rbd: Rbd, args: &TwoSpecs) -> Result<(), Failure>
 
 /// `rbd clone`
 pub(super) async fn clone(mut rbd: Rbd, args: &CloneArgs) -> Result<(), Failure> {
+    args.layout.refuse()?;
     let (source, dest) = Spec::two(&rbd.common, &args.specs)?;
     let name = dest.only_image()?.clone();
     let failed_with = |error: &_| fault("clone error", error);
@@ -162,7 +174,7 @@ pub(super) async fn clone(mut rbd: Rbd, args: &CloneArgs) -> Result<(), Failure>
             let taken = rbd.snapshot(image.id, snapshot).await;
             let taken = taken.map_err(|error| failed_with(&error))?;
             let taken = taken.ok_or_else(|| failed(&doing, ENOENT))?;
-            if args.rbd_default_clone_format == 1 && !taken.protected {
+            if args.rbd_default_clone_format == Some(1) && !taken.protected {
                 return Err(failed(
                     "clone error: parent snapshot must be protected",
                     EINVAL,

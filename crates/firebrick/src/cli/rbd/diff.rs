@@ -8,16 +8,14 @@ use firebrick_site::admin::{Run, TRANSFER_MAX, ToolImage, ViewOf};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, SnapshotName};
 
 use super::args::{DiffArgs, ExportDiffArgs, Since};
-use super::doc::Doc;
 use super::error::{EINVAL, ENOENT, failed, fault, io as io_failed, refuse};
 use super::look::OBJECT;
 use super::progress::Progress;
+use super::show;
 use super::site::Rbd;
 use super::spec::{Spec, Words};
 use super::stream::{self, Record, Version};
-use super::table::{Lean, Table};
 use crate::exit::Failure;
-use crate::printer::Printer;
 
 /// Takes a run and, where they are wanted, its bytes.
 type Visit<'a> = dyn FnMut(Run, &[u8]) -> Result<(), Failure> + Send + 'a;
@@ -190,37 +188,13 @@ pub(super) async fn print(mut rbd: Rbd, args: &DiffArgs) -> Result<(), Failure> 
         Ok(())
     };
     compared.walk(&mut rbd, false, &mut add).await?;
-    let (offset, len) = (
-        |run: &Run| run.block * BLOCK_SIZE,
-        |run: &Run| run.blocks * BLOCK_SIZE,
-    );
-    if rbd.structured() {
-        let row = |run: &Run| {
-            Doc::map([
-                ("offset", offset(run).into()),
-                ("length", len(run).into()),
-                ("exists", run.data.to_string().into()),
-            ])
-        };
-        rbd.print("extents", &Doc::list("extent", extents.iter().map(row)));
-        return Ok(());
-    }
-    let mut table = Table::new(&[
-        ("Offset", Lean::Left),
-        ("Length", Lean::Left),
-        ("Type", Lean::Left),
-    ]);
-    for run in &extents {
-        let kind = if run.data { "data" } else { "zero" };
-        table.row([
-            offset(run).to_string(),
-            len(run).to_string(),
-            kind.to_owned(),
-        ]);
-    }
-    if !table.is_empty() {
-        Printer::line(&table.text());
-    }
+    let extent = |run: Run| show::extents::Extent {
+        offset: run.block * BLOCK_SIZE,
+        len: run.blocks * BLOCK_SIZE,
+        data: run.data,
+    };
+    let extents: Vec<_> = extents.into_iter().map(extent).collect();
+    show::extents::print(&rbd.common, &extents);
     Ok(())
 }
 

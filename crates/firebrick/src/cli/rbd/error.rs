@@ -41,8 +41,8 @@ pub(super) const fn errno(kind: FaultKind) -> u8 {
 }
 
 /// What the C library calls the number.
-const fn name(errno: u8) -> &'static str {
-    match errno {
+fn name(errno: u8) -> String {
+    let known = match errno {
         ENOENT => "No such file or directory",
         EIO => "Input/output error",
         EAGAIN => "Resource temporarily unavailable",
@@ -60,8 +60,9 @@ const fn name(errno: u8) -> &'static str {
         EOPNOTSUPP => "Operation not supported",
         ETIMEDOUT => "Connection timed out",
         ECONNREFUSED => "Connection refused",
-        _ => "Unknown error",
-    }
+        _ => return text_of(&std::io::Error::from_raw_os_error(i32::from(errno))),
+    };
+    known.to_owned()
 }
 
 /// A failure with text of its own.

@@ -15,9 +15,9 @@ use super::doc::Doc;
 use super::error::{EINVAL, ENOENT, ENOTEMPTY, failed, fault, refuse};
 use super::look::short_id;
 use super::progress::Progress;
+use super::show;
 use super::site::{Rbd, confused};
 use super::spec::{POOL, Place, Words, full_name, image as full, snapshot as snapshot_name};
-use super::table::{Lean, Table};
 use crate::exit::Failure;
 use crate::printer::Printer;
 
@@ -143,11 +143,7 @@ async fn list(mut rbd: Rbd, args: &PoolArgs) -> Result<(), Failure> {
     let mut groups = rbd.groups().await?;
     groups.retain(|group| group.name.namespace() == namespace);
     let names = groups.iter().map(|group| group.name.base());
-    if rbd.structured() {
-        rbd.print("groups", &Doc::list("name", names));
-    } else {
-        names.for_each(Printer::line);
-    }
+    show::groups::names(&rbd.common, names);
     Ok(())
 }
 
@@ -249,21 +245,14 @@ async fn images(mut rbd: Rbd, args: &GroupArgs) -> Result<(), Failure> {
     let group = rbd
         .group(&name, "listing images of the group failed")
         .await?;
-    if rbd.structured() {
-        let row = |(_, name): &(ImageId, ImageName)| {
-            Doc::map([
-                ("image", name.into()),
-                ("pool", POOL.into()),
-                ("namespace", name.namespace().into()),
-                ("state", 0_u64.into()),
-            ])
-        };
-        rbd.print("images", &Doc::list("image", group.images.iter().map(row)));
-        return Ok(());
-    }
-    for (_, name) in &group.images {
-        Printer::line(&format!("{} ", full_name(name)));
-    }
+    let member = |(_, name): &(ImageId, ImageName)| show::groups::Member {
+        pool: POOL.to_owned(),
+        namespace: name.namespace().to_owned(),
+        name: name.base().to_owned(),
+        attached: true,
+    };
+    let members: Vec<_> = group.images.iter().map(member).collect();
+    show::groups::members(&rbd.common, &members);
     Ok(())
 }
 
@@ -431,26 +420,10 @@ const fn state(snapshot: &ToolGroupSnapshot) -> &'static str {
 async fn list_snapshots(mut rbd: Rbd, args: &GroupArgs) -> Result<(), Failure> {
     let name = Named::of(&rbd, args)?.only()?;
     let group = rbd.group(&name, "listing group snapshots failed").await?;
-    if rbd.structured() {
-        let row = |taken: &ToolGroupSnapshot| {
-            Doc::map([
-                ("snapshot", (&taken.name).into()),
-                ("state", state(taken).into()),
-            ])
-        };
-        rbd.print(
-            "group_snaps",
-            &Doc::list("group_snap", group.snapshots.iter().map(row)),
-        );
-        return Ok(());
-    }
-    let mut table = Table::new(&[("NAME", Lean::Left), ("STATUS", Lean::Right)]);
-    for taken in &group.snapshots {
-        table.row([taken.name.to_string(), state(taken).to_owned()]);
-    }
-    if !table.is_empty() {
-        Printer::line(&table.text());
-    }
+    let taken = group.snapshots.iter();
+    let taken = taken.map(|taken| (taken.name.to_string(), taken.complete));
+    let taken: Vec<(String, bool)> = taken.collect();
+    show::groups::snapshots(&rbd.common, &taken);
     Ok(())
 }
 

@@ -4,13 +4,11 @@ use firebrick_backend::FaultKind;
 use firebrick_site::admin::{Locks, ToolLock, ToolRequest};
 
 use super::args::{LockArgs, LockCommand, SpecArgs};
-use super::doc::Doc;
 use super::error::{EBUSY, fault, refuse};
+use super::show;
 use super::site::Rbd;
 use super::spec::{Spec, Words};
-use super::table::{Lean, Table};
 use crate::exit::Failure;
-use crate::printer::Printer;
 
 /// Does what the command line says.
 pub(super) async fn run(rbd: Rbd, command: &LockCommand) -> Result<(), Failure> {
@@ -66,36 +64,12 @@ async fn remove(mut rbd: Rbd, args: &LockArgs) -> Result<(), Failure> {
 async fn list(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
     let spec = Spec::of(&rbd.common, args)?;
     let Locks { tag, held } = rbd.open(spec.only_image()?).await?.locks;
-    if rbd.structured() {
-        let row = |lock: &ToolLock| {
-            Doc::map([
-                ("id", (&lock.id).into()),
-                ("locker", (&lock.locker).into()),
-                ("address", (&lock.address).into()),
-            ])
-        };
-        rbd.print("locks", &Doc::list("lock", held.iter().map(row)));
-        return Ok(());
-    }
-    if held.is_empty() {
-        return Ok(());
-    }
-    let kind = if tag.is_some() { "shared" } else { "exclusive" };
-    Printer::line(&match held.len() {
-        1 => format!("There is 1 {kind} lock on this image."),
-        count => format!("There are {count} {kind} locks on this image."),
-    });
-    if let Some(tag) = tag {
-        Printer::line(&format!("Lock tag: {tag}"));
-    }
-    let mut table = Table::new(&[
-        ("Locker", Lean::Left),
-        ("ID", Lean::Left),
-        ("Address", Lean::Left),
-    ]);
-    for lock in held {
-        table.row([lock.locker, lock.id, lock.address]);
-    }
-    Printer::line(&table.text());
+    let lock = |lock: ToolLock| show::lists::Lock {
+        id: lock.id,
+        locker: lock.locker,
+        address: lock.address,
+    };
+    let held = held.into_iter().map(lock).collect();
+    show::lists::locks(&rbd.common, tag.as_deref(), held);
     Ok(())
 }

@@ -3,12 +3,15 @@
 use firebrick_site::admin::{
     ToolChild, ToolImage, ToolParent, ToolReply, ToolRequest, ToolSnapshot, ToolWatcher,
 };
-use firebrick_vocabulary::{Feature, ImageId, MIB, Role, SnapshotName};
+use firebrick_vocabulary::{Bytes, Feature, ImageId, MIB, Role};
 
 use super::args::{ChildrenArgs, LsArgs, SpecArgs};
-use super::at::{ctime, rfc3339};
+use super::at::rfc3339;
 use super::doc::Doc;
 use super::error::{ENOENT, failed, fault};
+use super::show;
+use super::show::Origin;
+use super::show::info::{Info, Mirroring};
 use super::site::{Rbd, confused};
 use super::snap::is_hidden;
 use super::spec::{POOL, Spec, full_name};
@@ -29,102 +32,39 @@ pub(super) async fn list(mut rbd: Rbd, args: &LsArgs) -> Result<(), Failure> {
     let namespace = rbd.common.pool_word(args.pool.word.as_deref())?;
     rbd.check_namespace(&namespace).await?;
     let images = rbd.images_in(&namespace).await?;
-    if args.long {
-        return list_long(rbd, images).await;
+    if !args.long {
+        show::images::names(&rbd.common, images.iter().map(|image| image.name.base()));
+        return Ok(());
     }
-    if rbd.structured() {
-        let names = images.iter().map(|image| &image.name);
-        rbd.print("images", &Doc::list("name", names));
-    } else {
-        let names = images.iter().map(|image| image.name.base());
-        names.for_each(Printer::line);
-    }
-    Ok(())
-}
-
-async fn list_long(mut rbd: Rbd, images: Vec<ToolImage>) -> Result<(), Failure> {
     let mut rows = Vec::new();
-    let mut table = Table::new(&[
-        ("NAME", Lean::Left),
-        ("SIZE", Lean::Right),
-        ("PARENT", Lean::Left),
-        ("FMT", Lean::Right),
-        ("PROT", Lean::Left),
-        ("LOCK", Lean::Left),
-    ]);
     for image in images {
-        table.row(long_cells(&image, None));
-        rows.push(("image", long_doc(&image, None)));
+        rows.push(row(&image, None));
         if image.snapshots == 0 {
             continue;
         }
         let taken = rbd.snapshots(image.id).await;
         for taken in taken.map_err(|error| fault("list snapshots", &error))? {
             if !is_hidden(&taken.name) {
-                table.row(long_cells(&image, Some(&taken)));
-                rows.push(("snapshot", long_doc(&image, Some(&taken))));
+                rows.push(row(&image, Some(&taken)));
             }
         }
     }
-    if rbd.structured() {
-        rbd.print("images", &Doc::List(rows));
-    } else if !table.is_empty() {
-        Printer::line(&table.text());
-    }
+    show::images::long(&rbd.common, &rows);
     Ok(())
 }
 
-/// An image, or a snapshot of it, as a row for people.
-fn long_cells(image: &ToolImage, taken: Option<&ToolSnapshot>) -> [String; 6] {
-    let name = image.name.base();
-    let (name, size, protected, lock) = match taken {
-        Some(taken) => (
-            format!("{name}@{}", taken.name),
-            taken.size,
-            taken.protected,
-            false,
-        ),
-        None => (
-            name.to_owned(),
-            image.size,
-            false,
-            !image.watchers.is_empty(),
-        ),
-    };
-    let parent = image.parent.as_ref().map(parent_name).unwrap_or_default();
-    let said = |is: bool, word: &str| if is { word } else { "" }.to_owned();
-    let (protected, lock) = (said(protected, "yes"), said(lock, "excl"));
-    [
-        name,
-        size.to_string(),
-        parent,
-        "2".to_owned(),
-        protected,
-        lock,
-    ]
-}
-
-/// The same for programs.
-fn long_doc(image: &ToolImage, taken: Option<&ToolSnapshot>) -> Doc {
-    let mut row = Doc::map([
-        ("image", (&image.name).into()),
-        ("id", short_id(image.id).into()),
-    ]);
-    if let Some(taken) = taken {
-        row.put("snapshot", &taken.name);
-        row.put("snapshot_id", taken.id);
+/// An image, or a snapshot of it.
+fn row(image: &ToolImage, taken: Option<&ToolSnapshot>) -> show::images::Row {
+    let locked = taken.is_none() && !image.watchers.is_empty();
+    show::images::Row {
+        name: image.name.base().to_owned(),
+        id: short_id(image.id),
+        snapshot: taken.map(|taken| (taken.name.to_string(), taken.id.0, taken.protected)),
+        size: taken.map_or(image.size, |taken| taken.size),
+        parent: image.parent.as_ref().map(origin),
+        format: 2,
+        lock: locked.then_some(show::images::Locked::Exclusive),
     }
-    row.put("size", taken.map_or(image.size, |taken| taken.size));
-    if let Some(parent) = &image.parent {
-        row.put("parent", parent_doc(parent));
-    }
-    row.put("format", 2_u64);
-    match taken {
-        Some(taken) => row.put("protected", taken.protected.to_string()),
-        None if !image.watchers.is_empty() => row.put("lock_type", "exclusive"),
-        None => {}
-    }
-    row
 }
 
 impl Rbd {
@@ -155,22 +95,16 @@ impl Rbd {
     }
 }
 
-pub(super) fn parent_name(parent: &ToolParent) -> String {
-    let image = full_name(&parent.image);
-    match &parent.snapshot {
-        Some(snapshot) => format!("{image}@{snapshot}"),
-        None => image,
+pub(super) fn origin(parent: &ToolParent) -> Origin {
+    let snapshot = parent.snapshot.as_ref().map(ToString::to_string);
+    Origin {
+        pool: POOL.to_owned(),
+        namespace: parent.image.namespace().to_owned(),
+        image: parent.image.base().to_owned(),
+        id: short_id(parent.id),
+        snapshot: snapshot.unwrap_or_default(),
+        trashed: parent.image.is_internal(),
     }
-}
-
-pub(super) fn parent_doc(parent: &ToolParent) -> Doc {
-    let snapshot = parent.snapshot.as_ref().map_or("", SnapshotName::as_str);
-    Doc::map([
-        ("pool", POOL.into()),
-        ("pool_namespace", parent.image.namespace().into()),
-        ("image", (&parent.image).into()),
-        ("snapshot", snapshot.into()),
-    ])
 }
 
 /// `rbd info`
@@ -186,158 +120,68 @@ pub(super) async fn info(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
         image.size = taken.size;
         protected = Some(taken.protected);
     }
-    if rbd.structured() {
-        rbd.print("image", &info_doc(&image, protected));
-    } else {
-        Printer::line(info_text(&image, protected).trim_end_matches('\n'));
-    }
+    show::info::print(&rbd.common, &info_of(&image, protected));
     Ok(())
 }
 
-/// What of an image is mere names: each with the element of its list.
-fn lists(image: &ToolImage) -> [(&'static str, &'static str, Vec<&'static str>); 3] {
+fn info_of(image: &ToolImage, protected: Option<bool>) -> Info {
+    let id = short_id(image.id);
     let mut features: Vec<&str> = image.features.iter().map(Feature::name).collect();
-    let mut operations = Vec::new();
+    let mut op_features = Vec::new();
     if image.group.is_some() {
         features.push("operations");
-        operations.push("group");
+        op_features.push("group");
     }
-    [
-        ("features", "feature", features),
-        ("op_features", "op_feature", operations),
-        ("flags", "flag", Vec::new()),
-    ]
-}
-
-fn info_doc(image: &ToolImage, protected: Option<bool>) -> Doc {
-    let id = short_id(image.id);
-    let mut info = Doc::map([
-        ("name", (&image.name).into()),
-        ("id", (&id).into()),
-        ("size", image.size.into()),
-        ("objects", image.size.0.div_ceil(OBJECT).into()),
-        ("order", 22_u64.into()),
-        ("object_size", OBJECT.into()),
-        ("snapshot_count", image.snapshots.into()),
-        ("block_name_prefix", format!("rbd_data.{id}").into()),
-        ("format", 2_u64.into()),
-    ]);
-    for (key, item, names) in lists(image) {
-        info.put(key, Doc::list(item, names));
+    let has_journal = image.features.has(Feature::Journaling);
+    let mirroring = if image.mirrored {
+        Some(Mirroring::Enabled {
+            mode: image.mode.to_string(),
+            state: "enabled",
+            global_id: image.id.to_string(),
+            primary: image.role == Role::Primary,
+        })
+    } else {
+        has_journal.then_some(Mirroring::Disabled)
+    };
+    Info {
+        name: image.name.base().to_owned(),
+        size: image.size,
+        objects: image.size.0.div_ceil(OBJECT),
+        order: 22,
+        object_size: Bytes(OBJECT),
+        snapshots: image.snapshots,
+        data_pool: None,
+        prefix: format!("rbd_data.{id}"),
+        format: 2,
+        features,
+        op_features,
+        flags: Vec::new(),
+        group: image.group.as_ref().map(full_name),
+        times: [image.created; 3],
+        snapshot_limit: image.snapshot_limit,
+        protected,
+        parent: image
+            .parent
+            .as_ref()
+            .map(|parent| (origin(parent), image.size)),
+        striping: None,
+        journal: has_journal.then(|| id.clone()),
+        mirroring,
+        id,
     }
-    if let Some(group) = &image.group {
-        info.put("group", full_name(group));
-    }
-    for key in ["create_timestamp", "access_timestamp", "modify_timestamp"] {
-        info.put(key, ctime(image.created));
-    }
-    if let Some(limit) = image.snapshot_limit {
-        info.put("snapshot_limit", limit);
-    }
-    if let Some(protected) = protected {
-        info.put("protected", protected.to_string());
-    }
-    if let Some(parent) = &image.parent {
-        let snapshot = parent.snapshot.as_ref().map_or("", SnapshotName::as_str);
-        let parent = Doc::map([
-            ("pool", POOL.into()),
-            ("pool_namespace", parent.image.namespace().into()),
-            ("image", (&parent.image).into()),
-            ("id", short_id(parent.id).into()),
-            ("snapshot", snapshot.into()),
-            ("trash", parent.image.is_internal().into()),
-            ("overlap", image.size.into()),
-        ]);
-        info.put("parent", parent);
-    }
-    if image.features.has(Feature::Journaling) {
-        info.put("journal", id);
-    }
-    if image.mirrored {
-        let mirroring = Doc::map([
-            ("mode", image.mode.as_str().into()),
-            ("state", "enabled".into()),
-            ("global_id", image.id.into()),
-            ("primary", (image.role == Role::Primary).into()),
-        ]);
-        info.put("mirroring", mirroring);
-    } else if image.features.has(Feature::Journaling) {
-        let mirroring = Doc::map([("mode", "journal".into()), ("state", "disabled".into())]);
-        info.put("mirroring", mirroring);
-    }
-    info
-}
-
-fn info_text(image: &ToolImage, protected: Option<bool>) -> String {
-    let id = short_id(image.id);
-    let mut text = format!("rbd image '{}':\n", image.name.base());
-    let mut line = |line: String| text.extend(["\t", &line, "\n"]);
-    let objects = image.size.0.div_ceil(OBJECT);
-    line(format!("size {} in {objects} objects", image.size));
-    line("order 22 (4 MiB objects)".to_owned());
-    line(format!("snapshot_count: {}", image.snapshots));
-    line(format!("id: {id}"));
-    line(format!("block_name_prefix: rbd_data.{id}"));
-    line("format: 2".to_owned());
-    for (key, _, names) in lists(image) {
-        line(format!("{key}: {}", names.join(", ")));
-    }
-    if let Some(group) = &image.group {
-        line(format!("group: {}", full_name(group)));
-    }
-    for key in ["create_timestamp", "access_timestamp", "modify_timestamp"] {
-        line(format!("{key}: {}", ctime(image.created)));
-    }
-    if let Some(limit) = image.snapshot_limit {
-        line(format!("snapshot_limit: {limit}"));
-    }
-    if let Some(protected) = protected {
-        let protected = if protected { "True" } else { "False" };
-        line(format!("protected: {protected}"));
-    }
-    if let Some(parent) = &image.parent {
-        line(format!("parent: {}", parent_name(parent)));
-        line(format!("overlap: {}", image.size));
-    }
-    if image.features.has(Feature::Journaling) {
-        line(format!("journal: {id}"));
-    }
-    if image.mirrored {
-        line("mirroring state: enabled".to_owned());
-        line(format!("mirroring mode: {}", image.mode));
-        line(format!("mirroring global id: {}", image.id));
-        let primary = image.role == Role::Primary;
-        line(format!("mirroring primary: {primary}"));
-    } else if image.features.has(Feature::Journaling) {
-        line("mirroring state: disabled".to_owned());
-    }
-    text
 }
 
 /// `rbd status`
 pub(super) async fn status(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
     let spec = Spec::of(&rbd.common, args)?;
     let image = rbd.open(spec.only_image()?).await?;
-    if rbd.structured() {
-        let watcher = |watcher: &ToolWatcher| {
-            Doc::map([
-                ("address", (&watcher.address).into()),
-                ("client", watcher.client.into()),
-                ("cookie", watcher.client.into()),
-            ])
-        };
-        let watchers = Doc::list("watcher", image.watchers.iter().map(watcher));
-        rbd.print("status", &Doc::map([("watchers", watchers)]));
-    } else if image.watchers.is_empty() {
-        Printer::line("Watchers: none");
-    } else {
-        Printer::line("Watchers:");
-        for ToolWatcher { client, address } in &image.watchers {
-            Printer::line(&format!(
-                "\twatcher={address} client.{client} cookie={client}"
-            ));
-        }
-    }
+    let watcher = |watcher: &ToolWatcher| show::watchers::Watcher {
+        address: watcher.address.clone(),
+        client: watcher.client,
+        cookie: watcher.client,
+    };
+    let watchers: Vec<_> = image.watchers.iter().map(watcher).collect();
+    show::watchers::print(&rbd.common, &watchers);
     Ok(())
 }
 
@@ -359,30 +203,15 @@ pub(super) async fn children(mut rbd: Rbd, args: &ChildrenArgs) -> Result<(), Fa
         let shown = args.all || !child.name.is_internal();
         shown && (wanted.is_none() || child.snapshot == wanted)
     });
-    if !rbd.structured() {
-        for child in &children {
-            let trash = if child.name.is_internal() {
-                format!(" (trash {})", short_id(child.id))
-            } else {
-                String::new()
-            };
-            Printer::line(&format!("{}{trash}", full_name(&child.name)));
-        }
-        return Ok(());
-    }
-    let row = |child: &ToolChild| {
-        let mut row = Doc::map([
-            ("pool", POOL.into()),
-            ("pool_namespace", child.name.namespace().into()),
-            ("image", (&child.name).into()),
-        ]);
-        if args.all {
-            row.put("id", short_id(child.id));
-            row.put("trash", child.name.is_internal());
-        }
-        row
+    let child = |child: &ToolChild| show::images::Child {
+        pool: POOL.to_owned(),
+        namespace: child.name.namespace().to_owned(),
+        name: child.name.base().to_owned(),
+        id: short_id(child.id),
+        trashed: child.name.is_internal(),
     };
-    rbd.print("children", &Doc::list("child", children.iter().map(row)));
+    let children: Vec<_> = children.iter().map(child).collect();
+    show::images::children(&rbd.common, &children, args.all);
     Ok(())
 }
 

@@ -3,11 +3,10 @@
 use firebrick_site::admin::{ToolImage, ToolRequest};
 
 use super::args::{MetaCommand, NoteArgs, SpecArgs};
-use super::doc::Doc;
 use super::error::{EINVAL, ENOENT, failed, fault, refuse};
+use super::show;
 use super::site::Rbd;
 use super::spec::{Spec, Words};
-use super::table::{Lean, Table};
 use crate::exit::Failure;
 use crate::printer::Printer;
 
@@ -91,28 +90,6 @@ pub(super) async fn note(
 async fn list(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
     let spec = Spec::of(&rbd.common, args)?;
     let image = rbd.open(spec.only_image()?).await?;
-    let noted = image.metadata;
-    if rbd.structured() {
-        if noted.is_empty() {
-            // As the rbd tool does.
-            return Ok(());
-        }
-        let entries = noted.into_iter().map(|(key, value)| (key, value.into()));
-        rbd.print("metadatas", &Doc::Map(entries.collect()));
-        return Ok(());
-    }
-    match noted.len() {
-        0 => {
-            Printer::line("There are 0 metadata on this image.");
-            return Ok(());
-        }
-        1 => Printer::line("There is 1 metadatum on this image:\n"),
-        count => Printer::line(&format!("There are {count} metadata on this image:\n")),
-    }
-    let mut table = Table::new(&[("Key", Lean::Left), ("Value", Lean::Left)]);
-    for (key, value) in noted {
-        table.row([key, value]);
-    }
-    Printer::line(&table.text());
+    show::lists::notes(&rbd.common, image.metadata);
     Ok(())
 }

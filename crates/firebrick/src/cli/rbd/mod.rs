@@ -1,12 +1,14 @@
-//! `firebrick rbd`: the verbs of the `rbd` tool, for a site.
+//! `firebrick rbd`: the verbs of the `rbd` tool, for a site or a Ceph cluster.
 //!
-//! Each verb talks to the running site over its admin socket; only the index is rebuilt without it. What
-//! is printed, and the exit status, are those of the `rbd` tool.
+//! Each verb talks to the running site over its admin socket; only the index is rebuilt without it. Where the
+//! configuration is that of a Ceph cluster, it asks librbd (`ceph`). What is printed (`show`), and the exit status,
+//! are those of the `rbd` tool.
 
 mod apply;
 pub(crate) mod args;
 mod at;
 mod bench;
+mod ceph;
 mod change;
 mod copy;
 mod device;
@@ -25,6 +27,7 @@ mod namespace;
 mod progress;
 mod rebuild;
 mod scrub;
+mod show;
 mod site;
 mod size;
 mod snap;
@@ -37,7 +40,7 @@ mod usage;
 
 use crate::exit::Failure;
 use args::{DeepCommand, FeatureCommand, RbdArgs, RbdCommand, SnapCommand, SnapLimitCommand};
-use site::Rbd;
+use site::{Named, Rbd, named};
 
 /// Does what the command line says.
 pub(crate) async fn run(args: RbdArgs) -> Result<(), Failure> {
@@ -48,7 +51,10 @@ pub(crate) async fn run(args: RbdArgs) -> Result<(), Failure> {
     if let RbdCommand::MergeDiff(args) = &command {
         return merge::run(&common, args);
     }
-    let rbd = Rbd::new(common)?;
+    let rbd = match named(&common)? {
+        Named::Site(conf) => Rbd::new(common, &conf),
+        Named::Cluster(cluster) => return ceph::run(common, command, cluster).await,
+    };
     match command {
         RbdCommand::Ls(args) => look::list(rbd, &args).await,
         RbdCommand::Info(args) => look::info(rbd, &args).await,

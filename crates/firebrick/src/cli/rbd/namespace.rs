@@ -4,12 +4,10 @@ use firebrick_backend::FaultKind;
 use firebrick_site::admin::{NamespaceRequest, ToolReply, ToolRequest};
 
 use super::args::{NamespaceCommand, PoolArgs};
-use super::doc::Doc;
 use super::error::{EBUSY, EINVAL, ENOENT, fault, refuse};
+use super::show;
 use super::site::{Rbd, confused};
-use super::table::{Lean, Table};
 use crate::exit::Failure;
-use crate::printer::Printer;
 
 /// Does what the command line says.
 pub(super) async fn run(rbd: Rbd, command: &NamespaceCommand) -> Result<(), Failure> {
@@ -52,18 +50,7 @@ async fn remove(mut rbd: Rbd, args: &PoolArgs) -> Result<(), Failure> {
 async fn list(mut rbd: Rbd, args: &PoolArgs) -> Result<(), Failure> {
     rbd.common.pool_word(args.word.as_deref())?;
     let names = rbd.namespaces().await?;
-    if rbd.structured() {
-        let row = |name: &String| Doc::map([("name", name.into())]);
-        rbd.print("namespaces", &Doc::list("namespace", names.iter().map(row)));
-        return Ok(());
-    }
-    let mut table = Table::new(&[("NAME", Lean::Left)]);
-    for name in names {
-        table.row([name]);
-    }
-    if !table.is_empty() {
-        Printer::line(&table.text());
-    }
+    show::lists::namespaces(&rbd.common, names);
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence, SnapshotName};
 
 use super::args::{Common, RbdFormat};
 use super::at::At;
+use super::ceph::{Cluster, is_of_cluster};
 use super::doc::Doc;
 use super::error::{EINVAL, ENOENT, EOPNOTSUPP, failed, fault, refuse};
 use crate::exit::Failure;
@@ -25,40 +26,99 @@ pub(super) struct Rbd {
     tools: Option<ToolClient>,
 }
 
+/// What the command line or the environment names.
+pub(super) enum Named {
+    /// A site on the embedded engine.
+    Site(Box<SiteConf>),
+    /// A Ceph cluster.
+    Cluster(Cluster),
+}
+
 /// The configuration that the command line or the environment names.
-pub(super) fn conf(common: &Common) -> Result<SiteConf, Failure> {
-    let named = common.cluster.as_deref().map(cluster);
-    let path = named.or_else(|| common.conf.clone()).ok_or_else(|| {
-        let text = "rbd: --conf FILE is missing: the site.conf of the site, or FIREBRICK_CONF";
-        refuse(EINVAL, text)
-    })?;
-    let file = ConfigFile::read(&path).map_err(|error| {
+pub(super) fn named(common: &Common) -> Result<Named, Failure> {
+    let path = path(common)?;
+    let unread = |error: &dyn std::fmt::Display| {
         refuse(
             EINVAL,
             format!("rbd: couldn't read the configuration: {error}"),
         )
-    })?;
-    if file.section("site").is_none() && file.section("global").is_some() {
-        let path = path.display();
-        let text = format!("rbd: {path} is the configuration of a Ceph cluster, not of a site");
-        return Err(refuse(EOPNOTSUPP, text));
+    };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| unread(&format!("{}: {error}", path.display())))?;
+    if is_of_cluster(&text) {
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy());
+        let stem = stem.map_or("ceph".to_owned(), std::borrow::Cow::into_owned);
+        let name = common.cluster.clone().filter(|name| !is_file(name));
+        return Ok(Named::Cluster(Cluster {
+            name: name.unwrap_or(stem),
+            conf: path,
+        }));
     }
-    SiteConf::from_file(&file).map_err(|error| refuse(EINVAL, format!("rbd: {error}")))
+    let file = ConfigFile::parse(&path, &text).map_err(|error| unread(&error))?;
+    let conf = SiteConf::from_file(&file);
+    conf.map(|conf| Named::Site(Box::new(conf)))
+        .map_err(|error| refuse(EINVAL, format!("rbd: {error}")))
 }
 
-/// The file that `--cluster` means: a file as it is, or the name of one where sites have theirs.
-fn cluster(text: &str) -> PathBuf {
-    if text.contains(['/', '.']) {
-        return PathBuf::from(text);
+/// The configuration of a site on the embedded engine.
+pub(super) fn conf(common: &Common) -> Result<SiteConf, Failure> {
+    match named(common)? {
+        Named::Site(conf) => Ok(*conf),
+        Named::Cluster(cluster) => {
+            let path = cluster.conf.display();
+            let text = format!("rbd: {path} is the configuration of a Ceph cluster, not of a site");
+            Err(refuse(EOPNOTSUPP, text))
+        }
     }
-    PathBuf::from(format!("/etc/firebrick/{text}.conf"))
+}
+
+/// Whether a text names a file, and not a site or cluster.
+fn is_file(text: &str) -> bool {
+    text.contains(['/', '.'])
+}
+
+/// The file that is meant. What is said on the command line counts more than the environment, and where a file is
+/// said the name of a cluster only says what it is called.
+fn path(common: &Common) -> Result<PathBuf, Failure> {
+    let environment = std::env::var_os("FIREBRICK_CONF").map(PathBuf::from);
+    let said = common.conf.clone();
+    let said_here = said
+        .clone()
+        .filter(|said| Some(said) != environment.as_ref());
+    let path = match (&common.cluster, said_here) {
+        (Some(file), _) if is_file(file) => Some(PathBuf::from(file)),
+        (Some(_), Some(said)) => Some(said),
+        (Some(name), None) => Some(of_name(name)),
+        (None, _) => said,
+    };
+    path.ok_or_else(|| {
+        let text = "rbd: --conf FILE is missing: the site.conf of the site or the ceph.conf of the cluster, or \
+                    FIREBRICK_CONF";
+        refuse(EINVAL, text)
+    })
+}
+
+/// Where the site of that name has its configuration, or else the cluster.
+fn of_name(name: &str) -> PathBuf {
+    let site = PathBuf::from(format!("/etc/firebrick/{name}.conf"));
+    let cluster = PathBuf::from(format!("/etc/ceph/{name}.conf"));
+    if !site.exists() && cluster.exists() {
+        return cluster;
+    }
+    site
 }
 
 impl Common {
+    /// Whether programs read the result.
+    pub(super) fn structured(&self) -> bool {
+        self.format != RbdFormat::Plain
+    }
+
     /// Prints a result for programs; in XML all of it is called `root`.
     pub(super) fn print(&self, root: &str, doc: &Doc) {
         match self.format {
-            RbdFormat::Xml => Printer::line(doc.xml(root, self.pretty_format).trim_end()),
+            // As with the real tool, an empty line stands behind several.
+            RbdFormat::Xml => Printer::line(&doc.xml(root, self.pretty_format)),
             RbdFormat::Plain | RbdFormat::Json => Printer::json_as(doc, self.pretty_format),
         }
     }
@@ -66,18 +126,17 @@ impl Common {
 
 impl Rbd {
     /// Does not connect yet.
-    pub(super) fn new(common: Common) -> Result<Self, Failure> {
-        let conf = conf(&common)?;
-        Ok(Self {
-            backend: SiteClient::new(&conf),
+    pub(super) fn new(common: Common, conf: &SiteConf) -> Self {
+        Self {
+            backend: SiteClient::new(conf),
             common,
             tools: None,
-        })
+        }
     }
 
     /// Whether programs read the result.
     pub(super) fn structured(&self) -> bool {
-        self.common.format != RbdFormat::Plain
+        self.common.structured()
     }
 
     /// Prints a result for programs; in XML all of it is called `root`.

@@ -1,20 +1,17 @@
 //! `rbd snap …`.
 
 use firebrick_backend::{Backend as _, FaultKind};
-use firebrick_site::admin::{MirrorSnapshot, ToolImage, ToolRequest, ToolSnapshot};
+use firebrick_site::admin::{ToolImage, ToolRequest, ToolSnapshot};
 use firebrick_vocabulary::SnapshotName;
 
 use super::args::{SnapLimitArgs, SnapLsArgs, SnapRmArgs, SpecArgs, TwoSpecs};
-use super::at::ctime;
-use super::doc::Doc;
 use super::error::{EBUSY, EEXIST, EINVAL, ENOENT, ERANGE, failed, fault, refuse};
-use super::mirror::text::peer_uuids;
 use super::progress::Progress;
+use super::show;
+use super::show::snaps::{MirrorOf, Row, Taker};
 use super::site::Rbd;
-use super::spec::{POOL, Spec, Words, full_name};
-use super::table::{Lean, Table};
+use super::spec::{POOL, Spec, Words};
 use crate::exit::Failure;
-use crate::printer::Printer;
 
 /// Snapshots that belong to one of a group have such names, as in RBD.
 pub(super) const GROUP: &str = ".group.";
@@ -110,13 +107,18 @@ pub(super) async fn purge(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> 
         return Ok(());
     }
     let names: Vec<&str> = protected.iter().map(|taken| taken.name.as_str()).collect();
+    Err(protected_from_purge(&names))
+}
+
+/// The failure where some are protected.
+pub(super) fn protected_from_purge(names: &[&str]) -> Failure {
     let are = if names.len() == 1 { "is" } else { "are" };
     let text = format!(
         "rbd: error removing snapshot(s) '{}', which {are} protected - these must be unprotected with \
          `rbd snap unprotect`.",
         names.join(",")
     );
-    Err(refuse(EBUSY, text))
+    refuse(EBUSY, text)
 }
 
 /// `rbd snap rollback`
@@ -164,21 +166,31 @@ pub(super) async fn limit(mut rbd: Rbd, args: &SnapLimitArgs, set: bool) -> Resu
     };
     let mut words = Words::new(&args.spec.words);
     let spec = Spec::first(&rbd.common, &args.spec, &mut words)?;
-    let limit = match (args.limit, words.or_next(None)) {
-        _ if !set => None,
-        (Some(limit), _) => Some(limit),
-        (None, Some(word)) => {
-            let limit = word.parse();
-            Some(limit.map_err(|_| refuse(EINVAL, format!("rbd: invalid limit '{word}'")))?)
-        }
-        (None, None) => return Err(refuse(ERANGE, "rbd: must specify --limit <num>")),
-    };
+    let limit = limit_of(args, &mut words, set)?;
     words.end()?;
     let image = rbd.open(spec.only_image()?).await?.id;
     let done = rbd
         .order(ToolRequest::LimitSnapshots { image, limit })
         .await;
     done.map_err(|error| fault(doing, &error))
+}
+
+/// How many an image may have, as an option or a word says it.
+pub(super) fn limit_of(
+    args: &SnapLimitArgs,
+    words: &mut Words<'_>,
+    set: bool,
+) -> Result<Option<u64>, Failure> {
+    match (args.limit, words.or_next(None)) {
+        _ if !set => Ok(None),
+        (Some(limit), _) => Ok(Some(limit)),
+        (None, Some(word)) => {
+            let limit = word.parse();
+            let limit = limit.map_err(|_| refuse(EINVAL, format!("rbd: invalid limit '{word}'")));
+            limit.map(Some)
+        }
+        (None, None) => Err(refuse(ERANGE, "rbd: must specify --limit <num>")),
+    }
 }
 
 /// `rbd snap rename`
@@ -219,51 +231,38 @@ pub(super) fn is_hidden(name: &SnapshotName) -> bool {
     is_of_group(name) || name.as_str().starts_with(MIRROR_PRIMARY)
 }
 
-/// A mirror snapshot in RBD's words.
-fn mirror_namespace(mirror: &MirrorSnapshot) -> (Doc, String) {
-    let state = match (mirror.demoted, mirror.primary) {
-        (true, _) => "demoted",
-        (false, true) => "primary",
-        (false, false) => "non-primary",
-    };
-    let peers = mirror.peers.iter();
-    let peers = Doc::list("peer_uuid", peers.map(ToString::to_string));
-    let mut doc = Doc::map([
-        ("type", "mirror".into()),
-        ("state", state.into()),
-        ("mirror_peer_uuids", peers),
-        ("complete", true.into()),
-    ]);
-    let mut text = format!("mirror ({state} {}", peer_uuids(&mirror.peers));
-    if let Some(of) = mirror.of {
-        doc.put("primary_mirror_uuid", of.to_string());
-        doc.put("primary_snap_id", mirror.id);
-        text = format!("{text} {of}:{} copied", mirror.id);
-    }
-    (doc, format!("{text})"))
-}
-
-/// Who took a snapshot, in RBD's words: for programs, and for people.
-fn namespace(taken: &ToolSnapshot) -> (Doc, String) {
+/// Who took a snapshot, in RBD's words.
+fn taker(taken: &ToolSnapshot) -> Taker {
     if let Some(mirror) = &taken.mirror {
-        return mirror_namespace(mirror);
+        let state = match (mirror.demoted, mirror.primary) {
+            (true, _) => "demoted",
+            (false, true) => "primary",
+            (false, false) => "non-primary",
+        };
+        let of = mirror.of.map(|of| MirrorOf {
+            site: of.to_string(),
+            id: mirror.id.0,
+            copied: None,
+        });
+        return Taker::Mirror {
+            state,
+            peers: mirror.peers.iter().map(ToString::to_string).collect(),
+            complete: true,
+            of,
+        };
     }
-    let kind = match (&taken.group, taken.divergent) {
-        (Some((group, snapshot)), _) => {
-            let doc = Doc::map([
-                ("type", "group".into()),
-                ("pool", POOL.into()),
-                ("group", group.into()),
-                ("group snap", snapshot.into()),
-            ]);
-            return (doc, format!("group ({}@{snapshot})", full_name(group)));
-        }
-        (None, true) => "divergent",
-        (None, false) if is_of_group(&taken.name) => "group",
-        (None, false) if is_of_mirroring(&taken.name) => "mirror",
-        (None, false) => "user",
-    };
-    (Doc::map([("type", kind.into())]), kind.to_owned())
+    match (&taken.group, taken.divergent) {
+        (Some((group, snapshot)), _) => Taker::Group {
+            pool: POOL.to_owned(),
+            group: group.to_string(),
+            base: group.base().to_owned(),
+            snapshot: snapshot.to_string(),
+        },
+        (None, true) => Taker::Plain("divergent"),
+        (None, false) if is_of_group(&taken.name) => Taker::Plain("group"),
+        (None, false) if is_of_mirroring(&taken.name) => Taker::Plain("mirror"),
+        (None, false) => Taker::Plain("user"),
+    }
 }
 
 /// `rbd snap ls`
@@ -273,49 +272,15 @@ pub(super) async fn list(mut rbd: Rbd, args: &SnapLsArgs) -> Result<(), Failure>
     let taken = rbd.snapshots(image.id).await;
     let mut taken = taken.map_err(|error| fault("failed to list snapshots", &error))?;
     taken.retain(|taken| args.all || !is_hidden(&taken.name));
-    if rbd.structured() {
-        let row = |taken: &ToolSnapshot| {
-            let mut row = Doc::map([
-                ("id", taken.id.into()),
-                ("name", (&taken.name).into()),
-                ("size", taken.size.into()),
-                ("protected", taken.protected.to_string().into()),
-                ("timestamp", ctime(taken.time).into()),
-            ]);
-            if args.all {
-                row.put("namespace", namespace(taken).0);
-            }
-            row
-        };
-        rbd.print("snapshots", &Doc::list("snapshot", taken.iter().map(row)));
-        return Ok(());
-    }
-    let mut columns = vec![
-        ("SNAPID", Lean::Right),
-        ("NAME", Lean::Left),
-        ("SIZE", Lean::Right),
-        ("PROTECTED", Lean::Left),
-        ("TIMESTAMP", Lean::Right),
-    ];
-    if args.all {
-        columns.push(("NAMESPACE", Lean::Left));
-    }
-    let mut table = Table::new(&columns);
-    for taken in taken {
-        let mut cells = vec![
-            taken.id.to_string(),
-            taken.name.to_string(),
-            taken.size.to_string(),
-            if taken.protected { "yes" } else { "" }.to_owned(),
-            ctime(taken.time),
-        ];
-        if args.all {
-            cells.push(namespace(&taken).1);
-        }
-        table.row(cells);
-    }
-    if !table.is_empty() {
-        Printer::line(&table.text());
-    }
+    let row = |taken: &ToolSnapshot| Row {
+        id: taken.id.0,
+        name: taken.name.to_string(),
+        size: taken.size,
+        protected: taken.protected,
+        time: taken.time,
+        taker: taker(taken),
+    };
+    let rows: Vec<Row> = taken.iter().map(row).collect();
+    show::snaps::list(&rbd.common, &rows, args.all);
     Ok(())
 }

@@ -49,11 +49,35 @@ pub(super) enum Record {
     End,
 }
 
+/// How an image lies in a cluster.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Layout {
+    /// The binary logarithm of the size of its objects.
+    pub(super) order: u64,
+    /// Bytes that lie in one object before the next one has its turn.
+    pub(super) stripe_unit: u64,
+    /// Objects that take turns.
+    pub(super) stripe_count: u64,
+}
+
+impl Default for Layout {
+    /// Objects of 4 MiB, not striped: what every image looks like that says nothing.
+    fn default() -> Self {
+        Self {
+            order: 22,
+            stripe_unit: 4 << 20,
+            stripe_count: 1,
+        }
+    }
+}
+
 /// What an image is besides its bytes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Header {
     /// RBD's mask of features.
     pub(super) features: Option<u64>,
+    /// How it lies in a cluster.
+    pub(super) layout: Layout,
     /// What users noted: keys and values.
     pub(super) notes: Vec<(String, String)>,
 }
@@ -105,12 +129,11 @@ fn numbers(bytes: &mut Vec<u8>, tag: u8, numbers: &[u64]) -> u8 {
 
 /// Writes how an image begins, up to its `diffs` differences.
 pub(super) fn put_header(out: &mut impl Write, header: &Header, diffs: u64) -> io::Result<()> {
-    // Objects of 4 MiB, not striped: what every image looks like that says nothing.
     let fields = [
-        (b'O', 22),
+        (b'O', header.layout.order),
         (b'T', header.features.unwrap_or_default()),
-        (b'U', 4 << 20),
-        (b'C', 1),
+        (b'U', header.layout.stripe_unit),
+        (b'C', header.layout.stripe_count),
     ];
     out.write_all(IMAGE)?;
     for (tag, value) in fields {
@@ -142,15 +165,21 @@ pub(super) fn read_header(input: &mut impl Read) -> io::Result<(Header, u64)> {
                 number(input)?;
                 header.notes.push((name(input)?, name(input)?));
             }
-            b'T' => {
-                number(input)?;
-                header.features = Some(number(input)?);
-            }
+            b'T' => header.features = Some(field(input)?),
+            b'O' => header.layout.order = field(input)?,
+            b'U' => header.layout.stripe_unit = field(input)?,
+            b'C' => header.layout.stripe_count = field(input)?,
             _ => skip(input)?,
         }
     }
     expect(input, DIFFS, "invalid or unexpected image diffs banner")?;
     Ok((header, number(input)?))
+}
+
+/// A number, behind its length.
+fn field(input: &mut impl Read) -> io::Result<u64> {
+    number(input)?;
+    number(input)
 }
 
 /// Passes over a record that says its length first.
@@ -304,6 +333,7 @@ mod tests {
     #[test]
     fn an_image_has_a_header() {
         let header = Header {
+            layout: Layout::default(),
             features: Some(61),
             notes: vec![("color".to_owned(), "blue".to_owned())],
         };

@@ -1,5 +1,7 @@
 //! Tables as the `rbd` tool prints them: columns two spaces apart, every cell padded.
 
+use crate::printer::Printer;
+
 /// To which side the cells of a column lean; headings always lean to the left.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::cli) enum Lean {
@@ -28,6 +30,13 @@ impl Table {
 
     pub(in crate::cli) const fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Prints it, if it has rows.
+    pub(in crate::cli) fn print(&self) {
+        if !self.is_empty() {
+            Printer::line(&self.text());
+        }
     }
 
     /// The lines, without the last line's end.

@@ -122,6 +122,7 @@ async fn export_whole(
     let mut progress = Progress::new(&rbd.common, "Exporting image");
     let header = Header {
         features: Some(image.features.mask()),
+        layout: stream::Layout::default(),
         notes: image.metadata.clone().into_iter().collect(),
     };
     let broken = |error: io::Error| io_failed(DOING, &error);
@@ -227,13 +228,13 @@ pub(super) async fn discard_half(rbd: &mut Rbd, image: ImageId) {
 }
 
 /// Where an image goes: a file with holes, or a stream with zeroes.
-enum Out {
+pub(super) enum Out {
     File(File),
     Stream { out: io::Stdout, at: u64 },
 }
 
 impl Out {
-    fn open(path: &str) -> io::Result<Self> {
+    pub(super) fn open(path: &str) -> io::Result<Self> {
         if path == "-" {
             return Ok(Self::Stream {
                 out: io::stdout(),
@@ -247,7 +248,7 @@ impl Out {
             .map(Self::File)
     }
 
-    fn put(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+    pub(super) fn put(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
         match self {
             Self::File(file) => {
                 file.seek(SeekFrom::Start(offset))?;
@@ -261,7 +262,7 @@ impl Out {
         }
     }
 
-    fn end(&mut self, size: u64) -> io::Result<()> {
+    pub(super) fn end(&mut self, size: u64) -> io::Result<()> {
         match self {
             Self::File(file) => {
                 file.set_len(size)?;
@@ -279,6 +280,7 @@ impl Out {
 pub(super) async fn import(mut rbd: Rbd, args: &ImportArgs) -> Result<(), Failure> {
     const DOING: &str = "import failed";
     let mut words = Words::new(&args.spec.words);
+    args.layout.refuse()?;
     let path = words.need(args.path.as_deref(), "path")?;
     let name = destination(&rbd, args, path, words)?;
     rbd.check_namespace(name.namespace()).await?;
@@ -330,7 +332,7 @@ fn destination<'a>(
 }
 
 /// The input, and its size where that is known before.
-fn open_input(path: &str) -> io::Result<(Box<dyn Read + Send>, Option<u64>)> {
+pub(super) fn open_input(path: &str) -> io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     if path == "-" {
         return Ok((Box::new(io::stdin()), None));
     }
@@ -405,7 +407,7 @@ async fn resize(rbd: &mut Rbd, image: &ToolImage, size: Bytes) -> Result<(), Fau
 }
 
 /// The blocks that are not all zeroes, neighbours together, and where they begin.
-fn full_runs(part: &[u8]) -> Vec<(u64, &[u8])> {
+pub(super) fn full_runs(part: &[u8]) -> Vec<(u64, &[u8])> {
     let empty = |block: &[u8]| block.iter().all(|byte| *byte == 0);
     let mut runs = Vec::new();
     let mut start = None;

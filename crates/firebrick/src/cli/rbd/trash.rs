@@ -7,16 +7,14 @@ use firebrick_site::admin::{ToolReply, ToolRequest, ToolTrash, TrashRequest};
 use firebrick_vocabulary::ImageName;
 
 use super::args::{PurgeArgs, ThrowArgs, TrashCommand, TrashIdArgs, TrashLsArgs, TrashRmArgs};
-use super::at::{ctime, moment};
-use super::doc::Doc;
+use super::at::moment;
 use super::error::{EEXIST, EINVAL, EMLINK, ENOENT, EPERM, failed, fault, refuse};
 use super::look::short_id;
 use super::progress::Progress;
+use super::show;
 use super::site::{Rbd, confused};
 use super::spec::{Spec, Words};
-use super::table::{Lean, Table};
 use crate::exit::Failure;
-use crate::printer::Printer;
 
 /// Does what the command line says.
 pub(super) async fn run(rbd: Rbd, command: &TrashCommand) -> Result<(), Failure> {
@@ -30,14 +28,14 @@ pub(super) async fn run(rbd: Rbd, command: &TrashCommand) -> Result<(), Failure>
 }
 
 /// Nanoseconds since the Unix epoch.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     })
 }
 
-fn time(text: &str) -> Result<u64, Failure> {
+pub(super) fn time(text: &str) -> Result<u64, Failure> {
     if text == "now" {
         return Ok(now());
     }
@@ -76,58 +74,20 @@ impl Rbd {
     }
 }
 
-fn status(thrown: &ToolTrash) -> String {
-    let until = ctime(thrown.until);
-    if now() < thrown.until {
-        format!("protected until {until}")
-    } else {
-        format!("expired at {until}")
-    }
-}
-
 async fn list(mut rbd: Rbd, args: &TrashLsArgs) -> Result<(), Failure> {
     let namespace = rbd.common.pool_word(args.pool.word.as_deref())?;
     rbd.check_namespace(&namespace).await?;
     let thrown = rbd.trash(&namespace).await?;
-    if rbd.structured() {
-        let row = |thrown: &ToolTrash| {
-            let mut row = Doc::map([
-                ("id", short_id(thrown.id).into()),
-                ("name", (&thrown.name).into()),
-            ]);
-            if args.long {
-                row.put("source", thrown.source.as_str());
-                row.put("deleted_at", ctime(thrown.deleted));
-                row.put("status", status(thrown));
-            }
-            row
-        };
-        rbd.print("trash", &Doc::list("image", thrown.iter().map(row)));
-        return Ok(());
-    }
-    if !args.long {
-        for thrown in &thrown {
-            Printer::line(&format!("{} {}", short_id(thrown.id), thrown.name.base()));
-        }
-        return Ok(());
-    }
-    let mut table = Table::new(&[
-        ("ID", Lean::Left),
-        ("NAME", Lean::Left),
-        ("SOURCE", Lean::Left),
-        ("DELETED_AT", Lean::Left),
-        ("STATUS", Lean::Left),
-        ("PARENT", Lean::Left),
-    ]);
-    for thrown in &thrown {
-        let (id, name) = (short_id(thrown.id), thrown.name.base().to_owned());
-        let (deleted, status) = (ctime(thrown.deleted), status(thrown));
-        let source = thrown.source.as_str().to_owned();
-        table.row([id, name, source, deleted, status, String::new()]);
-    }
-    if !table.is_empty() {
-        Printer::line(&table.text());
-    }
+    let row = |thrown: &ToolTrash| show::lists::Thrown {
+        id: short_id(thrown.id),
+        name: thrown.name.base().to_owned(),
+        source: thrown.source.as_str().to_owned(),
+        at: thrown.deleted,
+        until: thrown.until,
+        parent: None,
+    };
+    let rows: Vec<_> = thrown.iter().map(row).collect();
+    show::lists::trash(&rbd.common, &rows, args.long, now());
     Ok(())
 }
 
@@ -163,7 +123,7 @@ async fn remove(mut rbd: Rbd, args: &TrashRmArgs) -> Result<(), Failure> {
 async fn end(rbd: &mut Rbd, thrown: &ToolTrash, force: bool) -> Result<(), Failure> {
     let taken = rbd.snapshots(thrown.id).await;
     let taken = taken.map_err(|error| fault("remove error", &error))?;
-    super::change::refuse_snapshots(&taken)?;
+    super::change::check_snapshots(&taken)?;
     let what = TrashRequest::Remove { force };
     let image = thrown.id;
     let done = rbd.order(ToolRequest::Throw { image, what }).await;

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::layout::LayoutArgs;
 use super::specs::{PoolArgs, SpecArgs, TwoSpecs};
 use crate::cli::rbd::at::At;
 use crate::cli::rbd::size::Size;
@@ -37,6 +38,8 @@ pub(crate) struct CreateArgs {
     /// The size in MiB, or with a unit: B, K, M, G, T
     #[arg(short, long, value_name = "SIZE")]
     pub(crate) size: Option<Size>,
+    #[command(flatten)]
+    pub(crate) layout: LayoutArgs,
 }
 
 /// `resize`
@@ -69,10 +72,11 @@ pub(crate) struct CloneArgs {
     #[arg(
         long,
         value_name = "1|2",
-        default_value_t = 2,
         value_parser = clap::value_parser!(u8).range(1..=2)
     )]
-    pub(crate) rbd_default_clone_format: u8,
+    pub(crate) rbd_default_clone_format: Option<u8>,
+    #[command(flatten)]
+    pub(crate) layout: LayoutArgs,
 }
 
 /// `children`

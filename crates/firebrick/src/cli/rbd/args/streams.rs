@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::layout::LayoutArgs;
 use super::specs::SpecArgs;
 use crate::cli::rbd::at::At;
 
@@ -110,6 +111,8 @@ pub(crate) struct ImportArgs {
     /// Taken as it is: blocks of zeroes of 4 KiB are never written
     #[arg(long, hide = true)]
     pub(crate) sparse_size: Option<String>,
+    #[command(flatten)]
+    pub(crate) layout: LayoutArgs,
 }
 
 /// `merge-diff`

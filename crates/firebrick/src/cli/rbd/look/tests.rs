@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use firebrick_site::admin::{JournalSettings, Locks};
-use firebrick_vocabulary::{Bytes, Epoch, Features, ImageMirrorMode, ImageName, SyncState};
+use firebrick_vocabulary::{Epoch, Features, ImageMirrorMode, ImageName, SnapshotName, SyncState};
 use uuid::Uuid;
 
 use super::*;
@@ -49,14 +49,14 @@ const PLAIN: &str = "rbd image 'j1':\n\
 const JSON: &str = r#"{"name":"j1","id":"102c9d6f5ed8","size":1073741824,"objects":256,"order":22,"object_size":4194304,"snapshot_count":1,"block_name_prefix":"rbd_data.102c9d6f5ed8","format":2,"features":["layering","exclusive-lock","object-map","fast-diff","deep-flatten"],"op_features":[],"flags":[],"create_timestamp":"Fri Nov 20 20:33:00 2026","access_timestamp":"Fri Nov 20 20:33:00 2026","modify_timestamp":"Fri Nov 20 20:33:00 2026"}"#;
 
 fn json(image: &ToolImage, protected: Option<bool>) -> String {
-    serde_json::to_string(&info_doc(image, protected)).unwrap()
+    serde_json::to_string(&info_of(image, protected).doc()).unwrap()
 }
 
 #[test]
 fn an_image_is_shown_as_rbd_shows_it() {
-    assert_eq!(info_text(&image(), None), PLAIN);
+    assert_eq!(info_of(&image(), None).text(), PLAIN);
     assert_eq!(json(&image(), None), JSON);
-    let xml = info_doc(&image(), None).xml("image", false);
+    let xml = info_of(&image(), None).doc().xml("image", false);
     assert!(
         xml.starts_with("<image><name>j1</name><id>102c9d6f5ed8</id>"),
         "{xml}"
@@ -117,14 +117,14 @@ fn what_an_image_is_beyond_that_stands_where_rbd_has_it() {
     for (change, protected, plain, structured) in cases {
         let mut image = image();
         change(&mut image);
-        let text = info_text(&image, *protected);
+        let text = info_of(&image, *protected).text();
         assert!(text.ends_with(plain), "{plain:?} in {text}");
         let text = json(&image, *protected);
         assert!(text.ends_with(structured), "{structured} in {text}");
     }
     let mut member = image();
     member.group = Some(ImageName::new("g1").unwrap());
-    let text = info_text(&member, None);
+    let text = info_of(&member, None).text();
     let lines = "deep-flatten, operations\n\top_features: group\n\tflags: \n\tgroup: volumes/g1\n";
     assert!(text.contains(lines), "{text}");
     let text = json(&member, None);

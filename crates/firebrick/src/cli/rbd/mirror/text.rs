@@ -84,7 +84,7 @@ fn snapshot_lines(image: &MirroredImage) -> Vec<String> {
 }
 
 /// Stores in the words of the `rbd` tool: `peer_uuids:[…]`.
-pub(in crate::cli::rbd) fn peer_uuids(peers: &[StoreId]) -> String {
+fn peer_uuids(peers: &[StoreId]) -> String {
     let peers: Vec<String> = peers.iter().map(ToString::to_string).collect();
     format!("peer_uuids:[{}]", peers.join(","))
 }
