@@ -300,6 +300,8 @@ impl<'s, 'a> Admission<'s, 'a> {
                 if self.accepts(*image) {
                     self.known(*image).learn(change);
                     self.push(change.clone());
+                } else {
+                    self.passed.insert(*image);
                 }
             }
             // What the peer does as a follower of somebody else.
