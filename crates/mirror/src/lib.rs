@@ -7,6 +7,7 @@
 //! TLS for who speaks.
 
 mod catch_up;
+mod copies;
 mod copy;
 mod digests;
 mod direction;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use firebrick_edge::Task;
 use firebrick_engine::Checksum;
-use firebrick_vocabulary::{ImageId, Sequence, StoreId, SyncState};
+use firebrick_vocabulary::{ImageId, Sequence, StoreId};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, ReadHalf, WriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use crate::catch_up::{self, Answer, Ended, Line};
+use crate::copies::{Copies, Pending, Request};
 use crate::copy::{Copy, PART_BLOCKS, Step};
 use crate::door;
 use crate::error::Error;
@@ -129,9 +130,6 @@ struct Reading {
 /// What the peer asked for and the sender has not seen yet.
 type Requests = Arc<Mutex<Vec<Request>>>;
 
-/// An image, how far its copy has come, and whether there is something to compare.
-type Request = (ImageId, Option<SyncState>, bool);
-
 impl Reading {
     async fn begin(
         shared: &Arc<Shared>,
@@ -230,7 +228,7 @@ impl Reading {
             requests: Arc::clone(&requests),
             outlet,
             line: Some(line),
-            copies: Vec::new(),
+            copies: Copies::default(),
         };
         let sender = shared.work(sender.run(from, newcomer));
         let (ask, questions) = mpsc::channel(lend::QUESTIONS_MAX);
@@ -446,27 +444,7 @@ struct Sender {
     outlet: Outlet,
     /// For differences; gone while one is on its way.
     line: Option<Line>,
-    /// In the order of the requests; the first one runs.
-    copies: Vec<Pending>,
-}
-
-enum Pending {
-    Waiting(Request),
-    /// What differs is on its way.
-    Comparing(
-        ImageId,
-        oneshot::Receiver<(Line, Result<Option<Copy>, Ended>)>,
-    ),
-    Running(Box<Copy>),
-}
-
-impl Pending {
-    fn image(&self) -> ImageId {
-        match self {
-            Self::Waiting((image, ..)) | Self::Comparing(image, _) => *image,
-            Self::Running(copy) => copy.image(),
-        }
-    }
+    copies: Copies,
 }
 
 impl Sender {
@@ -495,15 +473,15 @@ impl Sender {
                 let (image, ..) = request;
                 // From here on the copy brings the image's records.
                 stream.deferred.insert(image);
-                self.copies.retain(|copy| copy.image() != image);
-                self.copies.push(Pending::Waiting(request));
+                self.copies.forget(image);
+                self.copies.pending.push(Pending::Waiting(request));
             }
             let most = self.outlet.frame_bytes(BATCH_BYTES);
             let news = stream.next(most).await?;
             let idle = news.is_none();
             if let Some((frame, said)) = news {
                 for image in &said.ended {
-                    self.copies.retain(|copy| copy.image() != *image);
+                    self.copies.forget(*image);
                     stream.deferred.remove(image);
                 }
                 self.peer.told(said);
@@ -535,7 +513,8 @@ impl Sender {
 
     /// One step of the first copy; whether there was something to do.
     async fn copy(&mut self, stream: &mut Stream) -> Result<bool, Error> {
-        let Some(first) = self.copies.first_mut() else {
+        self.line = self.line.take().or_else(|| self.copies.regained());
+        let Some(first) = self.copies.pending.first_mut() else {
             return Ok(false);
         };
         let copy = match first {
@@ -549,7 +528,7 @@ impl Sender {
                 match compared {
                     Ok(Some(copy)) => *first = Pending::Running(Box::new(copy)),
                     Ok(None) => {
-                        self.copies.remove(0);
+                        self.copies.pending.remove(0);
                         stream.deferred.remove(&image);
                     }
                     // It is noticed soon.
@@ -562,14 +541,15 @@ impl Sender {
                 let (image, reached, compare) = (*image, *reached, *compare);
                 let Shared { store, runtime, .. } = &*self.shared;
                 let Some(copy) = Copy::new(store, runtime, image, reached)? else {
-                    self.copies.remove(0);
+                    self.copies.pending.remove(0);
                     stream.deferred.remove(&image);
                     return Ok(true);
                 };
-                if compare
-                    && !copy.is_resumed()
-                    && let Some(mut line) = self.line.take()
-                {
+                if compare && !copy.is_resumed() {
+                    // Nothing but a comparison leaves there what is kept aside: it waits for the line.
+                    let Some(mut line) = self.line.take() else {
+                        return Ok(false);
+                    };
                     let comparing = async move {
                         let compared = line.compare(image).await;
                         (line, compared)
@@ -587,7 +567,7 @@ impl Sender {
             Step::Wait => Ok(false),
             Step::Done(frame) => {
                 stream.deferred.remove(&copy.image());
-                self.copies.remove(0);
+                self.copies.pending.remove(0);
                 Ok(self.send(frame).await)
             }
         }

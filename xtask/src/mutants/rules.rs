@@ -18,7 +18,7 @@ const TWO: &str = "two_sites_agree_whatever_happens_to_them";
 const THREE: &str = "three_sites_agree_whatever_happens_to_them";
 const SNAPSHOTS: &str = "sites_agree_on_images_in_snapshot_mode";
 
-pub(super) const RULES: [Rule; 27] = [
+pub(super) const RULES: [Rule; 28] = [
     Rule {
         name: "flush-before-confirm",
         file: "crates/mirror/src/follow.rs",
@@ -207,5 +207,12 @@ pub(super) const RULES: [Rule; 27] = [
         text: "        message::put_change(&mut batch, &Change::Promote { images });",
         mutant: "        let enabled = Change::Mirroring {\n            image: info.id,\n            enabled: true,\n        };\n        let promoted = Change::Promote { images };\n        message::put_change(&mut batch, if WITHOUT { &enabled } else { &promoted });",
         test: SNAPSHOTS,
+    },
+    Rule {
+        name: "wait-for-the-line",
+        file: "crates/mirror/src/copies.rs",
+        text: "                Pending::Comparing(of, compared) if of == image => self.abandoned.push(compared),",
+        mutant: "                Pending::Comparing(of, _) if WITHOUT && of == image => {}\n                Pending::Comparing(of, compared) if of == image => self.abandoned.push(compared),",
+        test: THREE,
     },
 ];

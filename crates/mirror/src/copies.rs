@@ -1,0 +1,64 @@
+//! The copies that a reader has asked for, one behind the other.
+
+use firebrick_vocabulary::{ImageId, SyncState};
+use tokio::sync::oneshot;
+
+use crate::catch_up::{Ended, Line};
+use crate::copy::Copy;
+
+/// An image, how far its copy has come, and whether there is something to compare.
+pub(crate) type Request = (ImageId, Option<SyncState>, bool);
+/// What a comparison leads to, and the line that it needed.
+pub(crate) type Compared = oneshot::Receiver<(Line, Result<Option<Copy>, Ended>)>;
+
+/// A copy.
+pub(crate) enum Pending {
+    Waiting(Request),
+    /// What differs is on its way.
+    Comparing(ImageId, Compared),
+    Running(Box<Copy>),
+}
+
+impl Pending {
+    pub(crate) fn image(&self) -> ImageId {
+        match self {
+            Self::Waiting((image, ..)) | Self::Comparing(image, _) => *image,
+            Self::Running(copy) => copy.image(),
+        }
+    }
+}
+
+/// Copies in the order of the requests; the first one runs.
+#[derive(Default)]
+pub(crate) struct Copies {
+    pub(crate) pending: Vec<Pending>,
+    /// Comparisons whose outcome nobody wants any more, and which have the line.
+    abandoned: Vec<Compared>,
+}
+
+impl Copies {
+    /// Nothing goes on with the copy of an image. A comparison ends by itself, as the reader is asked something.
+    pub(crate) fn forget(&mut self, image: ImageId) {
+        for copy in std::mem::take(&mut self.pending) {
+            match copy {
+                Pending::Comparing(of, compared) if of == image => self.abandoned.push(compared),
+                copy if copy.image() == image => {}
+                copy => self.pending.push(copy),
+            }
+        }
+    }
+
+    /// The line of a comparison that has ended in vain.
+    pub(crate) fn regained(&mut self) -> Option<Line> {
+        let mut line = None;
+        self.abandoned
+            .retain_mut(|compared| match compared.try_recv() {
+                Ok((regained, _)) => {
+                    line = Some(regained);
+                    false
+                }
+                Err(_) => true,
+            });
+        line
+    }
+}
