@@ -14,6 +14,24 @@ fn options(ceph: &Ceph) -> CephOptions {
     }
 }
 
+/// One of two, as the user that Cinder has.
+pub(crate) fn mirrored_site(name: &str, ceph: &Ceph) -> CephSite {
+    let options = CephOptions {
+        name: name.to_owned(),
+        cluster: name.to_owned(),
+        user: Some("cinder".to_owned()),
+        has_target: true,
+        ..options(ceph)
+    };
+    CephSite::new(options).unwrap()
+}
+
+/// For what is told of sites without a control plane.
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(2).enable_all().build().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ceph_site_keeps_the_contract() {
     let ceph = Ceph::with_manager();

@@ -8,5 +8,6 @@
 )]
 
 mod contract;
+mod pair;
 mod rbd;
 mod volumes;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firebrick_vocabulary::{
-    Bytes, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
+    Bytes, Epoch, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
 };
 
 pub use bytes::{Content, Extent, Reader, TRANSFER_MAX, ViewOf, Writer};
@@ -125,6 +125,16 @@ pub trait Backend: Send + Sync + 'static {
         images: &[ImageId],
         within: Duration,
     ) -> Result<(), Fault>;
+    /// Waits until these copies can change places with their primary at another site, which has these epochs
+    /// and would follow them then; `TimedOut` otherwise. It is asked before a demotion that is to be answered
+    /// here. A site whose peer follows it whenever it is promoted has nothing to wait for.
+    async fn wait_ready(
+        &self,
+        _images: &[(ImageId, Epoch)],
+        _within: Duration,
+    ) -> Result<(), Fault> {
+        Ok(())
+    }
     /// Sees to it that the images follow their primary at another site, also where they were primary here
     /// when it was promoted by force. What they have and it does not is given up. A site that finds that
     /// out by itself, from what it reads, has nothing to do.

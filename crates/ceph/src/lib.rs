@@ -8,6 +8,7 @@
 
 mod fault;
 mod ffi;
+mod journal;
 mod link;
 mod names;
 mod notes;

@@ -389,6 +389,10 @@ pub async fn mirrored_contract(one: &dyn Backend, other: &dyn Backend) {
 
     let early = other.promote(&[id], PromoteMode::Planned).await.unwrap();
     assert_eq!(early[0].result, Err(Reason::NotDemoted));
+    other
+        .wait_ready(&[(id, Epoch::FIRST)], PATIENCE)
+        .await
+        .unwrap();
     let store = one.status().await.unwrap().store;
     let position = one.demote(&[id]).await.unwrap();
     one.demote(&[id]).await.unwrap();

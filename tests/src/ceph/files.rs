@@ -7,6 +7,8 @@ use std::path::Path;
 
 use uuid::Uuid;
 
+use super::Keeping;
+
 /// Where Debian keeps the manager's modules.
 const MODULES: &str = "/usr/share/ceph/mgr";
 /// Modules that a manager insists on, and that are of no use here: empty ones start in no time.
@@ -24,8 +26,17 @@ const UNUSED: [&str; 9] = [
 
 /// A monitor refuses a disk that is 95 % full, without a word in its log; what this one keeps is small.
 /// Of mirroring, only the pauses are shorter than they would be.
-pub(super) fn conf(dir: &Path, cluster: Uuid, port: u16) -> String {
+pub(super) fn conf(dir: &Path, cluster: Uuid, port: u16, keeping: Keeping) -> String {
     let dir = dir.display();
+    let store = match keeping {
+        Keeping::Memory => "osd_objectstore = memstore\nmemstore_device_bytes = 1073741824\n",
+        Keeping::File => {
+            "osd_objectstore = bluestore\nbluestore_block_create = true\n\
+             bluestore_block_size = 4294967296\nbluestore_cache_autotune = false\n\
+             bluestore_cache_size = 67108864\nosd_memory_target = 939524096\n\
+             bluestore_rocksdb_options = compression=kNoCompression,write_buffer_size=16777216\n"
+        }
+    };
     format!(
         "[global]\nfsid = {cluster}\nmon_host = [v2:127.0.0.1:{port}/0]\n\
          keyring = {dir}/keyrings/$name.keyring\n\
@@ -33,7 +44,7 @@ pub(super) fn conf(dir: &Path, cluster: Uuid, port: u16) -> String {
          run_dir = {dir}\ncrash_dir = {dir}\nmon_data = {dir}/mon\nosd_data = {dir}/osd\n\
          mgr_data = {dir}/mgr\nmgr_module_path = {dir}/modules\nmgr_initial_modules =\n\
          mgr_disabled_modules = diskprediction_local\nmgr_stats_period = 1\nmgr_tick_period = 1\n\
-         osd_objectstore = memstore\nmemstore_device_bytes = 1073741824\n\
+         {store}\
          osd_pool_default_size = 1\nosd_pool_default_min_size = 1\n\
          osd_pool_default_pg_autoscale_mode = off\nosd_crush_chooseleaf_type = 0\n\
          mon_allow_pool_size_one = true\nms_bind_ipv6 = false\nms_bind_msgr1 = false\n\

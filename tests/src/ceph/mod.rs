@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -19,40 +20,51 @@ use crate::wait::until;
 
 pub use pair::CephPair;
 
+const OSD: &str = "ceph-osd";
+
 /// A cluster with the pool `volumes`; its processes end with it.
 pub struct Ceph {
     name: &'static str,
     folder: TempDir,
-    processes: Vec<(&'static str, Child)>,
+    processes: Mutex<Vec<(&'static str, Child)>>,
+}
+
+/// Where an OSD keeps what it has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Keeping {
+    /// In memory; all is lost with its process.
+    Memory,
+    /// In a file that survives `kill -9`.
+    File,
 }
 
 impl Ceph {
     /// One monitor and one OSD.
     pub fn start() -> Self {
-        Self::named("ceph")
+        Self::named("ceph", Keeping::Memory)
     }
 
     /// With a manager too, without which a cluster does not know what room it has.
     pub fn with_manager() -> Self {
-        let mut ceph = Self::start();
+        let ceph = Self::start();
         ceph.manage();
         ceph
     }
 
     /// A cluster of that name.
-    fn named(name: &'static str) -> Self {
+    fn named(name: &'static str, keeping: Keeping) -> Self {
         let folder = tempfile::Builder::new().prefix("ceph").tempdir().unwrap();
         let (cluster, osd) = (Uuid::new_v4(), Uuid::new_v4());
-        let mut ceph = Self {
+        let ceph = Self {
             name,
             folder,
-            processes: Vec::new(),
+            processes: Mutex::default(),
         };
         for name in ["mon", "osd", "mgr", "keyrings", "modules"] {
             fs::create_dir(ceph.path(name)).unwrap();
         }
         let port = free_port();
-        fs::write(ceph.conf(), files::conf(ceph.dir(), cluster, port)).unwrap();
+        fs::write(ceph.conf(), files::conf(ceph.dir(), cluster, port, keeping)).unwrap();
         files::keyrings(&ceph.path("keyrings"));
         let monitors = ceph.path("monmap");
         let _ = run(tool("monmaptool")
@@ -75,7 +87,7 @@ impl Ceph {
         let id = osd.to_string();
         let _ = run(&mut ceph.program("ceph", &["osd", "new", &id])).ok();
         let _ = run(&mut ceph.program("ceph-osd", &["-i", "0", "--mkfs", "--osd-uuid", &id])).ok();
-        ceph.spawn("ceph-osd", &["-i", "0"]);
+        ceph.spawn(OSD, &["-i", "0"]);
         let _ = run(&mut ceph.program("ceph", &["osd", "pool", "create", "volumes", "8"])).ok();
         ceph.until_it_answers(
             "the cluster stores something",
@@ -86,7 +98,7 @@ impl Ceph {
     }
 
     /// Starts a manager and waits until it says how much room the pool has.
-    fn manage(&mut self) {
+    fn manage(&self) {
         files::modules(&self.path("modules"));
         self.spawn("ceph-mgr", &["-i", "x"]);
         let _ = self.rbd(&["pool", "init", "volumes"]).ok();
@@ -98,7 +110,7 @@ impl Ceph {
     }
 
     /// Asks until there is an answer; says what the processes printed when one of them has ended.
-    fn until_it_answers(&mut self, what: &str, name: &str, args: &[&str]) {
+    fn until_it_answers(&self, what: &str, name: &str, args: &[&str]) {
         until(what, 60, || {
             self.all_run();
             self.program(name, args)
@@ -110,8 +122,9 @@ impl Ceph {
         });
     }
 
-    fn all_run(&mut self) {
-        let ended = self.processes.iter_mut().find_map(|(name, process)| {
+    fn all_run(&self) {
+        let mut processes = self.processes.lock().unwrap();
+        let ended = processes.iter_mut().find_map(|(name, process)| {
             let status = process.try_wait().unwrap()?;
             Some((*name, status))
         });
@@ -142,14 +155,15 @@ impl Ceph {
         command
     }
 
-    fn spawn(&mut self, name: &'static str, args: &[&str]) {
+    fn spawn(&self, name: &'static str, args: &[&str]) {
         let output = File::create(self.path(&format!("{name}.out"))).unwrap();
         let mut command = self.program(name, args);
         // rbd-mirror finds the configuration of its own cluster nowhere else.
         command.current_dir(self.dir());
         command.arg("-f").stdin(Stdio::null());
         command.stdout(output.try_clone().unwrap()).stderr(output);
-        self.processes.push((name, command.spawn().unwrap()));
+        let process = (name, command.spawn().unwrap());
+        self.processes.lock().unwrap().push(process);
     }
 
     /// The real `rbd ARGS`.
@@ -246,12 +260,28 @@ impl Ceph {
         self.signal_to(|name| name == "rbd-mirror", Signal::CONT);
     }
 
+    /// `kill -9` of its OSD: what it has acknowledged is in its file.
+    pub fn kill_osd(&self) {
+        let mut processes = self.processes.lock().unwrap();
+        let osd = processes.iter().position(|(name, _)| *name == OSD);
+        let (_, mut osd) = processes.remove(osd.expect("the OSD runs"));
+        osd.kill().unwrap();
+        osd.wait().unwrap();
+    }
+
+    /// Starts the OSD again, and waits until the pool can be read.
+    pub fn start_osd(&self) {
+        self.spawn(OSD, &["-i", "0"]);
+        self.until_it_answers("the pool is back", "rados", &["-p", "volumes", "ls"]);
+    }
+
     fn signal(&self, signal: Signal) {
         self.signal_to(|_| true, signal);
     }
 
     fn signal_to(&self, which: impl Fn(&str) -> bool, signal: Signal) {
-        let meant = self.processes.iter().filter(|(name, _)| which(name));
+        let processes = self.processes.lock().unwrap();
+        let meant = processes.iter().filter(|(name, _)| which(name));
         for (_, process) in meant {
             kill_process(Pid::from_child(process), signal).unwrap();
         }
@@ -260,7 +290,8 @@ impl Ceph {
 
 impl Drop for Ceph {
     fn drop(&mut self) {
-        for (_, process) in &mut self.processes {
+        let processes = self.processes.get_mut();
+        for (_, process) in processes.unwrap_or_else(PoisonError::into_inner) {
             // It may have ended by itself.
             let _ = process.kill();
             let _ = process.wait();

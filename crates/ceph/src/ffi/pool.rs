@@ -7,8 +7,8 @@ use super::cluster::Cluster;
 use super::errno::{Errno, check};
 use super::progress::{Cancel, report};
 use super::shapes::{
-    ImageSpecT, IoctxT, OPTION_CLONE_FORMAT, OPTION_FEATURES, OPTION_ORDER, OptionsT, PeerSiteT,
-    STAT_PROVISIONED, TRASH_USER, TrashInfoT,
+    DIRECTION_RX, ImageSpecT, IoctxT, OPTION_CLONE_FORMAT, OPTION_FEATURES, OPTION_ORDER, OptionsT,
+    PeerSiteT, STAT_PROVISIONED, TRASH_USER, TrashInfoT,
 };
 use super::tables::{Rados, Rbd};
 use super::text::{given, taken};
@@ -49,8 +49,10 @@ pub(crate) struct Trashed {
 pub(crate) struct PeerSite {
     /// What operators call it.
     pub(crate) name: String,
-    /// By what statuses name it.
+    /// By what statuses name it; empty until it was heard.
     pub(crate) mirror_uuid: String,
+    /// Whether it reads this pool.
+    pub(crate) reads: bool,
     /// When it was heard last, in seconds of the system's clock; 0 for never.
     pub(crate) last_seen: i64,
 }
@@ -281,6 +283,7 @@ impl Pool {
             name: unsafe { taken(peer.site_name) },
             // SAFETY: as above.
             mirror_uuid: unsafe { taken(peer.mirror_uuid) },
+            reads: peer.direction != DIRECTION_RX,
             last_seen: peer.last_seen,
         });
         let taken = taken.collect();

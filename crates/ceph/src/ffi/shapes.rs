@@ -120,6 +120,8 @@ pub(super) const NAMESPACE_USER: c_int = 0;
 pub(super) const NAMESPACE_TRASH: c_int = 2;
 /// `RBD_SNAP_NAMESPACE_TYPE_MIRROR`.
 pub(super) const NAMESPACE_MIRROR: c_int = 3;
+/// `RBD_MIRROR_PEER_DIRECTION_RX`.
+pub(super) const DIRECTION_RX: c_int = 0;
 /// `RBD_MIRROR_IMAGE_ENABLED`.
 pub(super) const MIRROR_ENABLED: c_int = 1;
 /// `RBD_TRASH_IMAGE_SOURCE_USER`.

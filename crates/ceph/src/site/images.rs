@@ -8,6 +8,7 @@ use firebrick_vocabulary::{Bytes, ImageId, ImageName, Role, Sequence, SyncState}
 use super::{Shared, clone, mirror, remove};
 use crate::fault::Doing;
 use crate::ffi::{Cancel, Grain, Image, MirrorInfo, Opening, Standing, feature};
+use crate::journal::Journal;
 use crate::link::{Link, Pace};
 use crate::names::{WORK, open, work_name};
 use crate::notes::{Notes, derived};
@@ -17,6 +18,7 @@ const TOGETHER: usize = 64;
 
 /// An image as the trait describes it.
 pub(super) fn info(
+    link: &Link,
     image: &Image,
     name: &str,
     notes: &Notes,
@@ -33,7 +35,7 @@ pub(super) fn info(
         role: role(mirroring),
         epoch: notes.epoch(),
         mirrored: mirroring.enabled,
-        sync: sync(image, mirroring, doing)?,
+        sync: sync(link, image, mirroring, doing)?,
         limits: notes.limits,
     })
 }
@@ -58,17 +60,28 @@ fn used(image: &Image, size: u64, doing: &str) -> Result<u64, Fault> {
 }
 
 /// A secondary is of no use while its first copy runs, or where it went a way of its own.
-fn sync(image: &Image, mirroring: MirrorInfo, doing: &str) -> Result<SyncState, Fault> {
+fn sync(
+    link: &Link,
+    image: &Image,
+    mirroring: MirrorInfo,
+    doing: &str,
+) -> Result<SyncState, Fault> {
     if role(mirroring) == Role::Primary {
         return Ok(SyncState::Consistent);
     }
     let reports = image.mirror_reports().doing(doing)?;
     let own = reports.iter().find(|report| report.peer.is_none());
-    let whole = own.is_some_and(|own| match own.standing {
-        Standing::Syncing | Standing::Unknown => false,
-        Standing::Error => !own.description.contains(mirror::SPLIT),
-        Standing::Starting | Standing::Replaying | Standing::Stopping | Standing::Stopped => true,
-    });
+    let whole = match own.map(|own| own.standing) {
+        None | Some(Standing::Syncing | Standing::Unknown) => false,
+        Some(Standing::Error) if own.is_some_and(|own| own.description.contains(mirror::SPLIT)) => {
+            false
+        }
+        Some(Standing::Replaying) => true,
+        // One that was made just now may have been copied, or not.
+        Some(Standing::Error | Standing::Starting | Standing::Stopping | Standing::Stopped) => {
+            !Journal::of(&link.pool, image, doing)?.is_some_and(|journal| journal.is_fresh())
+        }
+    };
     Ok(if whole {
         SyncState::Consistent
     } else {
@@ -87,7 +100,7 @@ pub(super) fn one(
     doing: &str,
 ) -> Result<ImageInfo, Fault> {
     let (image, name, notes) = shared.names.open(link, id, Opening::Looking, doing)?;
-    info(&image, &name, &notes, doing)
+    info(link, &image, &name, &notes, doing)
 }
 
 /// All images, several at once.
@@ -128,7 +141,7 @@ fn some_of(link: &Link, names: &[String], doing: &str) -> Result<Vec<ImageInfo>,
                 return Ok(None);
             };
             let notes = Notes::of(&image, doing)?;
-            info(&image, name, &notes, doing).map(Some)
+            info(link, &image, name, &notes, doing).map(Some)
         };
         match look() {
             Ok(image) => found.extend(image),
@@ -167,7 +180,7 @@ pub(super) fn create(
         mirror::begin(shared, link, &image, doing)?;
     }
     let notes = Notes::of(&image, doing)?;
-    info(&image, name, &notes, doing)
+    info(link, &image, name, &notes, doing)
 }
 
 fn make(

@@ -22,7 +22,9 @@ use firebrick_backend::{
     MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader, SiteStatus, SnapshotInfo,
     SpaceStats, ViewOf, Writer,
 };
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Limits, Position, SnapshotName, StoreId};
+use firebrick_vocabulary::{
+    Bytes, Epoch, ImageId, ImageName, Limits, Position, SnapshotName, StoreId,
+};
 use uuid::Uuid;
 
 use crate::ffi::{Cancel, Missing};
@@ -285,6 +287,10 @@ impl Backend for CephSite {
         within: Duration,
     ) -> Result<(), Fault> {
         mirror::arrival(&self.shared, of, position, images, within).await
+    }
+
+    async fn wait_ready(&self, images: &[(ImageId, Epoch)], within: Duration) -> Result<(), Fault> {
+        mirror::ready(&self.shared, images, within).await
     }
 
     async fn rejoin(&self, images: &[ImageId]) -> Result<(), Fault> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_vocabulary::{ImageId, SnapshotName};
 
-use super::{Shared, exports, images, snapshots};
+use super::{Shared, exports, images, mirror, snapshots};
 use crate::fault::{Doing, fault, gone_is_fine};
 use crate::ffi::{Cancel, Errno, Image, Kind, Opening};
 use crate::link::Link;
@@ -43,7 +43,7 @@ pub(super) fn image(
         return Err(Fault::new(FaultKind::Busy, doing, why));
     }
     if image.mirror_info().doing(doing)?.enabled {
-        image.mirror_no_more().doing(doing)?;
+        mirror::end(link, &image, cancel, doing)?;
     }
     for snap in ours {
         self::snap(link, &image, &snap.name, cancel, doing)?;

@@ -5,6 +5,7 @@ use firebrick_vocabulary::{Bytes, Position};
 
 use super::{Shared, store};
 use crate::fault::Doing;
+use crate::ffi::PeerSite;
 use crate::link::Link;
 
 /// A peer that was not heard for longer is gone, in seconds.
@@ -29,14 +30,11 @@ pub(super) fn status(shared: &Shared, link: &Link, doing: &str) -> Result<SiteSt
 }
 
 fn peers(shared: &Shared, link: &Link, doing: &str) -> Result<Vec<PeerStatus>, Fault> {
-    let now = std::time::UNIX_EPOCH
-        .elapsed()
-        .map_or(0, |since| since.as_secs() as i64);
     let reports = link.pool.mirror_reports().doing(doing)?;
     let peers = link.pool.peers().doing(doing)?.into_iter();
     Ok(peers
         .map(|peer| {
-            let heard = now.saturating_sub(peer.last_seen) < HEARD;
+            let heard = heard(&peer);
             PeerStatus {
                 name: peer.name,
                 store: None,
@@ -49,6 +47,19 @@ fn peers(shared: &Shared, link: &Link, doing: &str) -> Result<Vec<PeerStatus>, F
             }
         })
         .collect())
+}
+
+/// Whether a peer lives that reads the pool.
+pub(super) fn is_heard(link: &Link, doing: &str) -> Result<bool, Fault> {
+    let mut peers = link.pool.peers().doing(doing)?.into_iter();
+    Ok(peers.any(|peer| peer.reads && heard(&peer)))
+}
+
+fn heard(peer: &PeerSite) -> bool {
+    let now = std::time::UNIX_EPOCH
+        .elapsed()
+        .map_or(0, |since| since.as_secs() as i64);
+    now.saturating_sub(peer.last_seen) < HEARD
 }
 
 /// How the mirroring of each image goes.

@@ -2,7 +2,7 @@
 
 use firebrick_backend::{Backend, Fault, FaultKind, PromoteMode, Reason};
 use firebrick_state::MessageDetail;
-use firebrick_vocabulary::{ImageId, Position, Sequence};
+use firebrick_vocabulary::{Epoch, ImageId, Position, Sequence};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -112,15 +112,21 @@ pub(super) async fn hand_over(step: &Switch<'_>, progress: &mut Progress) -> Ste
     let (store, position) = if let Some(demoted) = progress.demoted {
         demoted
     } else {
+        let images = match known(&*step.old, &step.images).await {
+            Ok(images) => images,
+            Err(fault) => return lost(step, &fault),
+        };
         if !progress.demoting {
+            if let Some(fault) = unready(step, &images).await? {
+                return lost(step, &fault);
+            }
             progress.demoting = true;
             step.save(progress).await?;
         }
         let demoted = async {
-            let images = step.images.as_slice();
             Ok((
                 step.old.status().await?.store,
-                demote(&*step.old, images).await?,
+                step.old.demote(&ids(&images)).await?,
             ))
         };
         match demoted.await {
@@ -161,15 +167,47 @@ pub(super) async fn hand_over(step: &Switch<'_>, progress: &mut Progress) -> Ste
     }
 }
 
-/// Demotes those of the images that the site has: one may never have been made.
+/// Nobody is stopped before the other site can take over so that the one which is left follows it. What is wrong
+/// with the site that is left, if it died while that was waited for.
+async fn unready(step: &Switch<'_>, images: &[(ImageId, Epoch)]) -> Step<Option<Fault>> {
+    let options = &step.inner.options.failover;
+    let Err(fault) = step.new.wait_ready(images, options.catch_up).await else {
+        return Ok(None);
+    };
+    let old = timeout(options.probe, step.old.status()).await;
+    if let Ok(Ok(_)) = old {
+        let text = format!("{} cannot take over yet: {fault}", step.new.name());
+        return Err(Stop::never(
+            Why::from(text).detail(MessageDetail::NotCaughtUp),
+        ));
+    }
+    let silent = || {
+        Fault::new(
+            FaultKind::TimedOut,
+            "ask the site that is left",
+            "no answer",
+        )
+    };
+    Ok(Some(old.ok().and_then(Result::err).unwrap_or_else(silent)))
+}
+
+/// Demotes those of the images that the site has.
 async fn demote(site: &dyn Backend, images: &[ImageId]) -> Result<Position, Fault> {
+    let known = known(site, images).await?;
+    site.demote(&ids(&known)).await
+}
+
+/// Those of the images that the site has, with their epochs: one may never have been made.
+async fn known(site: &dyn Backend, images: &[ImageId]) -> Result<Vec<(ImageId, Epoch)>, Fault> {
     let there = site.images().await?;
-    let known: Vec<_> = there
+    let known = there
         .iter()
-        .filter(|image| image.mirrored && images.contains(&image.id))
-        .map(|image| image.id)
-        .collect();
-    site.demote(&known).await
+        .filter(|image| image.mirrored && images.contains(&image.id));
+    Ok(known.map(|image| (image.id, image.epoch)).collect())
+}
+
+fn ids(images: &[(ImageId, Epoch)]) -> Vec<ImageId> {
+    images.iter().map(|(id, _)| *id).collect()
 }
 
 /// The site that is left failed: going back must not go on without it, going away does.

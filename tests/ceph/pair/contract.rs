@@ -1,0 +1,15 @@
+//! Two sites keep the driver's contract.
+
+use firebrick_contract::mirrored_contract;
+use firebrick_tests::CephPair;
+
+use crate::contract::{mirrored_site, runtime};
+
+#[test]
+fn two_ceph_sites_keep_the_contract() {
+    CephPair::with(|pair| {
+        let a = mirrored_site("site-a", &pair.a);
+        let b = mirrored_site("site-b", &pair.b);
+        runtime().block_on(mirrored_contract(&a, &b));
+    });
+}
