@@ -160,7 +160,7 @@ impl Story {
         let Some((site, id)) = chosen else {
             return Ok(());
         };
-        if self.mood.sync && self.world.chance(0.3) {
+        if self.mood.sync && self.world.chance(0.4) {
             return self.synchronize(site, id);
         }
         match self.world.below(20) {
@@ -218,7 +218,11 @@ impl Story {
                 return Ok(());
             }
         }
-        self.world.note(site, id)
+        self.world.note(site, id)?;
+        if self.mood.sync {
+            self.choose_sync(site, id)?;
+        }
+        Ok(())
     }
 
     fn some_mode(&mut self) -> ImageMirrorMode {

@@ -149,18 +149,22 @@ fn lost(ack: &Ack, promoted: &Promoted) -> Outcome {
 impl Story {
     /// A guest flushes an image, or an operator says whether flushes wait.
     pub(crate) fn synchronize(&mut self, site: usize, id: ImageId) -> Outcome {
-        let world = &mut self.world;
-        if world.chance(0.2) {
-            let policy = match world.below(4) {
-                0 => SyncPolicy::FallBack,
-                _ => SyncPolicy::Block,
-            };
-            let timeout = Duration::from_millis(world.random.random_range(100..6000));
-            let mode = SyncMode::new(policy, timeout).unwrap();
-            let mode = (world.below(8) > 0).then_some(mode);
-            return self.set_sync(site, id, mode);
+        if self.world.chance(0.1) {
+            return self.choose_sync(site, id);
         }
         self.flush_image(site, id)
+    }
+
+    pub(crate) fn choose_sync(&mut self, site: usize, id: ImageId) -> Outcome {
+        let world = &mut self.world;
+        let policy = match world.below(4) {
+            0 => SyncPolicy::FallBack,
+            _ => SyncPolicy::Block,
+        };
+        let timeout = Duration::from_millis(world.random.random_range(100..6000));
+        let mode = SyncMode::new(policy, timeout).unwrap();
+        let mode = (world.below(8) > 0).then_some(mode);
+        self.set_sync(site, id, mode)
     }
 
     fn set_sync(&mut self, site: usize, id: ImageId, mode: Option<SyncMode>) -> Outcome {
