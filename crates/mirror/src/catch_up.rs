@@ -103,6 +103,9 @@ impl Line {
                 .run()
                 .await?;
         }
+        // Before it can be confirmed: what that says it passed over must not be forgotten.
+        let images = difference.images.iter().map(|it| it.image.image);
+        self.peer.catches_up_with(images.collect());
         self.say(&ToReader::Adopt { to }).await?;
         while self.peer.is_catching_up() {
             if self.outlet.is_closed() {
@@ -110,8 +113,6 @@ impl Line {
             }
             self.shared.runtime.pause(LOOK).await;
         }
-        let images = difference.images.iter().map(|it| it.image.image);
-        self.peer.has_all(images.collect());
         difference.complete();
         info!(peer = %self.peer.name, %to, "a peer has caught up by the difference");
         Ok(to)

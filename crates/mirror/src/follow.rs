@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_engine::Store;
-use firebrick_vocabulary::{Epoch, ImageId, Position, Sequence, StoreId, SyncState};
+use firebrick_vocabulary::{Epoch, ImageId, Position, Role, Sequence, StoreId, SyncState};
 use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
@@ -477,6 +477,10 @@ impl Applier {
             }
             ToReader::Adopt { to } => {
                 self.catching.adopt(&self.shared.store, to)?;
+                // Those that have become primary here keep what they have.
+                let lacking = self.catching.images().filter(|image| !self.has(*image));
+                let lacking: Vec<ImageId> = lacking.collect();
+                self.passed_over.extend(lacking);
                 self.peer.set_gets_difference(false);
                 self.catching = Catching::new(self.store);
                 self.copied = None;
@@ -543,7 +547,11 @@ impl Applier {
         let applied = self.shared.store.applied(self.store);
         self.shared.store.flush()?;
         for image in std::mem::take(&mut self.synced) {
-            self.answer(&ToServer::Synced { image }).await;
+            if self.has(image) {
+                self.answer(&ToServer::Synced { image }).await;
+            } else {
+                self.passed_over.insert(image);
+            }
         }
         // With the very confirmation: else a flush that this site has not got would count as being here.
         let passed_over = std::mem::take(&mut self.passed_over);
@@ -557,6 +565,15 @@ impl Applier {
         }
         self.peer.changed.notify_waiters();
         Ok(())
+    }
+
+    /// Whether the image follows the peer here, and is whole.
+    fn has(&self, image: ImageId) -> bool {
+        let info = self.shared.store.image(image).map(|image| image.info());
+        info.is_ok_and(|info| {
+            let follows = info.role == Role::Secondary && info.upstream == Some(self.store);
+            follows && info.sync.is_consistent()
+        })
     }
 
     async fn answer(&self, message: &ToServer) {

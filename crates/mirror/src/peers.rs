@@ -116,6 +116,8 @@ struct Facts {
     gets_difference: bool,
     /// It catches up by a difference to that record.
     catching_up: Option<Sequence>,
+    /// The images that it has whole with that record, but for those that it passes over.
+    difference: Option<Vec<ImageId>>,
     /// Up to here the log may have reached it when it was last here.
     reached: Sequence,
     consistent: BTreeMap<ImageId, bool>,
@@ -215,6 +217,7 @@ impl Peer {
         facts.confirmed = Sequence(from.0.saturating_sub(1));
         facts.consistent = images.into_iter().collect();
         facts.created.clear();
+        facts.difference = None;
     }
 
     pub(crate) fn reader_went(&self, head: Sequence) {
@@ -249,10 +252,9 @@ impl Peer {
         self.facts.lock().catching_up.is_some()
     }
 
-    /// It has these images, and all of each.
-    pub(crate) fn has_all(&self, images: Vec<ImageId>) {
-        let images = images.into_iter().map(|image| (image, true));
-        self.facts.lock().consistent = images.collect();
+    /// The difference is of these images: it has all of each as soon as it confirms it.
+    pub(crate) fn catches_up_with(&self, images: Vec<ImageId>) {
+        self.facts.lock().difference = Some(images);
     }
 
     /// It has everything up to `sequence`, but for what it passed over of some images.
@@ -260,6 +262,11 @@ impl Peer {
         let mut facts = self.facts.lock();
         facts.confirmed = facts.confirmed.max(sequence);
         facts.catching_up = facts.catching_up.filter(|to| *to > sequence);
+        if facts.catching_up.is_none()
+            && let Some(images) = facts.difference.take()
+        {
+            facts.consistent = images.into_iter().map(|image| (image, true)).collect();
+        }
         let (held, created) = std::mem::take(&mut facts.created)
             .into_iter()
             .partition(|(_, created)| *created <= sequence);

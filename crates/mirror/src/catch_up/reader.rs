@@ -66,6 +66,11 @@ impl Catching {
         Ok(staged(image.image))
     }
 
+    /// The images that are to be there with it.
+    pub(crate) fn images(&self) -> impl Iterator<Item = ImageId> {
+        self.targets.iter().map(|target| target.image.image)
+    }
+
     /// All of it is here: images become what was staged.
     pub(crate) fn adopt(&self, store: &Store, to: Sequence) -> Result<(), Error> {
         Ok(store.adopt(self.peer, to, &self.targets, &self.others)?)

@@ -66,7 +66,7 @@ impl Story {
         }
     }
 
-    fn force(&mut self, site: usize, images: &[ImageId]) -> Outcome {
+    pub(crate) fn force(&mut self, site: usize, images: &[ImageId]) -> Outcome {
         let world = &mut self.world;
         let store = world.store(site).unwrap();
         world.say(format!("force {images:?} at {site}"));

@@ -9,7 +9,8 @@ use firebrick_vocabulary::{Epoch, ImageId, Sequence, SyncMode, SyncPolicy};
 use parking_lot::Mutex;
 use rand::Rng as _;
 
-use crate::acts::Story;
+use crate::acts::{Story, create_mirrored, write_first};
+use crate::mood;
 use crate::site::Lie;
 use crate::world::{Outcome, Promoted, World};
 
@@ -249,4 +250,35 @@ impl Story {
             self.world.pass(Duration::from_millis(500))?;
         }
     }
+}
+
+#[test]
+fn a_difference_is_no_confirmation_by_a_site_that_was_promoted_meanwhile() {
+    let world = World::new(5, 2, Lie::None).synchronous();
+    let mut story = Story::new(world, mood(5));
+    let id = create_mirrored(&mut story.world, 0).unwrap();
+    let mode = SyncMode::new(SyncPolicy::Block, Duration::from_secs(1));
+    story.set_sync(0, id, mode.ok()).unwrap();
+    story.world.pass(Duration::from_secs(3)).unwrap();
+    story.flush_image(0, id).unwrap();
+    story.world.pass(Duration::from_secs(3)).unwrap();
+    let heard = story.world.heard.count;
+    assert!(heard > 0, "it is in sync mode");
+    story.world.cables.block((0, 1), true);
+    story.world.cables.block((1, 0), true);
+    story.world.pass(Duration::from_secs(10)).unwrap();
+    story.force(1, &[id]).unwrap();
+    write_first(&mut story.world, 0, id).unwrap();
+    story.flush_image(0, id).unwrap();
+    let running = story.world.sites[0].running.as_ref().unwrap();
+    assert!(running.mirror.let_go("1").unwrap());
+    story.world.store(0).unwrap().checkpoint().unwrap();
+    story.world.cables.heal(2);
+    // What is heard here is held against the promotion.
+    story.world.pass(Duration::from_secs(10)).unwrap();
+    assert_eq!(
+        story.world.heard.count, heard,
+        "who lost it acknowledged it"
+    );
+    story.settle().unwrap();
 }
