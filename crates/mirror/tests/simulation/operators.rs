@@ -60,7 +60,7 @@ impl Story {
                 let id = images[0];
                 let done = store.resync(&[id]);
                 world.say(format!("resync {id} at {site}"));
-                world.heard.forget(id);
+                world.heard.resync(id);
                 world.may(site, done).map(drop)
             }
         }

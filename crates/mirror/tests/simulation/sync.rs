@@ -32,6 +32,8 @@ pub(crate) struct Heard {
     held: BTreeMap<(usize, ImageId, usize), Sequence>,
     /// Of an image that blocks: in which epoch of a site which peers held a flush. All later ones have to be there.
     strict: BTreeMap<(usize, ImageId), (Epoch, BTreeSet<usize>)>,
+    /// Images of which a peer was told to get all anew: nobody waits for it until it has, nor knows here when that is.
+    anew: BTreeSet<ImageId>,
     pub(crate) count: u64,
 }
 
@@ -43,6 +45,11 @@ impl Heard {
                 peers.remove(&other);
             }
         }
+    }
+
+    /// A peer gives up what it has of an image.
+    pub(crate) fn resync(&mut self, id: ImageId) {
+        self.anew.insert(id);
     }
 
     /// From here on nothing is known of whom flushes of an image wait for.
@@ -109,6 +116,7 @@ impl World {
             }
             let known = self.heard.strict.get(&(site, id));
             let known = known.filter(|(epoch, _)| *epoch == ack.epoch);
+            let known = known.filter(|_| !self.heard.anew.contains(&id));
             if let Some((_, before)) = known.filter(|(_, before)| !before.is_subset(&peers)) {
                 return Err(format!(
                     "{ack:?} was acknowledged, and waited for {before:?} before"
