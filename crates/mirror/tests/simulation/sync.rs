@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_mirror::{Settled, Waiter};
+use firebrick_mirror::{Rate, Settled, Traffic, Waiter};
 use firebrick_vocabulary::{Epoch, ImageId, Sequence, SyncMode, SyncPolicy};
 use parking_lot::Mutex;
 use rand::Rng as _;
@@ -276,11 +276,28 @@ fn a_difference_is_no_confirmation_by_a_site_that_was_promoted_meanwhile() {
     story.world.cables.block((1, 0), true);
     story.world.pass(Duration::from_secs(10)).unwrap();
     story.force(1, &[id]).unwrap();
-    write_first(&mut story.world, 0, id).unwrap();
-    story.flush_image(0, id).unwrap();
     let running = story.world.sites[0].running.as_ref().unwrap();
+    let confirmed = running.mirror.peers()[0].confirmed.sequence;
     assert!(running.mirror.let_go("1").unwrap());
-    story.world.store(0).unwrap().checkpoint().unwrap();
+    let store = story.world.store(0).unwrap();
+    // More than a few segments, so that some can go.
+    for _ in 0..4 {
+        for _ in 0..300 {
+            write_first(&mut story.world, 0, id).unwrap();
+        }
+        store.checkpoint().unwrap();
+        store.clean().unwrap();
+    }
+    assert!(!store.log_reaches(confirmed.next()), "it would get the log");
+    drop(store);
+    story.flush_image(0, id).unwrap();
+    // So that it is the difference that is confirmed, and the former primary knows of no other one.
+    let nothing = Traffic {
+        bandwidth: Rate::NOTHING,
+        ..Traffic::default()
+    };
+    let running = story.world.sites[1].running.as_ref().unwrap();
+    assert!(running.mirror.set_traffic("0", &nothing));
     story.world.cables.heal(2);
     // What is heard here is held against the promotion.
     story.world.pass(Duration::from_secs(10)).unwrap();
@@ -288,5 +305,6 @@ fn a_difference_is_no_confirmation_by_a_site_that_was_promoted_meanwhile() {
         story.world.heard.count, heard,
         "who lost it acknowledged it"
     );
+    assert!(story.world.is_primary(0, id) && story.world.is_primary(1, id));
     story.settle().unwrap();
 }
