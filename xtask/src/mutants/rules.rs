@@ -18,7 +18,7 @@ const TWO: &str = "two_sites_agree_whatever_happens_to_them";
 const THREE: &str = "three_sites_agree_whatever_happens_to_them";
 const SNAPSHOTS: &str = "sites_agree_on_images_in_snapshot_mode";
 
-pub(super) const RULES: [Rule; 28] = [
+pub(super) const RULES: [Rule; 20] = [
     Rule {
         name: "flush-before-confirm",
         file: "crates/mirror/src/follow.rs",
@@ -55,13 +55,6 @@ pub(super) const RULES: [Rule; 28] = [
         test: TWO,
     },
     Rule {
-        name: "force-past-a-vain-demotion",
-        file: "crates/engine/src/switch.rs",
-        text: "(Role::Secondary, true) => meta.epoch.next().next(),",
-        mutant: "(Role::Secondary, true) if WITHOUT => meta.epoch.next(),\n            (Role::Secondary, true) => meta.epoch.next().next(),",
-        test: TWO,
-    },
-    Rule {
         name: "return-to-the-origin",
         file: "crates/engine/src/admission.rs",
         text: "Some(origin) if last_own <= origin.sequence => {",
@@ -90,45 +83,10 @@ pub(super) const RULES: [Rule; 28] = [
         test: TWO,
     },
     Rule {
-        name: "loose-blocks",
-        file: "crates/engine/src/keep.rs",
-        text: "keep.let_go = Some(LetGo { base, loose });",
-        mutant: "keep.let_go = Some(LetGo {\n                base,\n                loose: if WITHOUT { Spans::default() } else { loose },\n            });",
-        test: TWO,
-    },
-    Rule {
-        name: "promoted-behind-the-base",
-        file: "crates/engine/src/difference.rs",
-        text: "served.since <= base && served.promoted <= base;",
-        mutant: "served.since <= base && (WITHOUT || served.promoted <= base);",
-        test: TWO,
-    },
-    Rule {
-        name: "begun-behind-the-base",
-        file: "crates/engine/src/difference.rs",
-        text: "let steady = follows && served.begun <= base;",
-        mutant: "let steady = follows && (WITHOUT || served.begun <= base);",
-        test: TWO,
-    },
-    Rule {
         name: "adopt-what-is-complete",
         file: "crates/mirror/src/catch_up.rs",
         text: "        for served in &difference.images {",
         mutant: "        for served in &difference.images {\n            if WITHOUT {\n                break;\n            }",
-        test: TWO,
-    },
-    Rule {
-        name: "taken",
-        file: "crates/engine/src/stage/adoption.rs",
-        text: "Some((key, _)) if key.taken != snapshot.meta.taken => {",
-        mutant: "Some((key, _)) if key.taken != snapshot.meta.taken && !(WITHOUT) => {",
-        test: TWO,
-    },
-    Rule {
-        name: "end-a-copy-at-the-stream",
-        file: "crates/mirror/src/copy.rs",
-        text: "        if *at != main {",
-        mutant: "        if *at != main && !(WITHOUT) {",
         test: TWO,
     },
     Rule {
@@ -153,13 +111,6 @@ pub(super) const RULES: [Rule; 28] = [
         test: SNAPSHOTS,
     },
     Rule {
-        name: "tell-of-ends",
-        file: "crates/mirror/src/stream.rs",
-        text: "    removed.filter(|image| store.image(*image).is_err())",
-        mutant: "    removed.filter(|image| store.image(*image).is_err() && !(WITHOUT))",
-        test: TWO,
-    },
-    Rule {
         name: "clone-of-the-same-origin",
         file: "crates/mirror/src/stream.rs",
         text: "            && !self.store.sends(origin.image, sequence)",
@@ -178,13 +129,6 @@ pub(super) const RULES: [Rule; 28] = [
         file: "crates/engine/src/state.rs",
         text: "        at < self.sparse_to && !known",
         mutant: "        at < self.sparse_to && !known && !(WITHOUT)",
-        test: TWO,
-    },
-    Rule {
-        name: "leave-out-what-is-elsewhere",
-        file: "crates/mirror/src/catch_up/reader.rs",
-        text: "        held.extend(store.held_elsewhere(self.peer, &self.targets));",
-        mutant: "        if !WITHOUT {\n            held.extend(store.held_elsewhere(self.peer, &self.targets));\n        }",
         test: TWO,
     },
     Rule {
