@@ -51,7 +51,7 @@ pub(crate) struct Linked {
     pub(crate) trashed: bool,
 }
 
-const NO_LINK: LinkedImageT = LinkedImageT {
+pub(super) const NO_LINK: LinkedImageT = LinkedImageT {
     pool_id: 0,
     pool_name: ptr::null_mut(),
     pool_namespace: ptr::null_mut(),

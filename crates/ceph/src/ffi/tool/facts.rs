@@ -6,6 +6,7 @@ use std::ptr;
 
 use super::super::pool::listed;
 use super::super::shapes::{ImageT, LinkedImageT, SnapSpecT};
+use super::super::snaps::NO_LINK;
 use super::super::text::taken;
 use super::open::{OpenImage, OpenPool};
 use super::shapes::{GroupInfoT, ImageInfoT, WatcherT};
@@ -98,15 +99,6 @@ pub struct Watcher {
     /// By what the client tells its watches apart.
     pub cookie: u64,
 }
-
-pub(super) const NO_LINK: LinkedImageT = LinkedImageT {
-    pool_id: 0,
-    pool_name: ptr::null_mut(),
-    pool_namespace: ptr::null_mut(),
-    image_id: ptr::null_mut(),
-    image_name: ptr::null_mut(),
-    trash: false,
-};
 
 /// # Safety
 /// librbd has put texts there.
