@@ -31,6 +31,14 @@ fn mortal(options: &mut ControlOptions) {
 }
 
 impl World {
+    /// Waits until a service has reported: nobody waits for one that has not.
+    async fn is_up(&self, host: &str) {
+        until("the service is up", || async {
+            self.service_at(host).await.reported_at > time::OffsetDateTime::UNIX_EPOCH
+        })
+        .await;
+    }
+
     /// Whether the cluster and those services say the same, and what.
     async fn agreed(&self, hosts: &[&str]) -> (ReplicationStatus, Option<String>) {
         let cluster = self.service().await;
@@ -56,6 +64,7 @@ const HOME: (ReplicationStatus, Option<String>) = (ReplicationStatus::Enabled, N
 async fn any_host_of_it_and_its_name_move_the_cluster(place: Place) {
     let world = World::on(place, north).await;
     let second = world.beside("node2", |_| {}).await.unwrap();
+    world.is_up(SECOND).await;
     let given = Given::new(&world).await;
     for (control, host) in [
         (&world.control, SECOND),
@@ -113,10 +122,7 @@ async fn it_is_done_when_every_service_has_gone_along(place: Place) {
     let world = World::on(place, north).await;
     let second = world.beside("node2", |_| {}).await.unwrap();
     let given = Given::new(&world).await;
-    until("the second service is up", || async {
-        world.service_at(SECOND).await.reported_at > time::OffsetDateTime::UNIX_EPOCH
-    })
-    .await;
+    world.is_up(SECOND).await;
     // Nobody knows yet that it is gone.
     second.kill().await;
     world
@@ -215,6 +221,7 @@ async fn a_service_that_does_not_reach_the_site_says_so(place: Place) {
 async fn a_failover_that_fails_leaves_all_services_as_they_were(place: Place) {
     let world = World::on(place, north).await;
     let second = world.beside("node2", |_| {}).await.unwrap();
+    world.is_up(SECOND).await;
     let given = Given::new(&world).await;
     world.set_up(B, false);
     world.failed_over(B).await;
@@ -227,6 +234,7 @@ async fn a_failover_that_fails_leaves_all_services_as_they_were(place: Place) {
 async fn away_from_home_new_volumes_are_taken_if_an_operator_says_so(place: Place) {
     let world = World::on(place, north).await;
     let second = world.beside("node2", |_| {}).await.unwrap();
+    world.is_up(SECOND).await;
     let (control, binary) = (world.handle(), "cinder-volume");
     for by_service in [true, false] {
         world.failed_over(B).await;
