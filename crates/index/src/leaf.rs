@@ -5,65 +5,65 @@
 //! follow each other: first slot (1 byte), length less one (1 byte), segment and unit of the first
 //! (each a varint). Numbers of fixed width are big-endian.
 
+use std::ops::Range;
+
 use firebrick_log::{Checksum, Location};
 
 use crate::entry::Entry;
-use crate::slots::{Entries, SLOTS, Wanted};
+use crate::slots::{Entries, HOLES, Mask, SLOTS, Wanted};
 
 /// Units from one block to the next in a segment.
 const UNITS: u32 = 8;
 
-/// A version of a leaf, as compact as it is useful.
+/// A version of a leaf, as compact as it is useful: of blocks that were written one by one, most of
+/// what a cache holds is this.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Leaf {
-    runs: Box<[Run]>,
+    /// The slots that are no holes.
+    mapped: Mask,
+    /// Those of them at which a run begins.
+    starts: Mask,
+    /// Where the first block of each run is.
+    runs: Box<[Location]>,
+    /// Of each mapped slot.
     checksums: Box<[u32]>,
 }
 
-#[derive(Debug, Eq, PartialEq)]
+/// The slots whose names follow each other.
 struct Run {
-    first: u16,
-    len: u16,
-    /// Which of the checksums is that of its first slot.
-    base: u16,
+    slots: Range<usize>,
+    /// The name of the first.
     at: Location,
 }
 
-impl Run {
-    fn end(&self) -> usize {
-        usize::from(self.first + self.len)
-    }
-
-    /// Where the slot behind it would have to be to belong to it.
-    fn follower(&self) -> Option<Location> {
-        let unit = self
-            .at
-            .unit
-            .checked_add(u32::from(self.len).checked_mul(UNITS)?)?;
-        Some(Location { unit, ..self.at })
-    }
+/// Where the block `blocks` behind the one at `at` would be in a run; `None` behind the end of all segments.
+fn follower(at: Location, blocks: usize) -> Option<Location> {
+    let units = u32::try_from(blocks).ok()?.checked_mul(UNITS)?;
+    let unit = at.unit.checked_add(units)?;
+    Some(Location { unit, ..at })
 }
 
 impl Leaf {
     pub(crate) fn of(entries: &Entries) -> Self {
-        let mut runs: Vec<Run> = Vec::new();
-        let mut checksums = Vec::new();
+        let (mut mapped, mut starts) = (Mask::default(), Mask::default());
+        let (mut runs, mut checksums) = (Vec::new(), Vec::new());
+        let mut next = None;
         for (slot, entry) in entries.iter().enumerate() {
             if !entry.is_some() {
+                next = None;
                 continue;
             }
-            match runs.last_mut() {
-                Some(run) if run.end() == slot && run.follower() == Some(entry.at) => run.len += 1,
-                _ => runs.push(Run {
-                    first: slot as u16,
-                    len: 1,
-                    base: checksums.len() as u16,
-                    at: entry.at,
-                }),
+            if next != Some(entry.at) {
+                starts.insert(slot);
+                runs.push(entry.at);
             }
+            next = follower(entry.at, 1);
+            mapped.insert(slot);
             checksums.push(entry.checksum.0);
         }
         Self {
+            mapped,
+            starts,
             runs: runs.into(),
             checksums: checksums.into(),
         }
@@ -75,57 +75,71 @@ impl Leaf {
     }
 
     pub(crate) fn get(&self, slot: usize) -> Entry {
-        let behind = self
-            .runs
-            .partition_point(|run| usize::from(run.first) <= slot);
-        match behind.checked_sub(1).map(|index| &self.runs[index]) {
-            Some(run) if slot < run.end() => self.entry(run, slot),
-            _ => Entry::NONE,
+        let Some(first) = self
+            .starts
+            .last_until(slot)
+            .filter(|_| self.mapped.contains(slot))
+        else {
+            return Entry::NONE;
+        };
+        let run = self.runs[self.starts.rank(first)];
+        Entry {
+            at: run.plus_blocks((slot - first) as u32),
+            checksum: Checksum(self.checksums[self.mapped.rank(slot)]),
         }
     }
 
-    /// The entry of a slot of `run`.
-    fn entry(&self, run: &Run, slot: usize) -> Entry {
-        let inside = slot - usize::from(run.first);
-        Entry {
-            at: run.at.plus_blocks(inside as u32),
-            checksum: Checksum(self.checksums[usize::from(run.base) + inside]),
-        }
+    /// The runs, in the order of their slots.
+    fn runs(&self) -> impl Iterator<Item = Run> {
+        self.starts.iter().zip(&self.runs).map(|(first, at)| {
+            let inside = |slot: &usize| self.mapped.contains(*slot) && !self.starts.contains(*slot);
+            let more = (first + 1..SLOTS).take_while(inside).count();
+            Run {
+                slots: first..first + 1 + more,
+                at: *at,
+            }
+        })
     }
 
     /// Answers all that is still wanted.
     pub(crate) fn fill(&self, wanted: &mut Wanted<'_>) {
         let slots = wanted.slots();
-        let before = self.runs.partition_point(|run| run.end() <= slots.start);
-        for run in &self.runs[before..] {
-            let first = usize::from(run.first);
-            if first >= slots.end {
-                break;
-            }
-            for slot in first.max(slots.start)..run.end().min(slots.end) {
-                wanted.set(slot, self.entry(run, slot));
+        if slots.len() == 1 {
+            wanted.set(slots.start, self.get(slots.start));
+        } else {
+            let mut checksums = self.checksums.iter();
+            for run in self.runs().take_while(|run| run.slots.start < slots.end) {
+                for ((slot, block), checksum) in run.slots.zip(0..).zip(&mut checksums) {
+                    if slots.contains(&slot) {
+                        let at = run.at.plus_blocks(block);
+                        let checksum = Checksum(*checksum);
+                        wanted.set(slot, Entry { at, checksum });
+                    }
+                }
             }
         }
         wanted.holes_from(0);
     }
 
     pub(crate) fn entries(&self) -> Entries {
-        std::array::from_fn(|slot| self.get(slot))
+        let mut entries = HOLES;
+        self.fill(&mut Wanted::new(0, &mut entries));
+        entries
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![0; 4];
         bytes.extend((self.runs.len() as u16).to_be_bytes());
-        for run in &self.runs {
-            bytes.push(run.first as u8);
-            bytes.push((run.len - 1) as u8);
+        for run in self.runs() {
+            bytes.push(run.slots.start as u8);
+            bytes.push((run.slots.len() - 1) as u8);
             put_varint(&mut bytes, run.at.segment);
             put_varint(&mut bytes, run.at.unit);
         }
         for checksum in &self.checksums {
             bytes.extend(checksum.to_be_bytes());
         }
-        let sum = crc32c::crc32c(&bytes[4..]);
+        let sum = Checksum::of(&bytes[4..]).0;
         bytes[..4].copy_from_slice(&sum.to_be_bytes());
         bytes
     }
@@ -133,40 +147,35 @@ impl Leaf {
     /// `None` where the bytes are not what [`Self::encode`] makes.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (sum, mut rest) = bytes.split_first_chunk::<4>()?;
-        if u32::from_be_bytes(*sum) != crc32c::crc32c(rest) {
+        if u32::from_be_bytes(*sum) != Checksum::of(rest).0 {
             return None;
         }
         let count = u16::from_be_bytes(*take::<2>(&mut rest)?);
-        let mut runs: Vec<Run> = Vec::with_capacity(usize::from(count).min(SLOTS));
-        let mut mapped = 0;
+        let mut runs = Vec::with_capacity(usize::from(count).min(SLOTS));
+        let (mut mapped, mut starts) = (Mask::default(), Mask::default());
+        let mut free = 0;
         for _ in 0..count {
             let [first, more] = *take::<2>(&mut rest)?;
-            let run = Run {
-                first: u16::from(first),
-                len: u16::from(more) + 1,
-                base: mapped,
-                at: Location {
-                    segment: take_varint(&mut rest)?,
-                    unit: take_varint(&mut rest)?,
-                },
+            let (first, more) = (usize::from(first), usize::from(more));
+            let at = Location {
+                segment: take_varint(&mut rest)?,
+                unit: take_varint(&mut rest)?,
             };
-            let free = runs.last().map_or(0, Run::end);
-            let last = u32::from(more) * UNITS;
-            if usize::from(run.first) < free
-                || run.end() > SLOTS
-                || run.at.segment == 0
-                || run.at.unit.checked_add(last).is_none()
-            {
-                return None;
-            }
-            mapped += run.len;
-            runs.push(run);
+            let end = first + 1 + more;
+            let is_run = free <= first && end <= SLOTS && at.segment != 0;
+            follower(at, more).filter(|_| is_run)?;
+            mapped.insert_all(first..end);
+            starts.insert(first);
+            runs.push(at);
+            free = end;
         }
         let (checksums, surplus) = rest.as_chunks::<4>();
-        if !surplus.is_empty() || checksums.len() != usize::from(mapped) {
+        if !surplus.is_empty() || checksums.len() != mapped.len() {
             return None;
         }
         Some(Self {
+            mapped,
+            starts,
             runs: runs.into(),
             checksums: checksums
                 .iter()
@@ -207,7 +216,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::slots::HOLES;
 
     fn entries() -> impl Strategy<Value = Entries> {
         let run = (0..SLOTS, 1..SLOTS, 0..3u32, any::<u32>(), any::<u32>());
@@ -238,6 +246,8 @@ mod tests {
         fn leaves_survive_storing(entries in entries()) {
             let leaf = Leaf::of(&entries);
             prop_assert_eq!(leaf.entries(), entries);
+            let each: Entries = std::array::from_fn(|slot| leaf.get(slot));
+            prop_assert_eq!(each, entries);
             prop_assert_eq!(Leaf::decode(&leaf.encode()), Some(leaf));
         }
 
@@ -262,7 +272,7 @@ mod tests {
 
         #[test]
         fn no_bytes_panic(mut body in prop::collection::vec(any::<u8>(), 0..60)) {
-            let sum = crc32c::crc32c(&body).to_be_bytes();
+            let sum = Checksum::of(&body).0.to_be_bytes();
             body.splice(0..0, sum);
             if let Some(leaf) = Leaf::decode(&body) {
                 leaf.entries();
@@ -280,6 +290,8 @@ mod tests {
             checksum: Checksum(slot as u32),
         });
         assert!(Leaf::of(&scattered).encode().len() <= 3 * 1024);
+        // Of 8 GiB that were written at random, all leaves are to fit into a commit's share of a cache.
+        assert!(Leaf::of(&scattered).weight() <= 3 * 1024 + 256);
         assert!(Leaf::of(&HOLES).encode().len() <= 8);
     }
 }

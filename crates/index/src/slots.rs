@@ -30,7 +30,7 @@ impl Mask {
         self.0[slot / 64] &= !(1 << (slot % 64));
     }
 
-    fn insert_all(&mut self, slots: Range<usize>) {
+    pub(crate) fn insert_all(&mut self, slots: Range<usize>) {
         for (index, word) in self.0.iter_mut().enumerate() {
             *word |= bits_within(index, &slots);
         }
@@ -47,7 +47,36 @@ impl Mask {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
-        (0..SLOTS).filter(|slot| self.contains(*slot))
+        self.0.iter().enumerate().flat_map(|(index, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros() as usize;
+                rest &= rest.checked_sub(1)?;
+                Some(index * 64 + bit)
+            })
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// How many slots before `slot` it contains.
+    pub(crate) fn rank(&self, slot: usize) -> usize {
+        let (index, bit) = (slot / 64, slot % 64);
+        let full = self.0[..index].iter().map(|word| word.count_ones());
+        let part = self.0.get(index).map_or(0, |word| word & ((1 << bit) - 1));
+        (full.sum::<u32>() + part.count_ones()) as usize
+    }
+
+    /// The last slot that it contains of `slot` and those before.
+    pub(crate) fn last_until(&self, slot: usize) -> Option<usize> {
+        let (index, bit) = (slot / 64, slot % 64);
+        let part = self.0[index] & (u64::MAX >> (63 - bit));
+        let words = std::iter::once(part).chain(self.0[..index].iter().rev().copied());
+        let mut words = (0..=index).rev().zip(words);
+        let (index, word) = words.find(|(_, word)| *word != 0)?;
+        Some(index * 64 + word.ilog2() as usize)
     }
 }
 
@@ -123,7 +152,18 @@ mod tests {
                 at_once.insert_all(start..end);
                 (start..end).for_each(|slot| each.insert(slot));
                 assert_eq!(at_once, each, "{start}..{end}");
+                assert_eq!(at_once.len(), end - start);
                 for slot in edges {
+                    let before = at_once.iter().filter(|its| *its < slot);
+                    assert_eq!(
+                        at_once.rank(slot),
+                        before.count(),
+                        "{start}..{end} at {slot}"
+                    );
+                    if slot < SLOTS {
+                        let last = at_once.iter().filter(|its| *its <= slot).last();
+                        assert_eq!(at_once.last_until(slot), last, "{start}..{end} at {slot}");
+                    }
                     let mut rest = at_once;
                     rest.remove_all(slot..SLOTS);
                     assert!(
