@@ -151,7 +151,7 @@ fn an_index_of_an_older_format_says_how_to_make_a_new_one() {
         let mut sector = [0; SECTOR];
         file.read_at(&mut sector, at).unwrap();
         sector[SECTOR - 5] = 1;
-        let sum = crc32c::crc32c(&sector[..SECTOR - 4]);
+        let sum = firebrick_log::Checksum::of(&sector[..SECTOR - 4]).0;
         sector[SECTOR - 4..].copy_from_slice(&sum.to_be_bytes());
         file.write_at(&[IoSlice::new(&sector)], at).unwrap();
     }

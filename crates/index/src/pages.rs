@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use firebrick_edge::DiskFile;
 use firebrick_edge::RwLock;
+use firebrick_log::Checksum;
 use redb::StorageBackend;
 
 /// The size of a page, in bytes.
@@ -143,7 +144,7 @@ impl Pages {
         let count = self.count.fetch_add(1, Ordering::AcqRel) + 1;
         sector[COUNT_AT..COUNT_AT + 8].copy_from_slice(&count.to_be_bytes());
         sector[VERSION_AT] = VERSION;
-        let sum = crc32c::crc32c(&sector[..SECTOR - 4]);
+        let sum = Checksum::of(&sector[..SECTOR - 4]).0;
         sector[SECTOR - 4..].copy_from_slice(&sum.to_be_bytes());
         let mut places = COPIES;
         match newest_header(&*self.file) {
@@ -282,7 +283,7 @@ fn count_of(sector: &Sector) -> u64 {
 }
 
 fn header_of(sector: &Sector) -> Header {
-    let sum = crc32c::crc32c(&sector[..SECTOR - 4]).to_be_bytes();
+    let sum = Checksum::of(&sector[..SECTOR - 4]).0.to_be_bytes();
     let version = sector[VERSION_AT];
     if sector[SECTOR - 4..] != sum || !sector[HEADER..].starts_with(MAGIC) || version == 0 {
         Header::Damaged
@@ -313,8 +314,8 @@ fn in_group(page: u64, len: usize) -> usize {
 /// Never 0, which stands for a page that was not written. With the page's number, so that a page
 /// that was written to a wrong place is not taken for the one that belongs there.
 fn sum_of(page: u64, bytes: &[u8]) -> u32 {
-    let number = crc32c::crc32c(&page.to_be_bytes());
-    crc32c::crc32c_append(number, bytes).max(1)
+    let number = Checksum::of(&page.to_be_bytes());
+    number.and(bytes).0.max(1)
 }
 
 fn aligned(offset: u64, len: usize) -> io::Result<()> {

@@ -149,7 +149,7 @@ impl Catalog {
         let (head, entries) = bytes.split_at_checked(HEAD_LEN)?;
         let mut blank = head.to_vec();
         blank[8..12].fill(0);
-        let sum = Checksum(crc32c::crc32c_append(crc32c::crc32c(&blank), entries));
+        let sum = Checksum::of(&blank).and(entries);
         let whole = u32_at(head, 0) == VERSION
             && u32_at(head, 8) == sum.0
             && entries.len().is_multiple_of(SegmentInfo::LEN);

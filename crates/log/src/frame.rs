@@ -202,8 +202,7 @@ pub(crate) fn write(
 
 /// The checksum of header and table, whose own place is left out.
 fn sum(head_and_table: &[u8]) -> Checksum {
-    let header = crc32c::crc32c(&head_and_table[..CHECKSUM_AT]);
-    Checksum(crc32c::crc32c_append(header, &head_and_table[HEADER_LEN..]))
+    Checksum::of(&head_and_table[..CHECKSUM_AT]).and(&head_and_table[HEADER_LEN..])
 }
 
 /// Appends one record to the table; returns the bytes of its data.

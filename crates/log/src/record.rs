@@ -2,19 +2,28 @@
 
 use std::collections::BTreeMap;
 
+use crc_fast::{CrcAlgorithm, Digest};
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
 };
 use serde::{Deserialize, Serialize};
 
-/// The CRC-32C (Castagnoli) of one block.
+/// A CRC-32C (Castagnoli; RFC 3720, section B.4), that of a block or of what else is stored.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Checksum(pub u32);
 
 impl Checksum {
     /// The checksum of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(crc32c::crc32c(bytes))
+        Self(crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, bytes) as u32)
+    }
+
+    /// The checksum of what this is the checksum of with `bytes` behind it.
+    #[must_use]
+    pub fn and(self, bytes: &[u8]) -> Self {
+        let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!self.0));
+        digest.update(bytes);
+        Self(digest.finalize() as u32)
     }
 }
 
@@ -275,4 +284,22 @@ pub enum Change {
         /// The primary's store.
         peer: StoreId,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_those_of_the_rfc_however_they_come_about() {
+        // RFC 3720, section B.4.
+        for (bytes, sum) in [(&[0; 32][..], 0x8a91_36aa), (&[0xff; 32], 0x62a8_ab43)] {
+            assert_eq!(Checksum::of(bytes), Checksum(sum));
+        }
+        let bytes: Vec<u8> = (0..9000u32).map(|i| (i * i / 7) as u8).collect();
+        for at in [0, 1, 15, 16, 255, 4096, 8999, 9000] {
+            let (one, two) = bytes.split_at(at);
+            assert_eq!(Checksum::of(one).and(two), Checksum::of(&bytes));
+        }
+    }
 }
