@@ -8,6 +8,8 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use crate::parts::Part;
+
 /// What is written past the cache begins and ends at multiples of this in its file, in bytes.
 pub const PAGE: u64 = 4096;
 
@@ -53,6 +55,23 @@ pub trait DiskFile: Send + Sync {
     /// is (behind them `buffer` holds nothing of use). The disk may begin to read what is missing, so
     /// that who asks for several places before he waits for the first has the disk read all at once.
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// As [`Self::read_cached_at`], of parts that lie one behind the other; how many bytes of all of them that
+    /// is, those of no use included.
+    fn read_cached_parts_at(&self, parts: &mut [Part<'_>], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        for part in parts {
+            let len = part.len();
+            let read = match part {
+                Part::Into(buffer) => self.read_cached_at(buffer, offset + done as u64)?,
+                Part::Past(len) => *len,
+            };
+            done += read;
+            if read < len {
+                break;
+            }
+        }
+        Ok(done)
+    }
     /// As [`Self::read_at`], for much at once: past the system's cache where memory is short and the file
     /// system can do that, unless it is there already or has been read once before. `offset` and the length
     /// are multiples of [`PAGE`].

@@ -4,7 +4,7 @@
 //! reproducible from a seed, log, engine and mirror see only these traits. What it promises: the
 //! real ones ([`RealDisk`], [`SystemClock`]) add nothing but the system call; the faulty ones live
 //! in `simulate`. What it leans on: rustix, for system calls without `unsafe`, and libc for the
-//! three that it does not have.
+//! four that it does not have.
 
 mod around;
 mod cache;
@@ -12,6 +12,7 @@ mod clock;
 mod disk;
 mod free;
 mod locks;
+mod parts;
 mod real_disk;
 mod runtime;
 mod turns;
@@ -19,6 +20,7 @@ mod turns;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use disk::{Disk, DiskFile, DiskLock, DiskSpace, PAGE};
 pub use locks::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use parts::Part;
 pub use real_disk::RealDisk;
 pub use runtime::{Runtime, Task};
 pub use turns::let_others_go_first;

@@ -12,6 +12,7 @@ use rustix::io::{Errno, ReadWriteFlags};
 use crate::around::Around;
 use crate::cache;
 use crate::disk::{Disk, DiskFile, DiskLock, DiskSpace};
+use crate::parts::{self, Part};
 
 /// The most slices that one `pwritev` takes (`IOV_MAX`).
 const SLICES_MAX: usize = 1024;
@@ -137,6 +138,10 @@ impl DiskFile for RealFile {
             Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn read_cached_parts_at(&self, parts: &mut [Part<'_>], offset: u64) -> io::Result<usize> {
+        parts::read_cached(&self.file, parts, offset)
     }
 
     fn read_around_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {

@@ -3,15 +3,15 @@
 use std::ops::Range;
 
 use firebrick_index::{Entry, View};
-use firebrick_log::{Checksum, Location, Sources};
+use firebrick_log::Location;
 use firebrick_vocabulary::BLOCK_SIZE;
 
 use crate::commit::Core;
 use crate::error::{Error, ErrorKind};
+use crate::gather::{self, All, BLOCK, run_len, runs, sound};
 use crate::image::{Image, check_range};
 
 const DOING: &str = "read an image";
-const BLOCK: usize = BLOCK_SIZE as usize;
 /// How often a part of the index that is not in memory is loaded before it is done under the lock.
 const LOADS_MAX: u32 = 3;
 
@@ -130,18 +130,13 @@ impl Core {
     pub(crate) fn read_blocks(&self, entries: &[Entry], buffer: &mut [u8]) -> Result<(), Error> {
         let mut places = self.index.places(entries)?;
         let mut sources = self.log.sources();
-        let mut late = Vec::new();
-        for run in runs(&places) {
-            // With several, the disk is asked for all of them before any is waited for.
-            let done = if run.len() == places.len() && places[0].is_some() {
-                0
+        // With several parts, the disk is asked for all of them before any is waited for.
+        let mut late: Vec<Range<usize>> =
+            if run_len(&places) == places.len() && places.first().is_some_and(Option::is_some) {
+                std::iter::once(0..places.len()).collect()
             } else {
-                read_run(&mut sources, entries, &places, run.clone(), buffer)
+                gather::cached(&mut sources, entries, &places, buffer, All::Asked)
             };
-            if done < run.len() {
-                late.push(run.start + done..run.end);
-            }
-        }
         let mut next = 0;
         while let Some(some) = late.get(next).cloned() {
             next += 1;
@@ -172,13 +167,9 @@ impl Core {
     fn read_cached_blocks(&self, entries: &[Entry], buffer: &mut [u8]) -> Result<usize, Error> {
         let places = self.index.places(entries)?;
         let mut sources = self.log.sources();
-        for run in runs(&places) {
-            let done = read_run(&mut sources, entries, &places, run.clone(), buffer);
-            if done < run.len() {
-                return Ok(run.start + done);
-            }
-        }
-        Ok(entries.len())
+        let late = gather::cached(&mut sources, entries, &places, buffer, All::UpToTheFirst);
+        let first = late.iter().map(|late| late.start).min();
+        Ok(first.unwrap_or(entries.len()))
     }
 
     /// Reads whole blocks that were written together, by the name of the first.
@@ -197,52 +188,4 @@ impl Core {
         }
         Ok(())
     }
-}
-
-/// How many of the first blocks can be read at once: neighbours on the disk, or nothing at all.
-fn run_len(places: &[Option<Location>]) -> usize {
-    let follows = |(i, place): (usize, &Option<Location>)| match (places[0], place) {
-        (Some(first), Some(place)) => *place == first.plus_blocks(i as u32),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    };
-    let run = places.iter().enumerate();
-    run.take_while(|(i, place)| follows((*i, place))).count()
-}
-
-/// The parts of `places` that can be read at once.
-fn runs(places: &[Option<Location>]) -> impl Iterator<Item = Range<usize>> {
-    let mut done = 0;
-    std::iter::from_fn(move || {
-        let first = done;
-        done += run_len(&places[first..]);
-        (first < done).then_some(first..done)
-    })
-}
-
-/// Reads the blocks `run`, which lie one behind the other, as far as that needs no wait; how many of
-/// them are read and sound. Why it is not all of them, the read that waits will find.
-fn read_run(
-    sources: &mut Sources<'_>,
-    entries: &[Entry],
-    places: &[Option<Location>],
-    run: Range<usize>,
-    buffer: &mut [u8],
-) -> usize {
-    let part = &mut buffer[run.start * BLOCK..run.end * BLOCK];
-    let Some(at) = places[run.start] else {
-        part.fill(0);
-        return run.len();
-    };
-    let here = sources.read_cached(at, part).unwrap_or(0);
-    let whole = here - here % BLOCK;
-    sound(&entries[run], &part[..whole])
-}
-
-/// How many of the first blocks of `data` are what was written.
-fn sound(entries: &[Entry], data: &[u8]) -> usize {
-    let blocks = entries.iter().zip(data.chunks_exact(BLOCK));
-    blocks
-        .take_while(|(entry, block)| Checksum::of(block) == entry.checksum)
-        .count()
 }

@@ -18,6 +18,7 @@ mod copy;
 mod difference;
 mod error;
 mod follow;
+mod gather;
 mod image;
 mod images;
 mod io;

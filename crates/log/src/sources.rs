@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firebrick_edge::{DiskFile, PAGE};
+use firebrick_edge::{DiskFile, PAGE, Part};
 
 use crate::error::Error;
 use crate::log::Shared;
@@ -59,6 +59,24 @@ impl<'a> Sources<'a> {
             return Ok(0);
         }
         let read = file.read_cached_at(buffer, at.offset());
+        read.map_err(|error| unreadable(at, error))
+    }
+
+    /// As [`Self::read_cached`], of parts that lie one behind the other from `at` on; how many bytes of all of
+    /// them that is. What is of no use may be anything.
+    pub fn read_cached_parts(
+        &mut self,
+        at: Location,
+        parts: &mut [Part<'_>],
+    ) -> Result<usize, Error> {
+        let len = parts.iter().map(Part::len).sum();
+        // What lies between is asked for only to save calls.
+        let around = parts.iter().any(|part| self.goes_around(at, part.len()));
+        let file = self.file(at, len)?;
+        if around && !file.is_cached(at.offset(), len as u64) {
+            return Ok(0);
+        }
+        let read = file.read_cached_parts_at(parts, at.offset());
         read.map_err(|error| unreadable(at, error))
     }
 
