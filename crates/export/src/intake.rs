@@ -208,7 +208,12 @@ impl Intake {
 
     /// Takes what is there already; whether there is anything to go on with.
     pub(crate) fn peek(&mut self, link: &Link) -> bool {
-        self.start < self.end || self.receive(link, RecvFlags::DONTWAIT).unwrap_or(false)
+        self.has_more() || self.receive(link, RecvFlags::DONTWAIT).unwrap_or(false)
+    }
+
+    /// Whether more was received than was taken.
+    pub(crate) const fn has_more(&self) -> bool {
+        self.start < self.end
     }
 
     fn receive(&mut self, link: &Link, flags: RecvFlags) -> io::Result<bool> {

@@ -46,6 +46,8 @@ impl Frame {
 pub(crate) enum Patience {
     /// It may: it serves this client alone.
     Waits,
+    /// It has more to do meanwhile: a thread of the connection's own sends.
+    Leaves,
     /// It may not: what does not go out at once is left to a thread of the connection's own.
     Never,
 }
@@ -90,7 +92,10 @@ impl Outbox {
         }
         state.sending = true;
         drop(state);
-        self.drain(patience);
+        match patience {
+            Patience::Leaves => self.leave_to_helper(VecDeque::new()),
+            Patience::Waits | Patience::Never => self.drain(patience),
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -136,7 +141,7 @@ impl Outbox {
     fn transmit(&self, batch: &mut VecDeque<Frame>, patience: Patience) -> io::Result<()> {
         let flags = match patience {
             Patience::Waits => SendFlags::NOSIGNAL,
-            Patience::Never => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+            Patience::Never | Patience::Leaves => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
         };
         while !batch.is_empty() {
             let sent = self.transmit_some(batch, flags)?;

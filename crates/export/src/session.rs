@@ -4,6 +4,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use firebrick_vocabulary::{BLOCK_SIZE, ByteRange};
 
@@ -23,6 +24,10 @@ use crate::wire::{Command, DATA_MAX, Errno, HEAD_MAX, Head, ReplyStyle, Request,
 const GATHERED_MAX: u32 = 64 << 10;
 /// From this length on it pays to ask whether a read is a hole.
 const HOLE_MIN: u64 = 64 << 10;
+
+/// A read that takes so long leaves the sending to another thread, where more is asked for, so that what comes
+/// next is read while this goes out. One that takes less is sent sooner than the other thread has it.
+const LEAVES_FROM: Duration = Duration::from_micros(125);
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -268,11 +273,17 @@ impl Session {
         let permit = self.permit(len)?;
         let mut buffer = self.connection.shared.buffers.take(len as usize);
         let data = &mut buffer[HEADROOM..HEADROOM + len as usize];
+        let began = Instant::now();
         match self.connection.export.device.read_cached(tag.offset, data) {
             Ok(read) if read == len as usize => {
                 self.send();
                 let frame = read_frame(self.connection.style, tag, len, buffer, permit);
-                self.connection.outbox.send(frame, Patience::Waits);
+                let patience = if self.intake.has_more() && began.elapsed() >= LEAVES_FROM {
+                    Patience::Leaves
+                } else {
+                    Patience::Waits
+                };
+                self.connection.outbox.send(frame, patience);
                 Ok(())
             }
             Ok(read) => {
