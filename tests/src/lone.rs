@@ -67,6 +67,29 @@ impl LoneSite {
         self.dir.path().join(name)
     }
 
+    /// Makes this site and another one peers by a token, which must not show anywhere.
+    pub fn introduce(&self, other: &Self) {
+        let create = ["mirror", "pool", "peer", "bootstrap", "create", "volumes"];
+        let token = self.rbd().ok(&create);
+        let file = other.file("token");
+        std::fs::write(&file, &token).unwrap();
+        let file = file.to_str().unwrap();
+        let import = [
+            "mirror",
+            "pool",
+            "peer",
+            "bootstrap",
+            "import",
+            "volumes",
+            file,
+        ];
+        other.rbd().ok(&import);
+        for site in [self, other] {
+            let shows = site.output().contains(token.trim());
+            assert!(!shows, "a token is in the log");
+        }
+    }
+
     /// Its verbs.
     pub fn rbd(&self) -> Rbd {
         Rbd::new(&self.conf())

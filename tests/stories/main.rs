@@ -27,6 +27,7 @@ mod groups;
 mod guests;
 mod images;
 mod mirror_away;
+mod mirror_chain;
 mod mirror_clones;
 mod mirror_groups;
 mod mirror_limits;

@@ -5,29 +5,6 @@ use serde_json::Value;
 
 const MIB: usize = 1 << 20;
 
-/// Makes two sites peers by a token, which must not show anywhere.
-fn introduce(one: &LoneSite, other: &LoneSite) {
-    let create = ["mirror", "pool", "peer", "bootstrap", "create", "volumes"];
-    let token = one.rbd().ok(&create);
-    let file = other.file("token");
-    std::fs::write(&file, &token).unwrap();
-    let file = file.to_str().unwrap();
-    let import = [
-        "mirror",
-        "pool",
-        "peer",
-        "bootstrap",
-        "import",
-        "volumes",
-        file,
-    ];
-    other.rbd().ok(&import);
-    for site in [one, other] {
-        let shows = site.output().contains(token.trim());
-        assert!(!shows, "a token is in the log");
-    }
-}
-
 /// Whether the image follows that site, has all of it, and knows no more that is missing.
 fn follows(rbd: &Rbd, primary: &str) -> bool {
     let ran = rbd.run(&["mirror", "image", "status", "disk", "--format", "json"]);
@@ -74,9 +51,9 @@ fn of_three_sites_each_goes_on_when_one_is_lost() {
     }
     ra.ok(&["create", "disk", "--size", "32"]);
     ra.ok(&["mirror", "image", "enable", "disk"]);
-    introduce(&a, &b);
-    introduce(&a, &c);
-    introduce(&b, &c);
+    a.introduce(&b);
+    a.introduce(&c);
+    b.introduce(&c);
     for rbd in [&rb, &rc] {
         until("the image is there", 60, || follows(rbd, "site-a"));
     }

@@ -1,12 +1,15 @@
 //! What of a peer's batch becomes part of the own log.
 
+mod giving_way;
+mod handover;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_log::{
-    Applied, BatchData, Change, Checksum, Entry, FallBack, ImageOrigin, Promotion,
+    Applied, BatchData, Change, Checksum, Entry, FallBack, ImageOrigin, Promotion, Reign,
 };
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Epoch, ImageId, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
+    BLOCK_SIZE, Epoch, ImageId, Role, Sequence, SnapshotId, StoreId, SyncState,
 };
 use tracing::warn;
 
@@ -15,7 +18,6 @@ use crate::copy::CopyImage;
 use crate::error::{Error, ErrorKind};
 use crate::keys::LOCAL_KEY;
 use crate::peer::{PeerRecord, Stream};
-use crate::stage::{common_of, give_way};
 use crate::state::State;
 use crate::tombstone::{Bury, tombstone};
 
@@ -206,6 +208,7 @@ impl<'s, 'a> Admission<'s, 'a> {
                     self.described.insert(image.image, image);
                 }
                 PeerRecord::Change(change) => self.change(change),
+                PeerRecord::Handover(handover) => self.handover(handover),
             }
         }
         Ok((self.admitted, self.passed))
@@ -271,7 +274,7 @@ impl<'s, 'a> Admission<'s, 'a> {
                 enabled: true,
             } => {
                 if !self.known(*image).exists {
-                    self.begin(*image, None);
+                    self.begin(*image, None, false);
                 }
             }
             Change::Mirroring {
@@ -376,20 +379,23 @@ impl<'s, 'a> Admission<'s, 'a> {
     }
 
     /// Begins an image that existed at the peer before it was mirrored, or that is lost here.
-    fn begin(&mut self, image: ImageId, epoch: Option<Epoch>) {
+    fn begin(&mut self, image: ImageId, epoch: Option<Epoch>, handed_on: bool) {
         let Some(described) = self.described.get(&image).copied() else {
             warn!(%image, "the peer mirrors an image that is neither here nor described");
             return;
         };
         // An old record of a former primary: the image begins with what its new one says.
         let elsewhere = described.leader.filter(|leader| *leader != self.peer);
-        if epoch.is_none() && elsewhere.is_some() {
+        if epoch.is_none() && elsewhere.is_some() && !handed_on {
             return;
         }
         let sync = SyncState::Copying {
             next_block: 0,
             at: Sequence::ZERO,
         };
+        // A promotion is the peer's own.
+        let by_way_of = described.by_way_of(self.peer).filter(|_| epoch.is_none());
+        let leader = by_way_of.as_ref().and(described.leader);
         let epoch = epoch.unwrap_or(described.epoch);
         let blocks = Some(described.size.0.div_ceil(BLOCK_SIZE));
         let fresh = Known {
@@ -397,12 +403,13 @@ impl<'s, 'a> Admission<'s, 'a> {
             follows: true,
             copying: true,
             epoch,
-            leader: Some(self.peer),
+            leader: leader.or(Some(self.peer)),
             blocks,
             ..Known::NOTHING
         };
         self.known.insert(image, fresh);
         self.push(described.create(epoch, sync));
+        self.admitted.extend(by_way_of.map(Admitted::Change));
     }
 
     fn promote(&mut self, promotions: &[Promotion]) {
@@ -412,7 +419,7 @@ impl<'s, 'a> Admission<'s, 'a> {
             let (own, peer) = (self.own, self.peer);
             let known = self.known(image);
             if !known.exists {
-                self.begin(image, Some(promotion.epoch));
+                self.begin(image, Some(promotion.epoch), false);
                 continue;
             }
             // Two sites that did not hear of each other may have given themselves the same epoch: all
@@ -427,29 +434,21 @@ impl<'s, 'a> Admission<'s, 'a> {
             let follows = known.follows;
             let last_own = known.last_own;
             let elsewhere = promotion.origin.filter(|origin| origin.peer != own);
-            let goes_on = elsewhere.is_none_or(|origin| self.is_there(promotion, origin));
-            let leads = self.known(image).leader == Some(own);
+            let leads = known.leader == Some(own);
+            let before = known.reign();
+            // The peer has handed on what it followed, and so all that it had is here.
+            let told = follows && before.is_some() && promotion.after == before;
+            let ended = !promotion.forced && self.ended(image, promotion.after);
+            let there = |origin| self.is_there(promotion, origin);
+            let goes_on = told || ended || elsewhere.is_none_or(there);
             match common {
                 _ if !goes_on => self.yield_to(promotion),
+                _ if told || ended => self.follow(promotion),
                 // What a third site wrote meanwhile is here, and not there.
                 Some(_) if !leads && !follows => self.yield_to(promotion),
-                None if elsewhere.is_some() => self.push(Change::Follow {
-                    image,
-                    epoch: promotion.epoch,
-                    peer,
-                }),
-                _ if follows => self.push(Change::Follow {
-                    image,
-                    epoch: promotion.epoch,
-                    peer,
-                }),
-                Some(origin) if last_own <= origin.sequence => {
-                    self.push(Change::Follow {
-                        image,
-                        epoch: promotion.epoch,
-                        peer,
-                    });
-                }
+                None if elsewhere.is_some() => self.follow(promotion),
+                _ if follows => self.follow(promotion),
+                Some(origin) if last_own <= origin.sequence => self.follow(promotion),
                 Some(_) if self.lost.contains(&image) => self.yield_to(promotion),
                 Some(origin) => fallen.push(self.fall_back(promotion, origin.sequence)),
                 None => self.yield_to(promotion),
@@ -480,26 +479,6 @@ impl<'s, 'a> Admission<'s, 'a> {
         whole && meta.upstream == Some(origin.peer) && (all || same)
     }
 
-    /// The peer was made primary before it heard that this store had been: there is no position that
-    /// both know and from which the peer's records were not passed over. Or there is one, and what was
-    /// there cannot be had any more. What is here is kept under a snapshot, and the difference to the
-    /// peer's is fetched.
-    fn yield_to(&mut self, promotion: &Promotion) {
-        let Some(cell) = self.state.cell(promotion.image) else {
-            return;
-        };
-        let image = cell.read();
-        let at = self.next.plus(self.admitted.len() as u64);
-        let origin = promotion.origin.filter(|origin| origin.peer == self.own);
-        let common = common_of(self.state, &image, origin, at);
-        warn!(
-            image = %image.meta.name,
-            "another site took over, and there is no common state to return to: what is here is kept under a snapshot"
-        );
-        self.push(give_way(&image, at, common, (promotion.epoch, self.peer)));
-        self.known(promotion.image).copying = true;
-    }
-
     /// Keeps what is to stay of a replica that ends.
     fn bury(&mut self, image: ImageId) {
         let at = self.next.0 + self.admitted.len() as u64;
@@ -511,24 +490,6 @@ impl<'s, 'a> Admission<'s, 'a> {
         let changes = tombstone(self.bury, &cell.read(), behind, kept);
         self.admitted
             .extend(changes.into_iter().map(Admitted::Change));
-    }
-
-    fn fall_back(&mut self, promotion: &Promotion, to: Sequence) -> FallBack {
-        let epoch = self.known(promotion.image).epoch;
-        let at = self.next.0 + self.admitted.len() as u64;
-        let name = format!("divergent-epoch-{epoch}-from-{to}-at-{at}");
-        FallBack {
-            image: promotion.image,
-            to,
-            keep_id: SnapshotId(at).apart(),
-            // Letters, digits and dashes, far below the limit.
-            keep_name: SnapshotName::new(name).unwrap_or_else(|_| unreachable!()),
-            epoch: promotion.epoch,
-            peer: self.peer,
-            size: None,
-            name: None,
-            metadata: None,
-        }
     }
 }
 
@@ -555,7 +516,7 @@ impl Known {
             follows: meta.role == Role::Secondary && meta.upstream == Some(peer),
             copying: !meta.sync.is_consistent(),
             epoch: meta.epoch,
-            leader: meta.upstream.or(Some(own)),
+            leader: Some(meta.reign(own).leader),
             blocks: Some(image.blocks()),
             last_own: meta.last_own,
             snapshots: image
@@ -564,6 +525,12 @@ impl Known {
                 .map(|snapshot| snapshot.meta.id)
                 .collect(),
         }
+    }
+
+    /// Whose it is.
+    fn reign(&self) -> Option<Reign> {
+        let epoch = self.epoch;
+        self.leader.map(|leader| Reign { epoch, leader })
     }
 
     /// An incomplete copy whose primary is gone is of no use to anybody.

@@ -20,7 +20,7 @@ use crate::difference::is_catching_up;
 use crate::error::Error;
 use crate::keep::readers;
 use crate::rows;
-use crate::state::{Changed, State};
+use crate::state::{Changed, State, Window};
 use crate::store::Store;
 use crate::window::Kept;
 
@@ -267,6 +267,8 @@ impl Core {
                 heard.is_none()
             });
             state.ended_to = ended_to;
+            let asked = |window: &Window| window.until.is_none_or(|until| until >= oldest);
+            state.removed_told.retain(|_, window| asked(window));
         }
         let mut kept = state.kept.clone();
         let began = state.dense().is_empty();

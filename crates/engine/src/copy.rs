@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firebrick_log::{Applied, Change, Taken};
+use firebrick_log::{Applied, Change, Reign, Taken};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
     StoreId, SyncState,
@@ -31,7 +31,7 @@ pub struct CopyImage {
     pub size: Bytes,
     /// Its epoch.
     pub epoch: Epoch,
-    /// The store that was promoted to it; `None` where the peer does not say.
+    /// The primary of that epoch; `None` where the peer does not say.
     #[serde(default)]
     pub leader: Option<StoreId>,
     /// Its metadata, without what concerns the one store alone.
@@ -64,6 +64,18 @@ pub struct SnapshotSource {
     pub map: MapView,
 }
 
+/// The image follows `peer` in that reign; nobody knows whether it goes on there without a gap.
+pub(crate) fn follow(image: ImageId, peer: StoreId, reign: Reign) -> Change {
+    Change::Follow {
+        image,
+        epoch: reign.epoch,
+        peer,
+        leader: Some(reign.leader).filter(|leader| *leader != peer),
+        after: None,
+        planned: false,
+    }
+}
+
 impl CopyImage {
     pub(crate) fn of(meta: &ImageMeta, own: StoreId) -> Self {
         let shared = meta
@@ -75,11 +87,29 @@ impl CopyImage {
             name: meta.name.clone(),
             size: meta.size,
             epoch: meta.epoch,
-            leader: meta.upstream.or(Some(own)),
+            leader: Some(meta.reign(own).leader),
             metadata: shared
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
         }
+    }
+
+    /// Whose it is, in the words of `peer`.
+    pub(crate) fn reign(&self, peer: StoreId) -> Reign {
+        Reign {
+            epoch: self.epoch,
+            leader: self.leader.unwrap_or(peer),
+        }
+    }
+
+    /// What says behind its beginning that `peer` is not its primary, where that is so.
+    pub(crate) fn by_way_of(&self, peer: StoreId) -> Option<Change> {
+        let leader = self.leader.filter(|leader| *leader != peer)?;
+        let reign = Reign {
+            epoch: self.epoch,
+            leader,
+        };
+        Some(follow(self.image, peer, reign))
     }
 
     pub(crate) fn create(&self, epoch: Epoch, sync: SyncState) -> Change {
@@ -141,6 +171,27 @@ impl Store {
         Ok(source)
     }
 
+    /// Lets an image that follows `peer` wait for a copy, though it is complete. Whether it follows that.
+    pub fn copy_again(&self, peer: StoreId, image: ImageId) -> Result<bool, Error> {
+        let mut state = self.core.lock();
+        let meta = state.cell(image).map(|cell| cell.read().meta.clone());
+        let follows =
+            |meta: &ImageMeta| meta.role == Role::Secondary && meta.upstream == Some(peer);
+        if !meta.is_some_and(|meta| follows(&meta)) {
+            return Ok(false);
+        }
+        let waiting = SyncState::Copying {
+            next_block: 0,
+            at: Sequence::ZERO,
+        };
+        let change = Change::Sync {
+            image,
+            state: waiting,
+        };
+        self.core.commit(&mut state, &[change])?;
+        Ok(true)
+    }
+
     /// Begins a copy: the image that waits for it becomes empty, with the size and name given.
     pub fn copy_begin(&self, peer: StoreId, image: &CopyImage) -> Result<(), Error> {
         let mut state = self.core.lock();
@@ -154,6 +205,7 @@ impl Store {
             Change::Remove { image: image.image },
             image.create(image.epoch, sync),
         ];
+        changes.extend(image.by_way_of(peer));
         changes.extend(image.metadata.iter().map(|(key, value)| Change::Metadata {
             image: image.image,
             key: key.clone(),
@@ -183,7 +235,7 @@ impl Store {
     }
 
     /// Ends a copy: the image is what the peer's log says up to the cursor, and follows from there.
-    pub fn copy_end(&self, peer: StoreId, image: ImageId, epoch: Epoch) -> Result<(), Error> {
+    pub fn copy_end(&self, peer: StoreId, image: ImageId, reign: Reign) -> Result<(), Error> {
         let mut state = self.core.lock();
         let meta = found(&state, DOING, image)?.read().meta.clone();
         refuse_foreign(&meta, peer)?;
@@ -191,8 +243,8 @@ impl Store {
             image,
             state: SyncState::Consistent,
         }];
-        if epoch > meta.epoch {
-            changes.insert(0, Change::Follow { image, epoch, peer });
+        if reign > meta.reign(self.id()) {
+            changes.insert(0, follow(image, peer, reign));
         }
         let applied = Applied {
             peer,

@@ -80,16 +80,18 @@ impl Store {
     /// All that this store is primary of, as it is now, for `who`, who has everything up to record
     /// `has`. Costs as much as there are images and snapshots; nothing that is written later changes it.
     pub fn difference(&self, who: &str, has: Sequence) -> Result<Difference, Error> {
-        self.difference_of(who, has, None)
+        self.difference_of(who, has, None, &|_, _| false)
     }
 
     /// The same of one image alone, and what it was cloned from; of all, where none is named. It is not
-    /// among them where this store is not primary of it.
+    /// among them where this store is not primary of it. Of images that follow another store, those are for which
+    /// `tells` is true, asked for that store.
     pub fn difference_of(
         &self,
         who: &str,
         has: Sequence,
         only: Option<ImageId>,
+        tells: &dyn Fn(StoreId, ImageId) -> bool,
     ) -> Result<Difference, Error> {
         let core = &self.core;
         let name = catching_up(who);
@@ -118,7 +120,7 @@ impl Store {
         let wanted = |id: ImageId| only.is_none_or(|only| only == id) || parent == Some(id);
         for (id, cell) in state.images.range(..).filter(|(id, _)| wanted(**id)) {
             let image = cell.read();
-            match Served::of(&state, &image, self.id()) {
+            match Served::of(&state, &image, self.id(), tells) {
                 Some(served) => difference.images.push(served),
                 None if image.meta.role == Role::Secondary => difference.others.push(*id),
                 // It is no business of a reader, any more.
@@ -177,13 +179,20 @@ impl Core {
 }
 
 impl Served {
-    fn of(state: &State, image: &ImageState, own: StoreId) -> Option<Self> {
+    fn of(
+        state: &State,
+        image: &ImageState,
+        own: StoreId,
+        tells: &dyn Fn(StoreId, ImageId) -> bool,
+    ) -> Option<Self> {
         let meta = &image.meta;
-        let demoted = meta.role == Role::Secondary;
-        // One that follows another site is that site's to tell of.
-        if !meta.mirrored || (demoted && (meta.upstream.is_some() || !meta.primary_demoted)) {
-            return None;
-        }
+        let demoted = meta.role == Role::Secondary && meta.primary_demoted;
+        let since = match meta.upstream {
+            // One that follows another site is that site's to tell of, where the reader hears that.
+            Some(upstream) if meta.mirrored && tells(upstream, meta.id) => meta.steady?,
+            None if meta.mirrored && (demoted || meta.role == Role::Primary) => meta.window?.since,
+            Some(_) | None => return None,
+        };
         let shared = image.snapshots.iter().filter(|it| !it.meta.divergent);
         let snapshots = shared.map(|it| ServedSnapshot {
             id: it.meta.id,
@@ -197,11 +206,11 @@ impl Served {
         Some(Self {
             image: CopyImage::of(meta, own),
             demoted,
-            origin: meta.origin,
+            origin: meta.origin.filter(|_| meta.upstream.is_none()),
             parent: meta.parent,
             snapshots: snapshots.collect(),
             branch: image.branch,
-            since: meta.window?.since,
+            since,
             promoted: meta.promoted,
             begun: branch.since,
         })

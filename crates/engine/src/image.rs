@@ -48,6 +48,8 @@ pub struct ImageInfo {
     pub sync: SyncState,
     /// The store that it follows, as a secondary.
     pub upstream: Option<StoreId>,
+    /// The store of the primary, where that is neither that one nor this store: it is followed by way of that.
+    pub leader: Option<StoreId>,
     /// Whether the primary has been demoted and all it wrote is here.
     pub primary_demoted: bool,
     /// Where the last promotion here followed on in the former primary's log.
@@ -85,6 +87,7 @@ impl ImageInfo {
             sync_mode: crate::sync_mode::of(meta),
             sync: meta.sync,
             upstream: meta.upstream,
+            leader: meta.leader,
             primary_demoted: meta.primary_demoted,
             origin: meta.origin,
             metadata: meta.metadata.clone(),

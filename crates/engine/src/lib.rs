@@ -49,7 +49,7 @@ mod window;
 mod write;
 
 pub use firebrick_index::{Changed, Entry};
-pub use firebrick_log::{Applied, Checksum, ImageOrigin};
+pub use firebrick_log::{Applied, Checksum, ImageOrigin, Reign};
 
 pub use alter::Alteration;
 pub use clean::{Cleaned, Pressure};
@@ -62,7 +62,7 @@ pub use images::{NewImage, NewOrigin};
 pub use journal::{JournalItem, JournalReader, JournalStep, LogSpan};
 pub use keys::{FLATTENED_KEY, GROUP_KEY, SNAPSHOT_LIMIT_KEY, SYNC_HELD_KEY};
 pub use mirror_snapshots::{MirrorPoint, is_of_mirroring};
-pub use peer::{PeerRecord, SentRecords};
+pub use peer::{Handover, PeerRecord, SentRecords, Turn};
 pub use rebuild::{RebuildPhase, RebuildProgress, RebuildReport};
 pub use scrub::{NoSource, Rot, ScrubCursor, ScrubProgress, Scrubbed, Source};
 pub use snapshots::{SNAPSHOTS_AT_ONCE_MAX, SnapshotInfo};

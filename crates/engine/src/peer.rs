@@ -1,7 +1,8 @@
 //! What comes from a peer.
 
-use firebrick_log::{Change, Checksum};
+use firebrick_log::{Change, Checksum, Reign};
 use firebrick_vocabulary::{ImageId, Sequence};
+use serde::{Deserialize, Serialize};
 
 use crate::copy::CopyImage;
 use crate::state::Window;
@@ -33,6 +34,38 @@ pub enum PeerRecord<'a> {
     Change(Change),
     /// What the image of the next change is, in case it is not known here.
     Describe(CopyImage),
+    /// An image that the peer hands on is another primary's from here on, or is another one.
+    Handover(Handover),
+}
+
+/// What a peer says of an image that it follows itself and hands on, where its own log says more than the primary's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Handover {
+    /// The image.
+    pub image: ImageId,
+    /// What it is by now, for a reader that lacks it; none where it has ended since.
+    pub described: Option<CopyImage>,
+    /// Whose it is from here on.
+    pub reign: Reign,
+    /// The reign at whose end it goes on without a gap. `None` where the peer got another state than the one that
+    /// followed: what its reader has is to be compared with that.
+    pub after: Option<Reign>,
+    /// How it came to that.
+    pub turn: Turn,
+}
+
+/// How an image came to be what a peer says that hands it on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Turn {
+    /// Another site was promoted.
+    Taken,
+    /// The same, behind a demotion.
+    Planned,
+    /// The peer has all of it by now, in that reign, whatever it said of it before.
+    Complete,
+    /// It is there, for a reader that lacks it; any other hears of it in the order of the log.
+    There,
 }
 
 /// Which of a peer's records are taken.

@@ -47,6 +47,8 @@ struct Document {
     removed: BTreeMap<ImageId, Window>,
     #[serde(default)]
     ended_to: Sequence,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    removed_told: BTreeMap<ImageId, Window>,
     ghosts: Vec<Ghost>,
     kept: Vec<Kept>,
     #[serde(default)]
@@ -120,6 +122,7 @@ pub(crate) fn collect(state: &State, changed: &Changed) -> Changes {
         applied: state.applied.clone(),
         removed: state.removed.clone(),
         ended_to: state.ended_to,
+        removed_told: state.removed_told.clone(),
         ghosts: state.ghosts.clone(),
         kept: state.kept.clone(),
         sparse_to: state.sparse_to,
@@ -291,6 +294,7 @@ pub(crate) fn load(index: &impl Rows) -> Result<State, Error> {
         applied: document.applied,
         removed: document.removed,
         ended_to: document.ended_to,
+        removed_told: document.removed_told,
         ghosts: document.ghosts,
         kept: document.kept,
         sparse_to: document.sparse_to,
@@ -326,6 +330,13 @@ fn insert(state: &mut State, row: ImageRow, snapshots: Vec<Snapshot>) {
         state.branches.hold(snapshot.branch, snapshot.at);
     }
     let id = row.meta.id;
+    let mut meta = row.meta;
+    // A former release did not write it down.
+    if meta.mirrored && meta.sync.is_consistent() && meta.steady.is_none() {
+        meta.steady = Some(state.sequence);
+        state.changed.images.insert(id);
+    }
+    let row = ImageRow { meta, ..row };
     state.names.insert(row.meta.name.clone(), id);
     let image = ImageState {
         view: state.branches.view(row.branch),

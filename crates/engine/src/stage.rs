@@ -10,16 +10,15 @@ mod adoption;
 
 use std::collections::BTreeSet;
 
-use firebrick_log::{Applied, Change, ImageOrigin, Taken};
+use firebrick_log::{Applied, Change, ImageOrigin, Reign, Taken};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId,
-    SyncState,
+    BLOCK_SIZE, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
 };
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::apply::{self, NoPast, found};
-use crate::copy::CopyImage;
+use crate::copy::{CopyImage, follow};
 use crate::difference::is_catching_up;
 use crate::error::{Error, ErrorKind};
 use crate::spans::Spans;
@@ -116,11 +115,10 @@ impl Store {
                 continue;
             };
             let image = cell.read();
-            let (meta, epoch) = (&image.meta, target.image.epoch);
+            let (meta, reign) = (&image.meta, target.image.reign(peer));
             let follows = meta.role == Role::Secondary && meta.upstream == Some(peer);
             // Of two that took the same epoch, all agree on whose it is (INV-3).
-            let leader = meta.upstream.unwrap_or_else(|| self.id());
-            if follows || (epoch, peer) <= (meta.epoch, leader) {
+            if follows || reign <= meta.reign(self.id()) {
                 continue;
             }
             let origin = target.origin.filter(|origin| origin.peer == self.id());
@@ -131,7 +129,7 @@ impl Store {
                 warn!(image = %meta.name, "another site took over: what is here is kept under a snapshot");
                 let at = next.plus(changes.len() as u64);
                 let common = common_of(state, &image, origin, at);
-                changes.push(give_way(&image, at, common, (epoch, peer)));
+                changes.push(give_way(&image, at, common, (reign, peer)));
                 continue;
             }
             // It is what the peer had where it was promoted, and that is behind what was read of its log: so
@@ -140,11 +138,7 @@ impl Store {
                 next_block: 0,
                 at: Sequence::ZERO,
             };
-            changes.push(Change::Follow {
-                image: id,
-                epoch,
-                peer,
-            });
+            changes.push(follow(id, peer, reign));
             changes.push(Change::Sync {
                 image: id,
                 state: waiting,
@@ -439,12 +433,12 @@ pub(crate) fn common_of(
     }
 }
 
-/// The record `at` by which the image of a former primary follows `peer` in `epoch`.
+/// The record `at` by which the image of a former primary follows `peer` in that reign.
 pub(crate) fn give_way(
     image: &ImageState,
     at: Sequence,
     common: Sequence,
-    (epoch, peer): (Epoch, StoreId),
+    (reign, peer): (Reign, StoreId),
 ) -> Change {
     let keep_id = SnapshotId(at.0).apart();
     let name = format!("divergent-epoch-{}-from-{common}-at-{at}", image.meta.epoch);
@@ -454,8 +448,9 @@ pub(crate) fn give_way(
         keep_id,
         // Letters, digits and dashes, far below the limit.
         keep_name: SnapshotName::new(name).unwrap_or_else(|_| unreachable!()),
-        epoch,
+        epoch: reign.epoch,
         peer,
+        leader: Some(reign.leader).filter(|leader| *leader != peer),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use firebrick_edge::RwLock;
 use firebrick_edge::Timestamp;
 use firebrick_index::{BranchId, View};
-use firebrick_log::{Applied, ImageOrigin, Taken};
+use firebrick_log::{Applied, ImageOrigin, Reign, Taken};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
     StoreId, SyncState,
@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) removed: BTreeMap<ImageId, Window>,
     /// Of images that ended up to here it may be forgotten that they did.
     pub(crate) ended_to: Sequence,
+    /// Of removed images: the records that those still have to get who read here what this site follows.
+    pub(crate) removed_told: BTreeMap<ImageId, Window>,
     /// The checkpoints that somebody needs, oldest first.
     pub(crate) kept: Vec<Kept>,
     /// Of those, the ones before this are nothing but points; behind the others any state can be had. Without
@@ -143,6 +145,13 @@ pub(crate) struct ImageMeta {
     pub(crate) sync: SyncState,
     /// Whom a secondary follows.
     pub(crate) upstream: Option<StoreId>,
+    /// The primary of the epoch, where it is neither that one nor this store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) leader: Option<StoreId>,
+    /// From this record on the own log says all that happened to it, as its primary's does; none as long as it is
+    /// not complete, or not mirrored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) steady: Option<Sequence>,
     /// The primary of the epoch has been demoted, and everything before that is here.
     pub(crate) primary_demoted: bool,
     /// Which own records peers get.
@@ -213,6 +222,14 @@ impl State {
             .get(&image)
             .and_then(|cell| cell.read().meta.window);
         living.or_else(|| self.removed.get(&image).copied())
+    }
+
+    /// The records of the own log about `image` that say all that happened to it, whoever was primary.
+    pub(crate) fn told(&self, image: ImageId) -> Option<Window> {
+        let cell = self.images.get(&image);
+        let steady = cell.and_then(|cell| cell.read().meta.steady);
+        let living = steady.map(Window::open);
+        living.or_else(|| self.removed_told.get(&image).copied())
     }
 
     /// Notes what changed images are now, for those who return to this checkpoint. It is kept from
@@ -298,6 +315,16 @@ impl Ghost {
     /// the checkpoints can be had.
     fn haunts(&self, kept: &[Sequence]) -> bool {
         kept.first().is_some_and(|first| *first < self.gone)
+    }
+}
+
+impl ImageMeta {
+    /// Who is primary of it, in the store `own`.
+    pub(crate) fn reign(&self, own: StoreId) -> Reign {
+        Reign {
+            epoch: self.epoch,
+            leader: self.leader.or(self.upstream).unwrap_or(own),
+        }
     }
 }
 

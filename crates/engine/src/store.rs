@@ -234,6 +234,24 @@ impl Store {
         SentRecords(self.core.glance().sent(image))
     }
 
+    /// The records about `image` that those get who read here what this site follows itself: all since it was last
+    /// complete here, whoever was primary.
+    pub fn told(&self, image: ImageId) -> SentRecords {
+        SentRecords(self.core.glance().told(image))
+    }
+
+    /// From which record on the log says all that happened to the image; `None` where that is not here, or not complete.
+    pub fn steady(&self, image: ImageId) -> Option<Sequence> {
+        let state = self.core.glance();
+        let cell = state.cell(image)?.read();
+        cell.meta.steady
+    }
+
+    /// Whose logs are held here, as far as anything of them is.
+    pub fn sources(&self) -> Vec<StoreId> {
+        self.core.glance().applied.keys().copied().collect()
+    }
+
     /// Makes room at the end of the log ahead of its use, so that guests need not wait for it: waits
     /// until there is something to make, at most `timeout`. Whether there was.
     pub fn prepare_segment(&self, timeout: Duration) -> Result<bool, Error> {

@@ -19,7 +19,8 @@ impl Store {
             PeerRecord::Change(_)
             | PeerRecord::Data { .. }
             | PeerRecord::Discard { .. }
-            | PeerRecord::Describe(_) => None,
+            | PeerRecord::Describe(_)
+            | PeerRecord::Handover(_) => None,
         });
         let promotions = promotions.flatten();
         promotions

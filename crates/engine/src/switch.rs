@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use firebrick_log::{Applied, Change, ImageOrigin, Promotion};
 use firebrick_vocabulary::{
-    Epoch, ImageId, ImageMirrorMode, ImageName, Position, Role, Sequence, SnapshotId, SyncState,
+    Epoch, ImageId, ImageMirrorMode, ImageName, Position, Role, Sequence, SnapshotId, StoreId,
+    SyncState,
 };
 
 use crate::apply::found;
@@ -94,7 +95,7 @@ impl Store {
     /// snapshot. Either way a new mirror snapshot is part of that frame.
     pub fn promote(&self, ids: &[ImageId], forced: bool) -> Result<Vec<Promoted>, Error> {
         let mut state = self.core.lock();
-        let (outcomes, plan) = examine(&state, ids, forced);
+        let (outcomes, plan) = examine(&state, self.id(), ids, forced);
         self.promote_these(&mut state, plan)?;
         drop(state);
         self.flush()?;
@@ -105,7 +106,7 @@ impl Store {
     /// a whole or not at all.
     pub fn promote_together(&self, ids: &[ImageId], forced: bool) -> Result<Vec<Promoted>, Error> {
         let mut state = self.core.lock();
-        let (outcomes, plan) = examine(&state, ids, forced);
+        let (outcomes, plan) = examine(&state, self.id(), ids, forced);
         if outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {
             self.promote_these(&mut state, plan)?;
         }
@@ -116,7 +117,7 @@ impl Store {
 
     /// What [`Self::promote`] would say now. Nothing changes.
     pub fn examine_promotion(&self, ids: &[ImageId], forced: bool) -> Vec<Promoted> {
-        examine(&self.core.glance(), ids, forced).0
+        examine(&self.core.glance(), self.id(), ids, forced).0
     }
 
     /// Promotes images that may be, as one frame.
@@ -234,7 +235,7 @@ struct Plan {
 }
 
 /// Which of the images may be promoted, and how.
-fn examine(state: &State, ids: &[ImageId], forced: bool) -> (Vec<Promoted>, Plan) {
+fn examine(state: &State, own: StoreId, ids: &[ImageId], forced: bool) -> (Vec<Promoted>, Plan) {
     let mut outcomes = Vec::new();
     let mut images = Vec::new();
     for id in ids {
@@ -246,7 +247,7 @@ fn examine(state: &State, ids: &[ImageId], forced: bool) -> (Vec<Promoted>, Plan
             Some(meta) if !meta.sync.is_consistent() => Err(Refusal::Inconsistent),
             Some(meta) if !forced && !meta.primary_demoted => Err(Refusal::NotDemoted),
             Some(meta) => {
-                let promotion = promotion(state, &meta, forced);
+                let promotion = promotion(state, own, &meta, forced);
                 images.push(promotion);
                 Ok(promotion.epoch)
             }
@@ -264,7 +265,7 @@ fn examine(state: &State, ids: &[ImageId], forced: bool) -> (Vec<Promoted>, Plan
     (outcomes, Plan { images, returns })
 }
 
-fn promotion(state: &State, meta: &ImageMeta, forced: bool) -> Promotion {
+fn promotion(state: &State, own: StoreId, meta: &ImageMeta, forced: bool) -> Promotion {
     let origin = meta.upstream.map(|peer| Applied {
         peer,
         sequence: state.applied(peer),
@@ -280,5 +281,6 @@ fn promotion(state: &State, meta: &ImageMeta, forced: bool) -> Promotion {
         },
         origin,
         forced,
+        after: Some(meta.reign(own)),
     }
 }

@@ -282,6 +282,7 @@ fn what_turned_to_another_site_while_a_difference_came_gives_way_where_that_is_n
             epoch: Epoch(epoch),
             origin: None,
             forced: true,
+            after: None,
         };
         let images = vec![promotion];
         let records = [

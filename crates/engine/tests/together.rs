@@ -4,7 +4,7 @@
 
 mod two;
 
-use firebrick_engine::{ErrorKind, NewImage, NewOrigin, PeerRecord, Store, Target};
+use firebrick_engine::{ErrorKind, NewImage, NewOrigin, PeerRecord, Reign, Store, Target};
 use firebrick_log::{Change, Checksum};
 use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, Role, SnapshotName};
 use two::{ALL, BLOCK, created, mirrored, open, pull, read, write};
@@ -77,7 +77,11 @@ fn an_image_that_begins_late_follows_who_is_primary_of_it_by_then() {
     pull(&a, &b, ALL);
     let described = a.describe(image).unwrap();
     b.copy_begin(a.id(), &described).unwrap();
-    b.copy_end(a.id(), image, described.epoch).unwrap();
+    let reign = Reign {
+        epoch: described.epoch,
+        leader: a.id(),
+    };
+    b.copy_end(a.id(), image, reign).unwrap();
     promote(&b, image, true);
     pull(&b, &a, ALL);
     assert_eq!(a.image(image).unwrap().info().upstream, Some(b.id()));

@@ -38,7 +38,9 @@ pub use error::{Error, ErrorKind};
 pub use log::Log;
 pub use moved::{DamagedBlock, Moved, MovedDiscard, Verified, Walked, WalkedBlock, WalkedRecord};
 pub use reader::Reader;
-pub use record::{Applied, Change, Checksum, FallBack, ImageOrigin, Location, Promotion, Taken};
+pub use record::{
+    Applied, Change, Checksum, FallBack, ImageOrigin, Location, Promotion, Reign, Taken,
+};
 pub use recovery::{Recovery, Tail};
 pub use reserve::Reserved;
 pub use sources::Sources;

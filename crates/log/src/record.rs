@@ -84,6 +84,16 @@ pub struct ImageOrigin {
     pub at: Option<Sequence>,
 }
 
+/// Who is primary of an image, and in which epoch. Of two the later one is the greater; where two sites that did not
+/// hear of each other chose the same epoch, that of the greater store.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Reign {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The store of the primary.
+    pub leader: StoreId,
+}
+
 /// One image becomes primary.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Promotion {
@@ -96,6 +106,9 @@ pub struct Promotion {
     pub origin: Option<Applied>,
     /// Whether the former primary was not asked.
     pub forced: bool,
+    /// The reign that ends here; not there in logs from before this was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Reign>,
 }
 
 /// One image of a former primary returns to the common position.
@@ -266,8 +279,11 @@ pub enum Change {
         keep_name: SnapshotName,
         /// The epoch of the new primary.
         epoch: Epoch,
-        /// The store of the new primary, which the image follows from here on.
+        /// The store that the image follows from here on.
         peer: StoreId,
+        /// The store of the new primary, where that is another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leader: Option<StoreId>,
     },
     /// Images become what was staged for each of them beside it, all at this position; the staged ones
     /// end. A local record: a mirror skips it.
@@ -281,8 +297,17 @@ pub enum Change {
         image: ImageId,
         /// The primary's epoch.
         epoch: Epoch,
-        /// The primary's store.
+        /// The store that the image follows.
         peer: StoreId,
+        /// The primary's store, where that is another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leader: Option<StoreId>,
+        /// The reign at whose end it goes on without a gap; none where nobody knows that it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Reign>,
+        /// Whether that reign ended with a demotion, so that whoever has heard of that has all of it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        planned: bool,
     },
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_engine::{Difference, HeldImage, Served, ServedSnapshot, SnapshotKey, Target};
+use firebrick_engine::{Difference, HeldImage, Reign, Served, ServedSnapshot, SnapshotKey, Target};
 use firebrick_vocabulary::{ImageId, Sequence};
 use tokio::sync::mpsc;
 use tracing::info;
@@ -25,6 +25,7 @@ use crate::message::ToReader;
 use crate::mirror::Shared;
 use crate::outlet::{Closed, Outlet};
 use crate::peers::Peer;
+use crate::relay::Relay;
 use crate::wire;
 
 pub(crate) use digest::Digest;
@@ -85,6 +86,7 @@ impl<E: Into<Error>> From<E> for Ended {
 pub(crate) struct Line {
     pub(crate) shared: Arc<Shared>,
     pub(crate) peer: Arc<Peer>,
+    pub(crate) relay: Arc<Relay>,
     pub(crate) outlet: Outlet,
     pub(crate) answers: mpsc::Receiver<Answer>,
 }
@@ -93,7 +95,10 @@ impl Line {
     /// Sends what a reader lacks that has everything up to record `has`, and waits until it is durable
     /// there; up to which record it has everything then.
     pub(crate) async fn catch_up(&mut self, has: Sequence) -> Result<Sequence, Ended> {
-        let difference = self.shared.store.difference(&self.peer.name, has)?;
+        let (store, name) = (&self.shared.store, &self.peer.name);
+        let relay = Arc::clone(&self.relay);
+        let tells = relay.as_of_now(store);
+        let difference = store.difference_of(name, has, None, &tells)?;
         let to = difference.position;
         self.peer.catches_up_to(to);
         info!(peer = %self.peer.name, %has, %to, "a peer gets the difference");
@@ -123,7 +128,9 @@ impl Line {
     pub(crate) async fn compare(&mut self, image: ImageId) -> Result<Option<Copy>, Ended> {
         let (store, name) = (&self.shared.store, &self.peer.name);
         let has = self.peer.known_confirmed();
-        let difference = store.difference_of(name, has, Some(image))?;
+        let relay = Arc::clone(&self.relay);
+        let tells = relay.as_of_now(store);
+        let difference = store.difference_of(name, has, Some(image), &tells)?;
         let mut all = difference.images.iter();
         let Some(served) = all.find(|it| it.image.image == image) else {
             return Ok(None);
@@ -138,10 +145,21 @@ impl Line {
             .run()
             .await?;
         let target = Box::new(target(served));
-        let (at, epoch) = (difference.position, served.image.epoch);
+        let at = difference.position;
+        let reign = Reign {
+            epoch: served.image.epoch,
+            leader: served.image.leader.unwrap_or(self.shared.store.id()),
+        };
         self.say(&ToReader::AdoptOne { target, at }).await?;
         let Shared { store, runtime, .. } = &*self.shared;
-        Ok(Copy::behind(store, runtime, (image, epoch), difference)?)
+        let relay = &self.relay;
+        Ok(Copy::behind(
+            store,
+            runtime,
+            relay,
+            (image, reign),
+            difference,
+        )?)
     }
 
     /// Says what there is, and hears what the reader has of it.

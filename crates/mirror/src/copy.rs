@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use firebrick_edge::Runtime;
 use firebrick_engine::{
-    Changed, CopySource, Difference, ErrorKind as EngineError, MapView, SnapshotSource, Store,
+    Changed, CopySource, Difference, ErrorKind as EngineError, MapView, Reign, SnapshotSource,
+    Store,
 };
-use firebrick_log::{Change, Checksum, FrameRecord, Location};
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, Epoch, ImageId, Sequence, SyncState};
+use firebrick_log::{Change, Checksum, Frame, FrameRecord, Location};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Sequence, SyncState};
 use tracing::info;
 
 use crate::durable::Durable;
 use crate::error::Error;
 use crate::message::{self, ToReader};
+use crate::relay::Relay;
 use crate::stream::{own_change, put_data};
 use crate::wire::{self, Kind};
 
@@ -28,8 +30,11 @@ pub(crate) const PART_BLOCKS: usize = 512;
 pub(crate) struct Copy {
     store: Arc<Store>,
     runtime: Arc<dyn Runtime>,
+    /// What else the reader gets.
+    relay: Arc<Relay>,
     image: ImageId,
-    epoch: Epoch,
+    /// Whose the image is where the copy has come to.
+    reign: Reign,
     source: CopySource,
     /// Whether it goes on where an earlier attempt ended.
     resumed: bool,
@@ -64,13 +69,18 @@ impl Copy {
     pub(crate) fn new(
         store: &Arc<Store>,
         runtime: &Arc<dyn Runtime>,
-        image: ImageId,
-        reached: Option<SyncState>,
+        relay: &Arc<Relay>,
+        (image, reached): (ImageId, Option<SyncState>),
     ) -> Result<Option<Self>, Error> {
-        let ours = store.image(image).ok().map(|image| image.info());
-        if !ours.is_some_and(|info| info.mirrored && info.upstream.is_none()) {
+        let Some(info) = store.image(image).ok().map(|image| image.info()) else {
+            return Ok(None);
+        };
+        let tells = |of| relay.tells(of, image) && info.sync.is_consistent();
+        if !info.mirrored || !info.upstream.is_none_or(tells) {
             return Ok(None);
         }
+        // Of what this site follows, the ids of snapshots are no records of this log.
+        let reached = reached.filter(|_| info.upstream.is_none());
         let source = match store.copy_source(image) {
             Ok(source) => source,
             // Removed between the two looks.
@@ -86,8 +96,12 @@ impl Copy {
         Ok(Some(Self {
             store: Arc::clone(store),
             runtime: Arc::clone(runtime),
+            relay: Arc::clone(relay),
             image,
-            epoch: source.image.epoch,
+            reign: Reign {
+                epoch: source.image.epoch,
+                leader: source.image.leader.unwrap_or(store.id()),
+            },
             catch_from: resumed.map_or(source.position, |(_, at)| at),
             resumed: resumed.is_some(),
             phase: Phase::Begin {
@@ -103,7 +117,8 @@ impl Copy {
     pub(crate) fn behind(
         store: &Arc<Store>,
         runtime: &Arc<dyn Runtime>,
-        (image, epoch): (ImageId, Epoch),
+        relay: &Arc<Relay>,
+        (image, reign): (ImageId, Reign),
         difference: Difference,
     ) -> Result<Option<Self>, Error> {
         let source = match store.copy_source(image) {
@@ -116,8 +131,9 @@ impl Copy {
         Ok(Some(Self {
             store: Arc::clone(store),
             runtime: Arc::clone(runtime),
+            relay: Arc::clone(relay),
             image,
-            epoch,
+            reign,
             source,
             resumed: true,
             catch_from: at,
@@ -253,6 +269,7 @@ impl Copy {
         let mut part = self.begin(None);
         let empty = part.len();
         let image = self.image;
+        let relay = Arc::clone(&self.relay);
         let Phase::CatchUp { log, at } = &mut self.phase else {
             return Ok(Step::Wait);
         };
@@ -261,38 +278,12 @@ impl Copy {
                 break;
             };
             *at = frame.position.sequence;
-            for (i, record) in frame.records.iter().enumerate() {
-                let sequence = frame.first.plus(i as u64);
-                let sends = |of: ImageId| of == image && self.store.sends(of, sequence);
-                match record {
-                    FrameRecord::Data {
-                        image,
-                        block,
-                        checksums,
-                        at,
-                        ..
-                    } if sends(*image) => {
-                        put_data(&self.store, &mut part, *image, *block, *at, checksums)?;
-                    }
-                    FrameRecord::Discard {
-                        image,
-                        block,
-                        blocks,
-                    } if sends(*image) => {
-                        message::put_discard(&mut part, *image, *block, *blocks);
-                    }
-                    FrameRecord::Data { .. } | FrameRecord::Discard { .. } => {}
-                    FrameRecord::Change(Change::Promote { images }) => {
-                        let mine = images.iter().find(|promotion| promotion.image == image);
-                        self.epoch = mine.map_or(self.epoch, |promotion| promotion.epoch);
-                    }
-                    FrameRecord::Change(change) => {
-                        if let Some(change) = own_change(change, sends) {
-                            message::put_change(&mut part, &change);
-                        }
-                    }
-                }
+            let of = frame.applied.map(|applied| applied.peer);
+            if of.is_some_and(|of| !relay.tells(of, image)) {
+                continue;
             }
+            let reign = put_frame(&self.store, &relay, (image, &frame), &mut part)?;
+            self.reign = reign.unwrap_or(self.reign);
         }
         if part.len() > empty {
             return Ok(Step::Frame(wire::seal(part)));
@@ -304,7 +295,8 @@ impl Copy {
         self.phase = Phase::End;
         let end = ToReader::CopyEnd {
             image: self.image,
-            epoch: self.epoch,
+            epoch: self.reign.epoch,
+            leader: Some(self.reign.leader).filter(|leader| *leader != self.store.id()),
         };
         Ok(Step::Done(wire::message(&end)))
     }
@@ -338,6 +330,62 @@ impl Copy {
             },
         );
     }
+}
+
+/// What a frame of the log has of an image for who copies that; whose it is behind that, where it says so.
+fn put_frame(
+    store: &Store,
+    relay: &Relay,
+    (image, frame): (ImageId, &Frame),
+    part: &mut Vec<u8>,
+) -> Result<Option<Reign>, Error> {
+    let mut reign = None;
+    for (i, record) in frame.records.iter().enumerate() {
+        let sequence = frame.first.plus(i as u64);
+        let told = |of| relay.is_on() && store.told(of).has(sequence);
+        let sends = |of: ImageId| of == image && (store.sends(of, sequence) || told(of));
+        match record {
+            FrameRecord::Data {
+                image,
+                block,
+                checksums,
+                at,
+                ..
+            } if sends(*image) => put_data(store, part, *image, *block, *at, checksums)?,
+            FrameRecord::Discard {
+                image,
+                block,
+                blocks,
+            } if sends(*image) => message::put_discard(part, *image, *block, *blocks),
+            FrameRecord::Data { .. } | FrameRecord::Discard { .. } => {}
+            FrameRecord::Change(Change::Promote { images }) => {
+                let mine = images.iter().find(|promotion| promotion.image == image);
+                let own = mine.map(|promotion| Reign {
+                    epoch: promotion.epoch,
+                    leader: store.id(),
+                });
+                reign = own.or(reign);
+            }
+            FrameRecord::Change(Change::Follow {
+                image: of,
+                epoch,
+                peer,
+                leader,
+                ..
+            }) if *of == image => {
+                reign = Some(Reign {
+                    epoch: *epoch,
+                    leader: leader.unwrap_or(*peer),
+                });
+            }
+            FrameRecord::Change(change) => {
+                if let Some(change) = own_change(change, sends) {
+                    message::put_change(part, &change);
+                }
+            }
+        }
+    }
+    Ok(reign)
 }
 
 /// Blocks as data and discards, neighbours together.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_engine::Store;
+use firebrick_engine::{PeerRecord, Reign, Store};
 use firebrick_vocabulary::{Epoch, ImageId, Position, Role, Sequence, StoreId, SyncState};
 use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
@@ -17,6 +17,7 @@ use crate::mirror::Shared;
 use crate::network::Wire;
 use crate::packed;
 use crate::peers::Peer;
+use crate::relay::Sources;
 use crate::runtime::within;
 use crate::session;
 use crate::succession;
@@ -129,7 +130,13 @@ impl Follower {
         };
         let from = self.held_durably(store).await?.next();
         let images = held(&self.shared.store, store);
-        send(&mut output, &ToServer::Subscribe { from, images }).await?;
+        let sources = Some(Sources::of(&self.shared, &self.peer, store));
+        let subscribe = ToServer::Subscribe {
+            from,
+            images,
+            sources,
+        };
+        send(&mut output, &subscribe).await?;
         info!(peer = %self.peer.name, %from, %head, "following the peer");
         self.peer.saw_store(store);
         let (shared, peer) = (Arc::clone(&self.shared), Arc::clone(&self.peer));
@@ -379,18 +386,28 @@ impl Applier {
     async fn message(&mut self, message: ToReader) -> Result<bool, Error> {
         match message {
             ToReader::CopyBegin { image, resumed } => {
-                let waits = self.shared.store.copying(self.store).contains(&image.image);
+                let mut waits = self.shared.store.copying(self.store).contains(&image.image);
+                // Asked for twice, and the first is complete: the log does not bring its records any more.
+                if !waits && !resumed {
+                    waits = self.shared.store.copy_again(self.store, image.image)?;
+                }
                 if waits && !resumed {
                     self.shared.store.copy_begin(self.store, &image)?;
                 }
                 self.copied = waits.then_some(image.image);
                 Ok(waits)
             }
-            ToReader::CopyEnd { image, epoch } => {
+            ToReader::CopyEnd {
+                image,
+                epoch,
+                leader,
+            } => {
                 if self.copied.take() != Some(image) || self.shared.store.image(image).is_err() {
                     return Ok(false);
                 }
-                self.shared.store.copy_end(self.store, image, epoch)?;
+                let leader = leader.unwrap_or(self.store);
+                let reign = Reign { epoch, leader };
+                self.shared.store.copy_end(self.store, image, reign)?;
                 self.requested.remove(&image);
                 self.synced.push(image);
                 Ok(true)
@@ -404,8 +421,8 @@ impl Applier {
                 self.peer.desk.led(ticket, images);
                 Ok(false)
             }
-            ToReader::Behind { images } => {
-                self.peer.told_lags(images);
+            ToReader::Behind { images, unknown } => {
+                self.peer.told_lags(images, unknown);
                 // An operator may have asked for a new copy meanwhile.
                 let waiting = self.shared.store.copying(self.store);
                 self.request(&waiting).await;
@@ -494,7 +511,7 @@ impl Applier {
         }
     }
 
-    fn verify(&self, records: &[firebrick_engine::PeerRecord<'_>]) -> Result<(), Error> {
+    fn verify(&self, records: &[PeerRecord<'_>]) -> Result<(), Error> {
         if message::is_whole(records) {
             return Ok(());
         }

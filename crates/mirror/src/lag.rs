@@ -11,17 +11,20 @@ use std::time::Duration;
 use firebrick_edge::{Runtime, Timestamp};
 use firebrick_engine::Store;
 use firebrick_log::{Change, Frame, FrameRecord, Reader};
-use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Lag, Sequence};
+use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Lag, Sequence, StoreId};
 use parking_lot::Mutex;
 use tracing::warn;
 
-use crate::sent::Sent;
+use crate::relay::Sent;
 use track::Track;
 
 /// Frames remembered one by one; beyond, neighbours are counted together.
 const MARKS_MAX: usize = 1 << 16;
 /// The same for all images together, as long as each of them has few.
 const IMAGE_MARKS_MAX: usize = 1 << 17;
+
+/// From which store something came here; `None` for what is this site's own.
+type Of = Option<StoreId>;
 
 /// What peers may not have yet.
 pub(crate) struct Backlog(Mutex<Marks>);
@@ -31,8 +34,9 @@ struct Marks {
     recount: Option<Sequence>,
     /// Behind this record everything is counted.
     from: Sequence,
-    all: Track,
-    images: BTreeMap<ImageId, Track>,
+    /// By the store that was followed when it was written; none for what is this site's own.
+    all: BTreeMap<Of, Track>,
+    images: BTreeMap<(ImageId, Of), Track>,
     /// The marks of all images.
     waiting: usize,
     /// With so many of them neighbours are counted together.
@@ -58,7 +62,7 @@ impl Marks {
         Self {
             recount: None,
             from,
-            all: Track::new(from),
+            all: BTreeMap::new(),
             images: BTreeMap::new(),
             waiting: 0,
             most: IMAGE_MARKS_MAX,
@@ -94,37 +98,68 @@ impl Backlog {
         Some(from)
     }
 
-    /// What a peer lacks at `now` that has everything up to `confirmed`.
-    pub(crate) fn behind(&self, confirmed: Sequence, now: Timestamp) -> Lag {
-        self.0.lock().all.behind(confirmed, now)
+    /// What a peer lacks at `now` that has everything up to `confirmed`, and gets that for which `gets` is true.
+    pub(crate) fn behind(
+        &self,
+        confirmed: Sequence,
+        now: Timestamp,
+        gets: &dyn Fn(Of) -> bool,
+    ) -> Lag {
+        let marks = self.0.lock();
+        let all = marks.all.iter().filter(|(of, _)| gets(**of));
+        let lags = all.map(|(_, track)| track.behind(confirmed, now));
+        lags.fold(Lag::NONE, both)
     }
 
     /// The same of one image.
-    pub(crate) fn image_behind(&self, image: ImageId, confirmed: Sequence, now: Timestamp) -> Lag {
+    pub(crate) fn image_behind(
+        &self,
+        image: ImageId,
+        confirmed: Sequence,
+        now: Timestamp,
+        gets: &dyn Fn(Of) -> bool,
+    ) -> Lag {
         let marks = self.0.lock();
-        let track = marks.images.get(&image);
-        track.map_or(Lag::NONE, |track| track.behind(confirmed, now))
+        let of_image = marks.images.range((image, None)..);
+        let of_image = of_image.take_while(|((of, _), _)| *of == image);
+        let tracks = of_image.filter(|((_, of), _)| gets(*of));
+        let lags = tracks.map(|(_, track)| track.behind(confirmed, now));
+        lags.fold(Lag::NONE, both)
     }
 
     /// The same of all images of which the peer lacks something.
-    pub(crate) fn images_behind(&self, confirmed: Sequence, now: Timestamp) -> Vec<(ImageId, Lag)> {
+    pub(crate) fn images_behind(
+        &self,
+        confirmed: Sequence,
+        now: Timestamp,
+        gets: &dyn Fn(Of) -> bool,
+    ) -> BTreeMap<ImageId, Lag> {
         let marks = self.0.lock();
-        let lags = marks.images.iter();
-        let lags = lags.map(|(image, track)| (*image, track.behind(confirmed, now)));
-        lags.filter(|(_, lag)| lag.records > 0).collect()
+        let tracks = marks.images.iter().filter(|((_, of), _)| gets(*of));
+        let mut behind = BTreeMap::new();
+        for ((image, _), track) in tracks {
+            let lag = track.behind(confirmed, now);
+            if lag.records > 0 {
+                let known = behind.entry(*image).or_insert(Lag::NONE);
+                *known = both(*known, lag);
+            }
+        }
+        behind
     }
 
     fn add(&self, frame: &Frame, parts: Parts) {
         let mut marks = self.0.lock();
         let (sequence, time) = (frame.position.sequence, frame.time);
+        let of = frame.applied.map(|applied| applied.peer);
         let Part { records, bytes } = parts.all;
-        marks.all.add(sequence, time, records, bytes);
-        if marks.all.len() >= MARKS_MAX {
-            marks.all.halve();
+        let from = marks.from;
+        let all = marks.all.entry(of).or_insert_with(|| Track::new(from));
+        all.add(sequence, time, records, bytes);
+        if all.len() >= MARKS_MAX {
+            all.halve();
         }
         for (image, part) in parts.images {
-            let from = marks.from;
-            let track = marks.images.entry(image);
+            let track = marks.images.entry((image, of));
             let track = track.or_insert_with(|| Track::new(from));
             track.add(sequence, time, part.records, part.bytes);
             marks.waiting += 1;
@@ -140,8 +175,12 @@ impl Backlog {
     /// Forgets what every peer has.
     fn forget(&self, confirmed: Sequence) {
         let mut marks = self.0.lock();
-        marks.from = marks.from.max(confirmed.min(marks.all.head()));
-        marks.all.forget(confirmed);
+        let head = marks.all.values().map(Track::head).max();
+        let head = head.unwrap_or(marks.from);
+        marks.from = marks.from.max(confirmed.min(head));
+        for track in marks.all.values_mut() {
+            track.forget(confirmed);
+        }
         marks.images.retain(|_, track| {
             track.forget(confirmed);
             track.len() > 0
@@ -207,10 +246,27 @@ pub(crate) async fn follow(
     }
 }
 
+/// What somebody lacks who lacks both.
+fn both(one: Lag, other: Lag) -> Lag {
+    Lag {
+        records: one.records + other.records,
+        bytes: Bytes(one.bytes.0 + other.bytes.0),
+        seconds: one.seconds.max(other.seconds),
+    }
+}
+
 /// The records of a frame that peers get, and the bytes of their data.
 fn sent(store: &Store, frame: &Frame) -> Parts {
     let mut parts = Parts::default();
-    let mut sent = Sent::new(store);
+    let mut sent = Sent::new(store, true);
+    let own = frame.applied.is_none();
+    let mut has = |image, sequence| {
+        if own {
+            sent.has(image, sequence)
+        } else {
+            sent.tells(image, sequence)
+        }
+    };
     for (i, record) in frame.records.iter().enumerate() {
         let sequence = frame.first.plus(i as u64);
         let (image, bytes) = match record {
@@ -218,18 +274,20 @@ fn sent(store: &Store, frame: &Frame) -> Parts {
             FrameRecord::Discard { image, .. } => (*image, 0),
             // Counted even where it is about an image that no peer has: a promotion that a peer has not
             // got yet must show, and they are few.
-            FrameRecord::Change(change) if frame.applied.is_none() => {
-                parts.all.records += 1;
+            FrameRecord::Change(change) => {
+                let before = parts.images.len();
                 for image in images_of(change) {
-                    if sent.has(image, sequence) {
+                    if has(image, sequence) {
                         parts.images.entry(image).or_default().records += 1;
                     }
                 }
+                if own || parts.images.len() > before {
+                    parts.all.records += 1;
+                }
                 continue;
             }
-            FrameRecord::Change(_) => continue,
         };
-        if sent.has(image, sequence) {
+        if has(image, sequence) {
             parts.all.records += 1;
             parts.all.bytes += bytes;
             let part = parts.images.entry(image).or_default();
@@ -251,7 +309,8 @@ fn images_of(change: &Change) -> Vec<ImageId> {
         | Change::SnapshotRemove { image, .. }
         | Change::Rollback { image, .. }
         | Change::Metadata { image, .. }
-        | Change::Mirroring { image, .. } => vec![*image],
+        | Change::Mirroring { image, .. }
+        | Change::Follow { image, .. } => vec![*image],
         Change::Promote { images } => images.iter().map(|promotion| promotion.image).collect(),
         Change::Demote { images } => images.clone(),
         // These concern the one store alone.
@@ -260,8 +319,7 @@ fn images_of(change: &Change) -> Vec<ImageId> {
         | Change::Yield { .. }
         | Change::Adopt { .. }
         | Change::Sync { .. }
-        | Change::Base { .. }
-        | Change::Follow { .. } => Vec::new(),
+        | Change::Base { .. } => Vec::new(),
     }
 }
 

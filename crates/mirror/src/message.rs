@@ -1,6 +1,6 @@
 //! What two sites say to each other.
 
-use firebrick_engine::{CopyImage, HeldImage, ImageOrigin, PeerRecord, Target};
+use firebrick_engine::{CopyImage, Handover, HeldImage, ImageOrigin, PeerRecord, Target};
 use firebrick_log::{Change, Checksum};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Epoch, ImageId, Lag, Position, Sequence, SnapshotName, StoreId, SyncState,
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digests::Digests;
 use crate::door::Join;
+use crate::relay::Sources;
 use crate::wire::{self, Kind};
 
 /// The version spoken here.
@@ -31,6 +32,10 @@ pub(crate) enum ToServer {
     Subscribe {
         from: Sequence,
         images: Vec<(ImageId, bool)>,
+        /// From whom else it reads; it gets what this site follows of others. Those that do not say so get nothing of
+        /// the kind.
+        #[serde(default)]
+        sources: Option<Sources>,
     },
     /// Everything up to there is durable at the reader, but for what it passed over of images that do not follow
     /// this store, or are incomplete.
@@ -97,7 +102,13 @@ pub(crate) enum ToReader {
     /// A copy begins; where it is not resumed, the reader's image becomes empty.
     CopyBegin { image: CopyImage, resumed: bool },
     /// A copy has reached the stream.
-    CopyEnd { image: ImageId, epoch: Epoch },
+    CopyEnd {
+        image: ImageId,
+        epoch: Epoch,
+        /// The primary of that epoch, where it is another one.
+        #[serde(default)]
+        leader: Option<StoreId>,
+    },
     /// The reader lacks records that the log does not have any more, and gets the difference: all that it
     /// is to have, and images that are here and not to be touched.
     CatchUp {
@@ -132,7 +143,12 @@ pub(crate) enum ToReader {
     /// The newest record.
     Alive { head: Position },
     /// What the reader has not confirmed, by image; of images that are not named it has confirmed all.
-    Behind { images: Vec<(ImageId, Lag)> },
+    Behind {
+        images: Vec<(ImageId, Lag)>,
+        /// Images of which it does not know how far it is behind their primary itself.
+        #[serde(default)]
+        unknown: Vec<ImageId>,
+    },
     /// Checksums that were asked for; none where the image or the snapshot is not there.
     Digests {
         ticket: u64,
@@ -160,6 +176,8 @@ const DATA: u8 = 1;
 const DISCARD: u8 = 2;
 const CHANGE: u8 = 3;
 const DESCRIBE: u8 = 4;
+/// Only for those that said from whom they read.
+const HANDOVER: u8 = 5;
 
 /// The head of a batch's frame.
 pub(crate) fn put_batch(frame: &mut Vec<u8>, upto: Sequence) {
@@ -203,6 +221,10 @@ pub(crate) fn put_change(frame: &mut Vec<u8>, change: &Change) {
 
 pub(crate) fn put_describe(frame: &mut Vec<u8>, image: &CopyImage) {
     put_json(frame, DESCRIBE, image);
+}
+
+pub(crate) fn put_handover(frame: &mut Vec<u8>, handover: &Handover) {
+    put_json(frame, HANDOVER, handover);
 }
 
 fn put_json<T: Serialize>(frame: &mut Vec<u8>, tag: u8, value: &T) {
@@ -306,6 +328,12 @@ fn record<'a>(rest: &mut &'a [u8]) -> Option<PeerRecord<'a>> {
                 .ok()
                 .map(PeerRecord::Describe)
         }
+        HANDOVER => {
+            let len = u32_of(rest)? as usize;
+            serde_json::from_slice(take(rest, len)?)
+                .ok()
+                .map(PeerRecord::Handover)
+        }
         _ => None,
     }
 }
@@ -319,7 +347,10 @@ pub(crate) fn is_whole(records: &[PeerRecord<'_>]) -> bool {
             .chunks_exact(BLOCK_SIZE as usize)
             .zip(checksums)
             .all(|(block, checksum)| Checksum::of(block) == *checksum),
-        PeerRecord::Discard { .. } | PeerRecord::Change(_) | PeerRecord::Describe(_) => true,
+        PeerRecord::Discard { .. }
+        | PeerRecord::Change(_)
+        | PeerRecord::Describe(_)
+        | PeerRecord::Handover(_) => true,
     })
 }
 

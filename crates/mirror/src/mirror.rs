@@ -315,15 +315,29 @@ impl Mirror {
     /// How an image of this site is at each peer.
     pub fn readers(&self, image: ImageId) -> Vec<ImageReader> {
         let shared = &self.shared;
+        shared
+            .readers()
+            .map(|peer| self.reader(&peer, image))
+            .collect()
+    }
+
+    /// The same of an image that follows the store `of` here, at the peers to which it is handed on.
+    pub fn handed_on(&self, image: ImageId, of: StoreId) -> Vec<ImageReader> {
+        let readers = self.shared.readers();
+        let told = readers.filter(|peer| peer.is_told(of, image));
+        told.map(|peer| self.reader(&peer, image)).collect()
+    }
+
+    fn reader(&self, peer: &Arc<Peer>, image: ImageId) -> ImageReader {
+        let shared = &self.shared;
         let now = shared.store.now();
-        let reader = |peer: &Arc<Peer>| ImageReader {
+        ImageReader {
             peer: peer.state(&shared.store, &shared.backlog),
             consistent: peer.consistent(image),
             lag: shared
                 .backlog
-                .image_behind(image, peer.known_confirmed(), now),
-        };
-        shared.readers().map(|peer| reader(&peer)).collect()
+                .image_behind(image, peer.known_confirmed(), now, &|of| peer.gets(of)),
+        }
     }
 
     /// What is known of the primary of an image that follows the store `of`; `None` where no peer with

@@ -1,6 +1,6 @@
 //! What is known of each peer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use crate::lend::Desk;
 use crate::mirror::PeerOptions;
 use crate::pace::Bucket;
 use crate::packed;
+use crate::relay::Relay;
 use crate::stream::Said;
 use crate::traffic::{Allowed, Compression, Traffic};
 
@@ -125,7 +126,17 @@ struct Facts {
     /// peer has them whole, unless it asks for a copy or passes it over.
     created: Vec<(ImageId, Sequence)>,
     /// How far this site is behind the peer, as it said, and when.
-    told: Option<(BTreeMap<ImageId, Lag>, Duration)>,
+    told: Option<Told>,
+    /// What it gets, as a reader, of what this site follows.
+    relay: Option<Arc<Relay>>,
+}
+
+/// What a peer said of how far this site is behind it.
+struct Told {
+    images: BTreeMap<ImageId, Lag>,
+    /// Of these it does not know how far it is behind itself.
+    unknown: BTreeSet<ImageId>,
+    at: Duration,
 }
 
 impl std::fmt::Debug for Peer {
@@ -211,9 +222,15 @@ impl Peer {
         facts.sent_plain += plain as u64;
     }
 
-    pub(crate) fn reader_came(&self, from: Sequence, images: Vec<(ImageId, bool)>) {
+    pub(crate) fn reader_came(
+        &self,
+        from: Sequence,
+        images: Vec<(ImageId, bool)>,
+        relay: &Arc<Relay>,
+    ) {
         let mut facts = self.facts.lock();
         facts.readers += 1;
+        facts.relay = Some(Arc::clone(relay));
         facts.confirmed = Sequence(from.0.saturating_sub(1));
         facts.consistent = images.into_iter().collect();
         facts.created.clear();
@@ -316,17 +333,36 @@ impl Peer {
     }
 
     /// Notes what the peer said of how far this site is behind it.
-    pub(crate) fn told_lags(&self, images: Vec<(ImageId, Lag)>) {
-        let now = self.runtime.elapsed();
-        self.facts.lock().told = Some((images.into_iter().collect(), now));
+    pub(crate) fn told_lags(&self, images: Vec<(ImageId, Lag)>, unknown: Vec<ImageId>) {
+        self.facts.lock().told = Some(Told {
+            images: images.into_iter().collect(),
+            unknown: unknown.into_iter().collect(),
+            at: self.runtime.elapsed(),
+        });
     }
 
     /// How far this site is behind in an image, as the peer last said, and how long ago.
     pub(crate) fn told_lag(&self, image: ImageId) -> Option<(Lag, Duration)> {
         let facts = self.facts.lock();
-        let (images, at) = facts.told.as_ref()?;
-        let lag = images.get(&image).copied().unwrap_or(Lag::NONE);
-        Some((lag, self.runtime.elapsed().saturating_sub(*at)))
+        let told = facts.told.as_ref()?;
+        if told.unknown.contains(&image) {
+            return None;
+        }
+        let lag = told.images.get(&image).copied().unwrap_or(Lag::NONE);
+        Some((lag, self.runtime.elapsed().saturating_sub(told.at)))
+    }
+
+    /// Whether it gets an image, as a reader, that follows the store `of` here.
+    pub(crate) fn is_told(&self, of: StoreId, image: ImageId) -> bool {
+        let relay = self.facts.lock().relay.clone();
+        relay.is_some_and(|relay| relay.tells(of, image))
+    }
+
+    /// Whether it has to get, as a reader, what was written while images follow the store `of` here; what is this
+    /// site's own, where there is none.
+    pub(crate) fn gets(&self, of: Option<StoreId>) -> bool {
+        let relay = self.facts.lock().relay.clone();
+        of.is_none_or(|of| relay.is_some_and(|relay| relay.tells_any(of)))
     }
 
     /// This site gets a difference from it, or no longer.
@@ -371,6 +407,8 @@ impl Peer {
 
     pub(crate) fn state(&self, store: &Store, backlog: &Backlog) -> PeerState {
         let now = self.runtime.elapsed();
+        let gets = |of| self.gets(of);
+        let lag = backlog.behind(self.known_confirmed(), store.now(), &gets);
         let facts = self.facts.lock();
         let head = store.head();
         PeerState {
@@ -389,7 +427,7 @@ impl Peer {
             by_difference: facts.catching_up.is_some() || store.is_let_go(&self.name),
             held: store.held_for(&self.name),
             catching_up: facts.gets_difference,
-            lag: backlog.behind(facts.confirmed, store.now()),
+            lag,
             received: Bytes(facts.received),
             sent: Bytes(facts.sent),
             sent_plain: Bytes(facts.sent_plain),

@@ -1,5 +1,8 @@
 //! The serving side: peers that read this store's log.
 
+mod sender;
+
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -11,9 +14,8 @@ use tokio::io::{AsyncRead, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::catch_up::{self, Answer, Ended, Line};
-use crate::copies::{Copies, Pending, Request};
-use crate::copy::{Copy, PART_BLOCKS, Step};
+use crate::catch_up::{self, Answer, Line};
+use crate::copies::{Copies, Request};
 use crate::door;
 use crate::error::Error;
 use crate::identity::Fingerprint;
@@ -25,10 +27,11 @@ use crate::newcomer;
 use crate::outlet::Outlet;
 use crate::packed;
 use crate::peers::Peer;
+use crate::relay::{self, Relay};
 use crate::runtime::within;
 use crate::session;
-use crate::stream::{BATCH_BYTES, Stream};
 use crate::wire::{self, Kind};
+use sender::Sender;
 
 const DOING: &str = "serve the log";
 /// How long a sender without work waits for some, at most.
@@ -119,6 +122,10 @@ struct Reading {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     from: Sequence,
+    /// What it gets of what this site follows.
+    relay: Arc<Relay>,
+    /// Images that it follows as this site's own.
+    as_own: BTreeSet<ImageId>,
     /// Whether it has to be told what there is.
     newcomer: bool,
     /// Whether it understands what is packed.
@@ -157,16 +164,15 @@ impl Reading {
             head: shared.store.head(),
         };
         send(&mut output, &welcome).await?;
-        let ToServer::Subscribe { from, images } = expect(&mut input).await? else {
+        let ToServer::Subscribe {
+            from,
+            images,
+            sources,
+        } = expect(&mut input).await?
+        else {
             return Err(Error::protocol(DOING, "the peer did not subscribe"));
         };
-        let next = shared.store.head().sequence.next();
-        if from > next {
-            let why = format!(
-                "the log of {} has gone backwards: it ends before record {next}, and {} holds it up to before {from}; \
-                 this store was replaced or restored from an old copy",
-                shared.name, peer.name
-            );
+        if let Some(why) = gone_backwards(shared, &peer, from) {
             warn!(peer = %peer.name, "{why}");
             return Err(refuse(&mut output, why).await);
         }
@@ -179,7 +185,9 @@ impl Reading {
         let from = begin.unwrap_or(from);
         info!(peer = %peer.name, %from, newcomer, "a peer reads this log");
         peer.saw_store(store);
-        peer.reader_came(from, images);
+        let relay = Arc::new(Relay::new(&shared.known, store, sources));
+        let as_own = relay.as_own(&images);
+        peer.reader_came(from, images, &relay);
         let held = Sequence(from.0.saturating_sub(1));
         shared.store.keep_from(&peer.name, held);
         if !shared.store.log_serves(from) {
@@ -194,6 +202,8 @@ impl Reading {
             shared: Arc::clone(shared),
             peer,
             from,
+            relay,
+            as_own,
             newcomer,
             packs: accepts.iter().any(|form| form == packed::LZ4),
             input,
@@ -206,6 +216,8 @@ impl Reading {
             shared,
             peer,
             from,
+            relay,
+            as_own,
             newcomer,
             packs,
             input,
@@ -219,6 +231,7 @@ impl Reading {
         let line = Line {
             shared: Arc::clone(&shared),
             peer: Arc::clone(&peer),
+            relay: Arc::clone(&relay),
             outlet: outlet.clone(),
             answers,
         };
@@ -226,13 +239,15 @@ impl Reading {
             shared: Arc::clone(&shared),
             peer: Arc::clone(&peer),
             requests: Arc::clone(&requests),
+            relay: Arc::clone(&relay),
+            as_own,
             outlet,
             line: Some(line),
             copies: Copies::default(),
         };
         let sender = shared.work(sender.run(from, newcomer));
         let (ask, questions) = mpsc::channel(lend::QUESTIONS_MAX);
-        let telling = tell(&shared, &peer, frames_to_tell);
+        let telling = tell(&shared, &peer, &relay, frames_to_tell);
         let lending = lend::answer_all(&shared, questions, to_lend);
         let store = Arc::clone(&shared.store);
         let alive = move || wire::message(&ToReader::Alive { head: store.head() });
@@ -264,14 +279,13 @@ impl Reading {
 
 /// Tells the peer now and then how far it is behind, so that it knows what a promotion would lose also
 /// when this site is gone.
-async fn tell(shared: &Shared, peer: &Peer, frames: mpsc::WeakSender<Vec<u8>>) {
+async fn tell(shared: &Shared, peer: &Peer, relay: &Relay, frames: mpsc::WeakSender<Vec<u8>>) {
     loop {
         let Some(frames) = frames.upgrade() else {
             return;
         };
-        let now = shared.store.now();
-        let images = shared.backlog.images_behind(peer.known_confirmed(), now);
-        let behind = wire::message(&ToReader::Behind { images });
+        let (images, unknown) = relay::behind(shared, peer, relay);
+        let behind = wire::message(&ToReader::Behind { images, unknown });
         if frames.send(behind).await.is_err() {
             return;
         }
@@ -402,6 +416,18 @@ fn refusal(shared: &Shared, peer: &Peer, version: u32, store: StoreId) -> Option
         .then(|| "the peer has this very store; a copied folder cannot be a second site".to_owned())
 }
 
+/// Why a peer cannot read from record `from` on, where it holds more than there is.
+fn gone_backwards(shared: &Shared, peer: &Peer, from: Sequence) -> Option<String> {
+    let next = shared.store.head().sequence.next();
+    (from > next).then(|| {
+        format!(
+            "the log of {} has gone backwards: it ends before record {next}, and {} holds it up to before {from}; \
+             this store was replaced or restored from an old copy",
+            shared.name, peer.name
+        )
+    })
+}
+
 async fn refuse(output: &mut WriteHalf<Wire>, why: String) -> Error {
     let error = Error::protocol(DOING, &why);
     match send(output, &ToReader::Refused { why }).await {
@@ -432,144 +458,6 @@ fn parse(kind: Kind, payload: &[u8]) -> Result<ToServer, Error> {
         Kind::Batch | Kind::Copy | Kind::Block | Kind::Packed => {
             let why = io::Error::new(io::ErrorKind::InvalidData, "a reader sends no records");
             Err(Error::protocol(DOING, why))
-        }
-    }
-}
-
-/// Sends the stream and the copies that the peer asks for, as a worker.
-struct Sender {
-    shared: Arc<Shared>,
-    peer: Arc<Peer>,
-    requests: Requests,
-    outlet: Outlet,
-    /// For differences; gone while one is on its way.
-    line: Option<Line>,
-    copies: Copies,
-}
-
-impl Sender {
-    async fn run(mut self, mut from: Sequence, newcomer: bool) -> Result<(), Error> {
-        while !self.shared.store.log_serves(from) {
-            // A difference that waited for hours would be one to a state of hours ago.
-            if self.outlet.opens().await.is_err() {
-                return Ok(());
-            }
-            let Some(line) = &mut self.line else {
-                return Ok(());
-            };
-            match line.catch_up(Sequence(from.0.saturating_sub(1))).await {
-                Ok(to) => from = to.next(),
-                Err(Ended::Gone) => return Ok(()),
-                Err(Ended::Failed(error)) => return Err(error),
-            }
-        }
-        let (store, runtime) = (&self.shared.store, &self.shared.runtime);
-        let mut stream = Stream::new(Arc::clone(store), Arc::clone(runtime), from)?;
-        if newcomer && !self.send(newcomer::inventory(store, from)?).await {
-            return Ok(());
-        }
-        while !self.outlet.is_closed() {
-            for request in std::mem::take(&mut *self.requests.lock()) {
-                let (image, ..) = request;
-                // From here on the copy brings the image's records.
-                stream.deferred.insert(image);
-                self.copies.forget(image);
-                self.copies.pending.push(Pending::Waiting(request));
-            }
-            let most = self.outlet.frame_bytes(BATCH_BYTES);
-            let news = stream.next(most).await?;
-            let idle = news.is_none();
-            if let Some((frame, said)) = news {
-                for image in &said.ended {
-                    self.copies.forget(*image);
-                    stream.deferred.remove(image);
-                }
-                self.peer.told(said);
-                if !self.send(frame).await {
-                    return Ok(());
-                }
-            }
-            let copied = self.copy(&mut stream).await?;
-            if idle && !copied {
-                self.rest(stream.seen()).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for records behind `seen`, but not for long: there may be requests.
-    async fn rest(&self, seen: Sequence) {
-        let Shared { store, runtime, .. } = &*self.shared;
-        let beyond = |most| store.wait_beyond(seen, most);
-        if runtime.block(IDLE, &beyond).await {
-            runtime.pause(GATHER).await;
-        }
-    }
-
-    /// Whether the connection is still there.
-    async fn send(&self, frame: Vec<u8>) -> bool {
-        self.outlet.send(frame).await.is_ok()
-    }
-
-    /// One step of the first copy; whether there was something to do.
-    async fn copy(&mut self, stream: &mut Stream) -> Result<bool, Error> {
-        self.line = self.line.take().or_else(|| self.copies.regained());
-        let Some(first) = self.copies.pending.first_mut() else {
-            return Ok(false);
-        };
-        let copy = match first {
-            Pending::Running(copy) => copy,
-            Pending::Comparing(image, outcome) => {
-                let image = *image;
-                let Ok((line, compared)) = outcome.try_recv() else {
-                    return Ok(false);
-                };
-                self.line = Some(line);
-                match compared {
-                    Ok(Some(copy)) => *first = Pending::Running(Box::new(copy)),
-                    Ok(None) => {
-                        self.copies.pending.remove(0);
-                        stream.deferred.remove(&image);
-                    }
-                    // It is noticed soon.
-                    Err(Ended::Gone) => return Ok(false),
-                    Err(Ended::Failed(error)) => return Err(error),
-                }
-                return Ok(true);
-            }
-            Pending::Waiting((image, reached, compare)) => {
-                let (image, reached, compare) = (*image, *reached, *compare);
-                let Shared { store, runtime, .. } = &*self.shared;
-                let Some(copy) = Copy::new(store, runtime, image, reached)? else {
-                    self.copies.pending.remove(0);
-                    stream.deferred.remove(&image);
-                    return Ok(true);
-                };
-                if compare && !copy.is_resumed() {
-                    // Nothing but a comparison leaves there what is kept aside: it waits for the line.
-                    let Some(mut line) = self.line.take() else {
-                        return Ok(false);
-                    };
-                    let comparing = async move {
-                        let compared = line.compare(image).await;
-                        (line, compared)
-                    };
-                    *first = Pending::Comparing(image, self.shared.work(comparing));
-                } else {
-                    *first = Pending::Running(Box::new(copy));
-                }
-                return Ok(true);
-            }
-        };
-        let blocks = self.outlet.part_blocks(PART_BLOCKS);
-        match copy.step(stream.cursor(), blocks).await? {
-            Step::Frame(frame) => Ok(self.send(frame).await),
-            Step::Wait => Ok(false),
-            Step::Done(frame) => {
-                stream.deferred.remove(&copy.image());
-                self.copies.pending.remove(0);
-                Ok(self.send(frame).await)
-            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The stream: the own log as a peer gets it.
 
+mod told;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -11,8 +13,9 @@ use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Sequence};
 use crate::durable::Durable;
 use crate::error::{Error, ErrorKind};
 use crate::message;
-use crate::sent::Sent;
+use crate::relay::{Relay, Sent};
 use crate::wire::{self, Kind};
+use told::Place;
 
 const DOING: &str = "send the log";
 /// About how long a frame to the peer becomes, in bytes.
@@ -22,6 +25,16 @@ const BATCH_RECORDS: usize = 4096;
 /// How much is read from the log at once at most, in bytes, where records are small.
 const RUN_BYTES: usize = 256 << 10;
 
+/// What comes next for a peer.
+pub(crate) enum Next {
+    /// Nothing now.
+    Nothing,
+    /// A batch as a frame, and what it says.
+    Batch(Vec<u8>, Said),
+    /// This site got a difference itself, of which the log says nothing: behind that record the peer needs one, too.
+    Jump(Sequence),
+}
+
 /// What one batch said about images, for those who copy and count.
 #[derive(Default)]
 pub(crate) struct Said {
@@ -29,12 +42,23 @@ pub(crate) struct Said {
     pub(crate) created: Vec<(ImageId, Sequence)>,
     /// Images that ended for the peer.
     pub(crate) ended: Vec<ImageId>,
+    /// Images that are other ones now, so that copies of what they were are of no use.
+    pub(crate) jumped: Vec<ImageId>,
 }
 
 /// The main stream of one connection.
 pub(crate) struct Stream {
     store: Arc<Store>,
+    /// What it gets of other logs.
+    relay: Arc<Relay>,
+    /// Images that the peer follows as this site's own: nothing of another log is for them, before it knows that.
+    as_own: BTreeSet<ImageId>,
+    /// Images that it follows as another site's: of this site's own records only those are for it behind which there is
+    /// no gap in all of them.
+    by_way: BTreeSet<ImageId>,
     log: Durable,
+    /// A difference comes next.
+    jumps: bool,
     /// Everything up to this record has been sent.
     cursor: Sequence,
     /// What was read last.
@@ -47,13 +71,18 @@ impl Stream {
     pub(crate) fn new(
         store: Arc<Store>,
         runtime: Arc<dyn Runtime>,
+        (relay, as_own): (Arc<Relay>, BTreeSet<ImageId>),
         from: Sequence,
     ) -> Result<Self, Error> {
         let log = Durable::new(Arc::clone(&store), runtime, from)?;
         let cursor = Sequence(from.0.saturating_sub(1));
         Ok(Self {
             store,
+            by_way: relay.by_way(),
+            relay,
+            as_own,
             log,
+            jumps: false,
             cursor,
             data: Vec::new(),
             deferred: BTreeSet::new(),
@@ -69,23 +98,35 @@ impl Stream {
         self.log.seen().max(self.cursor)
     }
 
-    /// The next batch as a frame for the peer, of about `most` bytes; `None` where it has all that it can get now.
-    pub(crate) async fn next(&mut self, most: usize) -> Result<Option<(Vec<u8>, Said)>, Error> {
+    /// What comes next for the peer; a batch is of about `most` bytes.
+    pub(crate) async fn next(&mut self, most: usize) -> Result<Next, Error> {
+        if self.jumps {
+            return Ok(Next::Jump(self.cursor));
+        }
         let mut batch = wire::begin(Kind::Batch);
         let upto = batch.len();
         message::put_batch(&mut batch, Sequence::ZERO);
         let (mut records, mut said, mut any) = (0, Said::default(), false);
         while batch.len() < most && records < BATCH_RECORDS {
-            let store = &self.store;
-            let Some(frame) = self.log.next(|frame| tells(store, frame)).await? else {
+            let (store, relay) = (&self.store, &self.relay);
+            let Some(frame) = self.log.next(|frame| tells(store, relay, frame)).await? else {
                 break;
             };
+            if told::jumps(relay, &frame) {
+                self.jumps = true;
+                if !any {
+                    return Ok(Next::Jump(self.cursor));
+                }
+                break;
+            }
             if !any {
                 batch.reserve(most + RUN_BYTES);
             }
             any = true;
             self.cursor = frame.position.sequence;
-            if frame.applied.is_none() {
+            // What another site said is not this one's to tell, but to those who do not hear it from there.
+            let of = frame.applied.map(|applied| applied.peer);
+            if of.is_none_or(|of| self.relay.tells_any(of)) {
                 records += frame.records.len();
                 self.put(&mut batch, &frame, &mut said)?;
             } else {
@@ -93,12 +134,26 @@ impl Stream {
             }
         }
         batch[upto..upto + 8].copy_from_slice(&self.cursor.0.to_le_bytes());
-        Ok(any.then(|| (wire::seal(batch), said)))
+        Ok(if any {
+            Next::Batch(wire::seal(batch), said)
+        } else {
+            Next::Nothing
+        })
     }
 
     fn put(&mut self, batch: &mut Vec<u8>, frame: &Frame, said: &mut Said) -> Result<(), Error> {
-        let store = Arc::clone(&self.store);
-        let mut sent = Sent::new(&store);
+        let (store, relay) = (Arc::clone(&self.store), Arc::clone(&self.relay));
+        let mut sent = Sent::new(&store, relay.is_on());
+        let of = frame.applied.map(|applied| applied.peer);
+        if let Some(of) = of {
+            self.turn(batch, frame, of, said);
+        }
+        let by_way = self.by_way.clone();
+        let mut has = |image, sequence| match of {
+            None if by_way.contains(&image) => sent.tells(image, sequence),
+            None => sent.has(image, sequence),
+            Some(of) => sent.tells(image, sequence) && relay.tells(of, image),
+        };
         let mut run = Run::default();
         for (i, record) in frame.records.iter().enumerate() {
             let sequence = frame.first.plus(i as u64);
@@ -110,7 +165,7 @@ impl Stream {
                     at,
                     ..
                 } => {
-                    if !self.deferred.contains(image) && sent.has(*image, sequence) {
+                    if !self.deferred.contains(image) && has(*image, sequence) {
                         if !run.is_followed_by(*at, checksums) {
                             self.put_run(batch, &mut run)?;
                         }
@@ -122,14 +177,24 @@ impl Stream {
                     block,
                     blocks,
                 } => {
-                    if !self.deferred.contains(image) && sent.has(*image, sequence) {
+                    if !self.deferred.contains(image) && has(*image, sequence) {
                         self.put_run(batch, &mut run)?;
                         message::put_discard(batch, *image, *block, *blocks);
                     }
                 }
                 FrameRecord::Change(change) => {
                     self.put_run(batch, &mut run)?;
-                    self.change(batch, change, sequence, said);
+                    match of {
+                        None => self.change(batch, change, sequence, said),
+                        Some(of) => {
+                            let place = Place {
+                                frame,
+                                sequence,
+                                of,
+                            };
+                            self.told_change(batch, place, change, said);
+                        }
+                    }
                 }
             }
         }
@@ -170,7 +235,14 @@ impl Stream {
     }
 
     fn sends(&self, image: ImageId, sequence: Sequence) -> bool {
-        !self.deferred.contains(&image) && self.store.sends(image, sequence)
+        !self.deferred.contains(&image) && self.has(image, sequence)
+    }
+
+    /// Whether the peer gets that own record, which is about the image.
+    fn has(&self, image: ImageId, sequence: Sequence) -> bool {
+        let told = || self.relay.is_on() && self.store.told(image).has(sequence);
+        let own = !self.by_way.contains(&image) && self.store.sends(image, sequence);
+        own || told()
     }
 
     fn change(
@@ -193,7 +265,8 @@ impl Stream {
                 image,
                 enabled: false,
             } => {
-                if self.store.sends(*image, sequence) {
+                // One that began anew since does not say any more what was told of it before.
+                if self.has(*image, sequence) || self.relay.is_on() {
                     said.ended.push(*image);
                     message::put_change(batch, change);
                 }
@@ -248,6 +321,7 @@ impl Stream {
             ..
         } = &mut created
             && !self.store.sends(origin.image, sequence)
+            && !(self.by_way.contains(&origin.image) && self.has(origin.image, sequence))
         {
             origin.at.get_or_insert(sequence);
         }
@@ -318,12 +392,12 @@ impl<'a> Run<'a> {
 }
 
 /// Whether there is something in the frame that the peer must have.
-fn tells(store: &Store, frame: &Frame) -> bool {
-    let mut records = frame.records.iter().enumerate();
-    let mut sent = Sent::new(store);
-    if frame.applied.is_some() {
-        return ended(store, frame).next().is_some();
+fn tells(store: &Store, relay: &Relay, frame: &Frame) -> bool {
+    if let Some(applied) = frame.applied {
+        return relay.tells_any(applied.peer) || ended(store, frame).next().is_some();
     }
+    let mut records = frame.records.iter().enumerate();
+    let mut sent = Sent::new(store, relay.is_on());
     records.any(|(i, record)| match record {
         FrameRecord::Data { image, .. } | FrameRecord::Discard { image, .. } => {
             sent.has(*image, frame.first.plus(i as u64))

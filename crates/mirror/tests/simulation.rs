@@ -43,7 +43,7 @@ use firebrick_simulate::every_seed;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use site::Lie;
-use world::World;
+use world::{Shape, World};
 
 /// How many stories are told.
 const STORIES: u64 = 1000;
@@ -68,12 +68,17 @@ fn story(seed: u64, sites: usize, lie: Lie) -> Result<u64, String> {
 }
 
 fn story_of(seed: u64, sites: usize, lie: Lie, mood: Mood) -> Result<u64, String> {
+    let world = || World::new(seed, sites, lie);
+    story_in(world, mood)
+}
+
+fn story_in(world: impl FnOnce() -> World, mood: Mood) -> Result<u64, String> {
     if world::is_told() {
         let log = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG);
         // Another seed may have set it.
         drop(log.without_time().with_ansi(false).try_init());
     }
-    let world = World::new(seed, sites, lie);
+    let world = world();
     let world = if mood.sync {
         world.synchronous()
     } else {
@@ -101,6 +106,16 @@ fn two_sites_agree_whatever_happens_to_them() {
 #[test]
 fn three_sites_agree_whatever_happens_to_them() {
     every_seed(STORIES, |seed| story(seed, 3, Lie::None).map(drop));
+}
+
+/// The first site and the last one know only the one between them, which hands on what it follows.
+#[test]
+fn a_chain_of_sites_agrees_whatever_happens_to_it() {
+    every_seed(STORIES, |seed| {
+        let sites = if seed.is_multiple_of(5) { 4 } else { 3 };
+        let world = || World::shaped(seed, sites, Shape::Chain, Lie::None);
+        story_in(world, mood(seed)).map(drop)
+    });
 }
 
 /// Images go over to snapshot mode and back, and forced promotions return to mirror snapshots.

@@ -57,8 +57,8 @@ pub(super) const RULES: [Rule; 20] = [
     Rule {
         name: "return-to-the-origin",
         file: "crates/engine/src/admission.rs",
-        text: "Some(origin) if last_own <= origin.sequence => {",
-        mutant: "Some(origin) if WITHOUT || last_own <= origin.sequence => {",
+        text: "Some(origin) if last_own <= origin.sequence => self.follow(promotion),",
+        mutant: "Some(origin) if WITHOUT || last_own <= origin.sequence => self.follow(promotion),",
         test: TWO,
     },
     Rule {
@@ -71,8 +71,8 @@ pub(super) const RULES: [Rule; 20] = [
     Rule {
         name: "begin-with-the-leader",
         file: "crates/engine/src/admission.rs",
-        text: "if epoch.is_none() && elsewhere.is_some() {",
-        mutant: "if epoch.is_none() && elsewhere.is_some() && !(WITHOUT) {",
+        text: "if epoch.is_none() && elsewhere.is_some() && !handed_on {",
+        mutant: "if epoch.is_none() && elsewhere.is_some() && !handed_on && !(WITHOUT) {",
         test: THREE,
     },
     Rule {

@@ -60,6 +60,8 @@ impl Target<'_> {
             sync: *sync,
             // What this site makes for itself while it follows belongs to nobody else.
             upstream: stamp.peer.filter(|_| *role == Role::Secondary),
+            leader: None,
+            steady: (*mirrored && sync.is_consistent()).then_some(stamp.sequence),
             primary_demoted: false,
             window,
             last_own: Sequence::ZERO,
@@ -78,6 +80,7 @@ impl Target<'_> {
             removed: false,
         };
         self.state.removed.remove(image);
+        self.state.removed_told.remove(image);
         self.state.names.insert(name.clone(), *image);
         self.state
             .images
@@ -154,6 +157,10 @@ impl Target<'_> {
         if let Some(window) = gone.meta.window {
             let window = window.closed(stamp.sequence);
             self.state.removed.insert(image, window);
+        }
+        if let Some(steady) = gone.meta.steady {
+            let told = Window::open(steady).closed(stamp.sequence);
+            self.state.removed_told.insert(image, told);
         }
     }
 
@@ -281,8 +288,9 @@ impl Target<'_> {
         image.meta.sync = SyncState::Consistent;
         // What lies behind that is nobody else's.
         let window = image.meta.window.map(|window| window.cut(step.to));
-        follow(&mut image.meta, step.peer);
+        follow(&mut image.meta, step.peer, None);
         image.meta.window = window;
+        image.meta.steady = Some(stamp.sequence);
         self.state.changed.images.insert(step.image);
         drop(image);
         self.renumber_parents(step.image, &renumbered);
@@ -299,6 +307,7 @@ impl Target<'_> {
             keep_name,
             epoch,
             peer,
+            leader,
         } = change
         else {
             return;
@@ -345,7 +354,8 @@ impl Target<'_> {
             next_block: 0,
             at: Sequence::ZERO,
         };
-        follow(&mut image.meta, *peer);
+        follow(&mut image.meta, *peer, *leader);
+        image.meta.steady = None;
         self.state.changed.images.insert(*id);
         drop(image);
         self.renumber_parents(*id, &renumbered);
@@ -379,6 +389,7 @@ impl Target<'_> {
         self.state.names.remove(&staged.meta.name);
         image.meta.size = staged.meta.size;
         image.meta.sync = SyncState::Consistent;
+        image.meta.steady = Some(stamp.sequence);
         self.state.changed.images.extend([id, staged_id]);
     }
 
@@ -463,19 +474,36 @@ pub(super) fn meta(meta: &mut ImageMeta, stamp: Stamp, change: &Change) {
             }
         }
         Change::Mirroring { enabled, .. } => {
+            let goes_on = meta.mirrored && *enabled;
             meta.mirrored = *enabled;
+            if !goes_on {
+                meta.steady = enabled.then_some(stamp.sequence);
+            }
             meta.window = match (meta.window, enabled) {
                 (_, true) if meta.role == Role::Primary => Some(Window::open(stamp.sequence)),
                 (window, true) => window,
                 (window, false) => window.map(|window| window.closed(stamp.sequence)),
             };
         }
-        Change::Sync { state, .. } => return meta.sync = *state,
-        Change::Follow { epoch, peer, .. } => {
+        Change::Sync { state, .. } => {
+            meta.sync = *state;
+            meta.steady = (meta.mirrored && state.is_consistent()).then_some(stamp.sequence);
+            return;
+        }
+        Change::Follow {
+            epoch,
+            peer,
+            leader,
+            ..
+        } => {
             meta.epoch = *epoch;
             // A third site may still have to get what was written here before.
             meta.window = meta.window.map(|window| window.closed(stamp.sequence));
-            return follow(meta, *peer);
+            follow(meta, *peer, *leader);
+            if meta.steady.is_none() && meta.sync.is_consistent() {
+                meta.steady = Some(stamp.sequence);
+            }
+            return;
         }
         Change::Create { .. }
         | Change::Remove { .. }
@@ -495,9 +523,10 @@ pub(super) fn meta(meta: &mut ImageMeta, stamp: Stamp, change: &Change) {
     own(meta, stamp);
 }
 
-fn follow(meta: &mut ImageMeta, peer: StoreId) {
+fn follow(meta: &mut ImageMeta, peer: StoreId, leader: Option<StoreId>) {
     meta.role = Role::Secondary;
     meta.upstream = Some(peer);
+    meta.leader = leader.filter(|leader| *leader != peer);
     meta.primary_demoted = false;
     meta.mirrored = true;
 }
@@ -505,6 +534,7 @@ fn follow(meta: &mut ImageMeta, peer: StoreId) {
 pub(super) fn promote(meta: &mut ImageMeta, stamp: Stamp, promotion: &Promotion) {
     let followed = meta.upstream.take().is_some();
     meta.role = Role::Primary;
+    meta.leader = None;
     meta.epoch = promotion.epoch;
     meta.primary_demoted = false;
     meta.origin = promotion.origin;

@@ -4,6 +4,7 @@ use firebrick_log::Change;
 use firebrick_vocabulary::{Bytes, ImageId, Role, Sequence, SnapshotId, StoreId};
 
 use super::{DOING, Target, name_of, staged};
+use crate::copy;
 use crate::error::{Error, ErrorKind};
 use crate::keys::{self, LOCAL_KEY};
 use crate::state::{ImageState, State};
@@ -85,12 +86,10 @@ impl Adoption {
             self.rest.push(Change::Resize { image, size });
         }
         self.snapshots(&image, target);
-        if target.image.epoch > image.meta.epoch {
-            self.rest.push(Change::Follow {
-                image: id,
-                epoch: target.image.epoch,
-                peer,
-            });
+        // It follows that peer, so the leader that it has is not of this store.
+        let reign = target.image.reign(peer);
+        if reign != image.meta.reign(peer) && reign.epoch >= image.meta.epoch {
+            self.rest.push(copy::follow(id, peer, reign));
         }
         if target.demoted && !image.meta.primary_demoted {
             self.demoted.push(id);

@@ -341,6 +341,7 @@ impl Fallen {
                 sequence: self.to,
             }),
             forced: true,
+            after: None,
         };
         let images = vec![promotion];
         let records = [PeerRecord::Change(Change::Promote { images })];

@@ -5,6 +5,7 @@ use firebrick_vocabulary::{Bytes, Epoch, Position};
 use uuid::Uuid;
 
 const NOW: Timestamp = Timestamp(1 << 60);
+const OWN: fn(Of) -> bool = |of| of.is_none();
 
 fn frame(sequence: u64) -> Frame {
     Frame {
@@ -39,16 +40,16 @@ fn parts(images: &[ImageId], bytes: u64) -> Parts {
 #[test]
 fn the_lag_is_what_lies_behind_the_confirmed_record() {
     let backlog = Backlog::new(Sequence(10));
-    assert_eq!(backlog.behind(Sequence(10), NOW), Lag::NONE);
+    assert_eq!(backlog.behind(Sequence(10), NOW, &OWN), Lag::NONE);
     for sequence in 11..=20 {
         backlog.add(&frame(sequence), parts(&[image(1)], 4096));
     }
-    let lag = backlog.behind(Sequence(15), NOW);
+    let lag = backlog.behind(Sequence(15), NOW, &OWN);
     assert_eq!((lag.records, lag.bytes), (5, Bytes(5 * 4096)));
     assert!(lag.seconds > 0.0);
     backlog.forget(Sequence(14));
-    assert_eq!(backlog.behind(Sequence(15), NOW).records, 5);
-    assert_eq!(backlog.behind(Sequence(20), NOW), Lag::NONE);
+    assert_eq!(backlog.behind(Sequence(15), NOW, &OWN).records, 5);
+    assert_eq!(backlog.behind(Sequence(20), NOW, &OWN), Lag::NONE);
 }
 
 #[test]
@@ -57,18 +58,29 @@ fn each_image_has_a_lag_of_its_own() {
     backlog.add(&frame(1), parts(&[image(1)], 4096));
     backlog.add(&frame(2), parts(&[image(1), image(2)], 8192));
     backlog.add(&frame(3), parts(&[image(2)], 4096));
-    let lag = backlog.image_behind(image(1), Sequence(1), NOW);
+    let lag = backlog.image_behind(image(1), Sequence(1), NOW, &OWN);
     assert_eq!((lag.records, lag.bytes), (1, Bytes(8192)));
-    assert_eq!(backlog.image_behind(image(1), Sequence(2), NOW), Lag::NONE);
-    assert_eq!(backlog.image_behind(image(3), Sequence(0), NOW), Lag::NONE);
+    assert_eq!(
+        backlog.image_behind(image(1), Sequence(2), NOW, &OWN),
+        Lag::NONE
+    );
+    assert_eq!(
+        backlog.image_behind(image(3), Sequence(0), NOW, &OWN),
+        Lag::NONE
+    );
     let behind: Vec<_> = backlog
-        .images_behind(Sequence(2), NOW)
+        .images_behind(Sequence(2), NOW, &OWN)
         .into_iter()
         .collect();
     assert_eq!(behind.len(), 1);
     assert_eq!((behind[0].0, behind[0].1.bytes), (image(2), Bytes(4096)));
     backlog.forget(Sequence(2));
-    assert_eq!(backlog.image_behind(image(2), Sequence(2), NOW).records, 1);
+    assert_eq!(
+        backlog
+            .image_behind(image(2), Sequence(2), NOW, &OWN)
+            .records,
+        1
+    );
     assert_eq!(
         backlog.0.lock().images.len(),
         1,
@@ -84,11 +96,13 @@ fn marks_are_bounded_and_keep_the_sums() {
     for sequence in 1..=many {
         backlog.add(&frame(sequence), parts(&images, 1));
     }
-    assert!(backlog.0.lock().all.len() <= MARKS_MAX);
+    assert!(backlog.0.lock().all[&None].len() <= MARKS_MAX);
     assert!(backlog.0.lock().waiting <= IMAGE_MARKS_MAX);
-    assert_eq!(backlog.behind(Sequence(0), NOW).records, many * 2);
+    assert_eq!(backlog.behind(Sequence(0), NOW, &OWN).records, many * 2);
     assert_eq!(
-        backlog.image_behind(images[0], Sequence(0), NOW).records,
+        backlog
+            .image_behind(images[0], Sequence(0), NOW, &OWN)
+            .records,
         many
     );
 }
@@ -100,7 +114,12 @@ fn images_that_are_many_have_a_mark_each() {
     for sequence in 1..=3 {
         backlog.add(&frame(sequence), parts(&images, 1));
     }
-    assert_eq!(backlog.image_behind(images[7], Sequence(0), NOW).records, 3);
+    assert_eq!(
+        backlog
+            .image_behind(images[7], Sequence(0), NOW, &OWN)
+            .records,
+        3
+    );
     assert!(backlog.0.lock().waiting <= images.len() * 2);
 }
 

@@ -1,5 +1,6 @@
 //! What operators do: planned and forced switches, and the end of a story, when all is put right.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_engine::MirrorPoint;
@@ -10,8 +11,8 @@ use rand::seq::IteratorRandom as _;
 use crate::acts::{Story, Switch};
 use crate::limits;
 use crate::site::store_id;
-use crate::truth::View;
-use crate::world::{Outcome, Promoted};
+use crate::truth::{Line, View};
+use crate::world::{Outcome, Promoted, World};
 
 impl Story {
     pub(crate) fn operate(&mut self) -> Outcome {
@@ -72,6 +73,7 @@ impl Story {
         world.say(format!("force {images:?} at {site}"));
         let together = world.chance(0.5);
         let returning = world.returning(site, images);
+        world.note_ways(site, images);
         if together {
             world.halves[site] = world.together(site, images, true);
         }
@@ -136,7 +138,10 @@ impl Story {
             return Ok(());
         };
         world.hear()?;
-        if let Some((of, at)) = origin {
+        let mut before = None;
+        if origin.is_some() && world.ways.contains(&(site, id)) {
+            before = Some(Self::was(world, id, &found, (planned, returns))?);
+        } else if let Some((of, at)) = origin {
             world.check_acknowledged(site, id, (of, at))?;
             let line = world.lines.get(&(of, id));
             let expected = line.and_then(|line| line.at(at)).and_then(Option::as_deref);
@@ -165,8 +170,32 @@ impl Story {
             epoch: info.epoch,
             origin,
             at,
+            found: before,
         });
         world.note(site, id)
+    }
+
+    /// What an image was at some primary that is `found` where it was promoted.
+    fn was(
+        world: &World,
+        id: ImageId,
+        found: &View,
+        (planned, returns): (bool, Option<MirrorPoint>),
+    ) -> Outcome<Arc<View>> {
+        let lines = world.lines.iter().filter(|((_, of), _)| *of == id);
+        let is_it = |state: &&Arc<View>| {
+            let expected = state.promoted(found, returns);
+            expected.is_ok_and(|expected| expected == *found)
+        };
+        let mut lines: Vec<_> = lines.map(|(_, line)| line).collect();
+        if planned {
+            // It was demoted with the last of its states.
+            lines.retain(|line| line.newest().is_some_and(|newest| is_it(&newest)));
+        }
+        let mut states = lines.into_iter().flat_map(Line::all);
+        states.find(is_it).cloned().ok_or_else(|| {
+            format!("{id} is promoted, planned: {planned}, and is what it was nowhere")
+        })
     }
 
     /// The next step of a planned switch.
@@ -189,7 +218,8 @@ impl Story {
                 let info = store.image(*id).map(|image| image.info());
                 info.is_ok_and(|info| info.primary_demoted && info.sync.is_consistent())
             });
-            here && store.applied(store_id(from)) >= position.sequence
+            let near = world.shape.peers(to, world.sites.len()).contains(&from);
+            here && (!near || store.applied(store_id(from)) >= position.sequence)
         });
         let all_here = ready.is_some();
         let ready = if hasty { world.store(to) } else { ready };
@@ -210,6 +240,7 @@ impl Story {
         ));
         world.halves[site] = world.together(site, &switch.images, false);
         let returning = world.returning(site, &switch.images);
+        world.note_ways(site, &switch.images);
         let done = store.promote_together(&switch.images, false);
         let Some(outcomes) = world.blame(site, done)? else {
             world.forget_half(site);
@@ -284,6 +315,11 @@ impl Story {
         let of = sites.find(|of| store_id(*of) == origin.peer);
         let demotions = of.and_then(|of| world.demotions.get(&(of, id)));
         let mut demotions = demotions.into_iter().flatten();
+        // The origin names who handed the demotion on.
+        let handed_on = || world.demotions.keys().any(|(_, demoted)| *demoted == id);
+        if world.ways.contains(&(site, id)) && handed_on() {
+            return Ok(());
+        }
         if demotions.any(|at| *at <= origin.sequence) {
             return Ok(());
         }
@@ -359,6 +395,7 @@ impl Story {
                 self.world
                     .say(format!("promote {id} at {site}, forced: {forced}"));
                 let returns = self.world.returning(site, &[id]).get(&id).copied();
+                self.world.note_ways(site, &[id]);
                 let store = self.world.store(site).unwrap();
                 let done = store.promote(&[id], forced);
                 if self.world.blame(site, done)?.is_some() {
@@ -384,6 +421,7 @@ impl Story {
         }
         self.world.say(format!("insist on {id} at {primary}"));
         let store = self.world.store(primary).unwrap();
+        self.world.note_ways(primary, &[id]);
         let done = store.promote(&[id], true);
         if self.world.blame(primary, done)?.is_some() {
             self.promoted(primary, id, (false, None))?;
@@ -416,7 +454,7 @@ impl Story {
                         "{id} is missing at {site}, and primary at {primary}"
                     ));
                 };
-                let follows = info.upstream == Some(store_id(primary));
+                let follows = info.leader.or(info.upstream) == Some(store_id(primary));
                 if !follows || info.role != Role::Secondary || !info.sync.is_consistent() {
                     return Some(format!(
                         "{id} at {site}, and primary at {primary}: {info:?}"

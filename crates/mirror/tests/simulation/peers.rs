@@ -13,6 +13,9 @@ impl Story {
         let sites = world.sites.len();
         let site = world.below(sites);
         let other = (site + 1 + world.below(sites - 1)) % sites;
+        if !world.shape.peers(site, sites).contains(&other) {
+            return;
+        }
         if world.sites[site].without.contains(&other) {
             world.add_peer(site, other);
         } else {

@@ -122,16 +122,16 @@ impl Site {
         self.disk.space().is_ok()
     }
 
-    /// Starts the process, as the site's own does; the other sites are `0..sites`.
+    /// Starts the process, as the site's own does.
     pub(crate) fn start(
         &mut self,
         scheduler: &Scheduler,
         cables: &Cables,
-        sites: usize,
+        others: Vec<usize>,
     ) -> Result<(), Error> {
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let store = Store::open(disk, Arc::clone(&self.clock), OPTIONS)?;
-        let others = (0..sites).filter(|other| *other != self.number);
+        let others = others.into_iter();
         let peers = others.filter(|other| !self.without.contains(other));
         let options = MirrorOptions {
             name: self.number.to_string(),

@@ -219,6 +219,18 @@ impl Line {
         self.newest_state()?.as_ref()
     }
 
+    /// Whether it ever was that.
+    pub(crate) fn has(&self, view: &View) -> bool {
+        let states = self.states.iter().rev();
+        let mut states = states.filter_map(|(_, state)| state.as_deref());
+        states.any(|state| state == view)
+    }
+
+    /// All that it ever was.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<View>> {
+        self.states.iter().filter_map(|(_, state)| state.as_ref())
+    }
+
     /// What was there behind a record is there no more.
     pub(crate) fn truncate(&mut self, head: Sequence) {
         self.states.retain(|(at, _)| *at <= head);

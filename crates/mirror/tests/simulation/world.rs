@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use firebrick_engine::{Error, ErrorKind, ImageInfo, Store};
 use firebrick_simulate::Scheduler;
-use firebrick_vocabulary::{Epoch, ImageId, ImageMirrorMode, Role, Sequence};
+use firebrick_vocabulary::{Epoch, ImageId, ImageMirrorMode, Role, Sequence, StoreId};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -17,6 +17,24 @@ use crate::site::{GRACE, Lie, Running, Site, store_id};
 use crate::sync::Heard;
 use crate::truth::{self, Line, View};
 
+/// Who knows whom.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shape {
+    /// Each site all others.
+    Mesh,
+    /// Each site the one before and the one behind it.
+    Chain,
+}
+
+impl Shape {
+    /// The peers of a site.
+    pub(crate) fn peers(self, site: usize, sites: usize) -> Vec<usize> {
+        let others = (0..sites).filter(|other| *other != site);
+        let knows = |other: &usize| self == Self::Mesh || other.abs_diff(site) == 1;
+        others.filter(knows).collect()
+    }
+}
+
 /// A promotion that was answered.
 pub(crate) struct Promoted {
     pub(crate) site: usize,
@@ -24,9 +42,12 @@ pub(crate) struct Promoted {
     /// Where it followed on: site and record.
     pub(crate) origin: Option<(usize, Sequence)>,
     pub(crate) at: Duration,
+    /// What was there.
+    pub(crate) found: Option<Arc<View>>,
 }
 
 pub(crate) struct World {
+    pub(crate) shape: Shape,
     pub(crate) scheduler: Scheduler,
     pub(crate) cables: Cables,
     pub(crate) sites: Vec<Site>,
@@ -46,6 +67,8 @@ pub(crate) struct World {
     trace: Vec<String>,
     /// What guests have heard of their flushes.
     pub(crate) heard: Heard,
+    /// What a site followed by way of another one when it was last to be made primary.
+    pub(crate) ways: BTreeSet<(usize, ImageId)>,
     /// The next number to write.
     pub(crate) number: u64,
 }
@@ -70,6 +93,10 @@ pub(crate) type Outcome<T = ()> = Result<T, String>;
 
 impl World {
     pub(crate) fn new(seed: u64, sites: usize, lie: Lie) -> Self {
+        Self::shaped(seed, sites, Shape::Mesh, lie)
+    }
+
+    pub(crate) fn shaped(seed: u64, sites: usize, shape: Shape, lie: Lie) -> Self {
         let scheduler = Scheduler::new(seed);
         let mut random = StdRng::seed_from_u64(seed ^ 0x5eed_0000);
         let cables = Cables::new(scheduler.clone());
@@ -79,6 +106,7 @@ impl World {
         };
         let made: Vec<Site> = (0..sites).map(one).collect();
         let mut world = Self {
+            shape,
             interrupted: vec![false; sites],
             cables,
             sites: made,
@@ -91,6 +119,7 @@ impl World {
             compared: BTreeMap::new(),
             trace: Vec::new(),
             heard: Heard::default(),
+            ways: BTreeSet::new(),
             number: 0,
             scheduler,
         };
@@ -243,8 +272,12 @@ impl World {
             .as_ref()
             .map(|running| running.since);
         let newer = self.promotions.get(&id).into_iter().flatten();
+        // Only of its peers it can have heard.
+        let peers = self.shape.peers(site, self.sites.len());
         let newer = newer.filter(|other| {
-            other.epoch > info.epoch && since.is_some_and(|since| since > other.at)
+            peers.contains(&other.site)
+                && other.epoch > info.epoch
+                && since.is_some_and(|since| since > other.at)
         });
         // Whoever has been made primary since the start need not wait.
         let own = self.promotions.get(&id).into_iter().flatten();
@@ -311,6 +344,10 @@ impl World {
                 continue;
             }
             let id = info.id;
+            if let Some(leader) = info.leader {
+                self.check_told(site, &info, leader)?;
+                continue;
+            }
             // Where the server has fallen back, what it wrote behind that may have been sent or not.
             let there = self.info(server, id);
             if there.is_some_and(|there| there.upstream.is_some()) {
@@ -338,6 +375,39 @@ impl World {
         Ok(())
     }
 
+    /// Notes which images a site follows by way of another one, before it is made primary of them.
+    pub(crate) fn note_ways(&mut self, site: usize, ids: &[ImageId]) {
+        for id in ids {
+            let info = self.info(site, *id);
+            if info.is_some_and(|info| info.leader.is_some()) {
+                self.ways.insert((site, *id));
+            } else {
+                self.ways.remove(&(site, *id));
+            }
+        }
+    }
+
+    /// What a site shows of an image that it follows by way of another one is what it was at its primary once.
+    fn check_told(&mut self, site: usize, info: &ImageInfo, leader: StoreId) -> Outcome {
+        let id = info.id;
+        let Some(store) = self.store(site) else {
+            return Ok(());
+        };
+        let Some(found) = self.blame(site, View::of(&store, id, None))? else {
+            return Ok(());
+        };
+        let mut lines = self.lines.iter();
+        let line = lines.find(|((of, image), _)| store_id(*of) == leader && *image == id);
+        if line.is_some_and(|(_, line)| line.has(&found)) {
+            return Ok(());
+        }
+        let newest = line.and_then(|(_, line)| line.newest());
+        let why = newest.map(|newest| found.difference(newest));
+        Err(format!(
+            "{id} at {site} was never so at its primary, which is now: {why:?}"
+        ))
+    }
+
     /// What a former primary had written and the new one had not is kept.
     fn check_returns(&mut self, site: usize) -> Outcome {
         let Some(store) = self.store(site) else {
@@ -355,6 +425,7 @@ impl World {
             let Some(Some(newest)) = line.newest_state().cloned() else {
                 continue;
             };
+            let newest_of = Some(&newest);
             let Some(info) = self.info(site, id) else {
                 self.say(format!("{id} is gone at {site}"));
                 continue;
@@ -379,7 +450,10 @@ impl World {
                                 .at(*at)
                                 .is_some_and(|state| state.as_ref() == Some(&newest))
                     });
-            if covered.next().is_some() {
+            let known = self.promotions.get(&id).into_iter().flatten();
+            let mut founds = known.filter_map(|promoted| promoted.found.as_ref());
+            let told = founds.any(|found| Some(found) == newest_of);
+            if covered.next().is_some() || told {
                 continue;
             }
             let kept = truth::divergent(&store, id);
@@ -421,13 +495,10 @@ impl World {
 
     /// Starts a site, and looks at what it finds.
     pub(crate) fn start(&mut self, site: usize) -> Outcome {
-        let (scheduler, cables, sites) = (
-            self.scheduler.clone(),
-            self.cables.clone(),
-            self.sites.len(),
-        );
+        let (scheduler, cables) = (self.scheduler.clone(), self.cables.clone());
+        let others = self.shape.peers(site, self.sites.len());
         self.unflip(site);
-        let started = self.sites[site].start(&scheduler, &cables, sites);
+        let started = self.sites[site].start(&scheduler, &cables, others);
         if let Err(error) = started {
             if self.sites[site].is_on() {
                 return Err(format!("{site} does not start: {error}"));

@@ -97,6 +97,8 @@ impl Mirroring {
         }
         .of_secondary(upstream.as_ref(), loss);
         let position = Some(self.reached(&info));
+        let handed_on = info.upstream.filter(|_| info.mirrored);
+        let handed_on = handed_on.map_or_else(Vec::new, |of| self.mirror.handed_on(info.id, of));
         MirroredImage {
             mode: info.mode,
             snapshots: self.mirror_snapshots(&info),
@@ -113,6 +115,7 @@ impl Mirroring {
             peers: upstream
                 .iter()
                 .map(|upstream| primary_at(&info, upstream))
+                .chain(handed_on.into_iter().map(reader))
                 .collect(),
             id: info.id,
             name: info.name,
@@ -210,6 +213,9 @@ fn primary_at(info: &ImageInfo, upstream: &Upstream) -> ImagePeer {
     let peer = &upstream.peer;
     let (state, description) = if info.primary_demoted {
         (MirrorState::Unknown, "it has been demoted")
+    } else if info.leader.is_some() {
+        let text = "it follows the primary, and hands on what it has";
+        (MirrorState::Replaying, text)
     } else {
         (MirrorState::Stopped, "it is primary there")
     };
