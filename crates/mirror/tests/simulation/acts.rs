@@ -1,12 +1,13 @@
 //! What guests, users, operators and chance do.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind::{Other, StorageFull};
 use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_engine::{NewImage, NewOrigin, Write};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Bytes, ImageId, ImageMirrorMode, ImageName, Position, SnapshotName,
+    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageMirrorMode, ImageName, Position, SnapshotName,
 };
 use rand::Rng as _;
 use rand::seq::IteratorRandom as _;
@@ -41,6 +42,8 @@ pub(crate) struct Switch {
     pub(crate) to: usize,
     /// Where the demotion is; nothing before that has been answered.
     pub(crate) demoted: Option<Position>,
+    /// In which epochs they were demoted.
+    pub(crate) epochs: BTreeMap<ImageId, Epoch>,
     pub(crate) tries: u32,
 }
 

@@ -1,5 +1,6 @@
 //! What operators do: planned and forced switches, and the end of a story, when all is put right.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,7 @@ impl Story {
                     from,
                     to: site,
                     demoted: None,
+                    epochs: BTreeMap::new(),
                     tries: 0,
                 });
                 self.go_on()
@@ -214,11 +216,17 @@ impl Story {
         // An operator who does not look first is to be refused.
         let hasty = world.chance(0.2);
         let ready = world.store(to).filter(|store| {
+            let near = world.shape.peers(to, world.sites.len()).contains(&from);
             let here = switch.images.iter().all(|id| {
                 let info = store.image(*id).map(|image| image.info());
-                info.is_ok_and(|info| info.primary_demoted && info.sync.is_consistent())
+                info.is_ok_and(|info| {
+                    // How far a site is that reads by way of others, no position says. An earlier demotion, such as
+                    // its own when it was primary itself, is not this one.
+                    let of = info.leader.or(info.upstream).unwrap_or(store_id(to));
+                    let heard = Some(&info.epoch) == switch.epochs.get(id) && of == store_id(from);
+                    info.primary_demoted && info.sync.is_consistent() && (near || heard)
+                })
             });
-            let near = world.shape.peers(to, world.sites.len()).contains(&from);
             here && (!near || store.applied(store_id(from)) >= position.sequence)
         });
         let all_here = ready.is_some();
@@ -296,6 +304,8 @@ impl Story {
         let flushed = &mut world.sites[from].flushed;
         *flushed = (*flushed).max(position.sequence);
         switch.demoted = Some(position);
+        let epoch = |id: &ImageId| Some((*id, world.info(from, *id)?.epoch));
+        switch.epochs = switch.images.iter().filter_map(epoch).collect();
         self.switch = Some(switch);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! A third site, while the primary moves from one site to another.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use firebrick_engine::ImageInfo;
@@ -31,6 +32,7 @@ fn moved() -> (Story, ImageId) {
         from: 0,
         to: 1,
         demoted: None,
+        epochs: BTreeMap::new(),
         tries: 0,
     });
     story.operate().unwrap();
