@@ -150,6 +150,13 @@ pub trait Backend: Send + Sync + 'static {
         mode: PromoteMode,
     ) -> Result<Vec<PromoteOutcome>, Fault>;
 
+    /// Removes what the site has of an image that was removed where it lived: a copy that nobody tells of that any
+    /// more, or a former primary that was lost when another one was promoted. Only of kinds of sites that
+    /// [leave copies](Capabilities::leaves_copies) it is ever asked; others read of removals.
+    async fn remove_leftover(&self, _image: ImageId) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Makes a clone of a secondary, exported and not mirrored, for guests that try what a failover would
     /// give, or what the image was at a record of this site's log ([`Backend::record_at`]); the mirror goes on.
     /// One that is there is no error and stays as it is, but `Exists` where a record was named. `Invalid` where

@@ -252,6 +252,9 @@ pub struct FailoverOptions {
     pub catch_up: Duration,
     /// How long the primary may take to catch up before a failback.
     pub resync: Duration,
+    /// How long the mirroring of sites has to remove the copy of an image that was removed, before the control
+    /// plane asks for it.
+    pub linger: Duration,
 }
 
 impl Default for FailoverOptions {
@@ -260,6 +263,7 @@ impl Default for FailoverOptions {
             probe: Duration::from_secs(2),
             catch_up: Duration::from_secs(60),
             resync: Duration::from_secs(3600),
+            linger: Duration::from_secs(20),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::home::{Seat, Seats, moves};
 use crate::options::BackendOptions;
 use crate::qos::compare::hold;
+use crate::replication::leftovers::sweep;
 use crate::story::noted;
 
 const PAUSE: Duration = Duration::from_secs(30);
@@ -41,6 +42,9 @@ pub(crate) async fn run(inner: Arc<Inner>) {
             }
             if let Err(error) = agree(&inner, backend).await {
                 warn!(backend = backend.name, %error, "exports could not be compared with attachments");
+            }
+            if let Err(error) = sweep(&inner, backend).await {
+                warn!(backend = backend.name, %error, "what is left of volumes stays for now");
             }
         }
         let _ = timeout(PAUSE.max(begun.elapsed() * SHARE), asked).await;

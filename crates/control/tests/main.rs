@@ -26,6 +26,7 @@ mod groups;
 mod identity;
 mod image;
 mod image_metadata;
+mod leftovers;
 mod manage;
 mod messages;
 mod moving;

@@ -30,6 +30,7 @@ pub use table::group_types::{self, GroupType};
 pub use table::groups::{self, Group};
 pub use table::image_cache::{self, CachedImage};
 pub use table::image_properties;
+pub use table::leftovers::{self, Leftover};
 pub use table::limits::{self, HardLimits, LimitsOf};
 pub use table::listing::{Column, Direction, Filter, Listing, Test, TimeTest};
 pub use table::messages::{self, Message};

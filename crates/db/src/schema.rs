@@ -186,6 +186,11 @@ const VERSIONS: &[&[&str]] = &[&[
     "ALTER TABLE volumes ADD COLUMN site TEXT",
     // A few of very many.
     "CREATE INDEX volumes_by_site ON volumes (site) WHERE site IS NOT NULL",
+], &[
+    "CREATE TABLE leftovers (
+        image TEXT PRIMARY KEY, host TEXT NOT NULL, since BIGINT NOT NULL)",
+    "CREATE INDEX leftovers_by_host ON leftovers (host, since)",
+    "CREATE INDEX volumes_by_image ON volumes (image) WHERE image IS NOT NULL",
 ]];
 
 /// Takes the schema to the newest version.

@@ -30,5 +30,6 @@ pub fn capabilities(mirroring: bool) -> Capabilities {
         mirroring,
         consistent_groups: true,
         active_active: true,
+        leaves_copies: false,
     }
 }

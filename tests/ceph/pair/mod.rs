@@ -2,11 +2,18 @@
 
 mod article;
 mod contract;
+mod deleted;
 mod lost;
 mod order;
 
+use std::time::Duration;
+
+use firebrick_backend::Backend as _;
 use firebrick_tests::{Api, Ceph, CephPair, Clients, Deployment, fields, until, until_some};
+use firebrick_vocabulary::Epoch;
 use serde_json::{Value, json};
+
+use crate::contract::{mirrored_site, runtime};
 
 const HOST: &str = "node1@ceph";
 const MIB: usize = 1 << 20;
@@ -15,27 +22,19 @@ struct Story<'a> {
     pair: &'a CephPair,
     api: Api,
     clients: Clients,
-    _deployment: Deployment,
+    deployment: Deployment,
 }
 
 impl<'a> Story<'a> {
     /// `more` are lines of the backend's section.
     fn begin(pair: &'a CephPair, more: &str) -> Self {
         let mut deployment = Deployment::new(&[]).beside("ceph");
-        let section = format!(
-            "[ceph]\nvolume_driver = cinder.volume.drivers.rbd.RBDDriver\n\
-             volume_backend_name = ceph\nrbd_pool = volumes\nrbd_user = cinder\n\
-             rbd_cluster_name = site-a\nrbd_ceph_conf = {}\nrados_connect_timeout = 5\n\
-             replication_device = backend_id:site-b, conf:{}, user:cinder, pool:volumes\n{more}",
-            pair.a.conf().display(),
-            pair.b.conf().display()
-        );
-        deployment.start("auth_strategy = noauth", &section);
+        deployment.start("auth_strategy = noauth", &section(pair, more));
         let story = Self {
             api: deployment.api(),
             clients: deployment.clients(),
             pair,
-            _deployment: deployment,
+            deployment,
         };
         story.cinder(&["type-create", "replicated"]);
         let specs = ["volume_backend_name=ceph", "replication_enabled=<is> True"];
@@ -67,8 +66,22 @@ impl<'a> Story<'a> {
 
     /// `cinder failover-host`, until the backend is what comes of it; the report.
     fn fail_over(&self, more: &[&str], status: &str) -> Value {
-        self.cinder(&[&["failover-host", HOST], more].concat());
+        self.ask_failover(more);
         self.switched(status)
+    }
+
+    /// The same, and nobody waits.
+    fn ask_failover(&self, more: &[&str]) {
+        self.cinder(&[&["failover-host", HOST], more].concat());
+    }
+
+    /// Waits until the copy of a volume that was just made could take over from site-a.
+    fn ready(&self, volume: &str) {
+        let b = mirrored_site("site-b", &self.pair.b);
+        let id = volume.parse().unwrap();
+        let ready = [(id, Epoch::FIRST)];
+        let patience = Duration::from_secs(120);
+        runtime().block_on(b.wait_ready(&ready, patience)).unwrap();
     }
 
     /// Waits until the backend is something else than failing over, and returns the report.
@@ -103,16 +116,44 @@ impl<'a> Story<'a> {
         found.body["failover_checks"][0].clone()
     }
 
+    /// The failover that is under way; null where there is none.
+    fn running_failover(&self) -> Value {
+        let path = "/activities?action=failover&all_tenants=true&status=running";
+        self.api.get(path).expect(200).body["activities"][0].clone()
+    }
+
     /// The volume is gone, and so are its images at both clusters.
     fn remove(&self, volume: &str) {
         self.cinder(&["delete", volume]);
+        self.gone(volume);
+    }
+
+    /// Waits until that is so.
+    fn gone(&self, volume: &str) {
         until("the volume is gone", 120, || {
             self.api.volume(volume).is_null()
         });
+        self.nothing_left(volume);
+    }
+
+    /// Both clusters have nothing of the volume any more.
+    fn nothing_left(&self, volume: &str) {
         for site in [&self.pair.a, &self.pair.b] {
-            until("no image of it is left", 60, || !has(site, &image(volume)));
+            until("no image of it is left", 180, || !has(site, &image(volume)));
         }
     }
+}
+
+/// The backend's section, with more lines.
+fn section(pair: &CephPair, more: &str) -> String {
+    format!(
+        "[ceph]\nvolume_driver = cinder.volume.drivers.rbd.RBDDriver\n\
+         volume_backend_name = ceph\nrbd_pool = volumes\nrbd_user = cinder\n\
+         rbd_cluster_name = site-a\nrbd_ceph_conf = {}\nrados_connect_timeout = 5\n\
+         replication_device = backend_id:site-b, conf:{}, user:cinder, pool:volumes\n{more}",
+        pair.a.conf().display(),
+        pair.b.conf().display()
+    )
 }
 
 fn image(volume: &str) -> String {

@@ -7,7 +7,7 @@ use firebrick_ceph::CephSite;
 use firebrick_tests::CephPair;
 use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, MIB};
 
-use super::follows;
+use super::{follows, has};
 use crate::contract::{mirrored_site, runtime};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -45,6 +45,18 @@ async fn promote(at: &CephSite, id: ImageId) {
     assert!(outcomes[0].result.is_ok(), "{outcomes:?}");
 }
 
+/// Nothing is left of it at either, whether the rbd-mirror of site-a has understood that or not.
+async fn remove(pair: &CephPair, (a, b): (&CephSite, &CephSite), id: ImageId, name: &str) {
+    b.remove_image(id).await.unwrap();
+    let end = std::time::Instant::now() + PATIENCE;
+    while has(&pair.a, name) {
+        assert!(std::time::Instant::now() < end, "{name} stays");
+        // `Busy` where rbd-mirror is at it.
+        let _ = a.remove_leftover(id).await;
+    }
+    assert!(!has(&pair.b, name));
+}
+
 /// A cluster whose rbd-mirror hangs knows its own demotion as the newest of an image that has been primary
 /// elsewhere since, and librbd would let it promote that without force.
 async fn older_demotion(pair: &CephPair) {
@@ -66,7 +78,7 @@ async fn older_demotion(pair: &CephPair) {
     pair.b.go_on_mirror();
     hand_over(&a, &b, id).await;
     follows(&pair.a, &name);
-    b.remove_image(id).await.unwrap();
+    remove(pair, (&a, &b), id, &name).await;
 }
 
 /// Before the rbd-mirror of the primary has registered with the journal of the copy, a promotion there would cut
@@ -88,7 +100,7 @@ async fn unregistered(pair: &CephPair) {
     hand_over(&a, &b, id).await;
     pair.b.write(&name, 0xb2, 1);
     follows(&pair.a, &name);
-    b.remove_image(id).await.unwrap();
+    remove(pair, (&a, &b), id, &name).await;
 }
 
 #[test]

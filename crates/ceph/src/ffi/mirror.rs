@@ -210,10 +210,10 @@ impl Image {
         check(unsafe { (self.rbd().rbd_mirror_image_enable2)(self.handle, mode) }).map(drop)
     }
 
-    /// Ends to mirror it; the peer's copy is removed.
-    pub(crate) fn mirror_no_more(&self) -> Result<(), Errno> {
+    /// Ends to mirror it; the peer's copy is removed. Of a copy, `force` ends it too, and makes it nobody's.
+    pub(crate) fn mirror_no_more(&self, force: bool) -> Result<(), Errno> {
         // SAFETY: the image is open.
-        check(unsafe { (self.rbd().rbd_mirror_image_disable)(self.handle, false) }).map(drop)
+        check(unsafe { (self.rbd().rbd_mirror_image_disable)(self.handle, force) }).map(drop)
     }
 
     /// Makes it primary; `force` where the former primary is lost.

@@ -101,6 +101,14 @@ pub(super) fn unexport(
         .doing(doing)
 }
 
+/// Forgets all of an image.
+pub(super) fn forget(link: &Link, id: ImageId, doing: &str) -> Result<(), Fault> {
+    for key in of(link, id, doing)?.into_keys() {
+        link.pool.remove_key(OBJECT, &key).doing(doing)?;
+    }
+    Ok(())
+}
+
 /// All of them.
 pub(super) fn all(shared: &Shared, link: &Link, doing: &str) -> Result<Vec<ExportInfo>, Fault> {
     let noted = noted(link, "", doing)?;

@@ -102,6 +102,7 @@ impl Backend for CephSite {
             mirroring: self.shared.options().has_target,
             consistent_groups: false,
             active_active: true,
+            leaves_copies: true,
         }
     }
 
@@ -295,6 +296,14 @@ impl Backend for CephSite {
 
     async fn rejoin(&self, images: &[ImageId]) -> Result<(), Fault> {
         mirror::rejoin(&self.shared, images).await
+    }
+
+    async fn remove_leftover(&self, image: ImageId) -> Result<(), Fault> {
+        let doing = format!("remove what is left of image {image}");
+        self.call(Pace::Slow, doing, move |shared, link, cancel, doing| {
+            remove::leftover(shared, link, image, cancel, doing)
+        })
+        .await
     }
 
     async fn promote(

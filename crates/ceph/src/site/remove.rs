@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_vocabulary::{ImageId, SnapshotName};
 
-use super::{Shared, exports, images, mirror, snapshots};
+use super::{Shared, exports, images, snapshots};
 use crate::fault::{Doing, fault, gone_is_fine};
 use crate::ffi::{Cancel, Errno, Image, Kind, Opening};
 use crate::link::Link;
@@ -43,7 +43,8 @@ pub(super) fn image(
         return Err(Fault::new(FaultKind::Busy, doing, why));
     }
     if image.mirror_info().doing(doing)?.enabled {
-        mirror::end(link, &image, cancel, doing)?;
+        // A peer that does not know yet whom it follows keeps its copy, and is asked later to remove that.
+        image.mirror_no_more(false).doing(doing)?;
     }
     for snap in ours {
         self::snap(link, &image, &snap.name, cancel, doing)?;
@@ -59,6 +60,41 @@ pub(super) fn image(
         None if needed => link.pool.discard(&name, 0),
         None => link.pool.remove(&name, cancel),
     };
+    gone_is_fine(once_closed(go, cancel, doing))?;
+    shared.names.forget(id);
+    Ok(())
+}
+
+/// Puts what is here of an image that was removed where it lived into the trash, whatever its mirroring says of it.
+pub(super) fn leftover(
+    shared: &Shared,
+    link: &Link,
+    id: ImageId,
+    cancel: &Cancel,
+    doing: &str,
+) -> Result<(), Fault> {
+    let find = || match shared.names.open(link, id, Opening::Changing, doing) {
+        Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
+        found => found.map(|(image, name, _)| Some((image, name))),
+    };
+    let Some((image, _)) = find()? else {
+        return Ok(());
+    };
+    exports::forget(link, id, doing)?;
+    // First of all: what is mirrored has its snapshots from its primary, and cannot lose them.
+    image.mirror_no_more(true).doing(doing)?;
+    drop(image);
+    let Some((image, name)) = find()? else {
+        return Ok(());
+    };
+    for snap in image.snaps().doing(doing)? {
+        if snap.kind == Kind::User {
+            self::snap(link, &image, &snap.name, cancel, doing)?;
+        }
+    }
+    drop(image);
+    let delay = shared.options().deferred.unwrap_or_default();
+    let go = || link.pool.discard(&name, delay.as_secs());
     gone_is_fine(once_closed(go, cancel, doing))?;
     shared.names.forget(id);
     Ok(())

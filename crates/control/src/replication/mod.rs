@@ -7,6 +7,7 @@ pub(crate) mod commit;
 pub(crate) mod drill;
 pub(crate) mod failover;
 mod holding;
+pub(crate) mod leftovers;
 pub(crate) mod mirroring;
 mod relation;
 pub(crate) mod report;

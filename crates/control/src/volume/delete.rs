@@ -149,6 +149,7 @@ pub(crate) async fn erase(inner: &Inner, volume: &Volume) -> Step<Tx> {
     let mut tx = inner.db.begin().await?;
     if let Some(home) = home {
         home.stays(&mut tx).await?;
+        inner.note_leftover(&mut tx, volume, &home).await?;
     }
     for snapshot in of_volume {
         snapshots::remove(&mut tx, snapshot.id).await?;

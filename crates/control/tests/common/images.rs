@@ -40,6 +40,8 @@ pub(crate) struct State {
     removed: BTreeSet<ImageId>,
     /// Its driver is for one service at a time.
     pub(crate) alone: bool,
+    /// It never hears that images were removed at the other one.
+    pub(crate) leaves_copies: bool,
     /// Promotions of these fail.
     pub(crate) inconsistent: BTreeSet<ImageId>,
     /// Exports at which somebody is.
@@ -74,6 +76,7 @@ impl Pair {
             applied: 0,
             removed: BTreeSet::new(),
             alone: false,
+            leaves_copies: false,
             inconsistent: BTreeSet::new(),
             connected: BTreeSet::new(),
             loss: None,
@@ -135,7 +138,7 @@ impl Pair {
 }
 
 impl State {
-    fn forget(&mut self, id: ImageId) {
+    pub(super) fn forget(&mut self, id: ImageId) {
         self.images.remove(&id);
         self.exports.retain(|export| export.0 != id);
     }

@@ -112,6 +112,7 @@ impl World {
         options.runner.attempts = 3;
         options.failover.probe = Duration::from_millis(300);
         options.failover.resync = Duration::from_millis(300);
+        options.failover.linger = Duration::ZERO;
         if !two {
             options.backends.truncate(1);
         }

@@ -125,6 +125,8 @@ impl Backend for Site {
     }
 
     fn capabilities(&self) -> Capabilities {
+        let pair = self.pair.lock();
+        let own = &pair.sites[self.index];
         Capabilities {
             storage_protocol: "nbd".to_owned(),
             thin_provisioning: true,
@@ -132,7 +134,8 @@ impl Backend for Site {
             online_extend: true,
             mirroring: true,
             consistent_groups: true,
-            active_active: !self.pair.lock().sites[self.index].alone,
+            active_active: !own.alone,
+            leaves_copies: own.leaves_copies,
         }
     }
 
@@ -204,6 +207,14 @@ impl Backend for Site {
 
     async fn remove_image(&self, image: ImageId) -> Result<(), Fault> {
         self.call("remove_image", |state| state.remove(image)).await
+    }
+
+    async fn remove_leftover(&self, image: ImageId) -> Result<(), Fault> {
+        let act = |state: &mut State| {
+            state.forget(image);
+            Ok(())
+        };
+        self.call("remove_leftover", act).await
     }
 
     async fn create_snapshot(

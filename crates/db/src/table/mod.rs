@@ -11,6 +11,7 @@ pub mod group_types;
 pub mod groups;
 pub mod image_cache;
 pub mod image_properties;
+pub mod leftovers;
 pub mod limits;
 pub(crate) mod listing;
 pub mod messages;

@@ -32,6 +32,12 @@ pub async fn rehost(
     let sql = "UPDATE image_cache SET host = $2 WHERE host = $1 AND NOT EXISTS (SELECT 1 FROM \
                image_cache AS there WHERE there.host = $2 AND there.image = image_cache.image)";
     let query = sqlx::query(sql).bind(&from).bind(&to);
+    query
+        .execute(&mut *connection)
+        .await
+        .map_err(Error::sql(DOING))?;
+    let query = sqlx::query("UPDATE leftovers SET host = $2 WHERE host = $1");
+    let query = query.bind(&from).bind(&to);
     query.execute(connection).await.map_err(Error::sql(DOING))?;
     Ok(changed)
 }

@@ -281,6 +281,16 @@ pub async fn named(connection: &mut Connection, ids: &[VolumeId]) -> Result<Vec<
     Ok(found)
 }
 
+/// Whether a volume lives in that image.
+pub async fn has_image(connection: &mut Connection, image: ImageId) -> Result<bool, Error> {
+    const DOING: &str = "look for the volume of an image";
+    let sql = "SELECT 1 FROM volumes WHERE image = $1 \
+               UNION ALL SELECT 1 FROM volumes WHERE id = $1 AND image IS NULL";
+    let query = sqlx::query(sql).bind(image.to_string());
+    let row = query.fetch_optional(connection).await;
+    Ok(row.map_err(Error::sql(DOING))?.is_some())
+}
+
 /// How many volumes on all pages, and their GiB.
 pub async fn total(connection: &mut Connection, listing: &Listing) -> Result<(u64, u64), Error> {
     query::total(connection, "volumes", "size", listing).await

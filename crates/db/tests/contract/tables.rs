@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use firebrick_db::{
-    Backup, CachedImage, Cluster, Column, Group, GroupSnapshot, GroupType, LimitsOf, Listing,
-    Message, PrivateType, Swapped, Test, Transfer, Tx, TypeEncryption, VolumeType, backups, beside,
-    clusters, default_types, group_snapshots, group_types, groups, image_cache, image_properties,
-    limits, messages, now, pairs, transfers, type_encryption, types,
+    Backup, CachedImage, Cluster, Column, Group, GroupSnapshot, GroupType, Leftover, LimitsOf,
+    Listing, Message, PrivateType, Swapped, Test, Transfer, Tx, TypeEncryption, VolumeType,
+    backups, beside, clusters, default_types, group_snapshots, group_types, groups, image_cache,
+    image_properties, leftovers, limits, messages, now, pairs, rehost, transfers, type_encryption,
+    types, volumes,
 };
 use firebrick_state::{
     BackupStatus, GroupSnapshotStatus, GroupStatus, MessageAction, MessageDetail, MessageResource,
     ReplicationStatus, event_id,
 };
 use firebrick_vocabulary::{
-    BackupId, GroupId, GroupSnapshotId, GroupTypeId, MessageId, ProjectId, TransferId, TypeId,
-    UserId, VolumeId,
+    BackupId, GroupId, GroupSnapshotId, GroupTypeId, HostName, ImageId, MessageId, ProjectId,
+    TransferId, TypeId, UserId, VolumeId,
 };
 use uuid::Uuid;
 
@@ -30,6 +31,7 @@ on_both!(
     types_have_access_encryption_and_projects,
     quotas_are_set_and_cleared,
     images_are_remembered,
+    leftovers_are_remembered_until_they_are_forgotten,
 );
 
 pub(crate) fn backup() -> Backup {
@@ -448,4 +450,35 @@ async fn images_are_remembered(place: Place) {
         [row.clone()]
     );
     assert!(image_cache::remove(&mut tx, row.volume).await.unwrap());
+}
+
+async fn leftovers_are_remembered_until_they_are_forgotten(place: Place) {
+    let db = place.open().await;
+    let mut tx = db.begin().await.unwrap();
+    let host: HostName = "node@blocks".parse().unwrap();
+    let mut row = Leftover {
+        image: ImageId::random(),
+        host: host.clone(),
+        since: now(),
+    };
+    leftovers::put(&mut tx, &row).await.unwrap();
+    let before = row.since - time::Duration::seconds(1);
+    let early = leftovers::of_host(&mut tx, &host, before).await.unwrap();
+    assert_eq!(early, []);
+    row.since += time::Duration::seconds(2);
+    leftovers::put(&mut tx, &row).await.unwrap();
+    let found = leftovers::of_host(&mut tx, &host, row.since).await.unwrap();
+    assert_eq!(found, [row.clone()]);
+    let other = "node@stones".parse().unwrap();
+    rehost(&mut tx, &host, &other, None).await.unwrap();
+    let found = leftovers::of_host(&mut tx, &host, row.since).await.unwrap();
+    assert_eq!(found, []);
+    assert!(leftovers::remove(&mut tx, row.image).await.unwrap());
+    assert!(!leftovers::remove(&mut tx, row.image).await.unwrap());
+
+    let one = crate::volume(None, 1);
+    volumes::insert(&mut tx, &one).await.unwrap();
+    assert!(volumes::has_image(&mut tx, one.image()).await.unwrap());
+    let own = one.id.image_id();
+    assert!(!volumes::has_image(&mut tx, own).await.unwrap());
 }

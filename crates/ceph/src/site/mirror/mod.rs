@@ -114,7 +114,7 @@ pub(super) fn set(
 ///
 /// It does so only of a copy that knows whom it follows, and of any other never again. So peers that live get the
 /// time to read that the image has become primary here.
-pub(super) fn end(link: &Link, image: &Image, cancel: &Cancel, doing: &str) -> Result<(), Fault> {
+fn end(link: &Link, image: &Image, cancel: &Cancel, doing: &str) -> Result<(), Fault> {
     let end = Instant::now() + SETTLING;
     while let Some(journal) = Journal::of(&link.pool, image, doing)? {
         if !journal.has_stragglers() || !report::is_heard(link, doing)? {
@@ -129,7 +129,7 @@ pub(super) fn end(link: &Link, image: &Image, cancel: &Cancel, doing: &str) -> R
         }
         thread::sleep(LOOK);
     }
-    image.mirror_no_more().doing(doing)
+    image.mirror_no_more(false).doing(doing)
 }
 
 /// What came of a call that ran beside others.

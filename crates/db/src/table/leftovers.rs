@@ -1,0 +1,72 @@
+//! Images that were removed where they lived, and of which sites may have something still.
+
+use ::time::OffsetDateTime;
+use firebrick_vocabulary::{HostName, ImageId};
+use sqlx::any::AnyRow;
+
+use crate::error::Error;
+use crate::open::Connection;
+use crate::row::Columns;
+use crate::time::to_micros;
+
+/// What may be left of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leftover {
+    /// The image.
+    pub image: ImageId,
+    /// The backend, without a pool.
+    pub host: HostName,
+    /// When something of it was removed last.
+    pub since: OffsetDateTime,
+}
+
+const READ: &str = "read leftovers";
+const WRITE: &str = "write a leftover";
+
+fn from_row(row: &AnyRow) -> Result<Leftover, Error> {
+    let columns = Columns::of(row);
+    Ok(Leftover {
+        image: columns.parsed("image")?,
+        host: columns.parsed("host")?,
+        since: columns.time("since")?,
+    })
+}
+
+/// Remembers one, or of one that is remembered a later time.
+pub async fn put(connection: &mut Connection, leftover: &Leftover) -> Result<(), Error> {
+    let sql = "INSERT INTO leftovers (image, host, since) VALUES ($1, $2, $3) \
+               ON CONFLICT (image) DO UPDATE SET host = EXCLUDED.host, since = EXCLUDED.since";
+    let query = sqlx::query(sql)
+        .bind(leftover.image.to_string())
+        .bind(leftover.host.to_string())
+        .bind(to_micros(leftover.since));
+    query
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(Error::sql(WRITE))
+}
+
+/// Those of that backend that are as old as that or older, the oldest first.
+pub async fn of_host(
+    connection: &mut Connection,
+    host: &HostName,
+    until: OffsetDateTime,
+) -> Result<Vec<Leftover>, Error> {
+    let sql = "SELECT * FROM leftovers WHERE host = $1 AND since <= $2 ORDER BY since, image";
+    let query = sqlx::query(sql)
+        .bind(host.to_string())
+        .bind(to_micros(until));
+    let rows = query.fetch_all(connection).await;
+    rows.map_err(Error::sql(READ))?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
+/// Forgets one; whether it was remembered.
+pub async fn remove(connection: &mut Connection, image: ImageId) -> Result<bool, Error> {
+    let query = sqlx::query("DELETE FROM leftovers WHERE image = $1").bind(image.to_string());
+    let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
+    Ok(done.rows_affected() > 0)
+}
