@@ -19,6 +19,8 @@ pub struct Capabilities {
     pub consistent_groups: bool,
     /// Several volume services of one cluster may use the site at once.
     pub active_active: bool,
+    /// Images can be had as they were at any time that is still kept ([`crate::Backend::record_at`]).
+    pub earlier_states: bool,
     /// What a peer has of a mirrored image may outlive the image, until [`crate::Backend::remove_leftover`] is
     /// asked of the peer.
     pub leaves_copies: bool,

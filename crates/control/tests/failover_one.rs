@@ -458,3 +458,18 @@ async fn it_goes_as_it_was_whatever_call_the_process_dies_at() {
         }
     }
 }
+
+/// A site without states between snapshots says so before anything moves.
+#[tokio::test]
+async fn no_time_is_asked_of_a_site_that_keeps_none() {
+    let world = World::new().await;
+    let volume = world.made(mirrored(1)).await;
+    world.site(B, |site| site.forgets = true);
+    let (who, asked) = (admin(), as_of(now()));
+    let asked = world.control.failover_volume(&who, volume, &asked);
+    let refused = asked.await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(refused.message.contains(B), "{refused}");
+    assert_eq!(world.statuses(volume).await, ("available", "enabled"));
+    assert!(world.is_primary(volume, A));
+}

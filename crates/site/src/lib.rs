@@ -30,6 +30,7 @@ pub fn capabilities(mirroring: bool) -> Capabilities {
         mirroring,
         consistent_groups: true,
         active_active: true,
+        earlier_states: true,
         leaves_copies: false,
     }
 }

@@ -102,6 +102,7 @@ impl Backend for CephSite {
             mirroring: self.shared.options().has_target,
             consistent_groups: false,
             active_active: true,
+            earlier_states: false,
             leaves_copies: true,
         }
     }

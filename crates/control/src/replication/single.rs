@@ -1,6 +1,7 @@
 //! One volume moves to another site on its own, with nothing of its backend: its image is promoted there, and its
 //! attachments follow.
 
+use firebrick_backend::Backend;
 use firebrick_db::{Activity, Tx, Volume, now, services, volumes};
 use firebrick_policy::Rule;
 use firebrick_state::{ActivityKind, ReplicationStatus, VolumeStatus};
@@ -83,7 +84,7 @@ impl Control {
         let asked = Some(request.target.as_str());
         let to = target(backend, &format!("The volume {id}"), from.as_deref(), asked);
         let to = to.map_err(Error::invalid_input)?;
-        let at = request.at.map(past).transpose()?;
+        let at = moment(request.at, &*site(backend, to.as_deref())?)?;
         let sources = [ReplicationStatus::Enabled, ReplicationStatus::FailedOver];
         // Until it has ended, the volume is nothing that its backend takes along.
         volume.site = Some(name_of(from.as_deref()).to_owned());
@@ -129,6 +130,16 @@ pub(super) fn check(volume: &Volume) -> Result<()> {
             Err(refused(volume, &why))
         }
     }
+}
+
+/// The moment as of which it is wanted at that site.
+fn moment(at: Option<OffsetDateTime>, there: &dyn Backend) -> Result<Option<u64>> {
+    if at.is_some() && !there.capabilities().earlier_states {
+        let name = there.name();
+        let why = format!("at cannot be given: {name} has no states between snapshots.");
+        return Err(Error::invalid_input(why));
+    }
+    at.map(past).transpose()
 }
 
 /// A moment in the past, in nanoseconds since the Unix epoch.

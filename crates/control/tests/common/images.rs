@@ -40,6 +40,8 @@ pub(crate) struct State {
     removed: BTreeSet<ImageId>,
     /// Its driver is for one service at a time.
     pub(crate) alone: bool,
+    /// It has no states between snapshots.
+    pub(crate) forgets: bool,
     /// It never hears that images were removed at the other one.
     pub(crate) leaves_copies: bool,
     /// Promotions of these fail.
@@ -76,6 +78,7 @@ impl Pair {
             applied: 0,
             removed: BTreeSet::new(),
             alone: false,
+            forgets: false,
             leaves_copies: false,
             inconsistent: BTreeSet::new(),
             connected: BTreeSet::new(),

@@ -135,6 +135,7 @@ impl Backend for Site {
             mirroring: true,
             consistent_groups: true,
             active_active: !own.alone,
+            earlier_states: !own.forgets,
             leaves_copies: own.leaves_copies,
         }
     }
