@@ -1,8 +1,11 @@
 //! Two clusters and their rbd-mirror, and a `firebrick serve` whose volumes are mirrored between them.
 
 mod article;
+mod cannot;
 mod contract;
 mod deleted;
+mod dying;
+mod killed;
 mod lost;
 mod order;
 
@@ -44,6 +47,17 @@ impl<'a> Story<'a> {
 
     fn cinder(&self, args: &[&str]) -> String {
         self.clients.cinder(args).ok().stdout
+    }
+
+    /// `cinder` with words that have no spaces.
+    fn line(&self, line: &str) -> String {
+        self.cinder(&line.split(' ').collect::<Vec<_>>())
+    }
+
+    /// The one group that there is.
+    fn group(&self) -> Value {
+        let found = self.api.get("/groups/detail?all_tenants=1").expect(200);
+        found.body["groups"][0].clone()
     }
 
     /// A replicated volume, at once: its id and its image.
