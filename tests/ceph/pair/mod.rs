@@ -5,6 +5,7 @@ mod cannot;
 mod contract;
 mod deleted;
 mod dying;
+mod groups;
 mod killed;
 mod lost;
 mod order;
