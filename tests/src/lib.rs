@@ -17,6 +17,7 @@
 )]
 
 mod api;
+mod bugs;
 mod ceph;
 mod clients;
 mod deployment;
@@ -33,6 +34,7 @@ mod tools;
 mod wait;
 
 pub use api::{Answer, Api};
+pub use bugs::Bugs;
 pub use ceph::{Ceph, CephPair};
 pub use clients::{Clients, fields, rows};
 pub use deployment::Deployment;

@@ -45,6 +45,7 @@ mod rbd_groups;
 mod rbd_journal;
 mod rbd_keeping;
 mod replication;
+mod replication_bugs;
 mod revert;
 mod scenario;
 mod time_machine;

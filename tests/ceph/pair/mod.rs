@@ -1,6 +1,7 @@
 //! Two clusters and their rbd-mirror, and a `firebrick serve` whose volumes are mirrored between them.
 
 mod article;
+mod bugs;
 mod cannot;
 mod contract;
 mod deleted;

@@ -1,0 +1,59 @@
+//! What went wrong with failovers elsewhere, on two embedded sites; each test is called after its report.
+
+use firebrick_tests::{Bugs, Dev};
+
+/// Tells it of the backend of a `dev`.
+fn told(story: impl FnOnce(&Bugs, &Dev)) {
+    let dev = Dev::start();
+    let bugs = Bugs {
+        api: dev.api(),
+        clients: dev.clients(),
+        host: dev.json()["host"].as_str().unwrap().to_owned(),
+        backend: "blocks".to_owned(),
+        database: dev.dir().join("firebrick.sqlite"),
+    };
+    story(&bugs, &dev);
+}
+
+#[test]
+fn lp_1641714_a_request_without_a_host_is_a_wrong_request() {
+    told(|bugs, _| bugs.lp_1641714());
+}
+
+#[test]
+fn lp_1641715_a_wrong_target_leaves_the_status_as_it_was() {
+    told(|bugs, _| bugs.lp_1641715());
+}
+
+#[test]
+fn lp_1641716_a_fault_of_the_driver_leaves_the_service_usable() {
+    told(|bugs, dev| {
+        bugs.lp_1641716(&|gone| {
+            if gone {
+                dev.kill_site("site-b");
+            } else {
+                dev.start_site("site-b");
+            }
+        });
+    });
+}
+
+#[test]
+fn lp_1643886_the_replication_status_follows_type_and_failover() {
+    told(|bugs, _| bugs.lp_1643886());
+}
+
+#[test]
+fn lp_1616974_freeze_stops_the_api_and_the_scheduler() {
+    told(|bugs, _| bugs.lp_1616974());
+}
+
+#[test]
+fn lp_1654471_what_is_made_of_something_is_replicated() {
+    told(|bugs, _| bugs.lp_1654471());
+}
+
+#[test]
+fn an_error_of_the_database_in_the_middle_is_no_success() {
+    told(|bugs, _| bugs.an_error_of_the_database());
+}
