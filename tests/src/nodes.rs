@@ -44,6 +44,11 @@ const LOCK: u32 = 99;
 impl Nodes {
     /// Both nodes in the cluster `north`, and both sites up.
     pub fn start() -> Self {
+        Self::beside(None)
+    }
+
+    /// The same with one more backend: its name, and the text of its section.
+    pub fn beside(more: Option<(&str, &str)>) -> Self {
         let database = Cluster::shared();
         let url = database.database();
         let dev = Dev::start();
@@ -51,10 +56,14 @@ impl Nodes {
         let text = fs::read_to_string(&conf).unwrap();
         let changed = text.lines().map(|line| match line {
             "[DEFAULT]" => "[DEFAULT]\ncluster = north".to_owned(),
+            "enabled_backends = blocks" if more.is_some() => {
+                format!("{line},{}", more.unwrap().0)
+            }
             _ if line.starts_with("connection = ") => format!("connection = {url}"),
             _ => line.to_owned(),
         });
-        let changed: Vec<String> = changed.collect();
+        let mut changed: Vec<String> = changed.collect();
+        changed.extend(more.map(|(_, section)| section.to_owned()));
         fs::write(&conf, changed.join("\n")).unwrap();
         dev.kill_control_plane();
         let mut nodes = Self {

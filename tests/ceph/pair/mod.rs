@@ -9,6 +9,7 @@ mod dying;
 mod groups;
 mod killed;
 mod lost;
+mod nodes;
 mod order;
 
 use std::time::Duration;
