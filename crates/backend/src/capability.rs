@@ -1,5 +1,6 @@
 //! What a kind of site can and cannot do.
 
+use firebrick_vocabulary::ImageMirrorMode;
 use serde::{Deserialize, Serialize};
 
 /// What a kind of site can do. The control plane asks this, never which kind it is.
@@ -15,6 +16,10 @@ pub struct Capabilities {
     pub online_extend: bool,
     /// A peer is configured, so images can be mirrored.
     pub mirroring: bool,
+    /// The modes in which an image can be mirrored.
+    pub mirror_modes: Vec<ImageMirrorMode>,
+    /// Flushes of a mirrored image can wait for its peers.
+    pub synchronous: bool,
     /// The images of a group can be snapshotted and promoted at one position.
     pub consistent_groups: bool,
     /// Several volume services of one cluster may use the site at once.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
+    Bytes, Epoch, ImageId, ImageName, Limits, MirrorWay, Position, Sequence, SnapshotName, StoreId,
 };
 
 pub use bytes::{Content, Extent, Reader, TRANSFER_MAX, ViewOf, Writer};
@@ -111,6 +111,16 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Mirrors the image to the peer from here on, or ends that (the peer's copy is removed).
     async fn set_mirroring(&self, image: ImageId, enabled: bool) -> Result<(), Fault>;
+    /// Mirrors an image that is mirrored in that way from here on. `NotPrimary` where it is not primary here,
+    /// `Invalid` where it is not mirrored, `Unsupported` for what [`Capabilities`] do not name.
+    async fn set_mirror_way(&self, image: ImageId, way: MirrorWay) -> Result<(), Fault> {
+        if way == MirrorWay::Journal {
+            return Ok(());
+        }
+        let why = format!("{} mirrors in the journal mode alone", self.name());
+        let doing = format!("set the way in which {image} is mirrored");
+        Err(Fault::new(FaultKind::Unsupported, doing, why))
+    }
     /// How the mirroring of each image goes, as this site sees it.
     async fn mirror_status(&self) -> Result<MirrorStatus, Fault>;
     /// Makes the images secondary at one position and returns it; guests' writes are refused from

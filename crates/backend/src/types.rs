@@ -1,8 +1,8 @@
 //! What goes to a site and comes back.
 
 use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, Lag, Limits, Position, Role, SnapshotId, SnapshotName,
-    StoreId, SyncState,
+    Bytes, Epoch, ImageId, ImageName, Lag, Limits, MirrorWay, Position, Role, SnapshotId,
+    SnapshotName, StoreId, SyncState,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -203,6 +203,9 @@ pub struct ImageStatus {
     pub sync: SyncState,
     /// Whether the peer's copy is complete, where this site is primary and the peer has said.
     pub peer_consistent: Option<bool>,
+    /// The way in which it is mirrored.
+    #[serde(default)]
+    pub way: MirrorWay,
     /// What it has of its primary, where it follows one.
     #[serde(default)]
     pub replay: Option<Replay>,
@@ -251,6 +254,9 @@ pub struct ReaderStatus {
     pub lag: Option<Lag>,
     /// Whether its copy is complete, once it has said so.
     pub consistent: Option<bool>,
+    /// Whether flushes of an image in sync mode wait for it, as they should.
+    #[serde(default)]
+    pub synchronous: bool,
 }
 
 /// How to promote.

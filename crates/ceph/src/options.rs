@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use firebrick_vocabulary::MirrorWay;
+
 use crate::ffi::MirrorMode;
 
 /// How images are mirrored that are not yet.
@@ -20,6 +22,14 @@ impl Mirroring {
         match self {
             Self::Journal => MirrorMode::Journal,
             Self::Snapshot => MirrorMode::Snapshot,
+        }
+    }
+
+    /// In the words of all kinds of site.
+    pub(crate) const fn way(self) -> MirrorWay {
+        match self {
+            Self::Journal => MirrorWay::Journal,
+            Self::Snapshot => MirrorWay::Snapshot(None),
         }
     }
 }

@@ -18,7 +18,9 @@ use firebrick_backend::{
     Access, Backend, Content, DrillInfo, ExportKey, FaultKind, NewImage, Origin, PromoteMode,
     Reason, TRANSFER_MAX, ViewOf,
 };
-use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, MIB, Role, SnapshotName};
+use firebrick_vocabulary::{
+    Bytes, Epoch, ImageId, ImageName, MIB, MirrorWay, Role, SnapshotName, SyncMode, SyncPolicy,
+};
 
 /// The longest that anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -388,6 +390,7 @@ pub async fn mirrored_contract(one: &dyn Backend, other: &dyn Backend) {
         .await;
     assert_eq!(kind(exported), FaultKind::NotPrimary);
 
+    ways(one, other, id).await;
     let early = other.promote(&[id], PromoteMode::Planned).await.unwrap();
     assert_eq!(early[0].result, Err(Reason::NotDemoted));
     other
@@ -421,6 +424,30 @@ pub async fn mirrored_contract(one: &dyn Backend, other: &dyn Backend) {
     })
     .await;
     other.remove_image(id).await.unwrap();
+}
+
+/// Whoever follows knows the way too, and what a kind of site does not know it refuses.
+async fn ways(one: &dyn Backend, other: &dyn Backend, id: ImageId) {
+    let sync = SyncMode::new(SyncPolicy::FallBack, SyncMode::TIMEOUT).unwrap();
+    let by_snapshots = MirrorWay::Snapshot(None);
+    for way in [MirrorWay::Sync(sync), by_snapshots, MirrorWay::Sync(sync)] {
+        let set = one.set_mirror_way(id, way).await;
+        let known = one.capabilities();
+        let offered = known.mirror_modes.contains(&way.mode())
+            && (known.synchronous || way.sync_mode().is_none());
+        if !offered {
+            assert_eq!(kind(set), FaultKind::Unsupported);
+            continue;
+        }
+        set.unwrap();
+        one.set_mirror_way(id, way).await.unwrap();
+        until("the peer knows the way", async || {
+            let there = other.mirror_status().await.unwrap().images;
+            there.iter().any(|image| image.id == id && image.way == way)
+        })
+        .await;
+    }
+    one.set_mirror_way(id, MirrorWay::Journal).await.unwrap();
 }
 
 /// Holds for every pair of backends that mirror and have drills: `one` is where the image is made.

@@ -211,6 +211,17 @@ impl Alteration<'_> {
         self.changeable(image)?;
         let held = found(self.state, self.doing, image)?.read();
         sync_mode::refuse_beside(self.doing, &held.meta, mode)?;
+        drop(held);
+        self.change_mode(image, mode)
+    }
+
+    /// The same, where this alteration sees to what cannot be beside the mode.
+    pub(crate) fn change_mode(
+        &mut self,
+        image: ImageId,
+        mode: ImageMirrorMode,
+    ) -> Result<(), Error> {
+        let held = found(self.state, self.doing, image)?.read();
         self.changes.extend(Store::mirroring_changes(&held, mode));
         Ok(())
     }

@@ -11,6 +11,9 @@ pub const SNAPSHOT_LIMIT_KEY: &str = "snapshot.limit";
 pub const FLATTENED_KEY: &str = "flattened";
 /// How the image is mirrored: `snapshot`, or not there for the journal mode.
 pub(crate) const MIRROR_MODE_KEY: &str = "mirror.mode";
+/// How often the primary takes mirror snapshots of the image by itself: [`firebrick_vocabulary::Interval`] as it is
+/// written. It ends with snapshot mode.
+pub const MIRROR_INTERVAL_KEY: &str = "mirror.interval";
 /// Whether flushes wait for peers: [`firebrick_vocabulary::SyncMode`] as it is written, or not there.
 pub(crate) const SYNC_MODE_KEY: &str = "mirror.sync";
 /// For which peers flushes wait by the policy to block, as this store notes it for itself.

@@ -17,7 +17,7 @@ use crate::alter::CHANGES_MAX;
 use crate::apply::found;
 use crate::commit::Core;
 use crate::error::{Error, ErrorKind};
-use crate::keys::{MIRROR_MODE_KEY, protected};
+use crate::keys::{MIRROR_INTERVAL_KEY, MIRROR_MODE_KEY, protected};
 use crate::snapshots::{SnapshotInfo, new_snapshot_id};
 use crate::state::{ImageMeta, ImageState, Snapshot, State};
 use crate::store::Store;
@@ -350,14 +350,14 @@ fn forget_mode(image: &ImageState) -> Vec<Change> {
         image: id,
         snapshot: taken.meta.id,
     });
-    let key = MIRROR_MODE_KEY.to_owned();
-    let value = None;
-    gone.chain([Change::Metadata {
+    let keys = [MIRROR_MODE_KEY, MIRROR_INTERVAL_KEY].into_iter();
+    let said = keys.filter(|key| image.meta.metadata.contains_key(*key));
+    let forgotten = said.map(|key| Change::Metadata {
         image: id,
-        key,
-        value,
-    }])
-    .collect()
+        key: key.to_owned(),
+        value: None,
+    });
+    gone.chain(forgotten).collect()
 }
 
 #[cfg(test)]

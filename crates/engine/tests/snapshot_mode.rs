@@ -13,7 +13,9 @@ use std::sync::Arc;
 use firebrick_engine::{
     ErrorKind, GROUP_KEY, MirrorPoint, Refusal, SNAPSHOT_LIMIT_KEY, Store, is_of_mirroring,
 };
-use firebrick_vocabulary::{ImageId, ImageMirrorMode, Role, Sequence, SnapshotName};
+use firebrick_vocabulary::{
+    ImageId, ImageMirrorMode, MirrorWay, Role, Sequence, SnapshotName, SyncMode, SyncPolicy,
+};
 use tempfile::TempDir;
 use two::{ALL, mirrored, open, pull, read, write};
 
@@ -36,6 +38,47 @@ fn by_snapshots(store: &Store) -> ImageId {
         .mirror_image(image, ImageMirrorMode::Snapshot)
         .unwrap();
     image
+}
+
+fn way(store: &Store, image: ImageId) -> MirrorWay {
+    store.image(image).unwrap().info().mirror_way()
+}
+
+#[test]
+fn one_way_gives_place_to_another_in_one_frame_and_goes_to_the_peer() {
+    let Pair { a, b, .. } = pair();
+    let image = mirrored(&a);
+    let sync = SyncMode::new(SyncPolicy::Block, SyncMode::TIMEOUT).unwrap();
+    let often = MirrorWay::Snapshot("15m".parse().ok());
+    let seldom = MirrorWay::Snapshot("1d".parse().ok());
+    let ways = [
+        MirrorWay::Sync(sync),
+        often,
+        seldom,
+        MirrorWay::Snapshot(None),
+        MirrorWay::Sync(sync),
+        often,
+        MirrorWay::Journal,
+    ];
+    for wanted in ways {
+        a.set_mirror_way(image, wanted).unwrap();
+        let there = a.head();
+        a.set_mirror_way(image, wanted).unwrap();
+        assert_eq!(a.head(), there, "the same again is nothing");
+        pull(&a, &b, ALL);
+        assert_eq!((way(&a, image), way(&b, image)), (wanted, wanted));
+        let by_snapshots = wanted.mode() == ImageMirrorMode::Snapshot;
+        assert_eq!(points(&b, image).len(), usize::from(by_snapshots));
+    }
+    let refused = b.set_mirror_way(image, often).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NotPrimary);
+    // It ends with the mirroring.
+    a.set_mirror_way(image, often).unwrap();
+    a.set_mirroring(image, false).unwrap();
+    assert_eq!(way(&a, image), MirrorWay::Journal);
+    assert_eq!(a.image(image).unwrap().info().mirror_interval(), None);
+    let refused = a.set_mirror_way(image, often).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
 }
 
 fn points(store: &Store, image: ImageId) -> Vec<MirrorPoint> {

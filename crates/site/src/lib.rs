@@ -12,6 +12,7 @@ pub mod conf;
 pub mod serve;
 
 use firebrick_backend::Capabilities;
+use firebrick_vocabulary::ImageMirrorMode;
 
 pub use admin::SiteClient;
 pub use conf::{ExportVia, NbdSecurity, PeerConf, SiteConf};
@@ -28,6 +29,8 @@ pub fn capabilities(mirroring: bool) -> Capabilities {
         multiattach: true,
         online_extend: true,
         mirroring,
+        mirror_modes: vec![ImageMirrorMode::Journal, ImageMirrorMode::Snapshot],
+        synchronous: mirroring,
         consistent_groups: true,
         active_active: true,
         earlier_states: true,

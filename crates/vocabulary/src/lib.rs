@@ -8,9 +8,11 @@ mod bytes;
 mod features;
 mod host;
 mod image;
+mod interval;
 mod lag;
 mod limits;
 mod mirror_mode;
+mod mirror_way;
 mod position;
 mod role;
 mod sync_mode;
@@ -22,9 +24,11 @@ pub use host::{HostName, HostNameError};
 pub use image::{
     ImageId, ImageName, ImageNameError, ImageSpec, PoolName, SnapshotId, SnapshotName, StoreId,
 };
+pub use interval::Interval;
 pub use lag::Lag;
 pub use limits::{Burst, LIMIT_MAX, Limit, Limits, LimitsError, LimitsRule, Rates};
 pub use mirror_mode::ImageMirrorMode;
+pub use mirror_way::MirrorWay;
 pub use position::{Epoch, Position, Sequence};
 pub use role::{Role, SyncState};
 pub use sync_mode::{SyncMode, SyncPolicy};

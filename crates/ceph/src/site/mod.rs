@@ -18,12 +18,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firebrick_backend::{
-    Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, ImageInfo,
-    MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader, SiteStatus, SnapshotInfo,
-    SpaceStats, ViewOf, Writer,
+    Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
+    ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader, SiteStatus,
+    SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, Limits, Position, SnapshotName, StoreId,
+    Bytes, Epoch, ImageId, ImageName, Limits, MirrorWay, Position, SnapshotName, StoreId,
 };
 use uuid::Uuid;
 
@@ -100,6 +100,8 @@ impl Backend for CephSite {
             multiattach: true,
             online_extend: true,
             mirroring: self.shared.options().has_target,
+            mirror_modes: vec![self.shared.options().mirroring.way().mode()],
+            synchronous: false,
             consistent_groups: false,
             active_active: true,
             earlier_states: false,
@@ -271,10 +273,26 @@ impl Backend for CephSite {
         .await
     }
 
+    async fn set_mirror_way(&self, image: ImageId, way: MirrorWay) -> Result<(), Fault> {
+        let held = self.shared.options().mirroring.way();
+        // Who asks for nothing gets what the backend does.
+        if way == held || way == MirrorWay::Journal {
+            return Ok(());
+        }
+        let doing = format!("set the way in which {image} is mirrored");
+        let why = format!(
+            "the images of {} are mirrored in the {} mode alone, and schedules are the cluster's own",
+            self.name(),
+            held.mode()
+        );
+        Err(Fault::new(FaultKind::Unsupported, doing, why))
+    }
+
     async fn mirror_status(&self) -> Result<MirrorStatus, Fault> {
         let status = self.status().await?;
         let images = self.images().await?;
-        Ok(report::mirroring(status, images))
+        let way = self.shared.options().mirroring.way();
+        Ok(report::mirroring(status, images, way))
     }
 
     async fn demote(&self, images: &[ImageId]) -> Result<Position, Fault> {

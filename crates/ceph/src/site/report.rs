@@ -1,7 +1,7 @@
 //! How the site and its mirroring are.
 
 use firebrick_backend::{Fault, ImageInfo, ImageStatus, MirrorStatus, PeerStatus, SiteStatus};
-use firebrick_vocabulary::{Bytes, Position};
+use firebrick_vocabulary::{Bytes, MirrorWay, Position};
 
 use super::{Shared, store};
 use crate::fault::Doing;
@@ -63,7 +63,11 @@ fn heard(peer: &PeerSite) -> bool {
 }
 
 /// How the mirroring of each image goes.
-pub(super) fn mirroring(status: SiteStatus, images: Vec<ImageInfo>) -> MirrorStatus {
+pub(super) fn mirroring(
+    status: SiteStatus,
+    images: Vec<ImageInfo>,
+    way: MirrorWay,
+) -> MirrorStatus {
     let mirrored = images.into_iter().filter(|image| image.mirrored);
     let images = mirrored.map(|image| ImageStatus {
         id: image.id,
@@ -73,6 +77,7 @@ pub(super) fn mirroring(status: SiteStatus, images: Vec<ImageInfo>) -> MirrorSta
         sync: image.sync,
         // What the peer holds is known at the peer.
         peer_consistent: None,
+        way,
         replay: None,
         readers: Vec::new(),
     });

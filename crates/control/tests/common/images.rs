@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_backend::{ExportKey, Fault, FaultKind, Loss, NewImage, PromoteMode, Reason};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Limits, Role, SnapshotName, StoreId,
+    BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Limits, MirrorWay, Role, SnapshotName, StoreId,
 };
 
 /// Blocks that are no holes, by their number.
@@ -19,6 +19,7 @@ pub(crate) struct Image {
     pub(crate) epoch: Epoch,
     pub(crate) mirrored: bool,
     pub(crate) limits: Limits,
+    pub(crate) way: MirrorWay,
     pub(crate) snapshots: Vec<(SnapshotName, Bytes)>,
     pub(crate) blocks: Blocks,
     /// What its snapshots hold.
@@ -195,6 +196,7 @@ impl State {
             epoch: Epoch(1),
             mirrored: new.mirrored,
             limits: Limits::default(),
+            way: MirrorWay::Journal,
             snapshots: Vec::new(),
             blocks,
             kept: BTreeMap::new(),

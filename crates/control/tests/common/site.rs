@@ -10,8 +10,8 @@ use firebrick_backend::{
     PromoteOutcome, Reader, Replay, SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{
-    Bytes, Epoch, GIB, ImageId, ImageName, Lag, Limits, Position, Role, Sequence, SnapshotId,
-    SnapshotName, StoreId, SyncState,
+    Bytes, Epoch, GIB, ImageId, ImageMirrorMode, ImageName, Lag, Limits, MirrorWay, Position, Role,
+    Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
 };
 use parking_lot::Mutex;
 
@@ -133,6 +133,8 @@ impl Backend for Site {
             multiattach: true,
             online_extend: true,
             mirroring: true,
+            mirror_modes: vec![ImageMirrorMode::Journal, ImageMirrorMode::Snapshot],
+            synchronous: true,
             consistent_groups: true,
             active_active: !own.alone,
             earlier_states: !own.forgets,
@@ -334,13 +336,28 @@ impl Backend for Site {
 
     async fn set_mirroring(&self, image: ImageId, enabled: bool) -> Result<(), Fault> {
         let act = |state: &mut State| {
-            state.images.get_mut(&image).ok_or_else(missing)?.mirrored = enabled;
+            let known = state.images.get_mut(&image).ok_or_else(missing)?;
+            known.mirrored = enabled;
             if !enabled {
+                known.way = MirrorWay::Journal;
                 state.leave_to_itself(image);
             }
             Ok(())
         };
         self.call("set_mirroring", act).await
+    }
+
+    async fn set_mirror_way(&self, image: ImageId, way: MirrorWay) -> Result<(), Fault> {
+        let act = |state: &mut State| {
+            let image = state.images.get_mut(&image).ok_or_else(missing)?;
+            if !image.mirrored {
+                let why = "the image is not mirrored";
+                return Err(Fault::new(FaultKind::Invalid, "fake", why));
+            }
+            image.way = way;
+            Ok(())
+        };
+        self.call("set_mirror_way", act).await
     }
 
     async fn mirror_status(&self) -> Result<MirrorStatus, Fault> {
@@ -363,6 +380,7 @@ impl Backend for Site {
                     SyncState::Consistent
                 },
                 peer_consistent: Some(true),
+                way: image.way,
                 replay: (image.role == Role::Secondary).then(|| replay(image)),
                 readers: Vec::new(),
             });

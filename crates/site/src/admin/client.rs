@@ -11,7 +11,7 @@ use firebrick_backend::{
     SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{
-    Bytes, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
+    Bytes, ImageId, ImageName, Limits, MirrorWay, Position, Sequence, SnapshotName, StoreId,
 };
 use parking_lot::Mutex;
 use tokio::net::UnixStream;
@@ -291,6 +291,10 @@ impl Backend for SiteClient {
 
     async fn set_mirroring(&self, image: ImageId, enabled: bool) -> Result<(), Fault> {
         ask!(self, Request::SetMirroring { image, enabled })
+    }
+
+    async fn set_mirror_way(&self, image: ImageId, way: MirrorWay) -> Result<(), Fault> {
+        ask!(self, Request::SetMirrorWay { image, way })
     }
 
     async fn mirror_status(&self) -> Result<MirrorStatus, Fault> {

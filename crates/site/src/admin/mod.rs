@@ -35,7 +35,7 @@ pub use mirror_tools::{
 pub use pool_tools::{MirrorMode, NewPeer, PeerChange, PoolInfo, PoolPeer, PoolRequest};
 pub use protocol::{Answer, Hello, PROTOCOL_VERSION, Reply, Request};
 pub use schedule_tools::{
-    Interval, NextRun, Schedule, ScheduleItem, ScheduleLevel, ScheduleRequest, Schedules, StartTime,
+    NextRun, Schedule, ScheduleItem, ScheduleLevel, ScheduleRequest, Schedules, StartTime,
 };
 pub(crate) use server::serve_connection;
 pub use sync_tools::SyncReport;

@@ -7,7 +7,7 @@ use firebrick_backend::{
     NewImage, PromoteMode, PromoteOutcome, SiteStatus, SnapshotInfo, SpaceStats,
 };
 use firebrick_vocabulary::{
-    Bytes, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
+    Bytes, ImageId, ImageName, Limits, MirrorWay, Position, Sequence, SnapshotName, StoreId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,10 @@ pub enum Request {
         image: ImageId,
         enabled: bool,
     },
+    SetMirrorWay {
+        image: ImageId,
+        way: MirrorWay,
+    },
     MirrorStatus,
     Demote {
         images: Vec<ImageId>,
@@ -147,6 +151,7 @@ impl Request {
             | Self::Export { .. }
             | Self::Unexport { .. }
             | Self::SetMirroring { .. }
+            | Self::SetMirrorWay { .. }
             | Self::BeginDrill { .. }
             | Self::EndDrill { .. } => Duration::from_secs(30),
             // All of an image may differ.

@@ -72,6 +72,7 @@ async fn answer<B: Backend>(site: &B, request: Request) -> Answer {
         Request::Unexport { image, key } => done(site.unexport(image, key).await),
         Request::Exports => site.exports().await.map(Reply::Exports),
         Request::SetMirroring { image, enabled } => done(site.set_mirroring(image, enabled).await),
+        Request::SetMirrorWay { image, way } => done(site.set_mirror_way(image, way).await),
         Request::MirrorStatus => site.mirror_status().await.map(Reply::Mirror),
         Request::Demote { images } => site.demote(&images).await.map(Reply::Position),
         Request::WaitApplied {

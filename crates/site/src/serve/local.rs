@@ -13,7 +13,7 @@ use firebrick_edge::Timestamp;
 use firebrick_engine::{Error, Image, Store, is_of_mirroring};
 use firebrick_mirror::{Mirror, PeerState};
 use firebrick_vocabulary::{
-    Bytes, ImageId, ImageName, Limits, Position, Sequence, SnapshotName, StoreId,
+    Bytes, ImageId, ImageName, Limits, MirrorWay, Position, Sequence, SnapshotName, StoreId,
 };
 use tokio::sync::watch;
 
@@ -397,6 +397,10 @@ impl Backend for LocalSite {
             .await?;
         tracing::info!(%image, enabled, "the mirroring of an image changed");
         Ok(())
+    }
+
+    async fn set_mirror_way(&self, image: ImageId, way: MirrorWay) -> Result<(), Fault> {
+        self.mirror_by(image, way).await
     }
 
     async fn mirror_status(&self) -> Result<MirrorStatus, Fault> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_vocabulary::{ImageId, ImageMirrorMode, Position, StoreId, SyncMode};
+use firebrick_vocabulary::{ImageId, ImageMirrorMode, MirrorWay, Position, StoreId, SyncMode};
 
 use super::target;
 use crate::admin::{MirrorReply, MirrorRequest};
@@ -121,6 +121,20 @@ impl LocalSite {
             .await?;
         let mode = mode.map_or_else(|| "none".to_owned(), |mode| mode.to_string());
         tracing::info!(%image, mode, "the sync mode of an image was set");
+        Ok(())
+    }
+
+    /// Mirrors an image that is mirrored in that way from here on.
+    pub(in crate::serve) async fn mirror_by(
+        &self,
+        image: ImageId,
+        way: MirrorWay,
+    ) -> Result<(), Fault> {
+        self.unfenced("set the way in which an image is mirrored")
+            .await?;
+        self.change(move |store| store.set_mirror_way(image, way))
+            .await?;
+        tracing::info!(%image, ?way, "the way in which an image is mirrored was set");
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use firebrick_backend::{ImageStatus, ReaderStatus, Replay};
 use firebrick_engine::ImageInfo;
-use firebrick_mirror::ImageReader;
+use firebrick_mirror::{ImageReader, SyncPlace};
 use firebrick_vocabulary::Role;
 
 use super::Mirroring;
@@ -22,10 +22,18 @@ impl Mirroring {
             Role::Primary => (None, self.readers(&info)),
             Role::Secondary => (Some(self.replay(&info)), Vec::new()),
         };
+        let way = info.mirror_way();
+        let synced = way.sync_mode().and_then(|_| self.mirror.synchrony(info.id));
+        let synced = synced.into_iter().flat_map(|synced| synced.peers);
+        let held: Vec<String> = synced
+            .filter(|peer| peer.place == SyncPlace::Held)
+            .map(|peer| peer.name)
+            .collect();
         ImageStatus {
+            way,
             peer_consistent: self.mirror.peer_consistent(info.id),
             replay,
-            readers: readers.into_iter().map(reader).collect(),
+            readers: readers.into_iter().map(|it| reader(it, &held)).collect(),
             id: info.id,
             name: info.name,
             role: info.role,
@@ -49,7 +57,7 @@ impl Mirroring {
     }
 }
 
-fn reader(reader: ImageReader) -> ReaderStatus {
+fn reader(reader: ImageReader, held: &[String]) -> ReaderStatus {
     let ImageReader {
         peer,
         consistent,
@@ -57,6 +65,7 @@ fn reader(reader: ImageReader) -> ReaderStatus {
     } = reader;
     let met = peer.store.is_some();
     ReaderStatus {
+        synchronous: held.contains(&peer.name),
         peer: peer.name,
         position: met.then_some(peer.confirmed),
         lag: met.then_some(lag),

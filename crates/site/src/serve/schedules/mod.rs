@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_edge::RealDisk;
-use firebrick_engine::{ImageInfo, Store};
-use firebrick_vocabulary::ImageId;
+use firebrick_engine::{ImageInfo, MIRROR_INTERVAL_KEY, Store};
+use firebrick_vocabulary::{ImageId, Role};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -86,11 +86,33 @@ impl Scheduler {
     }
 
     fn remove(&self, level: &ScheduleLevel, item: Option<ScheduleItem>) -> Result<(), Fault> {
+        if let ScheduleLevel::Image(id) = level {
+            self.forget(*id, item)?;
+        }
         self.change("remove a schedule", |kept| {
             if let Some(items) = kept.get_mut(level) {
                 items.retain(|known| item.is_some_and(|item| known.item != item));
             }
         })
+    }
+
+    /// Takes from an image that is primary here what it says itself, where that is meant.
+    fn forget(&self, image: ImageId, item: Option<ScheduleItem>) -> Result<(), Fault> {
+        let here = self.info(image).filter(|info| info.role == Role::Primary);
+        let Some(interval) = here.and_then(|info| info.mirror_interval()) else {
+            return Ok(());
+        };
+        let start_time = None;
+        let own = ScheduleItem {
+            interval,
+            start_time,
+        };
+        if item.is_some_and(|item| item != own) {
+            return Ok(());
+        }
+        let forgotten = self.store.set_metadata(image, MIRROR_INTERVAL_KEY, None);
+        let forgotten = forgotten.and_then(|()| self.store.flush());
+        forgotten.map(drop).map_err(|error| fault(&error))
     }
 
     /// Changes what is kept: durable before it holds.
@@ -156,9 +178,15 @@ impl Scheduler {
     }
 
     fn list(&self) -> Schedules {
-        let kept = self.kept.lock().clone();
+        let mut kept = self.kept.lock().clone();
         let now = self.store.now().0;
-        let next = units(&self.store).into_iter().filter_map(|unit| {
+        let units = units(&self.store);
+        for unit in &units {
+            if let Some(own) = unit.own {
+                kept.entry(unit.level()).or_insert_with(|| vec![own]);
+            }
+        }
+        let next = units.into_iter().filter_map(|unit| {
             let items = unit.schedule(&kept)?;
             let missed = due::due(items, unit.newest, now);
             Some(NextRun {
@@ -189,7 +217,7 @@ impl Scheduler {
     /// Takes what is due.
     fn run(&self) {
         let kept = self.kept.lock().clone();
-        if kept.is_empty() || self.store.is_fenced() {
+        if self.store.is_fenced() {
             return;
         }
         let now = self.store.now().0;

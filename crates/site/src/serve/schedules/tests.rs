@@ -5,7 +5,7 @@ use std::time::Duration;
 use firebrick_edge::{Clock, Disk};
 use firebrick_engine::{GROUP_KEY, MirrorPoint, NewImage, StoreOptions};
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
-use firebrick_vocabulary::{Bytes, ImageMirrorMode, ImageName, MIB, StoreId};
+use firebrick_vocabulary::{Bytes, ImageMirrorMode, ImageName, MIB, MirrorWay, StoreId};
 
 use super::*;
 
@@ -144,6 +144,38 @@ fn the_nearest_level_holds_and_secondaries_are_left_alone() {
     let own = site.taken(far);
     site.pass(MINUTE);
     assert_eq!(site.taken(far), own + 1);
+}
+
+#[test]
+fn what_an_image_says_itself_holds_before_the_pool_and_behind_what_the_site_was_told() {
+    let site = Site::new();
+    let id = site.image("disk");
+    let store = &site.scheduler.store;
+    let often = MirrorWay::Snapshot("1m".parse().ok());
+    store.set_mirror_way(id, often).unwrap();
+    site.add(ScheduleLevel::Pool, "1d").unwrap();
+    site.pass(MINUTE);
+    assert_eq!(site.taken(id), 2);
+    let shown = site.scheduler.list();
+    assert_eq!(shown.schedules.len(), 2, "that of the pool and its own");
+    assert_eq!(shown.next.len(), 1);
+    site.add(ScheduleLevel::Image(id), "1h").unwrap();
+    site.pass(MINUTE);
+    assert_eq!(site.taken(id), 2);
+    // Another part is no part of it.
+    let part = |interval: &str| ScheduleItem {
+        interval: interval.parse().unwrap(),
+        start_time: None,
+    };
+    let level = ScheduleLevel::Image(id);
+    site.scheduler.remove(&level, Some(part("1h"))).unwrap();
+    site.pass(MINUTE);
+    assert_eq!(site.taken(id), 3);
+    site.scheduler.remove(&level, Some(part("1m"))).unwrap();
+    site.pass(MINUTE);
+    assert_eq!(site.taken(id), 3);
+    let way = store.image(id).unwrap().info().mirror_way();
+    assert_eq!(way, MirrorWay::Snapshot(None));
 }
 
 #[test]

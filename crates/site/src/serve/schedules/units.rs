@@ -6,7 +6,7 @@ use firebrick_engine::{ImageInfo, MirrorPoint, Store};
 use firebrick_vocabulary::{ImageId, ImageMirrorMode, ImageName, Role};
 
 use super::kept::{Kept, KeptItem};
-use crate::admin::ScheduleLevel;
+use crate::admin::{ScheduleItem, ScheduleLevel};
 use crate::serve::tools::{group_id, group_name};
 
 /// What is snapshotted at one position.
@@ -20,18 +20,30 @@ pub(super) struct Unit {
     pub(super) images: Vec<ImageId>,
     /// When the newest mirror snapshot was taken, in nanoseconds since the Unix epoch.
     pub(super) newest: u64,
+    /// What it says itself, wherever it is primary.
+    pub(super) own: Option<KeptItem>,
 }
 
 impl Unit {
-    /// The schedule that holds: the nearest one.
-    pub(super) fn schedule<'a>(&self, kept: &'a Kept) -> Option<&'a [KeptItem]> {
-        let own = if self.group {
+    /// The level of it alone.
+    pub(super) const fn level(&self) -> ScheduleLevel {
+        if self.group {
             ScheduleLevel::Group(self.id)
         } else {
             ScheduleLevel::Image(self.id)
-        };
+        }
+    }
+
+    /// The schedule that holds: the nearest one. What this site was told goes before what the image says.
+    pub(super) fn schedule<'a>(&'a self, kept: &'a Kept) -> Option<&'a [KeptItem]> {
+        if let Some(items) = kept.get(&self.level()) {
+            return Some(items);
+        }
+        if self.own.is_some() {
+            return Some(self.own.as_slice());
+        }
         let namespace = ScheduleLevel::Namespace(self.name.namespace().to_owned());
-        let levels = [own, namespace, ScheduleLevel::Pool, ScheduleLevel::Site];
+        let levels = [namespace, ScheduleLevel::Pool, ScheduleLevel::Site];
         levels
             .iter()
             .find_map(|level| kept.get(level))
@@ -67,12 +79,21 @@ pub(super) fn units(store: &Store) -> Vec<Unit> {
         let newest = store.newest_mirror_snapshot(info.id);
         let newest = newest.and_then(|(newest, _)| MirrorPoint::of(&newest.name));
         let group = group_name(&info.name);
+        let own = info.mirror_interval().map(|interval| KeptItem {
+            item: ScheduleItem {
+                interval,
+                start_time: None,
+            },
+            // There is one since the mode began, so nothing before that is due.
+            since: 0,
+        });
         let unit = Unit {
             id: info.id,
             group: group.is_some(),
             name: group.unwrap_or(info.name),
             images: vec![info.id],
             newest: newest.map_or(0, |newest| newest.taken().0),
+            own,
         };
         units.insert(unit.id, unit);
     }
