@@ -34,6 +34,7 @@ mod mirror_limits;
 mod mirror_snapshots;
 mod mirror_sync;
 mod mirror_three_sites;
+mod mirror_types;
 mod mirror_verify;
 mod mirroring;
 mod moving;

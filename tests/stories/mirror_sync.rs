@@ -15,11 +15,11 @@ const GUESTS: u64 = 4;
 /// The blocks of each.
 const BLOCKS: u64 = 64;
 
-fn status(rbd: &Rbd, image: &str) -> Value {
+pub(crate) fn status(rbd: &Rbd, image: &str) -> Value {
     rbd.json(&["mirror", "image", "status", image])
 }
 
-fn codes(seen: &Value) -> Vec<&str> {
+pub(crate) fn codes(seen: &Value) -> Vec<&str> {
     let reasons = seen["reasons"].as_array().unwrap();
     let codes = reasons.iter().filter_map(|it| it["code"].as_str());
     codes.collect()
@@ -136,10 +136,10 @@ fn what_a_flush_acknowledged_survives_the_loss_of_the_primary() {
 }
 
 /// A process that is stopped; it goes on when this is dropped.
-struct Stopped(i32);
+pub(crate) struct Stopped(i32);
 
 impl Stopped {
-    fn new(pid: i32) -> Self {
+    pub(crate) fn new(pid: i32) -> Self {
         signal(pid, "-STOP");
         Self(pid)
     }

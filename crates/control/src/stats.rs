@@ -180,11 +180,19 @@ fn replication(backend: &BackendOptions, view: &BackendView) -> Value {
         .map(|peer| peer.lag)
         .max_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let lag = lag.unwrap_or(Lag::NONE);
+    let types: &[&str] = match (replicated, view.capabilities.synchronous) {
+        (true, true) => &["async", "sync"],
+        (true, false) => &["async"],
+        (false, _) => &[],
+    };
+    let modes = view.capabilities.mirror_modes.iter();
+    let modes = modes.filter(|_| replicated).map(|mode| mode.as_str());
     json!({
         "replication_enabled": replicated,
         REPLICATES: replicated,
         REPLICATES_AT_ONCE: replicated && view.capabilities.consistent_groups,
-        "replication_type": if replicated { vec!["async"] } else { vec![] },
+        "replication_type": types,
+        "replication_mode": modes.collect::<Vec<_>>(),
         "replication_count": backend.targets.len(),
         "replication_targets": target_names(backend),
         "replication_lag_seconds": lag.seconds,

@@ -1,13 +1,16 @@
 //! Which pool a volume goes to, and where it goes when it cannot be made there.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use firebrick_backend::FaultKind;
 use firebrick_control::{
-    BackendOptions, ControlOptions, CreateType, CreateVolume, Function, PoolFilter, PoolQuery,
-    Volume,
+    BackendOptions, ControlOptions, CreateType, CreateVolume, ErrorKind, Function, PoolFilter,
+    PoolQuery, Volume,
 };
 use firebrick_db::volumes;
 use firebrick_state::{ReplicationStatus, VolumeStatus};
-use firebrick_vocabulary::VolumeId;
+use firebrick_vocabulary::{MirrorWay, SyncMode, SyncPolicy, VolumeId};
 use uuid::Uuid;
 
 use crate::common::{A, At, B, Trouble, World, admin, member, sized, until};
@@ -377,13 +380,100 @@ async fn a_type_says_whether_how_and_where_its_volumes_are_replicated() {
         let image = volume.image();
         assert!(world.site(B, |site| site.images.contains_key(&image)));
     }
-    for (key, value) in [
-        ("replication_type", "<in> sync"),
+    let specs = [
+        ("replication_enabled", "<is> True"),
         ("replication_targets", "<in> nowhere"),
+    ];
+    let volume = made_of(&world, &specs).await;
+    assert_eq!(volume.status, VolumeStatus::Error);
+    assert_eq!(volume.host, None);
+}
+
+#[tokio::test]
+async fn images_are_mirrored_in_the_way_that_their_type_says() {
+    let world = World::new().await;
+    let replicated = ("replication_enabled", "<is> True");
+    let sync = ("replication_type", "<in> sync");
+    let snapshots = ("replication_mode", "<in> snapshot");
+    let strict = [
+        ("firebrick:sync_policy", "block"),
+        ("firebrick:sync_timeout_seconds", "30"),
+    ];
+    let waits = |policy, seconds| {
+        let timeout = Duration::from_secs(seconds);
+        MirrorWay::Sync(SyncMode::new(policy, timeout).unwrap())
+    };
+    let often = ("firebrick:snapshot_interval", "15m");
+    for (specs, way) in [
+        (vec![replicated], MirrorWay::Journal),
+        (vec![replicated, sync], waits(SyncPolicy::FallBack, 5)),
+        (
+            vec![replicated, sync, strict[0], strict[1]],
+            waits(SyncPolicy::Block, 30),
+        ),
+        (vec![replicated, snapshots], MirrorWay::Snapshot(None)),
+        (
+            vec![replicated, snapshots, often],
+            MirrorWay::Snapshot("15m".parse().ok()),
+        ),
+        // What is not replicated is in none.
+        (vec![sync], MirrorWay::Journal),
+        (vec![snapshots, often], MirrorWay::Journal),
     ] {
-        let specs = [("replication_enabled", "<is> True"), (key, value)];
         let volume = made_of(&world, &specs).await;
-        assert_eq!(volume.status, VolumeStatus::Error, "{key} {value}");
-        assert_eq!(volume.host, None, "{key} {value}");
+        assert_eq!(volume.status, VolumeStatus::Available, "{specs:?}");
+        let image = volume.image();
+        let found = world.site(A, |site| site.images[&image].way);
+        assert_eq!(found, way, "{specs:?}");
+        // And so is what is made of it.
+        let request = CreateVolume {
+            source: Some(volume.id),
+            ..sized(1)
+        };
+        let copy = ended(&world, request).await;
+        let copy = row(&world, copy).await;
+        assert_eq!(copy.status, VolumeStatus::Available, "{specs:?}");
+        let found = world.site(A, |site| site.images[&copy.image()].way);
+        assert_eq!(found, way, "a clone, {specs:?}");
     }
+}
+
+#[tokio::test]
+async fn a_type_that_asks_for_both_ways_is_refused_however_it_comes_about() {
+    let world = World::new().await;
+    let map = |specs: &[(&str, &str)]| {
+        specs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let sync = ("replication_type", "<in> sync");
+    let snapshots = ("replication_mode", "<in> snapshot");
+    let request = |extra_specs| CreateType {
+        name: Uuid::new_v4().to_string(),
+        description: None,
+        is_public: true,
+        extra_specs,
+    };
+    let control = &world.control;
+    let refused = control
+        .create_type(&admin(), request(map(&[sync, snapshots])))
+        .await;
+    assert_eq!(refused.unwrap_err().kind, ErrorKind::Invalid);
+    let made = control.create_type(&admin(), request(map(&[sync]))).await;
+    let id = made.unwrap().volume_type.id;
+    let refused = control
+        .set_extra_specs(&admin(), id, map(&[snapshots]))
+        .await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(refused.message.contains("replication_mode"), "{refused}");
+    control
+        .delete_extra_spec(&admin(), id, sync.0)
+        .await
+        .unwrap();
+    let set = control
+        .set_extra_specs(&admin(), id, map(&[snapshots]))
+        .await;
+    set.unwrap();
 }

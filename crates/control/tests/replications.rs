@@ -4,7 +4,7 @@ use firebrick_backend::Loss;
 use firebrick_control::{CreateType, ErrorKind, Query, Relation, RelationState};
 use firebrick_db::{Column, Listing, Message, messages};
 use firebrick_state::MessageDetail;
-use firebrick_vocabulary::{Bytes, VolumeId};
+use firebrick_vocabulary::{Bytes, MirrorWay, VolumeId};
 
 use crate::common::{
     A, At, B, HOST, MIRRORED, Trouble, World, admin, member, member_of, mirrored, sized, until,
@@ -100,6 +100,8 @@ async fn a_relation_says_where_the_volume_lives_and_how_far_its_copy_is_behind()
     );
     assert!(relation.position.is_some() && relation.consistent_at.is_some());
     assert_eq!((relation.rpo_target, relation.rpo_met()), (None, None));
+    assert_eq!(relation.way, Some(MirrorWay::Journal));
+    assert_eq!(relation.replication_type(), Some("async"));
 
     world.set_linked(false);
     assert_eq!(
@@ -133,6 +135,7 @@ async fn what_no_site_says_is_not_made_up() {
     let unknown = world.relation(volume).await;
     assert_eq!(unknown.state, RelationState::Unknown);
     assert_eq!((unknown.lag_seconds, unknown.position), (None, None));
+    assert_eq!((unknown.way, unknown.replication_type()), (None, None));
     world.set_up(A, true);
     world.set_up(B, true);
     // One that hangs holds up nobody for long.

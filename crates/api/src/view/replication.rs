@@ -1,7 +1,7 @@
 //! Replications in answers.
 
 use firebrick_control::{DrillInfo, FailoverReport, PromoteMode, Relation, VolumeReport};
-use firebrick_vocabulary::{GroupId, VolumeId};
+use firebrick_vocabulary::{GroupId, MirrorWay, VolumeId};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -32,6 +32,10 @@ pub(crate) struct View<'a> {
     progress: Option<Progress>,
     rpo_target_seconds: Option<f64>,
     rpo_met: Option<bool>,
+    replication_type: Option<&'static str>,
+    in_sync: Option<bool>,
+    replication_mode: Option<&'static str>,
+    snapshot_interval: Option<String>,
     drill: Option<Drill<'a>>,
 }
 
@@ -113,6 +117,13 @@ pub(crate) fn view(relation: &Relation) -> View<'_> {
             .map(|(done, total)| Progress { done, total }),
         rpo_target_seconds: relation.rpo_target,
         rpo_met: relation.rpo_met(),
+        replication_type: relation.replication_type(),
+        in_sync: relation.in_sync,
+        replication_mode: relation.way.map(|way| way.mode().as_str()),
+        snapshot_interval: relation
+            .way
+            .and_then(MirrorWay::interval)
+            .map(|interval| interval.to_string()),
         drill: relation.drill.as_ref().map(drill),
     }
 }
@@ -148,6 +159,10 @@ const SHAPE: Schema = object(&[
     ("progress", any_of(&[PROGRESS, NULL])),
     ("rpo_target_seconds", SECONDS_OR_NULL),
     ("rpo_met", any_of(&[FLAG, NULL])),
+    ("replication_type", TEXT_OR_NULL),
+    ("in_sync", any_of(&[FLAG, NULL])),
+    ("replication_mode", TEXT_OR_NULL),
+    ("snapshot_interval", TEXT_OR_NULL),
     ("drill", any_of(&[DRILL, NULL])),
 ])
 .required(&[
@@ -168,6 +183,10 @@ const SHAPE: Schema = object(&[
     "progress",
     "rpo_target_seconds",
     "rpo_met",
+    "replication_type",
+    "in_sync",
+    "replication_mode",
+    "snapshot_interval",
     "drill",
 ])
 .closed();

@@ -13,6 +13,7 @@ use crate::home::{Home, moves};
 use crate::place::{refused_at, wanted};
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
+use crate::replication::way::set_way;
 use crate::story::{Step, Stop, noted};
 use crate::why::Why;
 
@@ -127,6 +128,9 @@ async fn make_own(inner: &Inner, home: &Home, volume: &Volume, image: &ImageInfo
     }
     if image.mirrored != moves(volume) {
         site.set_mirroring(id, moves(volume)).await?;
+    }
+    if moves(volume) {
+        set_way(inner, site, volume).await?;
     }
     let limits = limits_of(&mut *inner.db.read().await?, volume, volume.size).await?;
     if image.limits != limits {

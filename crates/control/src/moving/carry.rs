@@ -13,6 +13,7 @@ use super::target;
 use crate::control::Inner;
 use crate::home::{Home, moves};
 use crate::qos::limit::limits_of;
+use crate::replication::way::set_way;
 use crate::story::{Step, Stop};
 use crate::why::Why;
 
@@ -76,6 +77,9 @@ async fn prepare(inner: &Inner, to: &Home, target: &Volume) -> Step {
     let limits = limits_of(&mut *inner.db.read().await?, target, target.size).await?;
     if there.limits != limits {
         to.site.set_limits(id, limits).await?;
+    }
+    if moves(target) {
+        set_way(inner, &to.site, target).await?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::messages::unplaced;
 use crate::place::{choose, refused_at, wanted};
 use crate::qos::limit::limits_of;
 use crate::quota;
+use crate::replication::way::change_way;
 use crate::story::{Step, Stop, noted};
 use crate::volume::wants;
 use crate::why::Why;
@@ -103,6 +104,7 @@ async fn stay(inner: &Inner, activity: &Activity, volume: &Volume, becoming: Vol
         }
         home.site.set_mirroring(image, moves(&becoming)).await?;
     }
+    change_way(inner, &home.site, volume, &becoming).await?;
     let limits = limits_of(&mut *inner.db.read().await?, &becoming, volume.size).await?;
     home.site.set_limits(image, limits).await?;
     let mut tx = inner.db.begin().await?;
@@ -181,13 +183,15 @@ pub(crate) async fn undo(inner: &Inner, activity: &Activity, why: &Why) -> Step 
 
 async fn restore(inner: &Inner, activity: &Activity, volume: &Volume) -> Step {
     let becoming = becoming(inner, volume, input(activity)?.kind).await?;
-    if moves(volume) == moves(&becoming) || home_is_away(inner, volume).await? {
-        // Limits are compared with types by somebody else.
+    // Limits are compared with types by somebody else.
+    if home_is_away(inner, volume).await? {
         return Ok(());
     }
     let home = inner.home(volume).await?;
-    Ok(home
-        .site
-        .set_mirroring(volume.image(), moves(volume))
-        .await?)
+    if moves(volume) != moves(&becoming) {
+        home.site
+            .set_mirroring(volume.image(), moves(volume))
+            .await?;
+    }
+    change_way(inner, &home.site, &becoming, volume).await
 }

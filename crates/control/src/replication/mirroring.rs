@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::relation::no_relation;
+use super::way::set_way;
 use crate::control::{Control, Inner, VOLUME};
 use crate::error::{Error, Result};
 use crate::freeze::refuse_frozen;
@@ -205,6 +206,10 @@ pub(crate) async fn mirror(
     }
     let asked = home.site.set_mirroring(volume.image(), enable).await;
     match asked {
+        Ok(()) if enable => {
+            set_way(inner, &home.site, volume).await?;
+            Ok(home)
+        }
         Ok(()) => Ok(home),
         // There may be none of a volume that could not be made.
         Err(fault) if !enable && fault.kind == FaultKind::NotFound => Ok(home),

@@ -18,6 +18,7 @@ pub(crate) mod single;
 mod steps;
 pub(crate) mod switch;
 pub(crate) mod target;
+pub(crate) mod way;
 
 pub use relation::{Relation, RelationState};
 pub use report::{FailoverReport, VolumeOutcome, VolumeReport};

@@ -8,7 +8,8 @@ use firebrick_db::{Column, Connection, Test, Volume, VolumeType, now, types, vol
 use firebrick_policy::Rule;
 use firebrick_state::ReplicationStatus;
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Gibibytes, GroupId, HostName, ImageId, Position, ProjectId, SyncState, VolumeId,
+    BLOCK_SIZE, Gibibytes, GroupId, HostName, ImageId, MirrorWay, Position, ProjectId, SyncState,
+    VolumeId,
 };
 use futures_util::future::{join, join_all};
 use time::OffsetDateTime;
@@ -56,6 +57,11 @@ pub struct Relation {
     pub progress: Option<(u64, u64)>,
     /// `rpo_target_seconds` of the volume's type.
     pub rpo_target: Option<f64>,
+    /// The way in which the copy is kept; `None` where no site says.
+    pub way: Option<MirrorWay>,
+    /// Whether flushes of the volume wait for this copy now, where they are to; `None` where the primary does not
+    /// say.
+    pub in_sync: Option<bool>,
     /// A clone of the copy for guests that try, if there is one.
     pub drill: Option<DrillInfo>,
 }
@@ -65,6 +71,14 @@ impl Relation {
     /// where the lag is not known.
     pub fn rpo_met(&self) -> Option<bool> {
         Some(self.lag_seconds? <= self.rpo_target?)
+    }
+
+    /// `sync` where flushes of the volume are to wait for the copy, else `async`; `None` where no site says.
+    pub fn replication_type(&self) -> Option<&'static str> {
+        Some(match self.way?.sync_mode() {
+            Some(_) => "sync",
+            None => "async",
+        })
     }
 }
 
@@ -286,6 +300,8 @@ impl<'a> Look<'a> {
                 consistent_at: None,
                 progress: None,
                 rpo_target,
+                way: None,
+                in_sync: None,
                 drill: [self.said(None), self.said(Some(target))]
                     .into_iter()
                     .flatten()
@@ -324,6 +340,12 @@ impl<'a> Look<'a> {
             relation.lag_bytes = replay.loss.map(|loss| loss.bytes.0);
             relation.position = Some(replay.position);
         }
+        // The copy knows the way, but not whether flushes wait for it.
+        let said = here.and_then(|seen| seen.image(id)).or(copy);
+        relation.way = said.map(|image| image.way);
+        let synchronous = relation.way.and_then(MirrorWay::sync_mode).is_some();
+        let reader_of_flushes = reader.filter(|_| synchronous);
+        relation.in_sync = reader_of_flushes.map(|reader| reader.synchronous);
         let incomplete = match (copy, reader.and_then(|reader| reader.consistent)) {
             (Some(copy), _) => !copy.sync.is_consistent(),
             (None, Some(complete)) => !complete,

@@ -8,6 +8,7 @@ use super::look::{locked, visible};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::replication::rpo::check_rpo_target;
+use crate::replication::way::check_mirror_way;
 use crate::request::{Context, Metadata};
 
 impl Control {
@@ -53,6 +54,9 @@ impl Control {
         check_rpo_target(&specs)?;
         let mut tx = self.inner.db.begin().await?;
         let kind = locked(&mut tx, id).await?;
+        let mut all = kind.extra_specs;
+        all.extend(specs.clone());
+        check_mirror_way(&all)?;
         properties::merge(&mut tx, kind.id.0, &specs).await?;
         tx.commit().await?;
         Ok(specs)

@@ -25,6 +25,7 @@ use crate::image::{self, BootSnapshot, Pinned};
 use crate::place::{elsewhere, place};
 use crate::qos::limit::limits_of;
 use crate::quota::{self, Wanted};
+use crate::replication::way::set_way;
 use crate::request::{Context, CreateVolume};
 use crate::story::{Step, Stop, noted};
 use crate::types::look::asks;
@@ -374,6 +375,9 @@ pub(crate) async fn build(inner: &Inner, volume: &Volume, origin: Option<Origin>
     let limits = limits_of(&mut *inner.db.read().await?, volume, volume.size).await?;
     if held != limits {
         home.site.set_limits(volume.image(), limits).await?;
+    }
+    if moves(volume) {
+        set_way(inner, &home.site, volume).await?;
     }
     Ok(home)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use firebrick_control::{CreateQos, ErrorKind, QosConsumer};
 use firebrick_db::types;
 use firebrick_state::{ReplicationStatus, VolumeStatus};
+use firebrick_vocabulary::{MirrorWay, SyncMode, SyncPolicy};
 
 use super::*;
 use crate::common::{B, MIRRORED, member};
@@ -49,6 +50,49 @@ async fn replication_begins_and_ends_where_the_volume_is() {
     let volume = world.volume(id).await.unwrap();
     assert_eq!(volume.replication_status, Some(ReplicationStatus::Disabled));
     assert!(!world.site(A, |site| site.images[&id.image_id()].mirrored));
+}
+
+#[tokio::test]
+async fn the_way_of_mirroring_goes_with_the_type_where_the_volume_is() {
+    let world = two().await;
+    let id = filled(&world).await;
+    let replicated = ("replication_enabled", "<is> True");
+    kind(&world, "plain", &[]).await;
+    kind(
+        &world,
+        "sync",
+        &[replicated, ("replication_type", "<in> sync")],
+    )
+    .await;
+    let snapshots = [
+        replicated,
+        ("replication_mode", "<in> snapshot"),
+        ("firebrick:snapshot_interval", "1h"),
+    ];
+    kind(&world, "hourly", &snapshots).await;
+    let sync = SyncMode::new(SyncPolicy::FallBack, SyncMode::TIMEOUT).unwrap();
+    let hourly = MirrorWay::Snapshot("1h".parse().ok());
+    for (name, way) in [
+        ("sync", MirrorWay::Sync(sync)),
+        ("hourly", hourly),
+        (MIRRORED, MirrorWay::Journal),
+        ("sync", MirrorWay::Sync(sync)),
+        ("plain", MirrorWay::Journal),
+        ("hourly", hourly),
+    ] {
+        retype(&world, id, name, MigrationPolicy::Never).await;
+        assert_eq!(type_of(&world, id).await, name);
+        let found = world.site(A, |site| site.images[&id.image_id()].way);
+        assert_eq!(found, way, "{name}");
+    }
+    // What was said of the image itself stays where no type says anything.
+    retype(&world, id, MIRRORED, MigrationPolicy::Never).await;
+    let other = MirrorWay::Snapshot(None);
+    let image = id.image_id();
+    world.site(A, |site| site.images.get_mut(&image).unwrap().way = other);
+    kind(&world, "another", &[replicated]).await;
+    retype(&world, id, "another", MigrationPolicy::Never).await;
+    assert_eq!(world.site(A, |site| site.images[&image].way), other);
 }
 
 #[tokio::test]

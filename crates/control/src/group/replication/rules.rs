@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use firebrick_db::{Group, GroupType, Tx, Volume, group_types, pairs, types};
 use firebrick_state::{GroupOperation, ReplicationStatus, VolumeOperation, VolumeStatus};
-use firebrick_vocabulary::TypeId;
+use firebrick_vocabulary::{MirrorWay, TypeId};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::group::look::invalid;
 use crate::group_type::look::{replicates, replicates_in_both_ways};
+use crate::replication::way::mirror_way;
 use crate::volume::wants;
 
 /// `Invalid group type: …`, Cinder's `InvalidGroupType`.
@@ -36,10 +37,17 @@ pub(crate) async fn check_types(
     }
     for id in volume_types {
         let found = types::get(tx, *id).await?;
-        if !found.is_some_and(|kind| wants(&kind, "replication_enabled")) {
+        let Some(found) = found.filter(|kind| wants(kind, "replication_enabled")) else {
             let text = format!(
                 "Invalid volume type: Volume type {id} does not have 'replication_enabled' spec key \
                  set to '<is> True'."
+            );
+            return Err(Error::new(ErrorKind::Invalid, text));
+        };
+        if let Ok(MirrorWay::Snapshot(_)) = mirror_way(&found) {
+            let text = format!(
+                "Invalid volume type: Volume type {id} has 'replication_mode' snapshot. Each of its volumes \
+                 returns to a mirror snapshot of its own, and those of a group are of one moment."
             );
             return Err(Error::new(ErrorKind::Invalid, text));
         }

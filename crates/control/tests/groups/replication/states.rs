@@ -1,12 +1,12 @@
 //! What a group, its type and its volumes must be: Cinder's words for everything else.
 
-use firebrick_control::{Error, ErrorKind};
+use firebrick_control::{CreateType, Error, ErrorKind};
 use firebrick_db::{groups, volumes};
 use firebrick_state::{GroupOperation, GroupStatus, ReplicationStatus, VolumeStatus};
 use firebrick_vocabulary::{GroupId, VolumeId};
 
 use super::{REPLICATING, of_type, refused, replicating, to, typed, world};
-use crate::common::{A, At, B, HOST, MIRRORED, Trouble, World, member, member_of, mirrored};
+use crate::common::{A, At, B, HOST, MIRRORED, Trouble, World, admin, member, member_of, mirrored};
 use crate::groups::{PLAIN, TOGETHER, within};
 
 const OPERATIONS: [(GroupOperation, &str); 3] = [
@@ -226,6 +226,23 @@ async fn types_must_fit() {
         let end = "does not have 'replication_enabled' spec key set to '<is> True'.";
         assert!(text.ends_with(end), "{text}");
     }
+    let specs = [
+        ("replication_enabled", "<is> True"),
+        ("replication_mode", "<in> snapshot"),
+    ];
+    let by_snapshots = CreateType {
+        name: "by-snapshots".to_owned(),
+        description: None,
+        is_public: true,
+        extra_specs: specs.map(|(key, value)| (key.into(), value.into())).into(),
+    };
+    control.create_type(&admin(), by_snapshots).await.unwrap();
+    let (kind, text) = refused(create(REPLICATING, &["by-snapshots"]).await);
+    assert_eq!(kind, ErrorKind::Invalid);
+    assert!(
+        text.contains("those of a group are of one moment"),
+        "{text}"
+    );
     let loose = create("loose", &[MIRRORED]).await.unwrap();
     world.settled(loose.0).await;
     let one = world.made(within(loose, mirrored(1))).await;

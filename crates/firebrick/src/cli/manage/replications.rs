@@ -1,6 +1,7 @@
 //! `firebrick manage replications`.
 
 use firebrick_control::{Query, Relation};
+use firebrick_vocabulary::MirrorWay;
 use serde_json::{Value, json};
 
 use super::{Desk, cell, failed, seconds};
@@ -34,6 +35,10 @@ fn value(relation: &Relation) -> Value {
         "lag_bytes": relation.lag_bytes,
         "rpo_target_seconds": relation.rpo_target,
         "rpo_met": relation.rpo_met(),
+        "replication_type": relation.replication_type(),
+        "in_sync": relation.in_sync,
+        "replication_mode": relation.way.map(|way| way.mode().as_str()),
+        "snapshot_interval": relation.way.and_then(MirrorWay::interval),
     })
 }
 
