@@ -1,6 +1,7 @@
 //! Ceph clusters of one node each that forget everything: for what the real `rbd` tool reads and writes, and for
 //! sites on them.
 
+mod crash;
 mod files;
 mod pair;
 
@@ -73,17 +74,15 @@ impl Ceph {
             .arg(format!("[v2:127.0.0.1:{port}/0]"))
             .arg(&monitors))
         .ok();
-        let mon = ["-i", "a"];
         let _ = run(ceph
-            .program("ceph-mon", &mon)
+            .program("ceph-mon", &["-i", "a"])
             .arg("--mkfs")
             .arg("--monmap")
             .arg(&monitors)
             .arg("--keyring")
             .arg(ceph.path("keyrings/all")))
         .ok();
-        ceph.spawn("ceph-mon", &mon);
-        ceph.until_it_answers("the monitor answers", "ceph", &["fsid"]);
+        ceph.start_monitor();
         let id = osd.to_string();
         let _ = run(&mut ceph.program("ceph", &["osd", "new", &id])).ok();
         let _ = run(&mut ceph.program("ceph-osd", &["-i", "0", "--mkfs", "--osd-uuid", &id])).ok();
@@ -100,7 +99,7 @@ impl Ceph {
     /// Starts a manager and waits until it says how much room the pool has.
     fn manage(&self) {
         files::modules(&self.path("modules"));
-        self.spawn("ceph-mgr", &["-i", "x"]);
+        self.start_manager();
         let _ = self.rbd(&["pool", "init", "volumes"]).ok();
         until("the manager knows the pool", 60, || {
             self.all_run();
@@ -258,21 +257,6 @@ impl Ceph {
     /// Its rbd-mirror goes on.
     pub fn go_on_mirror(&self) {
         self.signal_to(|name| name == "rbd-mirror", Signal::CONT);
-    }
-
-    /// `kill -9` of its OSD: what it has acknowledged is in its file.
-    pub fn kill_osd(&self) {
-        let mut processes = self.processes.lock().unwrap();
-        let osd = processes.iter().position(|(name, _)| *name == OSD);
-        let (_, mut osd) = processes.remove(osd.expect("the OSD runs"));
-        osd.kill().unwrap();
-        osd.wait().unwrap();
-    }
-
-    /// Starts the OSD again, and waits until the pool can be read.
-    pub fn start_osd(&self) {
-        self.spawn(OSD, &["-i", "0"]);
-        self.until_it_answers("the pool is back", "rados", &["-p", "volumes", "ls"]);
     }
 
     fn signal(&self, signal: Signal) {

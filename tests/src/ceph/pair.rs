@@ -37,7 +37,7 @@ impl CephPair {
     }
 
     /// Makes and starts both, with images mirrored one by one as they are told to be.
-    fn start() -> Self {
+    pub fn start() -> Self {
         let (a, b) = std::thread::scope(|both| {
             let start = |name| {
                 move || {
@@ -77,7 +77,7 @@ impl CephPair {
         ];
         let _ = self.b.rbd(&[&import[..], &of].concat()).ok();
         for site in [&self.a, &self.b] {
-            site.spawn("rbd-mirror", &["--id", "rbd-mirror"]);
+            site.start_mirror();
         }
         for site in [&self.a, &self.b] {
             until("rbd-mirror has reached its peer", 60, || {
