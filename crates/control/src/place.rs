@@ -82,7 +82,7 @@ pub(crate) async fn place(inner: &Inner, activity: &Activity, mut volume: Volume
     }
     volume.host = Some(host.clone());
     volume.service = Some(service.id);
-    volume.cluster = service.cluster;
+    volume.cluster = service.cluster_of(&host);
     volume.availability_zone = service.availability_zone;
     let from = [VolumeStatus::Creating];
     if !volumes::swap(&mut tx, &from, &volume).await?.won() {
@@ -247,6 +247,7 @@ pub(crate) async fn elsewhere(
     volume = newer;
     volume.host = None;
     volume.service = None;
+    volume.cluster = None;
     let from = [VolumeStatus::Creating];
     if !volumes::swap(&mut tx, &from, &volume).await?.won() {
         return Ok(false);

@@ -46,11 +46,9 @@ async fn a_configured_cluster_is_there_with_its_service_and_volumes() {
     assert_eq!(refused.kind, ErrorKind::Forbidden);
     let id = world.made(sized(1)).await;
     let volume = world.volume(id).await.unwrap();
-    assert_eq!(volume.cluster.as_deref(), Some(CLUSTER));
-    assert_eq!(
-        volume.host.unwrap().to_string(),
-        format!("{CLUSTER}#volumes")
-    );
+    let pool = format!("{CLUSTER}#volumes");
+    assert_eq!(volume.cluster.as_ref(), Some(&pool));
+    assert_eq!(volume.host.unwrap().to_string(), pool);
 }
 
 #[tokio::test]

@@ -191,6 +191,14 @@ const VERSIONS: &[&[&str]] = &[&[
         image TEXT PRIMARY KEY, host TEXT NOT NULL, since BIGINT NOT NULL)",
     "CREATE INDEX leftovers_by_host ON leftovers (host, since)",
     "CREATE INDEX volumes_by_image ON volumes (image) WHERE image IS NOT NULL",
+], &[
+    // They named the cluster without the pool, and those that had moved there not at all.
+    "UPDATE volumes SET cluster = host WHERE EXISTS (SELECT 1 FROM services WHERE services.cluster = \
+        services.host AND SUBSTR(volumes.host, 1, LENGTH(services.host) + 1) = services.host || '#')",
+    "UPDATE volumes SET cluster = NULL WHERE cluster IS NOT NULL AND (host IS NULL OR cluster <> host)",
+    "UPDATE volume_groups SET cluster = host WHERE EXISTS (SELECT 1 FROM services WHERE services.cluster = \
+        services.host AND SUBSTR(volume_groups.host, 1, LENGTH(services.host) + 1) = services.host || '#')",
+    "UPDATE volume_groups SET cluster = NULL WHERE cluster IS NOT NULL AND (host IS NULL OR cluster <> host)",
 ]];
 
 /// Takes the schema to the newest version.
@@ -279,5 +287,42 @@ mod tests {
         assert_eq!((found.specs, found.consumer), (spec.specs, spec.consumer));
         let older = take_to(&mut connection, &VERSIONS[..1]).await.unwrap_err();
         assert_eq!(older.kind, ErrorKind::NewerSchema);
+    }
+
+    #[tokio::test]
+    async fn the_clusters_of_an_older_version_get_their_pools() {
+        sqlx::any::install_default_drivers();
+        let mut connection = Connection::connect("sqlite::memory:").await.unwrap();
+        take_to(&mut connection, &VERSIONS[..3]).await.unwrap();
+        for (host, cluster) in [
+            ("north@blocks", "north@blocks"),
+            ("node1@blocks", "north@blocks"),
+        ] {
+            let sql = "INSERT INTO services (id, program, host, cluster, availability_zone, disabled, frozen, \
+                       replication_status, created_at, updated_at, reported_at) \
+                       VALUES ($1, 'cinder-volume', $1, $2, 'nova', 0, 0, 'disabled', 7, 7, 7)";
+            let insert = sqlx::query(sql).bind(host).bind(cluster);
+            insert.execute(&mut connection).await.unwrap();
+        }
+        let volumes = [
+            ("placed", Some("north@blocks#volumes"), Some("north@blocks")),
+            ("managed", Some("north@blocks#volumes"), None),
+            ("moved", Some("node1@other#volumes"), Some("north@blocks")),
+            ("nowhere", None, Some("north@blocks")),
+        ];
+        for (id, host, cluster) in volumes {
+            let sql = "INSERT INTO volumes (id, project, user_id, size, status, attach_status, host, cluster, \
+                       availability_zone, volume_type, bootable, multiattach, created_at) \
+                       VALUES ($1, 'p', 'u', 1, 'available', 'detached', $2, $3, 'nova', 't', 0, 0, 7)";
+            let insert = sqlx::query(sql).bind(id).bind(host).bind(cluster);
+            insert.execute(&mut connection).await.unwrap();
+        }
+        migrate(&mut connection).await.unwrap();
+        let rows = sqlx::query("SELECT cluster FROM volumes WHERE cluster IS NOT NULL ORDER BY id")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        let named: Vec<String> = rows.iter().map(|row| row.get("cluster")).collect();
+        assert_eq!(named, ["north@blocks#volumes"; 2]);
     }
 }

@@ -43,7 +43,7 @@ fn volumes(cinder: &Cinder) {
     assert_eq!(shown["bootable"], "true", "{shown}");
     assert_eq!(shown["metadata"], "only : this\nreadonly : True", "{shown}");
     assert_eq!(shown["os-vol-host-attr:host"], format!("{CLUSTER}#volumes"));
-    assert_eq!(shown["cluster_name"], CLUSTER);
+    assert_eq!(shown["cluster_name"], format!("{CLUSTER}#volumes"));
     cinder.run("readonly-mode-update one false");
     cinder.run("rename one uno --description words");
     let seen = cinder.api.volume(&id);

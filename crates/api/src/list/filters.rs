@@ -129,7 +129,7 @@ fn of_column(call: &Call, column: Column, value: &str) -> Result<Vec<Filter>, Fa
             return times(call, column, value);
         }
         // A service stands for all its pools. What names no backend is a node, as backups have it.
-        Column::Host if value.contains('@') && !value.contains('#') => {
+        Column::Host | Column::Cluster if value.contains('@') && !value.contains('#') => {
             Test::Begins(format!("{value}#"))
         }
         Column::Id

@@ -88,7 +88,7 @@ async fn enter(tx: &mut Tx, known: &Service, service: &Service, host: HostName) 
         cluster
     };
     refuse_moving(known)?;
-    rehost(tx, &known.host, &host, Some(&name)).await?;
+    rehost(tx, &known.host, &host, true).await?;
     let rows = all(tx).await?;
     let is_it = |row: &Cluster| row.name == name && row.binary == service.binary;
     if !rows.iter().any(is_it) {
@@ -136,7 +136,7 @@ async fn leave(tx: &mut Tx, known: &mut Service, former: &str) -> Result<()> {
     if others.iter().any(|other| other.id != known.id) {
         return Ok(());
     }
-    rehost(tx, &host, &known.host, None).await?;
+    rehost(tx, &host, &known.host, false).await?;
     services::remove(tx, cluster.id).await?;
     for row in all(tx).await? {
         if row.name == former && row.binary == known.binary {

@@ -117,6 +117,7 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     let mut tx = inner.db.begin().await?;
     if let Some(mut group) = groups::get_locked(&mut tx, id).await? {
         group.status = GroupStatus::Available;
+        group.cluster = service.cluster_of(&host);
         group.host = Some(host);
         group.availability_zone = service.availability_zone;
         let from = [GroupStatus::Creating];

@@ -48,6 +48,7 @@ impl Control {
         let wanted = Wanted::volume(0, kind.id);
         quota::check(&mut tx, &inner.options.quotas, project, wanted).await?;
         let zone = request.availability_zone;
+        let cluster = service.cluster_of(&host);
         let input = json!({ "reference": request.reference, "host": host });
         let row = CreateVolume {
             name: request.name,
@@ -58,6 +59,7 @@ impl Control {
         };
         let mut volume = self.new_row(context, row, None, &kind, 0);
         volume.status = VolumeStatus::Managing;
+        volume.cluster = cluster;
         volume.host = Some(host);
         volume.service = Some(service.id);
         volume.bootable = request.bootable;

@@ -63,6 +63,7 @@ pub(super) async fn arrive(
     let left = Volume {
         host: volume.host.clone(),
         service: volume.service,
+        cluster: volume.cluster.clone(),
         image: Some(volume.image()),
         availability_zone: volume.availability_zone.clone(),
         replication_status: volume.replication_status,
@@ -72,6 +73,7 @@ pub(super) async fn arrive(
     volume.image = Some(target.image());
     volume.host.clone_from(&target.host);
     volume.service = target.service;
+    volume.cluster.clone_from(&target.cluster);
     volume.availability_zone = target.availability_zone;
     volume.volume_type = target.volume_type;
     volume.multiattach = target.multiattach;

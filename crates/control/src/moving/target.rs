@@ -41,6 +41,7 @@ pub(super) async fn ready(
         is_migration_target: true,
         host: Some(route.to.clone()),
         service: Some(service.id),
+        cluster: service.cluster_of(&route.to),
         availability_zone: service.availability_zone,
         volume_type: kind.id,
         snapshot: None,

@@ -8,13 +8,13 @@ use crate::open::Connection;
 /// What keeps the pool of a backend, and whether it keeps a cluster, too.
 const POOLED: &[&str] = &["volumes", "volume_groups"];
 
-/// Everything in the pools of the service `from` is in those of `to` from here on, and in that cluster. How
-/// many rows have changed.
+/// Everything in the pools of the service `from` is in those of `to` from here on; `clustered`: that is a cluster, and
+/// its pools are said to be. How many rows have changed.
 pub async fn rehost(
     connection: &mut Connection,
     from: &HostName,
     to: &HostName,
-    cluster: Option<&str>,
+    clustered: bool,
 ) -> Result<u64, Error> {
     const DOING: &str = "give volumes another host";
     let (from, to) = (from.to_string(), to.to_string());
@@ -22,9 +22,13 @@ pub async fn rehost(
     for table in POOLED {
         let sql = format!(
             "UPDATE {table} SET host = CAST($2 AS TEXT) || SUBSTR(host, LENGTH(CAST($1 AS TEXT)) + 1), \
-             cluster = $3 WHERE SUBSTR(host, 1, LENGTH(CAST($1 AS TEXT)) + 1) = CAST($1 AS TEXT) || '#'"
+             cluster = CASE WHEN $3 = 1 THEN CAST($2 AS TEXT) || SUBSTR(host, LENGTH(CAST($1 AS TEXT)) + 1) END \
+             WHERE SUBSTR(host, 1, LENGTH(CAST($1 AS TEXT)) + 1) = CAST($1 AS TEXT) || '#'"
         );
-        let query = sqlx::query(&sql).bind(&from).bind(&to).bind(cluster);
+        let query = sqlx::query(&sql)
+            .bind(&from)
+            .bind(&to)
+            .bind(i64::from(clustered));
         let done = query.execute(&mut *connection).await;
         changed += done.map_err(Error::sql(DOING))?.rows_affected();
     }

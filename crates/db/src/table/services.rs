@@ -40,6 +40,12 @@ impl Service {
     pub fn is_cluster(&self) -> bool {
         (self.cluster.as_ref()).is_some_and(|cluster| *cluster == self.host.to_string())
     }
+
+    /// What volumes and groups in that pool of it say of their cluster: `cluster@backend#pool`, as their host is, or
+    /// nothing where the service is in no cluster.
+    pub fn cluster_of(&self, pool: &HostName) -> Option<String> {
+        self.is_cluster().then(|| pool.to_string())
+    }
 }
 
 const READ: &str = "read services";
