@@ -33,6 +33,8 @@ def free_port(count=1):
 class Dev:
     """A `firebrick dev` in a folder of its own; `options` go into the `[site]` of both sites."""
 
+    backend = "blocks"
+
     def __init__(self, binary, folder, options=None):
         self.folder = pathlib.Path(folder)
         self.port = free_port()
@@ -110,7 +112,7 @@ class Dev:
         made = self.call("POST", "/types", {"volume_type": {"name": "replicated"}})
         path = f"/types/{made['volume_type']['id']}/extra_specs"
         self.call("POST", path, {"extra_specs": {
-            "volume_backend_name": "blocks", "replication_enabled": "<is> True"}})
+            "volume_backend_name": self.backend, "replication_enabled": "<is> True"}})
 
     def make_volume(self, size_mib, **volume):
         """Makes a volume and waits until it is available; the API counts in GiB."""
