@@ -1,6 +1,8 @@
 //! `firebrick rbd --conf ceph.conf` does, prints and refuses what the real `rbd` tool does, on one cluster.
 
+mod journal;
 mod lines;
+mod mirror;
 mod streams;
 
 use firebrick_tests::{Ceph, Ran, Rbd};
@@ -166,7 +168,7 @@ fn a_cluster_that_does_not_answer_is_no_reason_to_wait() {
     let real = Ceph::start();
     let here = Rbd::new(&real.conf());
     here.ok(&["ls", "volumes"]);
-    let refused = here.refused(95, &["mirror", "pool", "info", "volumes"]);
+    let refused = here.refused(95, &["map", "volumes/disk"]);
     assert!(refused.contains("rbd` tool of Ceph"), "{refused}");
     let denied = here.refused(13, &["ls", "volumes", "--id", "nobody"]);
     assert!(

@@ -34,6 +34,12 @@ impl Printer {
         drop(writeln!(out, "{text}").and_then(|()| out.flush()));
     }
 
+    /// A text with the ends of its lines.
+    pub(crate) fn text(text: &str) {
+        let mut out = std::io::stdout().lock();
+        drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    }
+
     /// A line about something good.
     pub(crate) fn good(self, text: &str) {
         Self::line(&self.painted(text, "32"));

@@ -183,7 +183,7 @@ fn has(site: &Ceph, image: &str) -> bool {
 }
 
 /// Waits until a cluster follows the other one; an image that went a way of its own never does.
-fn follows(site: &Ceph, image: &str) {
+pub(crate) fn follows(site: &Ceph, image: &str) {
     let name = format!("volumes/{image}");
     until(&format!("{image} follows"), 120, || {
         let status = site.rbd(&["mirror", "image", "status", &name]).stdout;

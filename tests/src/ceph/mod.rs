@@ -170,6 +170,37 @@ impl Ceph {
         run(&mut self.program("rbd", args))
     }
 
+    /// Makes another pool, which images can be made in.
+    pub fn make_pool(&self, name: &str) {
+        let _ = run(&mut self.program("ceph", &["osd", "pool", "create", name, "8"])).ok();
+        let _ = self.rbd(&["pool", "init", name]).ok();
+    }
+
+    /// Turns over a byte of the first entry of a journal; the name of the object that has it.
+    pub fn damage_journal(&self, id: &str) -> String {
+        let named = run(&mut self.program("rados", &["-p", "volumes", "ls"]))
+            .ok()
+            .stdout;
+        let middle = format!(".{id}.");
+        let is_data = |name: &&str| name.starts_with("journal_data.") && name.contains(&middle);
+        let mut objects: Vec<&str> = named.lines().filter(is_data).collect();
+        objects.sort_unstable();
+        let object = objects
+            .first()
+            .expect("the journal has entries")
+            .to_string();
+        let file = self.path("damaged");
+        let path = file.display().to_string();
+        let get = ["-p", "volumes", "get", &object, &path];
+        let _ = run(&mut self.program("rados", &get)).ok();
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[30] ^= 1;
+        fs::write(&file, bytes).unwrap();
+        let put = ["-p", "volumes", "put", &object, &path];
+        let _ = run(&mut self.program("rados", &put)).ok();
+        object
+    }
+
     /// Registers somebody who has read nothing of a journal: what was committed already is kept for them,
     /// and is exported. `id` is that of the image.
     pub fn register_reader(&self, id: &str) {

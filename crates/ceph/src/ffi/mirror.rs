@@ -79,7 +79,7 @@ const NO_INFO: MirrorInfoT = MirrorInfoT {
     primary: false,
 };
 
-const NO_STATUS: GlobalStatusT = GlobalStatusT {
+pub(super) const NO_STATUS: GlobalStatusT = GlobalStatusT {
     name: ptr::null_mut(),
     info: NO_INFO,
     site_statuses_count: 0,
@@ -89,9 +89,11 @@ const NO_STATUS: GlobalStatusT = GlobalStatusT {
 /// Images that are asked about at once.
 const AT_ONCE: usize = 256;
 
+/// What the daemons of all sites say of an image.
+///
 /// # Safety
 /// librbd has filled it.
-unsafe fn reports(status: &GlobalStatusT) -> Vec<SiteReport> {
+pub(super) unsafe fn reports(status: &GlobalStatusT) -> Vec<SiteReport> {
     if status.site_statuses.is_null() {
         return Vec::new();
     }

@@ -7,7 +7,8 @@ use super::super::load::Library;
 use super::super::shapes::{ImageT, IoctxT, LinkedImageT, OptionsT, ProgressFn, RadosT, SnapSpecT};
 use super::Trouble;
 use super::shapes::{
-    GroupImageT, GroupInfoT, GroupSnapT, ImageInfoT, SnapGroupT, SnapMirrorT, WatcherT,
+    CallbackFn, CompletionT, GroupImageT, GroupInfoT, GroupSnapT, ImageInfoT, SnapGroupT,
+    SnapMirrorT, WatcherT,
 };
 
 type Text = *const c_char;
@@ -57,6 +58,14 @@ macro_rules! calls {
 calls! { librados;
     rados_ioctx_set_namespace(IoctxT, Text);
     rados_pool_reverse_lookup(RadosT, i64, Buffer, usize) -> c_int;
+    rados_ioctx_get_id(IoctxT) -> i64;
+    rados_mgr_command(
+        RadosT, *const Text, usize, Text, usize, *mut Buffer, *mut usize, *mut Buffer, *mut usize
+    ) -> c_int;
+    rados_stat(IoctxT, Text, *mut u64, *mut libc::time_t) -> c_int;
+    rados_read(IoctxT, Text, Buffer, usize, u64) -> c_int;
+    rados_exec(IoctxT, Text, Text, Text, Text, usize, Buffer, usize) -> c_int;
+    rados_notify2(IoctxT, Text, Text, c_int, u64, *mut Buffer, *mut usize) -> c_int;
 }
 
 calls! { librbd;
@@ -127,8 +136,34 @@ calls! { librbd;
     rbd_trash_restore(IoctxT, Text, Text) -> c_int;
     rbd_trash_purge_with_progress(IoctxT, libc::time_t, f32, ProgressFn, *mut c_void) -> c_int;
     rbd_mirror_image_get_mode(ImageT, *mut c_int) -> c_int;
+    rbd_mirror_image_create_snapshot2(ImageT, u32, *mut u64) -> c_int;
+    rbd_mirror_image_get_instance_id(ImageT, Buffer, usize) -> c_int;
+    rbd_mirror_image_instance_id_list(
+        IoctxT, Text, usize, *mut Buffer, *mut Buffer, *mut usize
+    ) -> c_int;
+    rbd_mirror_image_instance_id_list_cleanup(*mut Buffer, *mut Buffer, usize);
+    rbd_mirror_image_status_summary(IoctxT, *mut c_int, *mut c_int, *mut usize) -> c_int;
+    rbd_mirror_mode_set(IoctxT, c_int) -> c_int;
+    rbd_mirror_site_name_get(RadosT, Buffer, *mut usize) -> c_int;
+    rbd_mirror_site_name_set(RadosT, Text) -> c_int;
+    rbd_mirror_peer_bootstrap_create(IoctxT, Buffer, *mut usize) -> c_int;
+    rbd_mirror_peer_bootstrap_import(IoctxT, c_int, Text) -> c_int;
+    rbd_mirror_peer_site_add(IoctxT, Buffer, usize, c_int, Text, Text) -> c_int;
+    rbd_mirror_peer_site_remove(IoctxT, Text) -> c_int;
+    rbd_mirror_peer_site_set_name(IoctxT, Text, Text) -> c_int;
+    rbd_mirror_peer_site_set_client_name(IoctxT, Text, Text) -> c_int;
+    rbd_mirror_peer_site_set_direction(IoctxT, Text, c_int) -> c_int;
+    rbd_mirror_peer_site_get_attributes(
+        IoctxT, Text, Buffer, *mut usize, Buffer, *mut usize, *mut usize
+    ) -> c_int;
+    rbd_mirror_peer_site_set_attributes(IoctxT, Text, Text, Text, usize) -> c_int;
     rbd_copy_with_progress3(ImageT, IoctxT, Text, OptionsT, ProgressFn, *mut c_void) -> c_int;
     rbd_deep_copy_with_progress(ImageT, IoctxT, Text, OptionsT, ProgressFn, *mut c_void) -> c_int;
+    rbd_aio_create_completion(*mut c_void, CallbackFn, *mut CompletionT) -> c_int;
+    rbd_aio_read2(ImageT, u64, usize, Buffer, CompletionT, c_int) -> c_int;
+    rbd_aio_write2(ImageT, u64, usize, Text, CompletionT, c_int) -> c_int;
+    rbd_aio_get_return_value(CompletionT) -> isize;
+    rbd_aio_release(CompletionT);
 }
 
 #[cfg(test)]

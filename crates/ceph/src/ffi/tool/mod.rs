@@ -6,14 +6,18 @@
 mod bytes;
 mod calls;
 mod change;
+mod daemons;
 mod facts;
 mod groups;
+mod journal;
 mod locks;
 mod mirror;
 mod namespaces;
 mod notes;
+mod objects;
 mod open;
 mod report;
+mod requests;
 mod shapes;
 mod snaps;
 mod texts;
@@ -22,12 +26,18 @@ mod trash;
 use super::errno::Errno;
 pub use bytes::Extent;
 pub use change::NewImage;
+pub use daemons::Refused;
 pub use facts::{ImageFacts, Link, Parent, Striping, Watcher};
 pub use groups::{GroupSnap, Member};
+pub use journal::{JournalClient, JournalEntry, JournalHeader, ObjectPosition};
 pub use locks::{HeldLock, HeldLocks};
-pub use mirror::{ImageMirroring, ImageMode};
+pub use mirror::{
+    ImageMirroring, ImageMode, MirrorPeer, MirrorState, MirrorStatus, PeerDirection, PoolMode,
+    SiteStatus,
+};
 pub use open::{Access, Connection, ImageAt, OpenImage, OpenPool};
 pub use report::{Quiet, Report};
+pub use requests::{Advice, Requests};
 pub use snaps::{MirrorSnap, SnapFacts, SnapOf, SnapshotRemoval};
 pub use trash::{Thrown, ThrownBy};
 

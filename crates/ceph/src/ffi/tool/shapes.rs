@@ -1,6 +1,11 @@
 //! Structures of `rbd/librbd.h` that only the tool needs, as Ceph 16.2 and later have them.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
+
+/// `rbd_completion_t`.
+pub(super) type CompletionT = *mut c_void;
+/// `rbd_callback_t`.
+pub(super) type CallbackFn = unsafe extern "C" fn(CompletionT, *mut c_void);
 
 /// `rbd_image_info_t`.
 #[repr(C)]

@@ -72,6 +72,12 @@ pub(super) fn minute(nanos: u64) -> String {
     utc(nanos).format(format).unwrap_or_default()
 }
 
+/// A second as `rbd mirror` prints when something was said, in UTC: `2026-11-20 21:46:26`.
+pub(super) fn second(nanos: u64) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    utc(nanos).format(format).unwrap_or_default()
+}
+
 /// A time as `rbd` prints that of an entry of a journal: `2026-11-20T21:32:59.103175+0000`.
 pub(super) fn stamp(nanos: u64) -> String {
     let format = time::macros::format_description!(

@@ -13,7 +13,8 @@ use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::args::{BenchArgs, IoPattern, IoType};
-use super::error::{EINVAL, EIO, fault, refuse};
+use super::error::{EIO, fault, refuse};
+use super::show::bench::{HEADINGS, Ops, Plan};
 use super::site::Rbd;
 use super::spec::Spec;
 use crate::exit::Failure;
@@ -26,12 +27,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// What all clients do together.
 struct Work {
-    kind: IoType,
-    pattern: IoPattern,
-    size: u64,
-    threads: u64,
-    total: u64,
-    read_share: u64,
+    plan: Plan,
     image: u64,
     /// Bytes that somebody has taken on.
     taken: AtomicU64,
@@ -44,33 +40,11 @@ struct Work {
 /// `rbd bench`
 pub(super) async fn run(mut rbd: Rbd, args: &BenchArgs) -> Result<(), Failure> {
     let spec = Spec::of(&rbd.common, &args.spec)?;
-    let missing = || refuse(EINVAL, "rbd: --io-type must be specified.");
-    let kind = args.io_type.ok_or_else(missing)?;
+    let plan = Plan::of(args)?;
     let image = rbd.open(spec.only_image()?).await?;
-    let size = args.io_size;
-    if size > image.size.0 || size > REQUEST_MAX {
-        let size = Bytes(size);
-        let text = if size > image.size {
-            format!("rbd: io-size {size} larger than image size {}", image.size)
-        } else {
-            format!("rbd: io-size {size} larger than {}", Bytes(REQUEST_MAX))
-        };
-        return Err(refuse(
-            EINVAL,
-            format!("{text}\nbench failed: (22) Invalid argument"),
-        ));
-    }
+    plan.check(image.size, Bytes(REQUEST_MAX))?;
     let work = Arc::new(Work {
-        kind,
-        pattern: args.io_pattern,
-        size,
-        threads: args.io_threads,
-        total: args.io_total.0.0,
-        read_share: match kind {
-            IoType::Read => 100,
-            IoType::Write => 0,
-            IoType::Readwrite => args.rw_mix_read,
-        },
+        plan,
         image: image.size.0,
         taken: AtomicU64::new(0),
         reads: AtomicU64::new(0),
@@ -78,7 +52,7 @@ pub(super) async fn run(mut rbd: Rbd, args: &BenchArgs) -> Result<(), Failure> {
         ended: AtomicBool::new(false),
         failed: Mutex::default(),
     });
-    let access = if kind == IoType::Read {
+    let access = if plan.kind == IoType::Read {
         Access::ReadOnly
     } else {
         Access::ReadWrite
@@ -95,18 +69,9 @@ pub(super) async fn run(mut rbd: Rbd, args: &BenchArgs) -> Result<(), Failure> {
 }
 
 fn bench(work: &Arc<Work>, uri: &str) -> Result<(), Failure> {
-    let mix = if work.kind == IoType::Readwrite {
-        format!(" read:write={}:{}", work.read_share, 100 - work.read_share)
-    } else {
-        String::new()
-    };
-    let (kind, pattern) = work.names();
-    Printer::line(&format!(
-        "bench  type {kind}{mix} io_size {} io_threads {} bytes {} pattern {pattern}",
-        work.size, work.threads, work.total
-    ));
-    Printer::line("  SEC       OPS   OPS/SEC   BYTES/SEC");
-    let guests: Result<Vec<Guest>, _> = (0..work.threads).map(|_| Guest::open(uri)).collect();
+    Printer::line(&work.plan.head());
+    Printer::line(HEADINGS);
+    let guests: Result<Vec<Guest>, _> = (0..work.plan.threads).map(|_| Guest::open(uri)).collect();
     let guests = guests.map_err(|error| refuse(EIO, format!("bench failed: {error}")))?;
     let began = Instant::now();
     let clients: Vec<_> = guests
@@ -132,48 +97,42 @@ fn bench(work: &Arc<Work>, uri: &str) -> Result<(), Failure> {
     if let Some(why) = work.failed.lock().take() {
         return Err(refuse(EIO, format!("bench failed: {why}")));
     }
-    work.report(elapsed);
+    for line in work.plan.summary(elapsed, work.ops()) {
+        Printer::line(&line);
+    }
     Ok(())
 }
 
 impl Work {
-    const fn names(&self) -> (&'static str, &'static str) {
-        let kind = match self.kind {
-            IoType::Read => "read",
-            IoType::Write => "write",
-            IoType::Readwrite => "readwrite",
-        };
-        let pattern = match self.pattern {
-            IoPattern::Rand => "random",
-            IoPattern::Seq => "sequential",
-            IoPattern::FullSeq => "full sequential",
-        };
-        (kind, pattern)
-    }
-
     /// One client, until all is done.
     fn client(&self, mut guest: Guest, number: u64) {
+        let Plan {
+            size,
+            threads,
+            total,
+            ..
+        } = self.plan;
         let mut dice = SmallRng::seed_from_u64(number);
-        let mut data = vec![0; self.size as usize];
+        let mut data = vec![0; size as usize];
         dice.fill(data.as_mut_slice());
-        let slots = (self.image / self.size).max(1);
-        let mut place = slots / self.threads * number;
+        let slots = (self.image / size).max(1);
+        let mut place = slots / threads * number;
         let done = loop {
-            let before = self.taken.fetch_add(self.size, Ordering::Relaxed);
-            if before >= self.total {
+            let before = self.taken.fetch_add(size, Ordering::Relaxed);
+            if before >= total {
                 break guest.flush();
             }
-            let slot = match self.pattern {
+            let slot = match self.plan.pattern {
                 IoPattern::Rand => dice.random_range(0..slots),
-                IoPattern::FullSeq => before / self.size,
+                IoPattern::FullSeq => before / size,
                 IoPattern::Seq => {
                     place += 1;
                     place - 1
                 }
             };
-            let offset = slot % slots * self.size;
-            let (count, done) = if dice.random_range(0..100) < self.read_share {
-                (&self.reads, guest.read(offset, self.size as u32).map(drop))
+            let offset = slot % slots * size;
+            let (count, done) = if dice.random_range(0..100) < self.plan.read_share {
+                (&self.reads, guest.read(offset, size as u32).map(drop))
             } else {
                 (&self.writes, guest.write(offset, &data))
             };
@@ -184,15 +143,17 @@ impl Work {
         };
         if let Err(error) = done {
             // The others need not go on.
-            self.taken.store(self.total, Ordering::Relaxed);
+            self.taken.store(total, Ordering::Relaxed);
             *self.failed.lock() = Some(error.to_string());
         }
         guest.close();
     }
 
-    fn ops(&self) -> (u64, u64) {
-        let reads = self.reads.load(Ordering::Relaxed);
-        (reads, self.writes.load(Ordering::Relaxed))
+    fn ops(&self) -> Ops {
+        Ops {
+            reads: self.reads.load(Ordering::Relaxed),
+            writes: self.writes.load(Ordering::Relaxed),
+        }
     }
 
     /// Says each second how it goes.
@@ -202,67 +163,10 @@ impl Work {
             if self.ended.load(Ordering::Acquire) {
                 return;
             }
-            let (reads, writes) = self.ops();
-            let elapsed = began.elapsed();
-            let (rate, bytes) = self.rates(reads + writes, elapsed);
-            let seconds = elapsed.as_secs();
-            Printer::line(&format!(
-                "{seconds:5}{:10}{rate:>10}   {bytes}/s",
-                reads + writes
-            ));
-        }
-    }
-
-    fn rates(&self, ops: u64, elapsed: Duration) -> (String, Bytes) {
-        let seconds = elapsed.as_secs_f64().max(1e-9);
-        let rate = ops as f64 / seconds;
-        (six_digits(rate), Bytes((rate * self.size as f64) as u64))
-    }
-
-    fn report(&self, elapsed: Duration) {
-        let (reads, writes) = self.ops();
-        let seconds = elapsed.as_secs();
-        let (rate, bytes) = self.rates(reads + writes, elapsed);
-        Printer::line(&format!(
-            "elapsed: {seconds}   ops: {}   ops/sec: {rate}   bytes/sec: {bytes}/s",
-            reads + writes
-        ));
-        if self.kind != IoType::Readwrite {
-            return;
-        }
-        for (name, ops) in [("read", reads), ("write", writes)] {
-            let (rate, bytes) = self.rates(ops, elapsed);
-            Printer::line(&format!(
-                "{name}_ops: {ops}   {name}_ops/sec: {rate}   {name}_bytes/sec: {bytes}/s"
-            ));
-        }
-    }
-}
-
-/// A number with six digits that count, as C++ prints it.
-fn six_digits(value: f64) -> String {
-    let whole = value.max(1.0).log10().floor() as usize + 1;
-    let text = format!("{value:.*}", 6_usize.saturating_sub(whole));
-    if text.contains('.') {
-        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_six_digits() {
-        for (value, text) in [
-            (250.0, "250"),
-            (5_333.333, "5333.33"),
-            (10_666.666_7, "10666.7"),
-            (0.5, "0.5"),
-            (1_234_567.0, "1234567"),
-        ] {
-            assert_eq!(six_digits(value), text);
+            let (ops, elapsed) = (self.ops(), began.elapsed());
+            let ops = ops.reads + ops.writes;
+            let rate = ops as f64 / elapsed.as_secs_f64().max(1e-9);
+            Printer::line(&self.plan.tick(elapsed, ops, rate));
         }
     }
 }

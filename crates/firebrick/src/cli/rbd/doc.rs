@@ -11,6 +11,7 @@ pub(super) enum Doc {
     Null,
     Text(String),
     Number(u64),
+    Integer(i64),
     Real(f64),
     Bool(bool),
     /// Values; in XML each has that name.
@@ -76,6 +77,7 @@ impl Doc {
             Self::Null => _ = write!(text, "<{name}>"),
             Self::Text(value) => _ = write!(text, "<{name}>{}", escaped(value)),
             Self::Number(value) => _ = write!(text, "<{name}>{value}"),
+            Self::Integer(value) => _ = write!(text, "<{name}>{value}"),
             Self::Real(value) => _ = write!(text, "<{name}>{value}"),
             Self::Bool(value) => _ = write!(text, "<{name}>{value}"),
         }
@@ -112,6 +114,7 @@ impl Serialize for Doc {
             Self::Null => serializer.serialize_unit(),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Number(number) => serializer.serialize_u64(*number),
+            Self::Integer(number) => serializer.serialize_i64(*number),
             Self::Real(number) => serializer.serialize_f64(*number),
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::List(items) => {

@@ -2,14 +2,17 @@
 //!
 //! librbd blocks, so each command has a thread of its own, and the runtime waits for it with a limit.
 
+mod bench;
 mod change;
 mod collect;
 mod conf;
 mod diffs;
 mod feature;
 mod group;
+mod journal;
 mod layout;
 mod look;
+mod mirror;
 mod names;
 mod site;
 mod snap;
@@ -103,6 +106,9 @@ fn verb(ceph: &Ceph, command: &RbdCommand) -> Result<(), Failure> {
         RbdCommand::Export(args) => transfer::export(ceph, args),
         RbdCommand::Import(args) => transfer::import(ceph, args),
         RbdCommand::Group(command) => group::run(ceph, command),
+        RbdCommand::Mirror(command) => mirror::run(ceph, command),
+        RbdCommand::Journal(command) => journal::run(ceph, command),
+        RbdCommand::Bench(args) => bench::run(ceph, args),
         other => Err(not_here(other)),
     }
 }
@@ -137,12 +143,14 @@ fn not_here(command: &RbdCommand) -> Failure {
         | RbdCommand::Device(_) => {
             "this machine's kernel or rbd-nbd reaches images on Ceph; use the `rbd` tool of Ceph"
         }
-        RbdCommand::Journal(_) => {
-            "librbd has no function that reads journals; use the `rbd` tool of Ceph"
-        }
         RbdCommand::ConsistencyGroup(_) => "on Ceph a group has no journal of its own; use `group`",
         _ => "use the `rbd` tool of Ceph",
     };
+    without(instead)
+}
+
+/// Refuses something, and says why or what to use instead.
+fn without(instead: &str) -> Failure {
     let text =
         format!("rbd: not on a Ceph cluster: {instead}: ({EOPNOTSUPP}) Operation not supported");
     refuse(EOPNOTSUPP, text)

@@ -61,12 +61,19 @@ fn user(common: &Common) -> Result<String, Failure> {
 }
 
 impl Ceph {
+    /// The user that the options name, without `client.`.
+    pub(super) fn user(&self) -> Result<String, Failure> {
+        user(&self.common)
+    }
+
     /// Connects as the user that the options name.
     pub(super) fn connect(common: Common, cluster: &Cluster) -> Result<Self, Failure> {
         let mut settings = vec![
             ("client_mount_timeout", ANSWER.to_owned()),
             ("rados_mon_op_timeout", ANSWER.to_owned()),
             ("rados_osd_op_timeout", ANSWER.to_owned()),
+            // As the `rbd` tool has it: it flushes once, at the end.
+            ("rbd_cache_writethrough_until_flush", "false".to_owned()),
         ];
         let ceph = &common.ceph;
         let given = [

@@ -35,8 +35,13 @@ impl Place {
 
     /// That of a command that is about all of it: `POOL[/NAMESPACE]`.
     pub(super) fn of_pool(common: &Common, args: &PoolArgs) -> Result<Self, Failure> {
+        Self::named(common, args.word.as_deref())
+    }
+
+    /// The same of a word.
+    pub(super) fn named(common: &Common, word: Option<&str>) -> Result<Self, Failure> {
         let mut place = Self::of(common);
-        let Some(word) = args.word.as_deref() else {
+        let Some(word) = word else {
             return Ok(place);
         };
         let word = word.strip_suffix('/').unwrap_or(word);
@@ -51,6 +56,19 @@ impl Place {
         }
         Ok(place)
     }
+}
+
+/// The pool of a command whose first word is that unless an option says it, and the words behind it.
+pub(super) fn behind_pool<'a>(
+    common: &Common,
+    words: &'a [String],
+) -> Result<(Place, Words<'a>), Failure> {
+    let mut words = Words::new(words);
+    let word = match &common.pool {
+        Some(_) => None,
+        None => words.or_next(None),
+    };
+    Ok((Place::named(common, word)?, words))
 }
 
 fn invalid(text: &str) -> Failure {

@@ -13,7 +13,7 @@ const NANOS: u64 = 1_000_000_000;
 
 /// An event.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Event {
+pub(in crate::cli::rbd) enum Event {
     Discard {
         offset: u64,
         length: u64,
@@ -52,7 +52,7 @@ pub(super) enum Event {
 
 /// An operation on an image.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Op {
+pub(in crate::cli::rbd) enum Op {
     SnapCreate(String),
     SnapRemove(String),
     SnapRename {
@@ -129,7 +129,7 @@ impl Op {
 
 impl Event {
     /// Its number in RBD, and its name.
-    pub(super) const fn kind(&self) -> (u32, &'static str) {
+    pub(in crate::cli::rbd) const fn kind(&self) -> (u32, &'static str) {
         match self {
             Self::Discard { .. } => (0, "AioDiscard"),
             Self::Write { .. } => (1, "AioWrite"),
@@ -144,7 +144,7 @@ impl Event {
     }
 
     /// What `inspect` prints of it.
-    pub(super) fn doc(&self, time: u64) -> Doc {
+    pub(in crate::cli::rbd) fn doc(&self, time: u64) -> Doc {
         let mut doc = Doc::map([("event_type", self.kind().1.into())]);
         let mut range = |offset: u64, length: u64| {
             doc.put("offset", offset);
@@ -160,8 +160,10 @@ impl Event {
             }
             Self::WriteSame { offset, length, .. } => range(*offset, *length),
             Self::Finish { op, result } => {
+                // As librbd has it: twice.
                 doc.put("op_tid", *op);
-                doc.put("result", result.to_string());
+                doc.put("op_tid", *op);
+                doc.put("result", Doc::Integer((*result).into()));
             }
             Self::Op { op, what } => {
                 doc.put("op_tid", *op);
@@ -237,7 +239,7 @@ impl Event {
     }
 
     /// Reads an entry: the event and its time, in nanoseconds since the Unix epoch.
-    pub(super) fn decode(bytes: &[u8]) -> io::Result<(Self, u64)> {
+    pub(in crate::cli::rbd) fn decode(bytes: &[u8]) -> io::Result<(Self, u64)> {
         let mut rest = Bytes(bytes);
         let (version, fields) = rest.section()?;
         let event = Self::take(version, &mut Bytes(fields))?;

@@ -27,7 +27,7 @@ const DOING: &str = "journal export";
 const PAYLOAD: usize = 16 << 10;
 
 /// Where entries go.
-enum Out {
+pub(in crate::cli::rbd) enum Out {
     File(BufWriter<File>),
     /// What is said goes to standard error then.
     Stream(BufWriter<io::Stdout>),
@@ -53,7 +53,8 @@ impl Write for Out {
 }
 
 impl Out {
-    fn open(path: &str) -> Result<Self, Failure> {
+    /// A new file, or standard output for `-`.
+    pub(in crate::cli::rbd) fn open(path: &str) -> Result<Self, Failure> {
         if path == "-" {
             return Ok(Self::Stream(BufWriter::new(io::stdout())));
         }
@@ -67,7 +68,8 @@ impl Out {
         }
     }
 
-    fn say(&self, text: &str) {
+    /// Says something that is none of the entries.
+    pub(in crate::cli::rbd) fn say(&self, text: &str) {
         match self {
             Self::File(_) => Printer::line(text),
             Self::Stream(_) => Printer::note(text),

@@ -3,12 +3,12 @@
 mod act;
 pub(in crate::cli::rbd) mod args;
 mod entries;
-mod event;
-mod export;
+pub(in crate::cli::rbd) mod event;
+pub(in crate::cli::rbd) mod export;
 mod import;
 mod inspect;
 mod look;
-mod stream;
+pub(in crate::cli::rbd) mod stream;
 mod target;
 
 use firebrick_site::admin::{JournalReply, JournalRequest, ToolReply, ToolRequest};

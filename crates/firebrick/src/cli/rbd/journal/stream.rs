@@ -16,7 +16,7 @@ const ENTRY_MAX: usize = 128 << 20;
 
 /// An entry as RBD writes it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-pub(super) struct RbdEntry {
+pub(in crate::cli::rbd) struct RbdEntry {
     pub(super) tag_id: u64,
     pub(super) commit_tid: u64,
     #[serde(rename = "type")]
@@ -26,7 +26,8 @@ pub(super) struct RbdEntry {
 }
 
 impl RbdEntry {
-    pub(super) fn new(tag_id: u64, commit_tid: u64, kind: u32, event: &[u8]) -> Self {
+    /// That of an event.
+    pub(in crate::cli::rbd) fn new(tag_id: u64, commit_tid: u64, kind: u32, event: &[u8]) -> Self {
         Self {
             tag_id,
             commit_tid,
@@ -99,7 +100,7 @@ impl Line {
 }
 
 /// Writes an entry in RBD's format.
-pub(super) fn put(out: &mut impl Write, entry: &RbdEntry) -> io::Result<()> {
+pub(in crate::cli::rbd) fn put(out: &mut impl Write, entry: &RbdEntry) -> io::Result<()> {
     let text = serde_json::to_vec(entry)?;
     write!(out, "{} ", text.len())?;
     out.write_all(&text)?;

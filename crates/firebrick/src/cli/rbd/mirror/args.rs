@@ -79,7 +79,7 @@ Examples:
   firebrick rbd mirror image enable disk snapshot")]
     Enable(SpecArgs),
     /// Mirror an image no longer; the copies at its peers are removed
-    Disable(SpecArgs),
+    Disable(DisableArgs),
     /// Make an image primary here
     #[command(after_help = "\
 Without --force the primary must have been demoted, and that must have arrived: nothing is lost. With it,
@@ -99,6 +99,16 @@ what this site does not have is given up; --dry-run says how much that is, --acc
     Sync(SyncArgs),
     /// Try a failover: a clone of a secondary for guests, while mirroring goes on
     Drill(ImageDrillArgs),
+}
+
+/// `mirror image disable`
+#[derive(Args, Debug)]
+pub(crate) struct DisableArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Also where it is not primary: on a Ceph cluster only
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `mirror image snapshot`

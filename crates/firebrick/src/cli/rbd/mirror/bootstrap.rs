@@ -12,6 +12,8 @@ use crate::cli::rbd::site::{Rbd, confused};
 use crate::exit::Failure;
 use crate::printer::Printer;
 
+/// How long a token lasts of which nobody says it, in seconds.
+const DAY: f64 = 86_400.0;
 const CREATING: &str = "failed to create mirror bootstrap token";
 const IMPORTING: &str = "failed to import peer bootstrap token";
 
@@ -19,7 +21,7 @@ const IMPORTING: &str = "failed to import peer bootstrap token";
 pub(super) async fn create(mut rbd: Rbd, args: &CreateTokenArgs) -> Result<(), Failure> {
     rbd.check_pool(&args.pool)?;
     call_site(&mut rbd, args.site_name.clone(), CREATING).await?;
-    let lasts = args.expires.0;
+    let lasts = args.expires.map_or(DAY, |time| time.0);
     match rbd.of_pool(PoolRequest::CreateToken { lasts }).await {
         Ok(MirrorReply::Token(token)) => {
             Printer::line(&token.0);

@@ -4,7 +4,7 @@ use firebrick_backend::Backend as _;
 use firebrick_site::admin::{MirrorMode, MirrorRequest};
 use firebrick_vocabulary::Role;
 
-use super::args::TargetArgs;
+use super::args::{DisableArgs, TargetArgs};
 use super::snapshot::mode;
 use crate::cli::rbd::args::SpecArgs;
 use crate::cli::rbd::error::{EINVAL, EROFS, fault, refuse};
@@ -35,8 +35,12 @@ pub(super) async fn enable(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
 }
 
 /// `rbd mirror image disable`
-pub(super) async fn disable(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
-    let image = rbd.mirrored(args).await?;
+pub(super) async fn disable(mut rbd: Rbd, args: &DisableArgs) -> Result<(), Failure> {
+    if args.force {
+        let text = "rbd: --force is for images on a Ceph cluster; promote the image here, or disable it at its primary";
+        return Err(refuse(EINVAL, text));
+    }
+    let image = rbd.mirrored(&args.spec).await?;
     if image.role != Role::Primary {
         let text =
             "rbd: mirrored image is not primary; disable it at its primary, or promote it here";

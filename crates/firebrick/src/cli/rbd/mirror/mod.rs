@@ -6,7 +6,7 @@ mod doc;
 mod drill;
 mod group;
 mod image;
-mod peer;
+pub(super) mod peer;
 mod pool;
 mod promote;
 mod schedule;

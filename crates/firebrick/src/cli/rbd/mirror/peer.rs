@@ -150,7 +150,7 @@ fn uuid(text: &str) -> Result<Uuid, Failure> {
 }
 
 /// What the file holds, or standard input.
-pub(super) fn read(file: &Path) -> Result<String, Failure> {
+pub(in crate::cli::rbd) fn read(file: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let read = if file == Path::new("-") {
         std::io::stdin()

@@ -8,14 +8,7 @@ use firebrick_vocabulary::{ImageMirrorMode, Lag, Role, StoreId};
 use serde_json::{Value, json};
 
 use super::sync;
-use crate::cli::rbd::at::rfc3339;
-
-/// A time as `rbd mirror` prints it, in UTC: `2026-11-20 21:46:26`.
-fn stamp(nanos: u64) -> String {
-    let text = rfc3339(nanos);
-    let whole = text.split(['.', 'Z']).next().unwrap_or_default();
-    whole.replacen('T', " ", 1)
-}
+use crate::cli::rbd::at::second as stamp;
 
 /// When a peer was last heard.
 fn heard(report: &MirrorReport, peer: &ImagePeer) -> Option<String> {

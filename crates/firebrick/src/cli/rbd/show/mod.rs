@@ -1,9 +1,11 @@
 //! What verbs print, in the form of the `rbd` tool, whatever kind of site the facts are from.
 
+pub(super) mod bench;
 pub(super) mod extents;
 pub(super) mod groups;
 pub(super) mod images;
 pub(super) mod info;
+pub(super) mod journal;
 pub(super) mod lists;
 pub(super) mod snaps;
 pub(super) mod usage;

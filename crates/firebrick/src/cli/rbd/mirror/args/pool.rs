@@ -81,9 +81,9 @@ pub(crate) struct CreateTokenArgs {
     /// What this site is called from here on
     #[arg(long, value_name = "NAME")]
     pub(crate) site_name: Option<String>,
-    /// For how long
-    #[arg(long, value_name = "TIME", default_value = "1d")]
-    pub(crate) expires: Seconds,
+    /// For how long: a day unless it is said; that of a Ceph cluster lasts for ever
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<Seconds>,
 }
 
 /// `mirror pool peer bootstrap import`

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::ptr;
 
-use super::super::shapes::MirrorInfoT;
-use super::super::text::taken;
-use super::open::OpenImage;
-use super::{Trouble, calls, check};
+use super::super::super::shapes::MirrorInfoT;
+use super::super::super::text::{of_buffer, taken};
+use super::super::open::OpenImage;
+use super::super::{Trouble, calls, check};
 
 /// By what the peer follows an image.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,5 +85,57 @@ impl OpenImage {
             global_id,
             primary,
         }))
+    }
+
+    /// Begins to mirror it; nothing happens where it is mirrored so already.
+    pub fn enable_mirroring(&self, mode: ImageMode) -> Result<(), Trouble> {
+        let mode = match mode {
+            ImageMode::Journal => 0,
+            ImageMode::Snapshot => 1,
+        };
+        let call = self.image.rbd().rbd_mirror_image_enable2;
+        // SAFETY: the image is open.
+        check(unsafe { call(self.handle(), mode) }).map(drop)
+    }
+
+    /// Ends to mirror it; with `force` also where it is not primary.
+    pub fn disable_mirroring(&self, force: bool) -> Result<(), Trouble> {
+        let call = self.image.rbd().rbd_mirror_image_disable;
+        // SAFETY: the image is open.
+        check(unsafe { call(self.handle(), force) }).map(drop)
+    }
+
+    /// Makes it primary; `force` where the former primary is lost.
+    pub fn promote(&self, force: bool) -> Result<(), Trouble> {
+        Ok(self.image.promote(force)?)
+    }
+
+    /// Makes it secondary.
+    pub fn demote(&self) -> Result<(), Trouble> {
+        Ok(self.image.demote()?)
+    }
+
+    /// Has the daemon copy all of it again.
+    pub fn resync(&self) -> Result<(), Trouble> {
+        Ok(self.image.resync()?)
+    }
+
+    /// Takes a mirror snapshot; its id.
+    pub fn take_mirror_snapshot(&self) -> Result<u64, Trouble> {
+        let (call, mut id) = (calls::rbd_mirror_image_create_snapshot2()?, 0);
+        // SAFETY: the image is open, and the id outlives the call.
+        check(unsafe { call(self.handle(), 0, &raw mut id) })?;
+        Ok(id)
+    }
+
+    /// By what the daemon that mirrors it calls itself; `None` where no daemon has it.
+    pub fn mirror_instance(&self) -> Result<Option<String>, Trouble> {
+        let (call, mut buffer) = (calls::rbd_mirror_image_get_instance_id()?, [0_u8; 256]);
+        // SAFETY: the image is open, and the buffer has the room that is given.
+        match check(unsafe { call(self.handle(), buffer.as_mut_ptr().cast(), buffer.len()) }) {
+            Ok(_) => Ok(Some(of_buffer(&buffer))),
+            Err(Trouble::Errno(libc::ENOENT)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
