@@ -297,3 +297,69 @@ fn what_cannot_be_in_sync_mode_is_refused() {
     let why = refused(&a, 22, &["--policy", "block"]);
     assert!(why.contains("mirrored by snapshots"), "{why}");
 }
+
+#[test]
+fn a_group_is_in_sync_mode_with_all_images_that_it_has_and_gets() {
+    let dev = Dev::start();
+    let (a, b) = (dev.rbd("site-a"), dev.rbd("site-b"));
+    let sync = |policy| ["mirror", "group", "sync", "shop", "--policy", policy];
+    a.ok(&["group", "create", "shop"]);
+    for image in ["db", "files"] {
+        a.ok(&["create", image, "--size", "8"]);
+        a.ok(&["group", "image", "add", "shop", image]);
+    }
+    let why = a.refused(22, &sync("block"));
+    assert!(why.contains("mirroring not enabled on the group"), "{why}");
+    a.ok(&["mirror", "group", "enable", "shop"]);
+    a.ok(&["mirror", "wait", "--timeout", "60s"]);
+    let why = b.refused(30, &sync("block"));
+    assert!(why.contains("not primary"), "{why}");
+    let said = a.ok(&sync("block"));
+    assert_eq!(said, "Flushes wait for peers: block, 5 s\n");
+    for image in ["db", "files"] {
+        in_sync(&a, image);
+    }
+
+    // One that joins, and one that joins before it is mirrored.
+    for image in ["log", "cache"] {
+        a.ok(&["create", image, "--size", "8"]);
+    }
+    a.ok(&["mirror", "image", "enable", "log"]);
+    for image in ["log", "cache"] {
+        a.ok(&["group", "image", "add", "shop", image]);
+    }
+    in_sync(&a, "log");
+    a.ok(&["mirror", "group", "enable", "shop"]);
+    in_sync(&a, "cache");
+    let seen = a.json(&["mirror", "group", "status", "shop"]);
+    assert_eq!(seen["sync"]["policy"], "block", "{seen}");
+    assert_eq!(seen["sync"]["in_sync"], true, "{seen}");
+    let text = a.ok(&["mirror", "group", "status", "shop"]);
+    assert!(
+        text.contains("sync:        block, 5 s; held by all peers"),
+        "{text}"
+    );
+    let why = a.refused(22, &["mirror", "group", "enable", "shop", "snapshot"]);
+    assert!(why.contains("sync mode"), "{why}");
+
+    // What was acknowledged of any of them is at the other site, and the group stays what it was.
+    for image in ["db", "cache"] {
+        let uri = a.ok(&["map", image]).trim().to_owned();
+        let mut disk = Guest::open(&uri).unwrap();
+        disk.write(0, &[7; 4096]).unwrap();
+        disk.flush().unwrap();
+    }
+    dev.kill_site("site-a");
+    b.ok(&["mirror", "group", "promote", "--force", "shop"]);
+    for image in ["db", "cache"] {
+        let uri = b.ok(&["map", image]).trim().to_owned();
+        let mut disk = Guest::open(&uri).unwrap();
+        assert_eq!(disk.read(0, 4096).unwrap(), [7; 4096]);
+    }
+    let seen = b.json(&["mirror", "group", "status", "shop"]);
+    assert_eq!(seen["sync"]["policy"], "block", "{seen}");
+    assert_eq!(b.ok(&sync("none")), "Flushes wait for nobody\n");
+    let seen = b.json(&["mirror", "group", "status", "shop"]);
+    assert!(seen.get("sync").is_none(), "{seen}");
+    assert!(status(&b, "cache").get("sync").is_none());
+}

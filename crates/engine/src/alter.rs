@@ -10,7 +10,7 @@ use std::sync::Arc;
 use firebrick_log::{Change, Taken};
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageMirrorMode, ImageName, Role, Sequence, SnapshotId, SnapshotName,
-    StoreId, SyncState,
+    StoreId, SyncMode, SyncState,
 };
 
 use crate::apply::found;
@@ -223,6 +223,20 @@ impl Alteration<'_> {
     ) -> Result<(), Error> {
         let held = found(self.state, self.doing, image)?.read();
         self.changes.extend(Store::mirroring_changes(&held, mode));
+        Ok(())
+    }
+
+    /// Has flushes of an image wait for its peers, or no longer; as [`Store::set_sync_mode`], also where this
+    /// alteration begins to mirror it.
+    pub fn synchronize(&mut self, image: ImageId, mode: Option<SyncMode>) -> Result<(), Error> {
+        self.changeable(image)?;
+        let mut changes = self.changes.iter();
+        let begins = changes.any(|change| {
+            matches!(change, Change::Mirroring { image: of, enabled: true } if *of == image)
+        });
+        let held = found(self.state, self.doing, image)?.read();
+        let change = sync_mode::set(self.doing, &held.meta, mode, begins)?;
+        self.changes.extend(change);
         Ok(())
     }
 

@@ -55,6 +55,32 @@ pub(crate) fn refuse_beside(
     Err(Error::new(ErrorKind::Invalid, doing, why))
 }
 
+/// The change by which an image has that sync mode, if it has another one. It may begin to be mirrored with the same
+/// frame.
+pub(crate) fn set(
+    doing: &'static str,
+    meta: &ImageMeta,
+    wanted: Option<SyncMode>,
+    begins: bool,
+) -> Result<Option<Change>, Error> {
+    if wanted == of(meta) {
+        return Ok(None);
+    }
+    if wanted.is_some() && !meta.mirrored && !begins {
+        let why = format!("{} is not mirrored", meta.name);
+        return Err(Error::new(ErrorKind::Invalid, doing, why));
+    }
+    if wanted.is_some() && by_snapshots(meta) {
+        let why = format!("{} is mirrored by snapshots", meta.name);
+        return Err(Error::new(ErrorKind::Invalid, doing, why));
+    }
+    Ok(Some(Change::Metadata {
+        image: meta.id,
+        key: SYNC_MODE_KEY.to_owned(),
+        value: wanted.map(|mode| mode.to_string()),
+    }))
+}
+
 impl Store {
     /// Has flushes of an image wait for its peers, or no longer.
     ///
@@ -64,23 +90,10 @@ impl Store {
         const DOING: &str = "set the sync mode of an image";
         let mut state = self.core.lock();
         let meta = self.changeable(&state, DOING, id)?;
-        if wanted == of(&meta) {
-            return Ok(());
+        match set(DOING, &meta, wanted, false)? {
+            Some(change) => self.core.commit(&mut state, &[change]).map(drop),
+            None => Ok(()),
         }
-        if wanted.is_some() && !meta.mirrored {
-            let why = format!("{} is not mirrored", meta.name);
-            return Err(Error::new(ErrorKind::Invalid, DOING, why));
-        }
-        if wanted.is_some() && by_snapshots(&meta) {
-            let why = format!("{} is mirrored by snapshots", meta.name);
-            return Err(Error::new(ErrorKind::Invalid, DOING, why));
-        }
-        let change = Change::Metadata {
-            image: id,
-            key: SYNC_MODE_KEY.to_owned(),
-            value: wanted.map(|mode| mode.to_string()),
-        };
-        self.core.commit(&mut state, &[change]).map(drop)
     }
 }
 

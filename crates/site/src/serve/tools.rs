@@ -265,7 +265,11 @@ impl LocalSite {
                 self.change(done).await
             }
             ToolRequest::Group { name, what } => {
-                if matches!(what, GroupRequest::Mirror { mode: Some(_) }) {
+                let mirrors = matches!(
+                    what,
+                    GroupRequest::Mirror { mode: Some(_) } | GroupRequest::Sync { mode: Some(_) }
+                );
+                if mirrors {
                     self.needs_mirroring("mirror a group")?;
                 }
                 let (store, exports) = (Arc::clone(&self.store), Arc::clone(&self.exports));

@@ -1,6 +1,8 @@
 //! What holds images: groups, namespaces, the trash; and the locks that users put on them.
 
-use firebrick_vocabulary::{ImageId, ImageMirrorMode, ImageName, Role, SnapshotId, SnapshotName};
+use firebrick_vocabulary::{
+    ImageId, ImageMirrorMode, ImageName, Role, SnapshotId, SnapshotName, SyncMode,
+};
 use serde::{Deserialize, Serialize};
 
 use super::images::JournalSettings;
@@ -106,6 +108,9 @@ pub struct ToolGroup {
     pub mirrored: bool,
     /// How, if it is.
     pub mode: ImageMirrorMode,
+    /// Whether flushes of its images wait for peers.
+    #[serde(default)]
+    pub sync: Option<SyncMode>,
     /// When it was made, in nanoseconds since the Unix epoch.
     pub created: u64,
     /// Its images, by name.
@@ -158,6 +163,11 @@ pub enum GroupRequest {
     Detach {
         /// Which.
         image: ImageId,
+    },
+    /// Has flushes of all its images wait for their peers, or with `None` no longer. It must be mirrored.
+    Sync {
+        /// How.
+        mode: Option<SyncMode>,
     },
     /// Takes a snapshot of all its images at one position.
     TakeSnapshot {

@@ -9,7 +9,7 @@ use firebrick_engine::{
     Alteration, Error, ErrorKind, ImageInfo, SnapshotInfo, Store, is_of_mirroring,
 };
 use firebrick_vocabulary::{
-    Feature, ImageId, ImageMirrorMode, ImageName, SnapshotId, SnapshotName,
+    Feature, ImageId, ImageMirrorMode, ImageName, SnapshotId, SnapshotName, SyncMode,
 };
 
 use super::{describe, keys, namespaces};
@@ -54,6 +54,11 @@ fn member_ids(info: &ImageInfo) -> Vec<ImageId> {
     let keys = info.metadata.keys();
     keys.filter_map(|key| key.strip_prefix(MEMBER)?.parse().ok())
         .collect()
+}
+
+/// Whether flushes of a group's images wait for peers.
+fn sync_mode(group: &ImageInfo) -> Option<SyncMode> {
+    group.metadata.get(keys::GROUP_SYNC)?.parse().ok()
 }
 
 /// All groups, by name.
@@ -106,6 +111,7 @@ fn describe_group(store: &Store, info: &ImageInfo) -> Option<ToolGroup> {
         role: info.role,
         mirrored: info.mirrored,
         mode: info.mode,
+        sync: sync_mode(info),
         created: info.created.0,
         images,
         snapshots: snapshots.collect(),
@@ -171,6 +177,7 @@ fn alter(
         } => add(alteration, &group, *image, *without_journal),
         GroupRequest::Detach { image } => detach(alteration, &group, *image),
         GroupRequest::Mirror { mode } => mirror(alteration, &group, *mode),
+        GroupRequest::Sync { mode } => synchronize(alteration, &group, *mode),
         GroupRequest::TakeSnapshot { snapshot } => take_snapshot(alteration, &group, snapshot),
         GroupRequest::RemoveSnapshot { snapshot } => {
             let id = snapshot_of(alteration, &group, snapshot)?;
@@ -271,6 +278,9 @@ fn add(
     if info.mirrored {
         // Whoever has the image can tell to which group it belongs.
         alteration.mirror(group.id, group.mode)?;
+        if let Some(mode) = sync_mode(group) {
+            alteration.synchronize(image, Some(mode))?;
+        }
     }
     Ok(())
 }
@@ -295,6 +305,14 @@ fn mirror(
         .into_iter()
         .chain([group.id])
         .collect();
+    let sync = sync_mode(group);
+    if sync.is_some() && mode == Some(ImageMirrorMode::Snapshot) {
+        let why = "the group is in sync mode, and a peer would return to mirror snapshots; end one of the two first";
+        return Err(alteration.error(ErrorKind::Invalid, why));
+    }
+    if sync.is_some() && mode.is_none() {
+        alteration.set(group.id, keys::GROUP_SYNC, None)?;
+    }
     let mut begins = false;
     for image in &images {
         let Some(mode) = mode else {
@@ -304,9 +322,36 @@ fn mirror(
         let before = alteration.image(*image)?;
         begins |= !(before.mirrored && before.mode == mode);
         alteration.mirror(*image, mode)?;
+        // What stands for the group itself has no flushes.
+        if sync.is_some() && !before.mirrored && *image != group.id {
+            alteration.synchronize(*image, sync)?;
+        }
     }
     if begins && mode == Some(ImageMirrorMode::Snapshot) {
         alteration.take_mirror_snapshots(&images)?;
+    }
+    Ok(())
+}
+
+/// Has flushes of all images of a group wait for peers, or no longer: one record says so of all of them, and of those
+/// that will belong to it.
+fn synchronize(
+    alteration: &mut Alteration<'_>,
+    group: &ImageInfo,
+    mode: Option<SyncMode>,
+) -> Result<(), Error> {
+    if mode.is_some() && !group.mirrored {
+        return Err(alteration.error(ErrorKind::Invalid, "the group is not mirrored"));
+    }
+    for image in members(alteration, group) {
+        // One that is not mirrored gets it when it is.
+        if alteration.image(image)?.mirrored {
+            alteration.synchronize(image, mode)?;
+        }
+    }
+    let text = mode.map(|mode| mode.to_string());
+    if text.as_ref() != group.metadata.get(keys::GROUP_SYNC) {
+        alteration.set(group.id, keys::GROUP_SYNC, text.as_deref())?;
     }
     Ok(())
 }

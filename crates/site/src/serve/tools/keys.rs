@@ -12,6 +12,8 @@ pub(super) const FEATURES: &str = "features";
 pub(super) const JOURNAL: &str = "journal";
 /// The id of the group that the image belongs to.
 pub(super) const GROUP: &str = firebrick_engine::GROUP_KEY;
+/// Whether flushes of a group's images wait for peers.
+pub(super) const GROUP_SYNC: &str = "group.sync";
 /// What the image was called before it came into the trash, as JSON.
 pub(super) const TRASH: &str = "trash";
 /// What concerns this site alone is called so.

@@ -19,7 +19,7 @@ pub(crate) use schedule::{
     AddScheduleArgs, ListScheduleArgs, MirrorSnapshotCommand, RemoveScheduleArgs, ScheduleCommand,
     ScheduleLevelArgs,
 };
-pub(crate) use sync::SyncArgs;
+pub(crate) use sync::{GroupSyncArgs, HowToSync, SyncArgs};
 
 /// `mirror …`
 #[derive(Debug, Subcommand)]
@@ -217,6 +217,8 @@ pub(crate) enum MirrorGroupCommand {
     Resync(GroupArgs),
     /// Show how a group is mirrored
     Status(GroupArgs),
+    /// Have flushes of all images of a group wait until peers have what they cover
+    Sync(GroupSyncArgs),
     /// Try a failover of all images of a group
     Drill(GroupDrillArgs),
 }

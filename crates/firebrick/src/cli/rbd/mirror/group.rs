@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::args::{GroupPromoteArgs, MirrorGroupCommand, MirrorSnapshotCommand};
 use super::promote::{demote, promote, show};
 use super::snapshot::mode;
+use super::sync::{group_text, group_value};
 use super::text::{image_text, image_value, lag_text, lag_value, loss_text, loss_value};
 use crate::cli::rbd::args::GroupArgs;
 use crate::cli::rbd::error::{EINVAL, EROFS, fault, refuse};
@@ -32,6 +33,7 @@ pub(super) async fn run(rbd: Rbd, command: &MirrorGroupCommand) -> Result<(), Fa
         },
         MirrorGroupCommand::Resync(args) => resync(rbd, args).await,
         MirrorGroupCommand::Status(args) => status(rbd, args).await,
+        MirrorGroupCommand::Sync(args) => super::sync::set_group(rbd, args).await,
         MirrorGroupCommand::Drill(args) => super::drill::group(rbd, args).await,
     }
 }
@@ -189,7 +191,7 @@ impl<'a> Status<'a> {
         let images = self.images.iter().map(|image| image_value(report, image));
         let own = self.itself.map(|itself| image_value(report, itself));
         let own = own.unwrap_or_default();
-        json!({
+        let mut value = json!({
             "name": self.group.name,
             "global_id": self.group.id,
             "state": format!("up+{}", self.state.as_str()),
@@ -206,7 +208,11 @@ impl<'a> Status<'a> {
             "images": images.collect::<Vec<_>>(),
             "peer_sites": own["peer_sites"],
             "snapshots": own["snapshots"],
-        })
+        });
+        if let Some(mode) = self.group.sync {
+            value["sync"] = group_value(mode, &self.images);
+        }
+        value
     }
 
     fn text(&self, report: &MirrorReport) -> String {
@@ -223,8 +229,13 @@ impl<'a> Status<'a> {
             format!("  role:        {}", self.group.role),
             format!("  lag:         {}", lag_text(self.lag)),
             format!("  promotion:   {promotion}"),
-            "  images:".to_owned(),
         ];
+        if let Some(mode) = self.group.sync {
+            let primary = self.group.role == Role::Primary;
+            let text = group_text(mode, &self.images, primary);
+            lines.push(format!("  sync:        {text}"));
+        }
+        lines.push("  images:".to_owned());
         for image in &self.images {
             let text = image_text(report, image);
             lines.extend(text.lines().map(|line| format!("    {line}")));

@@ -1,23 +1,24 @@
-//! `firebrick rbd mirror image sync`, and what a status says of sync mode.
+//! `firebrick rbd mirror image sync` and `mirror group sync`, and what a status says of sync mode.
 
 use std::time::Duration;
 
-use firebrick_site::admin::{MirrorRequest, SyncPeer, SyncPlace, SyncReport};
+use firebrick_site::admin::{
+    GroupRequest, MirrorRequest, MirroredImage, SyncPeer, SyncPlace, SyncReport,
+};
 use firebrick_vocabulary::{Role, SyncMode};
 use serde_json::{Value, json};
 
-use super::args::SyncArgs;
+use super::args::{GroupSyncArgs, HowToSync, SyncArgs};
 use crate::cli::rbd::error::{EINVAL, EROFS, fault, refuse};
 use crate::cli::rbd::site::Rbd;
 use crate::exit::Failure;
 use crate::printer::Printer;
 
+const DOING: &str = "failed to set the sync mode";
+
 /// `firebrick rbd mirror image sync`
 pub(super) async fn set(mut rbd: Rbd, args: &SyncArgs) -> Result<(), Failure> {
-    let within = Duration::try_from_secs_f64(args.timeout.0).unwrap_or(Duration::MAX);
-    let mode = args.policy.0.map(|policy| SyncMode::new(policy, within));
-    let mode = mode.transpose();
-    let mode = mode.map_err(|why| refuse(EINVAL, format!("rbd: {why}")))?;
+    let mode = wanted(&args.how)?;
     let image = rbd.mirrored(&args.spec).await?;
     if image.role != Role::Primary {
         let text = "rbd: mirrored image is not primary; set it at its primary";
@@ -28,12 +29,37 @@ pub(super) async fn set(mut rbd: Rbd, args: &SyncArgs) -> Result<(), Failure> {
         mode,
     };
     let set = rbd.mirror_order(request).await;
-    set.map_err(|error| fault("failed to set the sync mode", &error))?;
+    set.map_err(|error| fault(DOING, &error))?;
+    say(mode);
+    Ok(())
+}
+
+/// `firebrick rbd mirror group sync`
+pub(super) async fn set_group(mut rbd: Rbd, args: &GroupSyncArgs) -> Result<(), Failure> {
+    let mode = wanted(&args.how)?;
+    let group = super::group::mirrored(&mut rbd, &args.group).await?;
+    if group.role != Role::Primary {
+        let text = "rbd: mirrored group is not primary; set it at its primary";
+        return Err(refuse(EROFS, text));
+    }
+    rbd.alter(group.name, GroupRequest::Sync { mode }, DOING)
+        .await?;
+    say(mode);
+    Ok(())
+}
+
+fn wanted(how: &HowToSync) -> Result<Option<SyncMode>, Failure> {
+    let within = Duration::try_from_secs_f64(how.timeout.0).unwrap_or(Duration::MAX);
+    let mode = how.policy.0.map(|policy| SyncMode::new(policy, within));
+    let mode = mode.transpose();
+    mode.map_err(|why| refuse(EINVAL, format!("rbd: {why}")))
+}
+
+fn say(mode: Option<SyncMode>) {
     match mode {
         Some(mode) => Printer::line(&format!("Flushes wait for peers: {}", mode_text(mode))),
         None => Printer::line("Flushes wait for nobody"),
     }
-    Ok(())
 }
 
 fn mode_text(mode: SyncMode) -> String {
@@ -54,6 +80,30 @@ pub(super) fn value(sync: &SyncReport) -> Value {
         "waiting_seconds": waiting,
         "peers": sync.peers.iter().map(peer).collect::<Vec<_>>(),
     })
+}
+
+/// Sync mode of a group as a value; it holds where it does for all of its images.
+pub(super) fn group_value(mode: SyncMode, images: &[&MirroredImage]) -> Value {
+    json!({
+        "policy": mode.policy.as_str(),
+        "timeout_seconds": mode.timeout().as_secs_f64(),
+        "in_sync": holds(images),
+    })
+}
+
+/// Sync mode of a group in a line.
+pub(super) fn group_text(mode: SyncMode, images: &[&MirroredImage], primary: bool) -> String {
+    let held = match (primary, holds(images)) {
+        (false, _) => "",
+        (true, true) => "; held by all peers",
+        (true, false) => "; not by all peers of all images",
+    };
+    format!("{}{held}", mode_text(mode))
+}
+
+fn holds(images: &[&MirroredImage]) -> bool {
+    let mut all = images.iter();
+    !images.is_empty() && all.all(|image| image.sync.as_ref().is_some_and(SyncReport::holds))
 }
 
 const fn place(place: SyncPlace) -> &'static str {

@@ -6,7 +6,7 @@ use clap::Args;
 use firebrick_vocabulary::SyncPolicy;
 
 use super::Seconds;
-use crate::cli::rbd::args::SpecArgs;
+use crate::cli::rbd::args::{GroupArgs, SpecArgs};
 
 /// `mirror image sync`
 #[derive(Args, Debug)]
@@ -21,6 +21,29 @@ Examples:
 pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) how: HowToSync,
+}
+
+/// `mirror group sync`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+As `mirror image sync` for all images of the group, in one record. Images that join the group, or are mirrored with it later,
+get it too.
+
+Examples:
+  firebrick rbd mirror group sync shop --policy block
+  firebrick rbd mirror group sync shop --policy none")]
+pub(crate) struct GroupSyncArgs {
+    #[command(flatten)]
+    pub(crate) group: GroupArgs,
+    #[command(flatten)]
+    pub(crate) how: HowToSync,
+}
+
+/// Whether flushes wait, and how long.
+#[derive(Args, Debug)]
+pub(crate) struct HowToSync {
     /// What becomes of flushes that take longer; none for flushes that wait for nobody
     #[arg(long, value_name = "block|fall-back|none")]
     pub(crate) policy: SyncWord,
