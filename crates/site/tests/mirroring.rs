@@ -342,6 +342,14 @@ async fn figures_are_there_for_prometheus() {
     ] {
         assert!(page.contains(line), "no {line} in {page}");
     }
+    let dashboard = include_str!("../../../docs/grafana/mirroring.json");
+    let shown = dashboard.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let shown = shown.filter(|word| word.starts_with("firebrick_"));
+    assert!(shown.clone().count() > 10);
+    for metric in shown {
+        let line = format!("# TYPE {metric} ");
+        assert!(page.contains(&line), "the dashboard shows {metric}");
+    }
     site.stop().await;
 }
 
