@@ -1,11 +1,11 @@
 //! Figures for Prometheus: `/metrics` of the site, without authentication, on loopback unless the
 //! operator says otherwise.
 
+mod listen;
 mod text;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -27,9 +27,6 @@ use text::Text;
 /// The content type of the text that Prometheus reads.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// How long those who ask already have when the site ends.
-const GRACE: Duration = Duration::from_secs(1);
-
 /// Takes the address, if there is one.
 pub(super) async fn bind(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Error> {
     let Some(address) = address else {
@@ -50,27 +47,16 @@ pub(super) fn spawn(
 ) -> Option<SocketAddr> {
     let listener = listener?;
     let address = listener.local_addr().ok();
-    tasks.spawn(serve(listener, mirroring, ending.clone()));
-    address
-}
-
-async fn serve(listener: TcpListener, mirroring: Arc<Mirroring>, ending: CancellationToken) {
     let router = Router::new()
         .route("/metrics", get(answer))
         .with_state(mirroring);
-    let serving = axum::serve(listener, router);
-    let serving = serving.with_graceful_shutdown(ending.clone().cancelled_owned());
-    // Who never comes to the end of a question must not keep the site from ending.
-    let late = async {
-        ending.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        served = serving => if let Err(error) = served {
-            tracing::error!(%error, "figures are not served any more");
-        },
-        () = late => {}
-    }
+    tasks.spawn(listen::serve(
+        listener,
+        router,
+        listen::HEADER,
+        ending.clone(),
+    ));
+    address
 }
 
 async fn answer(State(mirroring): State<Arc<Mirroring>>) -> Response {
