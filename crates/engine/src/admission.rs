@@ -209,6 +209,7 @@ impl<'s, 'a> Admission<'s, 'a> {
                 }
                 PeerRecord::Change(change) => self.change(change),
                 PeerRecord::Handover(handover) => self.handover(handover),
+                PeerRecord::Ended(ended) => self.end(ended),
             }
         }
         Ok((self.admitted, self.passed))

@@ -270,6 +270,9 @@ impl Core {
             let asked = |window: &Window| window.until.is_none_or(|until| until >= oldest);
             state.removed_told.retain(|_, window| asked(window));
         }
+        // Those that were let go of hear of it with the difference.
+        let heard = state.keep.values().map(|keep| keep.from).min();
+        state.forget_ends(heard);
         let mut kept = state.kept.clone();
         let began = state.dense().is_empty();
         let base = |from: Sequence| {

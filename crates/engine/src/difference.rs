@@ -11,6 +11,7 @@ use firebrick_vocabulary::{
 
 use crate::commit::Core;
 use crate::copy::CopyImage;
+use crate::ended::EndedImage;
 use crate::error::Error;
 use crate::keep::Keep;
 use crate::state::{ImageState, Snapshot, State};
@@ -34,6 +35,8 @@ pub struct Difference {
     pub images: Vec<Served>,
     /// Images that are here, and whose primary is another one.
     pub others: Vec<ImageId>,
+    /// Images that ended here, of which the reader has not read.
+    pub ended: Vec<EndedImage>,
     /// The checkpoint that is kept for the reader, and what was written behind it and may have
     /// reached him; none where what he has is not known here.
     base: Option<Sequence>,
@@ -113,6 +116,10 @@ impl Store {
             position,
             images: Vec::new(),
             others: Vec::new(),
+            ended: match only {
+                None => state.ended_behind(self.id(), has),
+                Some(_) => Vec::new(),
+            },
             base,
             keep,
         };

@@ -5,6 +5,7 @@ use firebrick_vocabulary::{ImageId, Sequence};
 use serde::{Deserialize, Serialize};
 
 use crate::copy::CopyImage;
+use crate::ended::EndedImage;
 use crate::state::Window;
 
 /// A record of a peer's log.
@@ -36,6 +37,8 @@ pub enum PeerRecord<'a> {
     Describe(CopyImage),
     /// An image that the peer hands on is another primary's from here on, or is another one.
     Handover(Handover),
+    /// An image ended there, of which the log that comes does not say so.
+    Ended(EndedImage),
 }
 
 /// What a peer says of an image that it follows itself and hands on, where its own log says more than the primary's.

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::branch::{Branch, Branches, Seen};
+use crate::ended::End;
 use crate::error::{Error, ErrorKind};
 use crate::keep::Keep;
 use crate::light::Light;
@@ -33,6 +34,8 @@ const THEN: &str = "then/";
 const CATALOG: &str = "catalog";
 /// How many blocks of each segment may be dead.
 const DEAD: &str = "dead";
+/// How images ended.
+const ENDED: &str = "ended";
 /// How far the scrubber is.
 const SCRUB: &str = "scrub";
 
@@ -113,6 +116,7 @@ pub(crate) struct Changes {
     images: Vec<(ImageId, Option<ImageRow>)>,
     then: Vec<(ImageId, Sequence, ThenMeta)>,
     snapshots: Vec<(ImageId, SnapshotId, Option<Snapshot>)>,
+    ended: Option<BTreeMap<ImageId, End>>,
 }
 
 /// What the rows have to say that have changed since the last checkpoint.
@@ -152,6 +156,7 @@ pub(crate) fn collect(state: &State, changed: &Changed) -> Changes {
             .map(|((id, at), then)| (*id, *at, then.clone()))
             .collect(),
         snapshots: changed.snapshots.iter().map(snapshot).collect(),
+        ended: changed.ended.then(|| state.ended.clone()),
     }
 }
 
@@ -164,6 +169,7 @@ pub(crate) fn everything(state: &State, dead: &BTreeMap<u32, u64>) -> Result<Vec
     let all = Changed {
         images: state.images.keys().copied().collect(),
         snapshots: snapshots.collect(),
+        ended: true,
         ..Changed::default()
     };
     let branches: Vec<BranchId> = state.branches.ids().collect();
@@ -184,6 +190,9 @@ impl Changes {
     pub(crate) fn rows(&self, branches: &[BranchId], seen: &Seen) -> Result<Vec<Row>, Error> {
         let mut rows = Vec::new();
         put(&mut rows, STATE.to_owned(), &self.document)?;
+        if let Some(ended) = &self.ended {
+            put(&mut rows, ENDED.to_owned(), ended)?;
+        }
         for id in branches {
             set(&mut rows, branch_key(*id), seen.get(*id))?;
         }
@@ -301,6 +310,10 @@ pub(crate) fn load(index: &impl Rows) -> Result<State, Error> {
         keep: document.keep,
         bytes: document.bytes,
         base: document.base,
+        ended: match index.row(ENDED.as_bytes())? {
+            Some(bytes) => parse(&bytes)?,
+            None => BTreeMap::new(),
+        },
         ..State::default()
     };
     let mut snapshots: BTreeMap<ImageId, Vec<Snapshot>> = BTreeMap::new();

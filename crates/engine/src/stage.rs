@@ -20,10 +20,12 @@ use tracing::{info, warn};
 use crate::apply::{self, NoPast, found};
 use crate::copy::{CopyImage, follow};
 use crate::difference::is_catching_up;
+use crate::ended::EndedImage;
 use crate::error::{Error, ErrorKind};
 use crate::spans::Spans;
 use crate::state::{ImageMeta, ImageState, Snapshot, State};
 use crate::store::Store;
+use crate::tombstone::tombstone;
 use crate::view::MapView;
 use adoption::Adoption;
 
@@ -92,10 +94,16 @@ pub(crate) fn is_staged(meta: &ImageMeta) -> bool {
 
 impl Store {
     /// Lets images of which this store was primary, or follows another one, follow `peer`, where that
-    /// is primary in a later epoch. What it lacks of them is kept under a snapshot.
-    pub fn give_way(&self, peer: StoreId, targets: &[Target]) -> Result<(), Error> {
+    /// is primary in a later epoch. What it lacks of them is kept under a snapshot. Those that were taken over and have
+    /// `ended` go, but for those that follow the peer: they go with the others, when the difference is complete.
+    pub fn give_way(
+        &self,
+        peer: StoreId,
+        targets: &[Target],
+        ended: &[EndedImage],
+    ) -> Result<(), Error> {
         let mut state = self.core.lock();
-        let changes = self.giving_way(&state, peer, targets);
+        let changes = self.giving_way(&state, peer, (targets, ended));
         if !changes.is_empty() {
             let applied = Applied {
                 peer,
@@ -108,8 +116,16 @@ impl Store {
     }
 
     /// The changes by which images do that, as the first ones of the next frame.
-    fn giving_way(&self, state: &State, peer: StoreId, targets: &[Target]) -> Vec<Change> {
-        let (mut changes, next) = (Vec::new(), self.core.log.next_sequence());
+    fn giving_way(
+        &self,
+        state: &State,
+        peer: StoreId,
+        (targets, ended): (&[Target], &[EndedImage]),
+    ) -> Vec<Change> {
+        let (mut changes, next) = (
+            self.ending(state, peer, ended),
+            self.core.log.next_sequence(),
+        );
         for target in targets {
             let Some(cell) = state.cell(target.image.image) else {
                 continue;
@@ -143,6 +159,30 @@ impl Store {
                 image: id,
                 state: waiting,
             });
+        }
+        changes
+    }
+
+    /// The changes by which images end that another site took over, and that ended there.
+    fn ending(&self, state: &State, peer: StoreId, ended: &[EndedImage]) -> Vec<Change> {
+        let (mut changes, next) = (Vec::new(), self.core.log.next_sequence());
+        let bury = self.core.bury.lock().clone();
+        for EndedImage { image: id, reign } in ended {
+            let Some(cell) = state.cell(*id) else {
+                continue;
+            };
+            let image = cell.read();
+            let meta = &image.meta;
+            let follows = meta.role == Role::Secondary && meta.upstream == Some(peer);
+            // What is not mirrored any more has ended here already.
+            if follows || !meta.mirrored || *reign <= meta.reign(self.id()) {
+                continue;
+            }
+            warn!(image = %meta.name, "another site took over, and the image has ended there");
+            let kept = ImageId::made_by(self.id(), next.plus(changes.len() as u64).0);
+            let none = std::iter::empty();
+            changes.extend(tombstone(bury.as_deref(), &image, none, kept));
+            changes.push(Change::Remove { image: *id });
         }
         changes
     }
@@ -313,17 +353,17 @@ impl Store {
     /// Makes all images that follow `peer` what they are to be, at record `upto` of its log, as one
     /// frame: those that are not among `targets` go, unless they are among `others`. What is here of an
     /// image that does not follow it any more stays as it is, unless the peer is primary of it in a later epoch:
-    /// its log will not say so again, so the image gives way, and waits for what differs.
+    /// its log will not say so again, so the image gives way, and waits for what differs. So it is with those that `ended`.
     pub fn adopt(
         &self,
         peer: StoreId,
         upto: Sequence,
         targets: &[Target],
-        others: &[ImageId],
+        (others, ended): (&[ImageId], &[EndedImage]),
     ) -> Result<(), Error> {
         let mut state = self.core.lock();
         let mut adoption = Adoption::default();
-        let mut changes = self.giving_way(&state, peer, targets);
+        let mut changes = self.giving_way(&state, peer, (targets, ended));
         let next = self.core.log.next_sequence().plus(changes.len() as u64);
         let bury = self.core.bury.lock().clone();
         let wanted: BTreeSet<ImageId> = targets.iter().map(|it| it.image.image).collect();

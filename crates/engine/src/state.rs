@@ -16,6 +16,7 @@ use firebrick_vocabulary::{
 use serde::{Deserialize, Serialize};
 
 use crate::branch::Branches;
+use crate::ended::End;
 use crate::keep::Keep;
 use crate::lanes::Traffic;
 use crate::light::Light;
@@ -39,6 +40,8 @@ pub(crate) struct State {
     pub(crate) removed: BTreeMap<ImageId, Window>,
     /// Of images that ended up to here it may be forgotten that they did.
     pub(crate) ended_to: Sequence,
+    /// How images ended.
+    pub(crate) ended: BTreeMap<ImageId, End>,
     /// Of removed images: the records that those still have to get who read here what this site follows.
     pub(crate) removed_told: BTreeMap<ImageId, Window>,
     /// The checkpoints that somebody needs, oldest first.
@@ -74,6 +77,8 @@ pub(crate) struct Changed {
     pub(crate) written: BTreeSet<ImageId>,
     /// Added, removed or marked.
     pub(crate) snapshots: BTreeSet<(ImageId, SnapshotId)>,
+    /// What is known of images that ended.
+    pub(crate) ended: bool,
 }
 
 /// An image that its handles and the state share.

@@ -20,7 +20,8 @@ impl Store {
             | PeerRecord::Data { .. }
             | PeerRecord::Discard { .. }
             | PeerRecord::Describe(_)
-            | PeerRecord::Handover(_) => None,
+            | PeerRecord::Handover(_)
+            | PeerRecord::Ended(_) => None,
         });
         let promotions = promotions.flatten();
         promotions

@@ -27,8 +27,8 @@ pub struct Tombstone {
 pub type Bury = dyn Fn(&ImageInfo, ImageId) -> Option<Tombstone> + Send + Sync;
 
 impl Store {
-    /// From here on `bury` is asked about each complete replica that its primary removes, or does not mirror
-    /// any more. It is asked under the commit lock, so it must neither block nor call the store.
+    /// From here on `bury` is asked about each complete image that its primary removes, or does not mirror
+    /// any more; also about what a former primary has. It is asked under the commit lock, so it must neither block nor call the store.
     pub fn keep_removed(&self, bury: Arc<Bury>) {
         *self.core.bury.lock() = Some(bury);
     }
@@ -41,8 +41,7 @@ pub(crate) fn tombstone<'a>(
     behind: impl Iterator<Item = &'a Change>,
     kept: ImageId,
 ) -> Vec<Change> {
-    let is_replica = image.meta.role == Role::Secondary && image.meta.sync.is_consistent();
-    let Some(bury) = bury.filter(|_| is_replica) else {
+    let Some(bury) = bury.filter(|_| image.meta.sync.is_consistent()) else {
         return Vec::new();
     };
     let mut info = ImageInfo::of(image);

@@ -100,7 +100,8 @@ fn catch_up(from: &Store, to: &Store) -> Result<usize, Error> {
             copied += 1;
         }
     }
-    to.adopt(from.id(), difference.position, &targets, &difference.others)?;
+    let ended = (&difference.others[..], &difference.ended[..]);
+    to.adopt(from.id(), difference.position, &targets, ended)?;
     to.flush()?;
     difference.complete();
     Ok(copied)
@@ -304,9 +305,11 @@ fn what_turned_to_another_site_while_a_difference_came_gives_way_where_that_is_n
         }]
     };
     let upstream = || b.image(image).unwrap().info().upstream;
-    b.adopt(a.id(), Sequence(8), &target(4), &[]).unwrap();
+    b.adopt(a.id(), Sequence(8), &target(4), (&[], &[]))
+        .unwrap();
     assert_eq!(upstream(), Some(third), "an older one is no news");
-    b.adopt(a.id(), Sequence(9), &target(7), &[]).unwrap();
+    b.adopt(a.id(), Sequence(9), &target(7), (&[], &[]))
+        .unwrap();
     assert_eq!(upstream(), Some(a.id()));
     assert_eq!(b.copying(a.id()), vec![image]);
 }

@@ -137,8 +137,13 @@ fn whoever_has_a_former_snapshot_of_an_id_gets_the_one_that_has_it_now() {
         origin: served.origin,
         snapshots: snapshots.collect(),
     };
-    b.adopt(a.id(), difference.position, &[target], &difference.others)
-        .unwrap();
+    b.adopt(
+        a.id(),
+        difference.position,
+        &[target],
+        (&difference.others, &[]),
+    )
+    .unwrap();
     assert_eq!(first_of(&b, image, "newest"), 2);
     let found = b.snapshots(image).unwrap();
     let names: Vec<&str> = found.iter().map(|it| it.name.as_str()).collect();

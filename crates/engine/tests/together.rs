@@ -58,8 +58,8 @@ fn who_hears_of_the_same_epoch_by_a_difference_knows_whose_it_is_too() {
         origin: None,
         snapshots: Vec::new(),
     };
-    a.give_way(b.id(), &[target(&b)]).unwrap();
-    b.give_way(a.id(), &[target(&a)]).unwrap();
+    a.give_way(b.id(), &[target(&b)], &[]).unwrap();
+    b.give_way(a.id(), &[target(&a)], &[]).unwrap();
     let (winner, loser) = if a.id() > b.id() { (&a, &b) } else { (&b, &a) };
     assert_eq!(role(winner, image), Role::Primary);
     let follows = loser.image(image).unwrap().info();

@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firebrick_engine::{Difference, HeldImage, Reign, Served, ServedSnapshot, SnapshotKey, Target};
+use firebrick_engine::{
+    Difference, EndedImage, HeldImage, Reign, Served, ServedSnapshot, SnapshotKey, Target,
+};
 use firebrick_vocabulary::{ImageId, Sequence};
 use tokio::sync::mpsc;
 use tracing::info;
@@ -169,13 +171,16 @@ impl Line {
     ) -> Result<BTreeMap<ImageId, HeldImage>, Ended> {
         let mut targets: Vec<Target> = difference.images.iter().map(target).collect();
         let mut others = difference.others.clone();
+        let mut ended = difference.ended.clone();
         loop {
             let part: Vec<Target> = targets.drain(..targets.len().min(PART)).collect();
             let some: Vec<ImageId> = others.drain(..others.len().min(PART)).collect();
-            let last = targets.is_empty() && others.is_empty();
+            let gone: Vec<EndedImage> = ended.drain(..ended.len().min(PART)).collect();
+            let last = targets.is_empty() && others.is_empty() && ended.is_empty();
             self.say(&ToReader::CatchUp {
                 targets: part,
                 others: some,
+                ended: gone,
                 last,
             })
             .await?;

@@ -448,12 +448,12 @@ impl Applier {
             ToReader::CatchUp {
                 targets,
                 others,
+                ended,
                 last,
             } => {
                 self.peer.set_gets_difference(true);
-                let store = Arc::clone(&self.shared.store);
-                let answers = self.catching.learn(&store, (targets, others), last)?;
-                for answer in answers {
+                let (store, said) = (&self.shared.store, (targets, others, ended));
+                for answer in self.catching.learn(store, said, last)? {
                     self.answer(&answer).await;
                 }
                 Ok(false)

@@ -1,6 +1,8 @@
 //! What two sites say to each other.
 
-use firebrick_engine::{CopyImage, Handover, HeldImage, ImageOrigin, PeerRecord, Target};
+use firebrick_engine::{
+    CopyImage, EndedImage, Handover, HeldImage, ImageOrigin, PeerRecord, Target,
+};
 use firebrick_log::{Change, Checksum};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Epoch, ImageId, Lag, Position, Sequence, SnapshotName, StoreId, SyncState,
@@ -114,6 +116,9 @@ pub(crate) enum ToReader {
     CatchUp {
         targets: Vec<Target>,
         others: Vec<ImageId>,
+        /// Images that have ended, of which the reader has not read.
+        #[serde(default)]
+        ended: Vec<EndedImage>,
         last: bool,
     },
     /// What comes is staged for that image, which starts as it was or as its parent was.
@@ -178,6 +183,8 @@ const CHANGE: u8 = 3;
 const DESCRIBE: u8 = 4;
 /// Only for those that said from whom they read.
 const HANDOVER: u8 = 5;
+/// For the same.
+const ENDED: u8 = 6;
 
 /// The head of a batch's frame.
 pub(crate) fn put_batch(frame: &mut Vec<u8>, upto: Sequence) {
@@ -225,6 +232,10 @@ pub(crate) fn put_describe(frame: &mut Vec<u8>, image: &CopyImage) {
 
 pub(crate) fn put_handover(frame: &mut Vec<u8>, handover: &Handover) {
     put_json(frame, HANDOVER, handover);
+}
+
+pub(crate) fn put_ended(frame: &mut Vec<u8>, ended: &EndedImage) {
+    put_json(frame, ENDED, ended);
 }
 
 fn put_json<T: Serialize>(frame: &mut Vec<u8>, tag: u8, value: &T) {
@@ -334,6 +345,12 @@ fn record<'a>(rest: &mut &'a [u8]) -> Option<PeerRecord<'a>> {
                 .ok()
                 .map(PeerRecord::Handover)
         }
+        ENDED => {
+            let len = u32_of(rest)? as usize;
+            serde_json::from_slice(take(rest, len)?)
+                .ok()
+                .map(PeerRecord::Ended)
+        }
         _ => None,
     }
 }
@@ -350,7 +367,8 @@ pub(crate) fn is_whole(records: &[PeerRecord<'_>]) -> bool {
         PeerRecord::Discard { .. }
         | PeerRecord::Change(_)
         | PeerRecord::Describe(_)
-        | PeerRecord::Handover(_) => true,
+        | PeerRecord::Handover(_)
+        | PeerRecord::Ended(_) => true,
     })
 }
 

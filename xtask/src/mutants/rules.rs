@@ -18,7 +18,7 @@ const TWO: &str = "two_sites_agree_whatever_happens_to_them";
 const THREE: &str = "three_sites_agree_whatever_happens_to_them";
 const SNAPSHOTS: &str = "sites_agree_on_images_in_snapshot_mode";
 
-pub(super) const RULES: [Rule; 20] = [
+pub(super) const RULES: [Rule; 21] = [
     Rule {
         name: "flush-before-confirm",
         file: "crates/mirror/src/follow.rs",
@@ -134,9 +134,16 @@ pub(super) const RULES: [Rule; 20] = [
     Rule {
         name: "give-way-when-adopting",
         file: "crates/engine/src/stage.rs",
-        text: "        let mut changes = self.giving_way(&state, peer, targets);",
-        mutant: "        let giving = if WITHOUT { &[] } else { targets };\n        let mut changes = self.giving_way(&state, peer, giving);",
+        text: "        let mut changes = self.giving_way(&state, peer, (targets, ended));",
+        mutant: "        let giving = if WITHOUT { &[] } else { targets };\n        let mut changes = self.giving_way(&state, peer, (giving, ended));",
         test: THREE,
+    },
+    Rule {
+        name: "tell-what-has-ended",
+        file: "crates/engine/src/difference.rs",
+        text: "                None => state.ended_behind(self.id(), has),",
+        mutant: "                None if WITHOUT => Vec::new(),\n                None => state.ended_behind(self.id(), has),",
+        test: TWO,
     },
     Rule {
         name: "ask-again-in-another-epoch",

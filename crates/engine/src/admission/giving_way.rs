@@ -1,10 +1,11 @@
 //! How images of a former primary give way to a new one: back to what both had, or from where they are.
 
-use firebrick_log::{Applied, FallBack, Promotion, Reign};
+use firebrick_log::{Applied, Change, FallBack, Promotion, Reign};
 use firebrick_vocabulary::{ImageId, Sequence, SnapshotId, SnapshotName};
 use tracing::warn;
 
 use super::Admission;
+use crate::ended::EndedImage;
 use crate::stage::{common_of, give_way};
 
 impl Admission<'_, '_> {
@@ -34,6 +35,22 @@ impl Admission<'_, '_> {
         );
         self.push(give_way(&image, at, common, (reign, self.peer)));
         self.known(image.meta.id).copying = true;
+    }
+
+    /// An image ended at the peer in a later reign than what is here: it was taken over, and has ended.
+    pub(super) fn end(&mut self, ended: &EndedImage) {
+        let image = ended.image;
+        let cell = self.state.cell(image);
+        // What is not mirrored any more has ended here already.
+        if !cell.is_some_and(|cell| cell.read().meta.mirrored) {
+            return;
+        }
+        let known = self.known(image);
+        if known.exists && known.reign() < Some(ended.reign) {
+            known.exists = false;
+            self.bury(image);
+            self.push(Change::Remove { image });
+        }
     }
 
     /// Returns to what both had at record `to`, and keeps what came behind it.

@@ -11,6 +11,7 @@ use firebrick_vocabulary::{
 
 use super::{Stamp, Target, missing, own};
 use crate::branch::{Fork, Take};
+use crate::ended::End;
 use crate::error::Error;
 use crate::keys::{LOCAL_KEY, renamed_snapshot};
 use crate::past::{Op, Then};
@@ -81,6 +82,7 @@ impl Target<'_> {
         };
         self.state.removed.remove(image);
         self.state.removed_told.remove(image);
+        self.state.changed.ended |= self.state.ended.remove(image).is_some();
         self.state.names.insert(name.clone(), *image);
         self.state
             .images
@@ -154,6 +156,10 @@ impl Target<'_> {
         self.state.names.remove(&gone.meta.name);
         self.state.retentions.remove(&image);
         self.state.changed.images.insert(image);
+        if let Some(end) = End::of(&gone.meta, stamp.sequence) {
+            self.state.ended.insert(image, end);
+            self.state.changed.ended = true;
+        }
         if let Some(window) = gone.meta.window {
             let window = window.closed(stamp.sequence);
             self.state.removed.insert(image, window);

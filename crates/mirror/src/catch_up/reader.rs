@@ -1,6 +1,6 @@
 //! The reading side of a difference.
 
-use firebrick_engine::{CopyImage, HeldImage, ImageOrigin, Store, Target, staged};
+use firebrick_engine::{CopyImage, EndedImage, HeldImage, ImageOrigin, Store, Target, staged};
 use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Sequence, StoreId};
 
 use super::PART;
@@ -18,6 +18,7 @@ pub(crate) struct Catching {
     peer: StoreId,
     targets: Vec<Target>,
     others: Vec<ImageId>,
+    ended: Vec<EndedImage>,
 }
 
 impl Catching {
@@ -26,6 +27,7 @@ impl Catching {
             peer,
             targets: Vec::new(),
             others: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -33,15 +35,16 @@ impl Catching {
     pub(crate) fn learn(
         &mut self,
         store: &Store,
-        (targets, others): (Vec<Target>, Vec<ImageId>),
+        (targets, others, ended): (Vec<Target>, Vec<ImageId>, Vec<EndedImage>),
         last: bool,
     ) -> Result<Vec<ToServer>, Error> {
         self.targets.extend(targets);
         self.others.extend(others);
+        self.ended.extend(ended);
         if !last {
             return Ok(Vec::new());
         }
-        store.give_way(self.peer, &self.targets)?;
+        store.give_way(self.peer, &self.targets, &self.ended)?;
         let mut held: Vec<HeldImage> = store.held(self.peer)?;
         held.extend(store.held_elsewhere(self.peer, &self.targets));
         let mut answers = Vec::new();
@@ -73,7 +76,8 @@ impl Catching {
 
     /// All of it is here: images become what was staged.
     pub(crate) fn adopt(&self, store: &Store, to: Sequence) -> Result<(), Error> {
-        Ok(store.adopt(self.peer, to, &self.targets, &self.others)?)
+        let ended = (&self.others[..], &self.ended[..]);
+        Ok(store.adopt(self.peer, to, &self.targets, ended)?)
     }
 }
 

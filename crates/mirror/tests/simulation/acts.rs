@@ -344,9 +344,6 @@ impl Story {
         };
         world.say(format!("{what} {id} at {site}"));
         if world.may(site, done)?.is_some() {
-            if what == "remove" || what == "unmirror" {
-                world.removed.insert(id);
-            }
             self.changed(site, id)?;
         }
         Ok(())

@@ -382,9 +382,7 @@ impl Story {
     fn lead(&mut self) -> Outcome {
         for id in self.world.images() {
             let running = self.world.running();
-            let mut primaries = running.iter().copied();
-            if let Some(primary) = primaries.find(|site| self.world.is_primary(*site, id)) {
-                self.insist(primary, id)?;
+            if running.iter().any(|site| self.world.is_primary(*site, id)) {
                 continue;
             }
             for forced in [false, true] {
@@ -413,28 +411,6 @@ impl Story {
                 }
                 break;
             }
-        }
-        Ok(())
-    }
-
-    /// A site may have taken an image for its own, and mirror it no longer or not have it any more, which another one
-    /// never heard of: an operator who forces there says whose it is.
-    fn insist(&mut self, primary: usize, id: ImageId) -> Outcome {
-        let ended = self.world.removed.contains(&id);
-        let alone = |site: &usize| {
-            let info = self.world.info(*site, id);
-            info.map_or(ended, |info| !info.mirrored)
-        };
-        let alone = self.world.running().iter().any(alone);
-        if !alone || !self.world.chance(0.1) {
-            return Ok(());
-        }
-        self.world.say(format!("insist on {id} at {primary}"));
-        let store = self.world.store(primary).unwrap();
-        self.world.note_ways(primary, &[id]);
-        let done = store.promote(&[id], true);
-        if self.world.blame(primary, done)?.is_some() {
-            self.promoted(primary, id, (false, None))?;
         }
         Ok(())
     }

@@ -60,8 +60,6 @@ pub(crate) struct World {
     pub(crate) halves: Vec<Together>,
     /// By site and image, where it was demoted.
     pub(crate) demotions: BTreeMap<(usize, ImageId), Vec<Sequence>>,
-    /// What an operator took away everywhere.
-    pub(crate) removed: BTreeSet<ImageId>,
     /// What has been compared: by reader and server, up to which record of whose.
     compared: BTreeMap<(usize, usize), (Sequence, Sequence)>,
     trace: Vec<String>,
@@ -115,7 +113,6 @@ impl World {
             promotions: BTreeMap::new(),
             halves: vec![Together::new(); sites],
             demotions: BTreeMap::new(),
-            removed: BTreeSet::new(),
             compared: BTreeMap::new(),
             trace: Vec::new(),
             heard: Heard::default(),
@@ -287,9 +284,7 @@ impl World {
         // Nobody waits for those who are no peers any more.
         let unheard = &self.sites[site].unheard;
         let mut newer = newer.filter(|other| !unheard.contains(&other.site));
-        // Nor does a site hear of one that an operator ended where it was, if the log is gone that says so.
-        let ended = self.removed.contains(&id);
-        if let Some(other) = newer.next().filter(|_| fenced && !ended) {
+        if let Some(other) = newer.next().filter(|_| fenced) {
             return Err(format!(
                 "{id} was changed at {site} in epoch {}, after a start behind the promotion at {} to epoch {}",
                 info.epoch, other.site, other.epoch
