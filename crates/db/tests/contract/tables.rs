@@ -470,7 +470,7 @@ async fn leftovers_are_remembered_until_they_are_forgotten(place: Place) {
     let found = leftovers::of_host(&mut tx, &host, row.since).await.unwrap();
     assert_eq!(found, [row.clone()]);
     let other = "node@stones".parse().unwrap();
-    rehost(&mut tx, &host, &other, None).await.unwrap();
+    rehost(&mut tx, &host, &other, false).await.unwrap();
     let found = leftovers::of_host(&mut tx, &host, row.since).await.unwrap();
     assert_eq!(found, []);
     assert!(leftovers::remove(&mut tx, row.image).await.unwrap());

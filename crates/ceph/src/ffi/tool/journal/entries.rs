@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crc_fast::{CrcAlgorithm, Digest};
+
 use super::super::Trouble;
 use super::super::open::OpenPool;
 use super::JournalHeader;
@@ -122,7 +124,9 @@ fn entry(bytes: &[u8]) -> Option<(JournalEntry, usize)> {
 
 /// CRC-32C as Ceph has it: begun with nothing, and not inverted.
 fn checksum(bytes: &[u8]) -> u32 {
-    !crc32c::crc32c_append(!0, bytes)
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, 0);
+    digest.update(bytes);
+    !(digest.finalize() as u32)
 }
 
 #[cfg(test)]
