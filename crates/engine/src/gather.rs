@@ -171,32 +171,35 @@ mod tests {
     use super::*;
 
     /// Where block `block` of what was written from `segment`'s begin on lies.
-    fn at(segment: u32, block: u32) -> Option<Location> {
-        Some(Location { segment, unit: 8 }.plus_blocks(block))
+    fn at(segment: u32, block: u32) -> Location {
+        Location { segment, unit: 8 }.plus_blocks(block)
+    }
+
+    /// What was written at once, 20 blocks of it.
+    fn together() -> Vec<Option<Location>> {
+        (0..20).map(|block| Some(at(1, block))).collect()
     }
 
     fn blocks_of(places: &[Option<Location>]) -> Vec<Vec<usize>> {
         let mut buffer = vec![1; places.len() * BLOCK];
         let spans = spans(places, &mut buffer);
-        let firsts = spans
-            .iter()
-            .map(|span| span.runs.iter().map(|(first, _)| *first).collect());
-        firsts.collect()
+        let firsts = |span: &Span<'_>| span.runs.iter().map(|(first, _)| *first).collect();
+        spans.iter().map(firsts).collect()
     }
 
     #[test]
     fn what_lies_together_is_asked_for_together() {
-        let mut places: Vec<_> = (0..20).map(|block| at(1, block)).collect();
+        let mut places = together();
         assert_eq!(blocks_of(&places), [[0]]);
-        places[4] = at(2, 90);
-        places[6] = at(2, 92);
+        places[4] = Some(at(2, 90));
+        places[6] = Some(at(2, 92));
         places[7] = None;
         assert_eq!(blocks_of(&places), [vec![0, 5, 8], vec![4, 6]]);
         // As far as it is worth it.
         let behind = |between: usize| {
-            let mut places: Vec<_> = (0..20).map(|block| at(1, block)).collect();
-            for block in 10..10 + between {
-                places[block] = at(3, 2 * block as u32);
+            let mut places = together();
+            for (place, block) in places[10..10 + between].iter_mut().zip(0..) {
+                *place = Some(at(3, 2 * block));
             }
             blocks_of(&places)
         };
@@ -212,7 +215,7 @@ mod tests {
     fn a_span_is_what_one_call_takes() {
         let blocks = 3000;
         let places: Vec<_> = (0..blocks)
-            .map(|block| if block % 2 == 0 { at(1, block) } else { None })
+            .map(|block| (block % 2 == 0).then(|| at(1, block)))
             .collect();
         let runs: Vec<usize> = blocks_of(&places).iter().map(Vec::len).collect();
         assert_eq!(runs, [RUNS_MAX; 3]);
