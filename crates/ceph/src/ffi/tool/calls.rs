@@ -137,7 +137,7 @@ calls! { librbd;
     rbd_trash_purge_with_progress(IoctxT, libc::time_t, f32, ProgressFn, *mut c_void) -> c_int;
     rbd_mirror_image_get_mode(ImageT, *mut c_int) -> c_int;
     rbd_mirror_image_create_snapshot2(ImageT, u32, *mut u64) -> c_int;
-    rbd_mirror_image_get_instance_id(ImageT, Buffer, usize) -> c_int;
+    rbd_mirror_image_get_instance_id(ImageT, Buffer, *mut usize) -> c_int;
     rbd_mirror_image_instance_id_list(
         IoctxT, Text, usize, *mut Buffer, *mut Buffer, *mut usize
     ) -> c_int;

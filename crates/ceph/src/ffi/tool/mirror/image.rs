@@ -6,6 +6,7 @@ use std::ptr;
 use super::super::super::shapes::MirrorInfoT;
 use super::super::super::text::{of_buffer, taken};
 use super::super::open::OpenImage;
+use super::super::texts::sized;
 use super::super::{Trouble, calls, check};
 
 /// By what the peer follows an image.
@@ -130,10 +131,10 @@ impl OpenImage {
 
     /// By what the daemon that mirrors it calls itself; `None` where no daemon has it.
     pub fn mirror_instance(&self) -> Result<Option<String>, Trouble> {
-        let (call, mut buffer) = (calls::rbd_mirror_image_get_instance_id()?, [0_u8; 256]);
+        let call = calls::rbd_mirror_image_get_instance_id()?;
         // SAFETY: the image is open, and the buffer has the room that is given.
-        match check(unsafe { call(self.handle(), buffer.as_mut_ptr().cast(), buffer.len()) }) {
-            Ok(_) => Ok(Some(of_buffer(&buffer))),
+        match sized(|buffer, room| unsafe { call(self.handle(), buffer, room) }) {
+            Ok(id) => Ok(Some(of_buffer(&id))),
             Err(Trouble::Errno(libc::ENOENT)) => Ok(None),
             Err(error) => Err(error),
         }
