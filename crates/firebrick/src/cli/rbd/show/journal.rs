@@ -169,7 +169,10 @@ fn dump(bytes: &[u8]) -> String {
             hex(right)
         );
     }
-    _ = writeln!(text, "{:08x}", bytes.len());
+    // Of nothing, there is nothing to say.
+    if !bytes.is_empty() {
+        _ = writeln!(text, "{:08x}", bytes.len());
+    }
     text
 }
 
@@ -183,6 +186,7 @@ mod tests {
         let golden = "00000000  02 01 0d 00 00 00 00 00  00 00 00 00 00 00 00 00  |................|\n\
                       00000010  00 00 00                                          |...|\n00000013\n";
         assert_eq!(dump(&bytes), golden);
+        assert_eq!(dump(&[]), "");
     }
 
     #[test]
