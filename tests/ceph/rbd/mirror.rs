@@ -190,15 +190,8 @@ fn mirrored_images() {
             both_see(tool, real, &["info volumes/%j", "snap ls --all volumes/%s"]);
             both_see(tool, real, &["journal info --image volumes/%j"]);
         }
-        // All of the pool, and back.
-        let pool = ["mirror pool demote volumes", "mirror pool promote volumes"];
-        both_run(&here, &pair.a, &pool);
         // There they are secondary.
-        let refused = [
-            "mirror image promote volumes/%j",
-            "mirror image demote volumes/%j",
-        ];
-        both_run(&there, &pair.b, &refused);
+        both_run(&there, &pair.b, &["mirror image demote volumes/%j"]);
         let id = |image: &str| {
             let info = pair
                 .b
@@ -214,6 +207,9 @@ fn mirrored_images() {
             });
             super::super::pair::follows(&pair.b, image);
         }
+        // All of the pool, and back.
+        let pool = ["mirror pool demote volumes", "mirror pool promote volumes"];
+        both_run(&here, &pair.a, &pool);
         both_run(&here, &pair.a, GONE);
     });
 }
