@@ -102,7 +102,9 @@ class Driver:
                         f"[coordination]\nbackend_url = file://{self.folder}\n{pair.section()}")
         (self.folder / "volumes.json").write_text(json.dumps(volumes))
         self.log = open(self.folder / "driver-output.txt", "wb")
-        command = [pathlib.Path(venv) / "bin/python", ROOT / "bench/cinder_driver.py", conf, self.folder / "volumes.json"]
+        # Not from the folder of the program, where a `cinder` of another kind lies.
+        command = [pathlib.Path(venv) / "bin/python", "-P", ROOT / "bench/cinder_driver.py", conf,
+                   self.folder / "volumes.json"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.log, text=True)
         if self.process.stdout.readline().strip() != "ready":
