@@ -1,6 +1,6 @@
 //! A group moves to the other cluster on its own and comes back, while its backend is frozen and fails over too.
 
-use firebrick_tests::{CephPair, until, until_some};
+use firebrick_tests::{CephPair, fields, until, until_some};
 use serde_json::{Value, json};
 
 use super::{HOST, MIB, Story, all_are, follows, has, image, is_primary};
@@ -23,9 +23,9 @@ impl Story<'_> {
         })
     }
 
-    /// Why its last failover did not take place.
+    /// Why something did not take place.
     fn messages(&self) -> String {
-        self.api.get("/messages").expect(200).body.to_string()
+        self.line("message-list")
     }
 
     fn moves(&self, to: &str, status: &str) {
@@ -76,8 +76,11 @@ fn given(story: &Story<'_>) -> Vec<String> {
     });
     let id = story.group()["id"].as_str().unwrap().to_owned();
     let make = |_| {
-        let body = json!({ "size": 1, "volume_type": "replicated", "group_id": id });
-        story.api.make_volume(&body)
+        let line = format!("create --group-id {id} --volume-type replicated 1");
+        let made = fields(&story.line(&line));
+        let volume = made["id"].as_str().unwrap().to_owned();
+        story.api.wait_status(&volume, "available");
+        volume
     };
     let volumes: Vec<String> = (0..2).map(make).collect();
     story.line("freeze-host node1@ceph");
