@@ -16,7 +16,8 @@ use crate::why::Why;
 /// must have arrived first, and it must stop writing.
 pub(super) async fn look(step: &Switch<'_>) -> Step<bool> {
     let options = &step.inner.options.failover;
-    step.new.status().await.map_err(Stop::never)?;
+    // One that was just busy, or whose daemons begin, answers the second time.
+    step.new.status().await?;
     let answers = if step.force {
         false
     } else {
@@ -30,7 +31,7 @@ pub(super) async fn look(step: &Switch<'_>) -> Step<bool> {
             step.old.name(),
             step.new.name()
         );
-        return Err(Stop::never(
+        return Err(Stop::later(
             Why::from(why).detail(MessageDetail::SiteUnreachable),
         ));
     }
