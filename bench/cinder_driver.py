@@ -10,12 +10,16 @@ import sys
 import time
 import types
 
-from cinder import context, utils
+from cinder import context, objects, utils
 from cinder.common import config  # noqa: F401  registers the options
 from cinder.objects import fields
-from cinder.volume import configuration
-from cinder.volume import manager
-from cinder.volume.drivers import rbd
+
+# Modules below ask for them as they are read.
+objects.register_all()
+
+from cinder.volume import configuration  # noqa: E402
+from cinder.volume import manager  # noqa: E402
+from cinder.volume.drivers import rbd  # noqa: E402
 
 CONF = manager.CONF
 
