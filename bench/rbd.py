@@ -12,7 +12,7 @@ from common import say
 POOL = "volumes"
 FEATURES = "layering,exclusive-lock,journaling"
 # How often it is looked where a command of the `rbd` tool has to be asked, in seconds.
-LOOK = 0.25
+LOOK = 0.5
 # An OSD tells its counters to the manager every five seconds.
 COUNTED = 12
 
@@ -198,6 +198,8 @@ def lags(args, folder, write, fill, rated):
                 drained = time.monotonic() - ended
             began = ended - result["operations"] / result["iops"]
             ages = _behind(reader, tag, result["iops"], began, ended)
+            if not ages:
+                raise SystemExit("RBD: too short to look at the lag; say more --rbd-seconds")
             runs.append({"iops": result["iops"], "p50": ages[len(ages) // 2],
                          "p99": ages[min(len(ages) - 1, int(len(ages) * 0.99))], "max": ages[-1],
                          "samples": len(ages), "drained": drained})
