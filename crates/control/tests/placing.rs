@@ -391,7 +391,7 @@ async fn a_type_says_whether_how_and_where_its_volumes_are_replicated() {
 
 #[tokio::test]
 async fn images_are_mirrored_in_the_way_that_their_type_says() {
-    let world = World::new().await;
+    let world = World::with(|options| options.quotas.volumes = -1).await;
     let replicated = ("replication_enabled", "<is> True");
     let sync = ("replication_type", "<in> sync");
     let snapshots = ("replication_mode", "<in> snapshot");
