@@ -35,15 +35,17 @@ connection = sqlite:///{folder}/firebrick.sqlite
 
 
 class Pair:
-    """The clusters, as the example `ceph-pair` of the tests makes them."""
+    """The clusters, as the program `ceph-pair` of the tests makes them."""
 
     def __init__(self, binary, firebrick):
         say("two clusters")
         self.firebrick = firebrick
         self.process = subprocess.Popen([binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.confs = [self.process.stdout.readline().strip() for _ in SITES]
-        if not all(self.confs):
+        line = self.process.stdout.readline()
+        if not line:
             raise SystemExit("the clusters do not start")
+        conf = json.loads(line)
+        self.confs = [conf[name] for name in SITES]
 
     def __enter__(self):
         return self
