@@ -182,6 +182,10 @@ impl Store {
             let kept = ImageId::made_by(self.id(), next.plus(changes.len() as u64).0);
             let none = std::iter::empty();
             changes.extend(tombstone(bury.as_deref(), &image, none, kept));
+            // First it is that one's: those who read of the end here must hear whose it was.
+            let at = next.plus(changes.len() as u64);
+            let common = common_of(state, &image, None, at);
+            changes.push(give_way(&image, at, common, (*reign, peer)));
             changes.push(Change::Remove { image: *id });
         }
         changes

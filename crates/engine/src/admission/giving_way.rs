@@ -47,8 +47,10 @@ impl Admission<'_, '_> {
         }
         let known = self.known(image);
         if known.exists && known.reign() < Some(ended.reign) {
-            known.exists = false;
             self.bury(image);
+            // First it is that one's: those who read of the end here must hear whose it was.
+            self.yield_in(image, ended.reign, None);
+            self.known(image).exists = false;
             self.push(Change::Remove { image });
         }
     }
