@@ -1,10 +1,11 @@
 //! How images of a former primary give way to a new one: back to what both had, or from where they are.
 
 use firebrick_log::{Applied, Change, FallBack, Promotion, Reign};
-use firebrick_vocabulary::{ImageId, Sequence, SnapshotId, SnapshotName};
+use firebrick_vocabulary::{ImageId, Sequence, SnapshotId, SnapshotName, SyncState};
 use tracing::warn;
 
 use super::Admission;
+use crate::copy::follow;
 use crate::ended::EndedImage;
 use crate::stage::{common_of, give_way};
 
@@ -23,6 +24,16 @@ impl Admission<'_, '_> {
 
     pub(super) fn yield_in(&mut self, image: ImageId, reign: Reign, origin: Option<Applied>) {
         let Some(cell) = self.state.cell(image) else {
+            // It began with this very batch: there is nothing of it to keep.
+            self.push(follow(image, self.peer, reign));
+            self.push(Change::Sync {
+                image,
+                state: SyncState::Copying {
+                    next_block: 0,
+                    at: Sequence::ZERO,
+                },
+            });
+            self.known(image).copying = true;
             return;
         };
         let image = cell.read();
