@@ -19,6 +19,13 @@ pub(crate) enum Ring {
     E2e,
 }
 
+/// The tests that start the real binary, and how they are run. Those with clusters wait for most of their time, so
+/// more of them run at once than there are processors.
+const SUITES: &[(&[&str], &[&str])] = &[
+    (&["stories", "conformance"], &[]),
+    (&["ceph"], &["--test-threads=4"]),
+];
+
 /// What a test runner counted.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
@@ -35,26 +42,24 @@ pub(crate) fn run(ring: Ring, filter: Option<&str>) -> Result<(), Error> {
     let prepared = prepare::prepare()?;
     let mut counts = Counts::default();
     if ring != Ring::E2e {
-        count(
-            &mut counts,
-            cargo_test(filter, |cargo| {
-                cargo.args(["--workspace", "--exclude", "firebrick_tests"])
-            }),
-        )?;
+        let mut cargo = cargo_test(&["--workspace", "--exclude", "firebrick_tests"]);
+        count(&mut counts, cargo.args(runner(filter, &[])))?;
     }
     if ring != Ring::Unit {
         run_command(command("cargo").args(["build", "--locked", "--package", "firebrick"]))?;
-        count(
-            &mut counts,
-            cargo_test(filter, |cargo| {
-                cargo
-                    .env("FIREBRICK_BIN", target().join("debug/firebrick"))
-                    .env("FIREBRICK_CLIENTS", &prepared.clients)
-                    .env("FIREBRICK_OPENSTACK", &prepared.openstack)
-                    .env("FIREBRICK_FUZZ", &prepared.fuzz)
-                    .args(["--package", "firebrick_tests"])
-            }),
-        )?;
+        for (suites, how) in SUITES {
+            let mut cargo = cargo_test(&["--package", "firebrick_tests"]);
+            for suite in *suites {
+                cargo.args(["--test", suite]);
+            }
+            let cargo = cargo
+                .env("FIREBRICK_BIN", target().join("debug/firebrick"))
+                .env("FIREBRICK_CLIENTS", &prepared.clients)
+                .env("FIREBRICK_OPENSTACK", &prepared.openstack)
+                .env("FIREBRICK_FUZZ", &prepared.fuzz)
+                .args(runner(filter, how));
+            count(&mut counts, cargo)?;
+        }
     }
     println!("\n{} passed, {} failed", counts.passed, counts.failed);
     match (counts.failed, counts.passed) {
@@ -79,19 +84,22 @@ fn run_checks() -> Result<(), Error> {
     ]))
 }
 
-fn cargo_test(filter: Option<&str>, which: impl FnOnce(&mut Command) -> &mut Command) -> Command {
+fn cargo_test(which: &[&str]) -> Command {
     let mut cargo = command("cargo");
     cargo.args(["test", "--locked", "--no-fail-fast"]);
-    which(&mut cargo);
-    if let Some(filter) = filter {
-        cargo.args(["--", filter]);
-    }
+    cargo.args(which);
     cargo
 }
 
+/// What the runner of the tests is told.
+fn runner<'a>(filter: Option<&'a str>, how: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    let told = filter.into_iter().chain(how.iter().copied());
+    std::iter::once("--").chain(told)
+}
+
 /// Runs a test command, shows what it prints, and adds what it counted.
-fn count(counts: &mut Counts, mut cargo: Command) -> Result<(), Error> {
-    let shown = show(&cargo);
+fn count(counts: &mut Counts, cargo: &mut Command) -> Result<(), Error> {
+    let shown = show(cargo);
     println!("$ {shown}");
     let start = |source| Error::Start {
         program: shown.clone(),
