@@ -5,8 +5,6 @@ mod bugs;
 mod cannot;
 mod contract;
 mod deleted;
-mod dying;
-mod groups;
 mod killed;
 mod lost;
 mod nodes;
