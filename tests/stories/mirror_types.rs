@@ -198,5 +198,8 @@ fn a_volume_of_a_type_in_snapshot_mode_returns_to_its_newest_mirror_snapshot() {
     let shown = world.relation(&volume);
     assert_eq!(shown["replication_mode"], "journal", "{shown}");
     assert_eq!(shown["snapshot_interval"], Value::Null, "{shown}");
-    assert_eq!(schedule(&a, "ls"), "");
+    a.refused(
+        2,
+        &["mirror", "snapshot", "schedule", "ls", "--image", &image],
+    );
 }

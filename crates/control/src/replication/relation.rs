@@ -349,7 +349,8 @@ impl<'a> Look<'a> {
         let incomplete = match (copy, reader.and_then(|reader| reader.consistent)) {
             (Some(copy), _) => !copy.sync.is_consistent(),
             (None, Some(complete)) => !complete,
-            (None, None) => false,
+            // It answers, and has nothing of the image yet.
+            (None, None) => there.is_some(),
         };
         let connected = here.is_some_and(|seen| seen.reads(&relation.secondary))
             || there.is_some_and(|seen| seen.follows(&relation.primary));
