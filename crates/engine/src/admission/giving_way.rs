@@ -26,14 +26,7 @@ impl Admission<'_, '_> {
         let Some(cell) = self.state.cell(image) else {
             // It began with this very batch: there is nothing of it to keep.
             self.push(follow(image, self.peer, reign));
-            self.push(Change::Sync {
-                image,
-                state: SyncState::Copying {
-                    next_block: 0,
-                    at: Sequence::ZERO,
-                },
-            });
-            self.known(image).copying = true;
+            self.copy_anew(image);
             return;
         };
         let image = cell.read();
@@ -46,6 +39,18 @@ impl Admission<'_, '_> {
         );
         self.push(give_way(&image, at, common, (reign, self.peer)));
         self.known(image.meta.id).copying = true;
+    }
+
+    /// All of the image has to come from the peer.
+    pub(super) fn copy_anew(&mut self, image: ImageId) {
+        self.push(Change::Sync {
+            image,
+            state: SyncState::Copying {
+                next_block: 0,
+                at: Sequence::ZERO,
+            },
+        });
+        self.known(image).copying = true;
     }
 
     /// An image ended at the peer in a later reign than what is here: it was taken over, and has ended.

@@ -1,7 +1,7 @@
 //! Images that come by way of a peer which follows them itself.
 
 use firebrick_log::{Change, Promotion, Reign};
-use firebrick_vocabulary::{ImageId, Role, Sequence, SyncState};
+use firebrick_vocabulary::{ImageId, Role};
 
 use super::Admission;
 use crate::peer::{Handover, Stream, Turn};
@@ -43,14 +43,7 @@ impl<'a> Admission<'_, 'a> {
             self.yield_in(image, reign, None);
         } else if follows && before == Some(reign) && handover.after.is_none() {
             if !copying {
-                self.push(Change::Sync {
-                    image,
-                    state: SyncState::Copying {
-                        next_block: 0,
-                        at: Sequence::ZERO,
-                    },
-                });
-                self.known(image).copying = true;
+                self.copy_anew(image);
             }
             return;
         } else {
