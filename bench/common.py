@@ -71,9 +71,9 @@ def say(text):
 
 
 def hold(mib):
-    """Uses so much memory once, but leaves an eighth of what is free, and gives back all but a page of
+    """Uses so much memory once, but leaves a sixteenth of what is free, and gives back all but a page of
     each `HELD_BYTES`; those last until what this returns is closed."""
-    mib = min(mib, os.sysconf("SC_AVPHYS_PAGES") * mmap.PAGESIZE * 7 // 8 >> 20)
+    mib = min(mib, os.sysconf("SC_AVPHYS_PAGES") * mmap.PAGESIZE * 15 // 16 >> 20)
     memory = mmap.mmap(-1, max(mib << 20, mmap.PAGESIZE), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     # Of a large page no part can be given back.
     memory.madvise(mmap.MADV_NOHUGEPAGE)
