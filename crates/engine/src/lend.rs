@@ -4,6 +4,7 @@ use firebrick_index::{Entry, View};
 use firebrick_log::Checksum;
 use firebrick_vocabulary::{BLOCK_SIZE, ImageId};
 
+use crate::branch::Branch;
 use crate::error::{Error, ErrorKind};
 use crate::stage::staged;
 use crate::state::{Cell, State};
@@ -15,7 +16,7 @@ const SNAPSHOTS_MAX: usize = 1024;
 
 impl Store {
     /// The bytes of block `block` of an image that have this checksum, if the newest state or one of the snapshots
-    /// of it, or of a mirrored image that began as it was, has them and they are whole here.
+    /// of it, or of a mirrored image that shares something with it, has them and they are whole here.
     pub fn lend(
         &self,
         image: ImageId,
@@ -34,7 +35,7 @@ impl Store {
         let clones = {
             let state = self.core.glance();
             let all = state.images.range(..);
-            let clones = all.filter(|(id, cell)| **id != image && began_as(&state, cell, image));
+            let clones = all.filter(|(id, cell)| **id != image && shares(&state, cell, image));
             views(&state, clones.map(|(_, cell)| cell))
         };
         self.lend_from(clones, block, checksum)
@@ -71,18 +72,28 @@ impl Store {
     }
 }
 
-/// Whether an image began as `image` was, which may be gone, and shows something of it.
-fn began_as(state: &State, cell: &Cell, image: ImageId) -> bool {
+/// Whether what an image is, or was at one of its snapshots, may be made of something that `image` wrote, which may
+/// be gone: of branches of it, or of records that were taken over when these were folded.
+pub(crate) fn shares(state: &State, cell: &Cell, image: ImageId) -> bool {
+    let wrote = |id: ImageId| id == image || id == staged(image);
+    let has = |branch: &Branch| {
+        let mut taken = branch.takes.iter();
+        wrote(branch.image) || taken.any(|take| wrote(take.image))
+    };
     let held = cell.read();
-    let mut steps = held.view.steps().iter();
-    steps.any(|step| {
-        let branch = state.branches.get(step.branch);
-        branch.is_some_and(|it| it.image == image || it.image == staged(image))
+    let mut lines = vec![held.branch];
+    lines.extend(held.snapshots.iter().map(|taken| taken.branch));
+    // Most snapshots are of one.
+    lines.dedup();
+    lines.into_iter().any(|line| {
+        let view = state.branches.view(line);
+        let mut steps = view.steps().iter();
+        steps.any(|step| state.branches.get(step.branch).is_some_and(has))
     })
 }
 
 /// The newest states and the snapshots of those images that are mirrored.
-fn views<'s>(state: &State, images: impl Iterator<Item = &'s Cell>) -> Vec<View> {
+pub(crate) fn views<'s>(state: &State, images: impl Iterator<Item = &'s Cell>) -> Vec<View> {
     let mut views = Vec::new();
     for cell in images {
         let held = cell.read();

@@ -1,6 +1,8 @@
 //! Scrubbing: everything that is stored is read again and checked, so that what has rotted is found
 //! while there is still another copy of it.
 
+mod copies;
+
 use std::collections::BTreeMap;
 
 use firebrick_edge::Timestamp;
@@ -11,7 +13,6 @@ use tracing::{error, info};
 
 use crate::commit::Core;
 use crate::error::Error;
-use crate::stage::staged;
 use crate::store::Store;
 
 /// Who may have another copy of a block.
@@ -244,13 +245,7 @@ impl Core {
         block: &WalkedBlock,
         source: &dyn Source,
     ) -> Result<bool, Error> {
-        // What came by a difference was written to what was staged, which nobody else knows.
-        let names = [image, staged(image)].into_iter();
-        let fetch = |image| source.fetch(image, block.block, block.checksum);
-        let whole = |data: &Vec<u8>| {
-            data.len() as u64 == BLOCK_SIZE && Checksum::of(data) == block.checksum
-        };
-        let Some(data) = names.filter_map(fetch).find(whole) else {
+        let Some(data) = self.copy_of(image, block, source)? else {
             return Ok(false);
         };
         let moved = Moved {

@@ -11,6 +11,8 @@
 mod newest;
 #[path = "damage/past.rs"]
 mod past;
+#[path = "damage/shared.rs"]
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IoSlice;
