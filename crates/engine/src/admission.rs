@@ -338,10 +338,7 @@ impl<'s, 'a> Admission<'s, 'a> {
         let sync = if whole {
             SyncState::Consistent
         } else {
-            SyncState::Copying {
-                next_block: 0,
-                at: Sequence::ZERO,
-            }
+            SyncState::NOTHING_COPIED
         };
         let created = Change::Create {
             image: *image,
@@ -390,10 +387,6 @@ impl<'s, 'a> Admission<'s, 'a> {
         if epoch.is_none() && elsewhere.is_some() && !handed_on {
             return;
         }
-        let sync = SyncState::Copying {
-            next_block: 0,
-            at: Sequence::ZERO,
-        };
         // A promotion is the peer's own.
         let by_way_of = described.by_way_of(self.peer).filter(|_| epoch.is_none());
         let leader = by_way_of.as_ref().and(described.leader);
@@ -409,7 +402,7 @@ impl<'s, 'a> Admission<'s, 'a> {
             ..Known::NOTHING
         };
         self.known.insert(image, fresh);
-        self.push(described.create(epoch, sync));
+        self.push(described.create(epoch, SyncState::NOTHING_COPIED));
         self.admitted.extend(by_way_of.map(Admitted::Change));
     }
 

@@ -180,13 +180,9 @@ impl Store {
         if !meta.is_some_and(|meta| follows(&meta)) {
             return Ok(false);
         }
-        let waiting = SyncState::Copying {
-            next_block: 0,
-            at: Sequence::ZERO,
-        };
         let change = Change::Sync {
             image,
-            state: waiting,
+            state: SyncState::NOTHING_COPIED,
         };
         self.core.commit(&mut state, &[change])?;
         Ok(true)
@@ -197,13 +193,9 @@ impl Store {
         let mut state = self.core.lock();
         let meta = found(&state, DOING, image.image)?.read().meta.clone();
         refuse_foreign(&meta, peer)?;
-        let sync = SyncState::Copying {
-            next_block: 0,
-            at: Sequence::ZERO,
-        };
         let mut changes = vec![
             Change::Remove { image: image.image },
-            image.create(image.epoch, sync),
+            image.create(image.epoch, SyncState::NOTHING_COPIED),
         ];
         changes.extend(image.by_way_of(peer));
         changes.extend(image.metadata.iter().map(|(key, value)| Change::Metadata {

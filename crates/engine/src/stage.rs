@@ -150,14 +150,10 @@ impl Store {
             }
             // It is what the peer had where it was promoted, and that is behind what was read of its log: so
             // it is no state of a primary that follows, until the difference is complete (INV-2).
-            let waiting = SyncState::Copying {
-                next_block: 0,
-                at: Sequence::ZERO,
-            };
             changes.push(follow(id, peer, reign));
             changes.push(Change::Sync {
                 image: id,
-                state: waiting,
+                state: SyncState::NOTHING_COPIED,
             });
         }
         changes
@@ -296,10 +292,6 @@ impl Store {
         if state.cell(staged(id)).is_some() {
             return Ok(());
         }
-        let waiting = SyncState::Copying {
-            next_block: 0,
-            at: Sequence::ZERO,
-        };
         let mut changes = Vec::new();
         let known = state.cell(id).map(|cell| cell.read().meta.clone());
         if let Some(meta) = &known
@@ -317,7 +309,7 @@ impl Store {
                 mirrored: true,
                 role: Role::Secondary,
                 epoch: image.epoch,
-                sync: waiting,
+                sync: SyncState::NOTHING_COPIED,
             });
         }
         let size = known.map_or(image.size, |meta| meta.size);
@@ -333,7 +325,7 @@ impl Store {
             mirrored: false,
             role: Role::Secondary,
             epoch: image.epoch,
-            sync: waiting,
+            sync: SyncState::NOTHING_COPIED,
         });
         let applied = Applied {
             peer,

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use firebrick_log::{Applied, Change, ImageOrigin, Promotion};
 use firebrick_vocabulary::{
-    Epoch, ImageId, ImageMirrorMode, ImageName, Position, Role, Sequence, SnapshotId, StoreId,
-    SyncState,
+    Epoch, ImageId, ImageMirrorMode, ImageName, Position, Role, SnapshotId, StoreId, SyncState,
 };
 
 use crate::apply::found;
@@ -216,10 +215,7 @@ fn resync_changes(meta: &ImageMeta, kept: ImageId) -> Result<[Change; 3], Error>
         },
         Change::Sync {
             image: meta.id,
-            state: SyncState::Copying {
-                next_block: 0,
-                at: Sequence::ZERO,
-            },
+            state: SyncState::NOTHING_COPIED,
         },
     ])
 }

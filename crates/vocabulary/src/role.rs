@@ -42,6 +42,12 @@ pub enum SyncState {
 }
 
 impl SyncState {
+    /// The first copy is yet to begin.
+    pub const NOTHING_COPIED: Self = Self::Copying {
+        next_block: 0,
+        at: Sequence::ZERO,
+    };
+
     /// Whether the image is a prefix of its primary.
     pub const fn is_consistent(self) -> bool {
         matches!(self, Self::Consistent)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firebrick_backend::{Fault, FaultKind, ImageInfo, NewImage};
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Role, Sequence, SyncState};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Role, SyncState};
 
 use super::{Shared, clone, mirror, remove};
 use crate::fault::Doing;
@@ -85,10 +85,7 @@ fn sync(
     Ok(if whole {
         SyncState::Consistent
     } else {
-        SyncState::Copying {
-            next_block: 0,
-            at: Sequence::ZERO,
-        }
+        SyncState::NOTHING_COPIED
     })
 }
 

@@ -50,12 +50,6 @@ const fn position(sequence: u64) -> Position {
     }
 }
 
-/// Nothing of it has been copied yet.
-const COPYING: SyncState = SyncState::Copying {
-    next_block: 0,
-    at: Sequence::ZERO,
-};
-
 fn missing() -> Fault {
     Fault::new(FaultKind::NotFound, "fake", "there is no such image")
 }
@@ -375,7 +369,7 @@ impl Backend for Site {
                 role: image.role,
                 epoch: image.epoch,
                 sync: if state.inconsistent.contains(id) {
-                    COPYING
+                    SyncState::NOTHING_COPIED
                 } else {
                     SyncState::Consistent
                 },

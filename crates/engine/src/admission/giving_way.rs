@@ -45,10 +45,7 @@ impl Admission<'_, '_> {
     pub(super) fn copy_anew(&mut self, image: ImageId) {
         self.push(Change::Sync {
             image,
-            state: SyncState::Copying {
-                next_block: 0,
-                at: Sequence::ZERO,
-            },
+            state: SyncState::NOTHING_COPIED,
         });
         self.known(image).copying = true;
     }

@@ -356,10 +356,7 @@ impl Target<'_> {
         image.snapshots = snapshots;
         image.meta.epoch = *epoch;
         image.meta.last_own = *common;
-        image.meta.sync = SyncState::Copying {
-            next_block: 0,
-            at: Sequence::ZERO,
-        };
+        image.meta.sync = SyncState::NOTHING_COPIED;
         follow(&mut image.meta, *peer, *leader);
         image.meta.steady = None;
         self.state.changed.images.insert(*id);
