@@ -10,6 +10,8 @@
 
 #[path = "simulation/acts.rs"]
 mod acts;
+#[path = "simulation/checks.rs"]
+mod checks;
 #[path = "simulation/groups.rs"]
 mod groups;
 #[path = "simulation/limits.rs"]
@@ -26,6 +28,8 @@ mod removed;
 mod rot;
 #[path = "simulation/site.rs"]
 mod site;
+#[path = "simulation/starts.rs"]
+mod starts;
 #[path = "simulation/sync.rs"]
 mod sync;
 #[path = "simulation/three.rs"]

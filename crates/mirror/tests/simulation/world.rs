@@ -1,4 +1,4 @@
-//! Sites, what happens to them, and what must hold whatever happens.
+//! Sites, and what is known of what happened to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher as _};
@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use firebrick_engine::{Error, ErrorKind, ImageInfo, Store};
 use firebrick_simulate::Scheduler;
-use firebrick_vocabulary::{Epoch, ImageId, ImageMirrorMode, Role, Sequence, StoreId};
+use firebrick_vocabulary::{Epoch, ImageId, Role, Sequence};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::groups::Together;
 use crate::network::Cables;
-use crate::site::{GRACE, Lie, Running, Site, store_id};
+use crate::site::{Lie, Site};
 use crate::sync::Heard;
-use crate::truth::{self, Line, View};
+use crate::truth::{Line, View};
 
 /// Who knows whom.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,7 +61,7 @@ pub(crate) struct World {
     /// By site and image, where it was demoted.
     pub(crate) demotions: BTreeMap<(usize, ImageId), Vec<Sequence>>,
     /// What has been compared: by reader and server, up to which record of whose.
-    compared: BTreeMap<(usize, usize), (Sequence, Sequence)>,
+    pub(crate) compared: BTreeMap<(usize, usize), (Sequence, Sequence)>,
     trace: Vec<String>,
     /// What guests have heard of their flushes.
     pub(crate) heard: Heard,
@@ -248,128 +248,6 @@ impl World {
         Ok(())
     }
 
-    /// A guest or a user has changed an image: nobody else may have in that epoch.
-    pub(crate) fn written(&mut self, site: usize, id: ImageId) -> Outcome {
-        let Some(info) = self.info(site, id).filter(|info| info.mirrored) else {
-            return Ok(());
-        };
-        // Two sites that were forced without having heard of each other may have the same epoch.
-        let leads = self.promotions.get(&id).into_iter().flatten();
-        let mut leads = leads.filter(|promoted| promoted.epoch == info.epoch);
-        let is_known = leads.clone().next().is_some();
-        if is_known && leads.all(|promoted| promoted.site != site) {
-            return Err(format!(
-                "{id} was changed at {site} in epoch {}, which is not its own",
-                info.epoch
-            ));
-        }
-        let now = self.scheduler.elapsed();
-        let since = self.sites[site]
-            .running
-            .as_ref()
-            .map(|running| running.since);
-        let newer = self.promotions.get(&id).into_iter().flatten();
-        // Only of its peers it can have heard.
-        let peers = self.shape.peers(site, self.sites.len());
-        let newer = newer.filter(|other| {
-            peers.contains(&other.site)
-                && other.epoch > info.epoch
-                && since.is_some_and(|since| since > other.at)
-        });
-        // Whoever has been made primary since the start need not wait.
-        let own = self.promotions.get(&id).into_iter().flatten();
-        let mut own = own.filter(|own| own.site == site && own.epoch == info.epoch);
-        let chosen = own.any(|own| since.is_some_and(|since| own.at >= since));
-        let fenced = !chosen && since.is_some_and(|since| now < since + GRACE);
-        // Nobody waits for those who are no peers any more.
-        let unheard = &self.sites[site].unheard;
-        let mut newer = newer.filter(|other| !unheard.contains(&other.site));
-        if let Some(other) = newer.next().filter(|_| fenced) {
-            return Err(format!(
-                "{id} was changed at {site} in epoch {}, after a start behind the promotion at {} to epoch {}",
-                info.epoch, other.site, other.epoch
-            ));
-        }
-        Ok(())
-    }
-
-    /// Looks at everything that must hold at every instant.
-    pub(crate) fn check(&mut self, deep: bool) -> Outcome {
-        self.hear()?;
-        for site in 0..self.sites.len() {
-            if self.sites[site].running.is_none() {
-                continue;
-            }
-            if !self.sites[site].is_on() {
-                let seed = self.random.random();
-                self.crash(site, seed);
-                continue;
-            }
-            self.check_returns(site)?;
-            for server in 0..self.sites.len() {
-                self.check_mirror(site, server, deep)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What a site shows of images that follow a server is what these were there.
-    fn check_mirror(&mut self, site: usize, server: usize, deep: bool) -> Outcome {
-        let Some(store) = self.store(site).filter(|_| site != server) else {
-            return Ok(());
-        };
-        let applied = store.applied(store_id(server));
-        if let Some(there) = self.store(server) {
-            let durable = there.durable().sequence;
-            if applied > durable {
-                return Err(format!(
-                    "{site} has record {applied} of {server}, where it is durable up to {durable}"
-                ));
-            }
-        }
-        let now = (applied, store.head().sequence);
-        let before = self.compared.insert((site, server), now);
-        if before == Some(now) && !deep {
-            return Ok(());
-        }
-        for image in store.images() {
-            let info = image.info();
-            let follows = info.role == Role::Secondary && info.upstream == Some(store_id(server));
-            if !follows || !info.sync.is_consistent() {
-                continue;
-            }
-            let id = info.id;
-            if let Some(leader) = info.leader {
-                self.check_told(site, &info, leader)?;
-                continue;
-            }
-            // Where the server has fallen back, what it wrote behind that may have been sent or not.
-            let there = self.info(server, id);
-            if there.is_some_and(|there| there.upstream.is_some()) {
-                continue;
-            }
-            let expected = self.lines.get(&(server, id)).map(|line| line.at(applied));
-            let Some(Some(Some(expected))) = expected.map(|at| at.map(Option::as_ref)) else {
-                return Err(format!(
-                    "{id} follows {server} at {site}, where it is not a mirrored primary at {applied}"
-                ));
-            };
-            let expected = Arc::clone(expected);
-            let known = (!deep).then_some(&*expected);
-            let found = View::of(&store, id, known);
-            let Some(found) = self.blame(site, found)? else {
-                continue;
-            };
-            if found != *expected {
-                return Err(format!(
-                    "{id} at {site} is not what it was at {server} at {applied}: {}",
-                    found.difference(&expected)
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// Notes which images a site follows by way of another one, before it is made primary of them.
     pub(crate) fn note_ways(&mut self, site: usize, ids: &[ImageId]) {
         for id in ids {
@@ -380,95 +258,6 @@ impl World {
                 self.ways.remove(&(site, *id));
             }
         }
-    }
-
-    /// What a site shows of an image that it follows by way of another one is what it was at its primary once.
-    fn check_told(&mut self, site: usize, info: &ImageInfo, leader: StoreId) -> Outcome {
-        let id = info.id;
-        let Some(store) = self.store(site) else {
-            return Ok(());
-        };
-        let Some(found) = self.blame(site, View::of(&store, id, None))? else {
-            return Ok(());
-        };
-        let mut lines = self.lines.iter();
-        let line = lines.find(|((of, image), _)| store_id(*of) == leader && *image == id);
-        if line.is_some_and(|(_, line)| line.has(&found)) {
-            return Ok(());
-        }
-        let newest = line.and_then(|(_, line)| line.newest());
-        let why = newest.map(|newest| found.difference(newest));
-        Err(format!(
-            "{id} at {site} was never so at its primary, which is now: {why:?}"
-        ))
-    }
-
-    /// What a former primary had written and the new one had not is kept.
-    fn check_returns(&mut self, site: usize) -> Outcome {
-        let Some(store) = self.store(site) else {
-            return Ok(());
-        };
-        let lines = self.lines.iter();
-        let open = lines.filter(|((of, _), line)| *of == site && line.open);
-        let open: Vec<ImageId> = open.map(|((_, id), _)| *id).collect();
-        for id in open {
-            if self.is_primary(site, id) {
-                continue;
-            }
-            let line = self.lines.get_mut(&(site, id)).unwrap();
-            line.open = false;
-            let Some(Some(newest)) = line.newest_state().cloned() else {
-                continue;
-            };
-            let newest_of = Some(&newest);
-            let Some(info) = self.info(site, id) else {
-                self.say(format!("{id} is gone at {site}"));
-                continue;
-            };
-            self.say(format!(
-                "{id} is secondary at {site} now, in epoch {}",
-                info.epoch
-            ));
-            if info.upstream.is_none() {
-                // It was demoted here, and is what it was.
-                continue;
-            }
-            // Whoever was promoted at the last of its states lost nothing.
-            let promotions = self.promotions.get(&id).into_iter().flatten();
-            let line = &self.lines[&(site, id)];
-            let mut covered =
-                promotions
-                    .filter_map(|promoted| promoted.origin)
-                    .filter(|(of, at)| {
-                        *of == site
-                            && line
-                                .at(*at)
-                                .is_some_and(|state| state.as_ref() == Some(&newest))
-                    });
-            let known = self.promotions.get(&id).into_iter().flatten();
-            let mut founds = known.filter_map(|promoted| promoted.found.as_ref());
-            let told = founds.any(|found| Some(found) == newest_of);
-            if covered.next().is_some() || told {
-                continue;
-            }
-            let kept = truth::divergent(&store, id);
-            let Some(mut kept) = self.blame(site, kept)? else {
-                continue;
-            };
-            for other in store.images() {
-                let info = other.info();
-                if !info.mirrored && info.name.as_str().starts_with("divergent-") {
-                    let blocks = truth::blocks(&store, info.id);
-                    kept.extend(self.blame(site, blocks)?);
-                }
-            }
-            if !kept.contains(&*newest.blocks) {
-                return Err(format!(
-                    "{id} fell back at {site}, and what was there is kept nowhere"
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// The power of a site is cut.
@@ -486,128 +275,6 @@ impl World {
         self.say(format!("the process of {site} is killed"));
         let scheduler = self.scheduler.clone();
         self.sites[site].kill(&scheduler);
-    }
-
-    /// Starts a site, and looks at what it finds.
-    pub(crate) fn start(&mut self, site: usize) -> Outcome {
-        let (scheduler, cables) = (self.scheduler.clone(), self.cables.clone());
-        let others = self.shape.peers(site, self.sites.len());
-        self.unflip(site);
-        let started = self.sites[site].start(&scheduler, &cables, others);
-        if let Err(error) = started {
-            if self.sites[site].is_on() {
-                return Err(format!("{site} does not start: {error}"));
-            }
-            self.sites[site].running = None;
-            let seed = self.random.random();
-            self.crash(site, seed);
-            return Ok(());
-        }
-        let Some(store) = self.store(site) else {
-            return Ok(());
-        };
-        let head = store.head().sequence;
-        let flushed = self.sites[site].flushed;
-        self.say(format!("{site} starts, at {head}"));
-        if head < flushed {
-            return Err(format!(
-                "{site} ends at {head}, and was durable up to {flushed}"
-            ));
-        }
-        self.sites[site].flushed = head;
-        self.check_confirmed(site, &store)?;
-        self.check_together(site)?;
-        let interrupted = std::mem::take(&mut self.interrupted[site]);
-        for ((of, _), line) in &mut self.lines {
-            if *of == site {
-                line.truncate(head);
-                line.open = false;
-            }
-        }
-        for ((of, _), demotions) in &mut self.demotions {
-            if *of == site {
-                demotions.retain(|at| *at <= head);
-            }
-        }
-        self.compared
-            .retain(|(one, other), _| *one != site && *other != site);
-        self.check_started(site, interrupted)
-    }
-
-    /// What a site is primary of after a start is what it was before.
-    fn check_started(&mut self, site: usize, interrupted: bool) -> Outcome {
-        let Some(store) = self.store(site) else {
-            return Ok(());
-        };
-        let head = store.head().sequence;
-        for image in store.images() {
-            let info = image.info();
-            // A demotion that was interrupted may have been made, and a mirror snapshot with it.
-            let by_snapshots = info.mode == ImageMirrorMode::Snapshot;
-            let demoted = by_snapshots && interrupted && info.upstream.is_none();
-            if !info.mirrored || info.role != Role::Primary && !demoted {
-                continue;
-            }
-            let id = info.id;
-            let Some(found) = self.blame(site, View::of(&store, id, None))? else {
-                return Ok(());
-            };
-            let line = self.lines.entry((site, id)).or_default();
-            line.open = true;
-            match line.at(head) {
-                Some(Some(expected)) if **expected == found => {}
-                _ if interrupted => line.push(head, found),
-                Some(Some(expected)) => {
-                    return Err(format!(
-                        "{id} at {site} is not what it was before the crash: {}",
-                        found.difference(expected)
-                    ));
-                }
-                Some(None) | None => {
-                    return Err(format!(
-                        "{id} is primary at {site} after a crash, and was not"
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What a site has told others that it holds, it still does.
-    fn check_confirmed(&self, site: usize, store: &Store) -> Outcome {
-        for (server, running) in self.others(site) {
-            let peers = running.mirror.peers();
-            let name = site.to_string();
-            let Some(peer) = peers.iter().find(|peer| peer.name == name) else {
-                continue;
-            };
-            let confirmed = peer.confirmed.sequence;
-            let applied = store.applied(store_id(server));
-            if applied >= confirmed {
-                continue;
-            }
-            for image in store.images() {
-                let info = image.info();
-                if info.upstream != Some(store_id(server)) || !info.sync.is_consistent() {
-                    continue;
-                }
-                let Some(line) = self.lines.get(&(server, info.id)) else {
-                    continue;
-                };
-                if line.at(applied) != line.at(confirmed) {
-                    return Err(format!(
-                        "{site} confirmed {server}'s {confirmed} and holds it up to {applied}: {} differs",
-                        info.id
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn others(&self, site: usize) -> impl Iterator<Item = (usize, &Running)> {
-        let others = self.sites.iter().filter(move |other| other.number != site);
-        others.filter_map(|other| Some((other.number, other.running.as_ref()?)))
     }
 
     /// Time passes.
