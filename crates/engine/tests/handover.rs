@@ -4,8 +4,10 @@
 
 mod two;
 
-use firebrick_engine::{Handover, ImageInfo, PeerRecord, Reign, Store, Turn};
-use firebrick_log::Change;
+use std::collections::BTreeMap;
+
+use firebrick_engine::{Applied, CopyImage, Handover, ImageInfo, PeerRecord, Reign, Store, Turn};
+use firebrick_log::{Change, Promotion};
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, MIB, Role, Sequence, StoreId, SyncState,
 };
@@ -164,4 +166,44 @@ fn a_primary_that_was_not_demoted_gives_way_and_keeps_what_it_wrote() {
     assert_eq!((seen.role, seen.epoch), (Role::Secondary, Epoch(3)));
     assert!(!seen.sync.is_consistent());
     assert!(store.snapshots(image).unwrap()[0].divergent);
+}
+
+#[test]
+fn an_image_that_changed_hands_twice_before_it_came_is_the_later_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let image = ImageId::random();
+    let described = CopyImage {
+        image,
+        name: ImageName::new("one").unwrap(),
+        size: Bytes(MIB),
+        epoch: Epoch(6),
+        leader: Some(MIDDLE),
+        metadata: BTreeMap::new(),
+    };
+    let promotion = |epoch, origin: Option<Applied>| {
+        let promotion = Promotion {
+            image,
+            epoch: Epoch(epoch),
+            origin,
+            forced: true,
+            after: None,
+        };
+        let images = vec![promotion];
+        PeerRecord::Change(Change::Promote { images })
+    };
+    // In between another site was primary of it, of whose log nothing is here.
+    let elsewhere = Applied {
+        peer: LEADER,
+        sequence: Sequence(80),
+    };
+    let records = [
+        PeerRecord::Describe(described),
+        promotion(3, None),
+        promotion(6, Some(elsewhere)),
+    ];
+    store.apply(MIDDLE, Sequence(10), &records).unwrap();
+    let seen = info(&store, image);
+    assert_eq!((seen.epoch, seen.upstream), (Epoch(6), Some(MIDDLE)));
+    assert_eq!(store.copying(MIDDLE), [image]);
 }
