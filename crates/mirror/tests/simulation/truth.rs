@@ -137,6 +137,8 @@ impl View {
                 continue;
             }
             let before = known.and_then(|known| known.snapshots.get(&snapshot.id));
+            // Two sites may have given that id to snapshots of their own.
+            let before = before.filter(|(name, _)| name == snapshot.name.as_str());
             let held = if let Some((_, held)) = before {
                 Arc::clone(held)
             } else {
