@@ -103,6 +103,21 @@ impl Journal {
     }
 }
 
+/// Who an image follows by its newest tag; `None` where its journal has not got so far, or is gone already.
+pub(crate) fn newest_owner(
+    pool: &Pool,
+    image: &Image,
+    doing: &str,
+) -> Result<Option<Owner>, Fault> {
+    let object = format!("journal.{}", image.id().doing(doing)?);
+    let tags = pool.keys(&object, TAG).doing(doing)?;
+    let Some(newest) = tags.values().next_back() else {
+        return Ok(None);
+    };
+    let broken = || Fault::new(FaultKind::Io, doing, format!("{object} cannot be read"));
+    Ok(Some(tag(newest).ok_or_else(broken)?.owner))
+}
+
 /// Bytes as Ceph writes them: little endian, texts behind their lengths.
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 

@@ -9,6 +9,7 @@ mod killed;
 mod lost;
 mod nodes;
 mod order;
+mod unfinished;
 
 use std::time::Duration;
 

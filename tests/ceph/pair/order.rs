@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Long enough for what would be wrong, as nobody could do what is waited for.
 const SHORT: Duration = Duration::from_secs(3);
 
-async fn make(at: &CephSite) -> (ImageId, String) {
+pub(super) async fn make(at: &CephSite) -> (ImageId, String) {
     let id = ImageId::random();
     let name = format!("volume-{id}");
     let new = NewImage {
@@ -29,7 +29,7 @@ async fn make(at: &CephSite) -> (ImageId, String) {
 }
 
 /// Demotes at `from`, and promotes at `to` once that has arrived.
-async fn hand_over(from: &CephSite, to: &CephSite, id: ImageId) {
+pub(super) async fn hand_over(from: &CephSite, to: &CephSite, id: ImageId) {
     let epoch = from.image(id).await.unwrap().epoch;
     to.wait_ready(&[(id, epoch)], PATIENCE).await.unwrap();
     let store = from.status().await.unwrap().store;
@@ -46,7 +46,12 @@ async fn promote(at: &CephSite, id: ImageId) {
 }
 
 /// Nothing is left of it at either, whether the rbd-mirror of site-a has understood that or not.
-async fn remove(pair: &CephPair, (a, b): (&CephSite, &CephSite), id: ImageId, name: &str) {
+pub(super) async fn remove(
+    pair: &CephPair,
+    (a, b): (&CephSite, &CephSite),
+    id: ImageId,
+    name: &str,
+) {
     b.remove_image(id).await.unwrap();
     let end = std::time::Instant::now() + PATIENCE;
     while has(&pair.a, name) {

@@ -3,6 +3,7 @@
 
 mod crash;
 mod files;
+mod notes;
 mod pair;
 
 use std::fs::{self, File};

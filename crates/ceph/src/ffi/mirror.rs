@@ -6,7 +6,9 @@ use std::ptr;
 use super::errno::{Errno, check};
 use super::image::Image;
 use super::pool::Pool;
-use super::shapes::{GlobalStatusT, MIRROR_ENABLED, MirrorInfoT, SiteStatusT};
+use super::shapes::{
+    GlobalStatusT, MIRROR_DISABLED, MIRROR_DISABLING, MIRROR_ENABLED, MirrorInfoT, SiteStatusT,
+};
 use super::text::{given, taken};
 
 /// How an image is mirrored.
@@ -18,12 +20,25 @@ pub(crate) enum MirrorMode {
     Snapshot,
 }
 
+/// What the pool's notes say of the mirroring of an image.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum MirrorState {
+    /// Nothing: nobody mirrors it, or rbd-mirror has not got so far with a copy by a journal.
+    Off,
+    /// rbd-mirror makes it, as a copy by snapshots.
+    Creating,
+    /// It is mirrored.
+    On,
+    /// That is being ended: by somebody here, or by rbd-mirror, which removes the copy.
+    Disabling,
+}
+
 /// Whether an image is mirrored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct MirrorInfo {
     /// Whether it is.
-    pub(crate) enabled: bool,
-    /// Whether it is primary here.
+    pub(crate) state: MirrorState,
+    /// Whether it is primary here. Of one that is not mirrored this says nothing.
     pub(crate) primary: bool,
 }
 
@@ -171,17 +186,24 @@ impl Image {
             // Said of images that are not mirrored, by some versions.
             Err(Errno(libc::ENOENT)) => {
                 return Ok(MirrorInfo {
-                    enabled: false,
+                    state: MirrorState::Off,
                     primary: true,
                 });
             }
             Err(error) => return Err(error),
         }
-        let enabled = info.state == MIRROR_ENABLED;
+        let state = match info.state {
+            MIRROR_ENABLED => MirrorState::On,
+            MIRROR_DISABLING => MirrorState::Disabling,
+            MIRROR_DISABLED => MirrorState::Off,
+            // `cls::rbd::MirrorImageState` has one more than the header; of any that is newer nobody should be told
+            // that the image is whole.
+            _ => MirrorState::Creating,
+        };
         let primary = info.primary;
         // SAFETY: librbd has filled it, and it is used no more.
         unsafe { (self.rbd().rbd_mirror_image_get_info_cleanup)(&raw mut info) };
-        Ok(MirrorInfo { enabled, primary })
+        Ok(MirrorInfo { state, primary })
     }
 
     /// What the daemons say of it.

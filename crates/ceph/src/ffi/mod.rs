@@ -25,7 +25,7 @@ pub(crate) use cluster::Cluster;
 pub(crate) use errno::Errno;
 pub(crate) use image::{Image, Opening};
 pub use load::Missing;
-pub(crate) use mirror::{MirrorInfo, MirrorMode, SiteReport, Standing};
+pub(crate) use mirror::{MirrorInfo, MirrorMode, MirrorState, SiteReport, Standing};
 pub(crate) use pool::{PeerSite, Pool};
 pub(crate) use progress::Cancel;
 pub(crate) use snaps::{Kind, Snap};

@@ -122,7 +122,11 @@ pub(super) const NAMESPACE_TRASH: c_int = 2;
 pub(super) const NAMESPACE_MIRROR: c_int = 3;
 /// `RBD_MIRROR_PEER_DIRECTION_RX`.
 pub(super) const DIRECTION_RX: c_int = 0;
+/// `RBD_MIRROR_IMAGE_DISABLING`.
+pub(super) const MIRROR_DISABLING: c_int = 0;
 /// `RBD_MIRROR_IMAGE_ENABLED`.
 pub(super) const MIRROR_ENABLED: c_int = 1;
+/// `RBD_MIRROR_IMAGE_DISABLED`.
+pub(super) const MIRROR_DISABLED: c_int = 2;
 /// `RBD_TRASH_IMAGE_SOURCE_USER`.
 pub(super) const TRASH_USER: c_int = 0;

@@ -8,8 +8,9 @@ use firebrick_backend::{Content, Extent, Fault, FaultKind, Reader, TRANSFER_MAX,
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Role};
 use uuid::Uuid;
 
+use super::Shared;
+use super::part::{self, Part};
 use super::snapshots::{self, OF_READERS};
-use super::{Shared, images};
 use crate::fault::Doing;
 use crate::ffi::{Difference, Grain, Image, Opening};
 use crate::link::{Link, Pace};
@@ -50,7 +51,7 @@ pub(super) async fn read(
     let doing = format!("read image {id}");
     let (all, what) = (Arc::clone(shared), doing.clone());
     let open = move |link: &Link, _: &_| {
-        let (image, name, _) = all.names.open(link, id, Opening::Changing, &what)?;
+        let (image, name, notes) = all.names.open(link, id, Opening::Changing, &what)?;
         let known = |view: ViewOf| named(&image, view, &what);
         let since = match since {
             Some(since) => Some(known(since)?.ok_or_else(|| {
@@ -62,7 +63,7 @@ pub(super) async fn read(
         let mut held = None;
         let view = match known(of)? {
             Some(view) => Some(view),
-            None => match images::role(image.mirror_info().doing(&what)?) {
+            None => match Part::of(link, &image, &notes, &what)?.role() {
                 Role::Secondary => None,
                 Role::Primary => {
                     let own = format!("{OF_READERS}{}", Uuid::new_v4());
@@ -249,8 +250,8 @@ pub(super) async fn write(shared: &Arc<Shared>, id: ImageId) -> Result<CephWrite
     let doing = format!("write image {id}");
     let (all, what) = (Arc::clone(shared), doing.clone());
     let open = move |link: &Link, _: &_| {
-        let (image, _, _) = all.names.open(link, id, Opening::Changing, &what)?;
-        images::primary(&image, &what)?;
+        let (image, _, notes) = all.names.open(link, id, Opening::Changing, &what)?;
+        part::primary(link, &image, &notes, &what)?;
         Ok(image)
     };
     let image = shared.line.call(Pace::Quick, doing, open).await?;

@@ -2,7 +2,7 @@
 
 use firebrick_backend::{Fault, FaultKind, NewImage, Origin};
 
-use super::{Shared, images, remove};
+use super::{Shared, part, remove};
 use crate::fault::Doing;
 use crate::ffi::{Cancel, Image, Opening, feature};
 use crate::link::Link;
@@ -34,7 +34,7 @@ pub(super) fn make(
         Some(_) => Opening::Looking,
         None => Opening::Changing,
     };
-    let (source, source_name, _) = shared.names.open(link, origin.image, how, doing)?;
+    let (source, source_name, notes) = shared.names.open(link, origin.image, how, doing)?;
     let features = source.features().doing(doing)? & INHERITED | feature::LAYERING;
     let order = u64::from(options.order);
     let depth = 1 + depth(link, &source, doing)?;
@@ -44,7 +44,7 @@ pub(super) fn make(
     } else {
         // Cinder's own name for it: who looks at the pool knows what it is.
         let snapshot = format!("{work}{}", super::snapshots::OF_CLONES);
-        images::primary(&source, doing)?;
+        part::primary(link, &source, &notes, doing)?;
         remove::snap(link, &source, &snapshot, cancel, doing)?;
         source.take(&snapshot).doing(doing)?;
         let of = (source_name.as_str(), snapshot.as_str());

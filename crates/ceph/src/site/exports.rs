@@ -8,7 +8,7 @@ use firebrick_vocabulary::ImageId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Shared, images, space};
+use super::{Shared, part, space};
 use crate::fault::Doing;
 use crate::ffi::Opening;
 use crate::link::Link;
@@ -75,8 +75,8 @@ pub(super) fn export(
     (key, access): (&ExportKey, Access),
     doing: &str,
 ) -> Result<ExportAddress, Fault> {
-    let (image, name, _) = shared.names.open(link, id, Opening::Looking, doing)?;
-    images::primary(&image, doing)?;
+    let (image, name, notes) = shared.names.open(link, id, Opening::Looking, doing)?;
+    part::primary(link, &image, &notes, doing)?;
     let monitors = monitors(link, doing)?;
     let noted = Noted {
         access,

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use firebrick_backend::{Fault, FaultKind, ImageInfo, NewImage};
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Role, SyncState};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, SyncState};
 
+use super::part::{Part, primary};
 use super::{Shared, clone, mirror, remove};
 use crate::fault::Doing;
-use crate::ffi::{Cancel, Grain, Image, MirrorInfo, Opening, Standing, feature};
+use crate::ffi::{Cancel, Grain, Image, Opening, Standing, feature};
 use crate::journal::Journal;
 use crate::link::{Link, Pace};
 use crate::names::{WORK, open, work_name};
@@ -24,7 +25,7 @@ pub(super) fn info(
     notes: &Notes,
     doing: &str,
 ) -> Result<ImageInfo, Fault> {
-    let mirroring = image.mirror_info().doing(doing)?;
+    let part = Part::of(link, image, notes, doing)?;
     let size = image.size().doing(doing)?;
     Ok(ImageInfo {
         id: notes.id(name),
@@ -32,20 +33,12 @@ pub(super) fn info(
             .map_err(|error| Fault::new(FaultKind::Unsupported, doing, error))?,
         size: Bytes(size),
         used: Bytes(used(image, size, doing)?),
-        role: role(mirroring),
+        role: part.role(),
         epoch: notes.epoch(),
-        mirrored: mirroring.enabled,
-        sync: sync(link, image, mirroring, doing)?,
+        mirrored: part.is_mirrored(),
+        sync: sync(link, image, part, doing)?,
         limits: notes.limits,
     })
-}
-
-pub(super) const fn role(mirroring: MirrorInfo) -> Role {
-    if mirroring.enabled && !mirroring.primary {
-        Role::Secondary
-    } else {
-        Role::Primary
-    }
 }
 
 /// Bytes of objects that are there; all of it where the cluster keeps no map of them.
@@ -60,18 +53,24 @@ fn used(image: &Image, size: u64, doing: &str) -> Result<u64, Fault> {
 }
 
 /// A secondary is of no use while its first copy runs, or where it went a way of its own.
-fn sync(
-    link: &Link,
-    image: &Image,
-    mirroring: MirrorInfo,
-    doing: &str,
-) -> Result<SyncState, Fault> {
-    if role(mirroring) == Role::Primary {
-        return Ok(SyncState::Consistent);
-    }
+fn sync(link: &Link, image: &Image, part: Part, doing: &str) -> Result<SyncState, Fault> {
+    let whole = match part {
+        Part::Alone | Part::Primary | Part::Ending => true,
+        Part::Unfinished => false,
+        Part::Copy => is_whole(link, image, doing)?,
+    };
+    Ok(if whole {
+        SyncState::Consistent
+    } else {
+        SyncState::NOTHING_COPIED
+    })
+}
+
+/// Whether a copy has all of a state of its primary.
+fn is_whole(link: &Link, image: &Image, doing: &str) -> Result<bool, Fault> {
     let reports = image.mirror_reports().doing(doing)?;
     let own = reports.iter().find(|report| report.peer.is_none());
-    let whole = match own.map(|own| own.standing) {
+    Ok(match own.map(|own| own.standing) {
         None | Some(Standing::Syncing | Standing::Unknown) => false,
         Some(Standing::Error) if own.is_some_and(|own| own.description.contains(mirror::SPLIT)) => {
             false
@@ -81,11 +80,6 @@ fn sync(
         Some(Standing::Error | Standing::Starting | Standing::Stopping | Standing::Stopped) => {
             !Journal::of(&link.pool, image, doing)?.is_some_and(|journal| journal.is_fresh())
         }
-    };
-    Ok(if whole {
-        SyncState::Consistent
-    } else {
-        SyncState::NOTHING_COPIED
     })
 }
 
@@ -173,7 +167,7 @@ pub(super) fn create(
         return Err(Fault::new(FaultKind::Exists, doing, why));
     }
     shared.names.learn(&image, new.id, name, &notes);
-    if new.mirrored && !image.mirror_info().doing(doing)?.enabled {
+    if new.mirrored && Part::of(link, &image, &notes, doing)? == Part::Alone {
         mirror::begin(shared, link, &image, doing)?;
     }
     let notes = Notes::of(&image, doing)?;
@@ -220,7 +214,7 @@ pub(super) fn rename(
     if before == name.as_str() {
         return Ok(());
     }
-    primary(&image, doing)?;
+    primary(link, &image, &notes, doing)?;
     if open(link, name.as_str(), Opening::Looking, doing)?.is_some() {
         let why = format!("there is an image {name} already");
         return Err(Fault::new(FaultKind::Exists, doing, why));
@@ -244,7 +238,7 @@ pub(super) fn extend(
     cancel: &Cancel,
     doing: &str,
 ) -> Result<(), Fault> {
-    let (image, _, _) = shared.names.open(link, id, Opening::Changing, doing)?;
+    let (image, _, notes) = shared.names.open(link, id, Opening::Changing, doing)?;
     let now = Bytes(image.size().doing(doing)?);
     if now == size {
         return Ok(());
@@ -253,17 +247,6 @@ pub(super) fn extend(
         let why = format!("it has {now} already, and images never shrink to {size}");
         return Err(Fault::new(FaultKind::Invalid, doing, why));
     }
-    primary(&image, doing)?;
+    primary(link, &image, &notes, doing)?;
     image.resize(size.0, false, cancel).doing(doing)
-}
-
-/// Refuses an image that only the mirroring may change.
-pub(super) fn primary(image: &Image, doing: &str) -> Result<(), Fault> {
-    match role(image.mirror_info().doing(doing)?) {
-        Role::Primary => Ok(()),
-        Role::Secondary => {
-            let why = "the image is a copy here, and its original is at another site";
-            Err(Fault::new(FaultKind::NotPrimary, doing, why))
-        }
-    }
 }

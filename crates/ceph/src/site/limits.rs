@@ -3,7 +3,7 @@
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_vocabulary::{ImageId, Limit, Limits};
 
-use super::{Shared, images};
+use super::{Shared, part};
 use crate::fault::Doing;
 use crate::ffi::Opening;
 use crate::link::Link;
@@ -22,7 +22,7 @@ pub(super) fn set(
         return Err(Fault::new(FaultKind::Unsupported, doing, why));
     }
     let (image, _, notes) = shared.names.open(link, id, Opening::Changing, doing)?;
-    images::primary(&image, doing)?;
+    part::primary(link, &image, &notes, doing)?;
     if notes.limits == *limits {
         return Ok(());
     }

@@ -7,6 +7,7 @@ mod images;
 mod lag;
 mod limits;
 mod mirror;
+mod part;
 mod purge;
 mod remove;
 mod report;

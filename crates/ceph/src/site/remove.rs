@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_vocabulary::{ImageId, SnapshotName};
 
-use super::{Shared, exports, images, snapshots};
+use super::part::{self, Part};
+use super::{Shared, exports, snapshots};
 use crate::fault::{Doing, fault, gone_is_fine};
 use crate::ffi::{Cancel, Errno, Image, Kind, Opening};
 use crate::link::Link;
@@ -27,14 +28,14 @@ pub(super) fn image(
     doing: &str,
 ) -> Result<(), Fault> {
     unfinished(link, &work_name(id), cancel, doing)?;
-    let (image, name, _) = match shared.names.open(link, id, Opening::Changing, doing) {
+    let (image, name, notes) = match shared.names.open(link, id, Opening::Changing, doing) {
         Err(fault) if fault.kind == FaultKind::NotFound => return Ok(()),
         found => found?,
     };
     if exports::is_exported(link, id, doing)? {
         return Err(Fault::new(FaultKind::Busy, doing, "it is exported"));
     }
-    images::primary(&image, doing)?;
+    let part = part::primary(link, &image, &notes, doing)?;
     let snaps = image.snaps().doing(doing)?;
     let users = snaps.iter().filter(|snap| snap.kind == Kind::User);
     let (ours, others): (Vec<_>, Vec<_>) = users.partition(|snap| snapshots::is_internal(snap));
@@ -42,7 +43,7 @@ pub(super) fn image(
         let why = format!("it has snapshots, as {}", snap.name);
         return Err(Fault::new(FaultKind::Busy, doing, why));
     }
-    if image.mirror_info().doing(doing)?.enabled {
+    if part != Part::Alone {
         // A peer that does not know yet whom it follows keeps its copy, and is asked later to remove that.
         image.mirror_no_more(false).doing(doing)?;
     }
@@ -141,14 +142,14 @@ pub(super) fn snapshot(
     cancel: &Cancel,
     doing: &str,
 ) -> Result<(), Fault> {
-    let (image, _, _) = match shared.names.open(link, id, Opening::Changing, doing) {
+    let (image, _, notes) = match shared.names.open(link, id, Opening::Changing, doing) {
         Err(fault) if fault.kind == FaultKind::NotFound => return Ok(()),
         found => found?,
     };
     if snapshots::find(&image, name.as_str(), doing)?.is_none() {
         return Ok(());
     }
-    images::primary(&image, doing)?;
+    part::primary(link, &image, &notes, doing)?;
     snap(link, &image, name.as_str(), cancel, doing)
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use firebrick_backend::{Fault, FaultKind, SnapshotInfo};
 use firebrick_vocabulary::{Bytes, ImageId, SnapshotId, SnapshotName};
 
-use super::{Shared, exports, images};
+use super::{Shared, exports, part};
 use crate::fault::Doing;
 use crate::ffi::{Cancel, Image, Kind, Opening, Snap};
 use crate::link::Link;
@@ -62,11 +62,11 @@ pub(super) fn create(
     name: &SnapshotName,
     doing: &str,
 ) -> Result<SnapshotInfo, Fault> {
-    let (image, _, _) = shared.names.open(link, id, Opening::Changing, doing)?;
+    let (image, _, notes) = shared.names.open(link, id, Opening::Changing, doing)?;
     if let Some(snap) = find(&image, name.as_str(), doing)? {
         return described(&snap, doing);
     }
-    images::primary(&image, doing)?;
+    part::primary(link, &image, &notes, doing)?;
     image.take(name.as_str()).doing(doing)?;
     let taken = find(&image, name.as_str(), doing)?;
     described(&taken.ok_or_else(|| missing(name.as_str(), doing))?, doing)
@@ -111,12 +111,12 @@ pub(super) fn roll_back(
     cancel: &Cancel,
     doing: &str,
 ) -> Result<(), Fault> {
-    let (image, _, _) = shared.names.open(link, id, Opening::Changing, doing)?;
+    let (image, _, notes) = shared.names.open(link, id, Opening::Changing, doing)?;
     if exports::is_writable(link, id, doing)? {
         let why = "somebody may be writing to it";
         return Err(Fault::new(FaultKind::Busy, doing, why));
     }
     find(&image, name.as_str(), doing)?.ok_or_else(|| missing(name.as_str(), doing))?;
-    images::primary(&image, doing)?;
+    part::primary(link, &image, &notes, doing)?;
     image.roll_back(name.as_str(), cancel).doing(doing)
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_vocabulary::{Epoch, ImageId, Position, Role, StoreId};
+use firebrick_vocabulary::{Epoch, ImageId, Position, StoreId};
 
-use super::super::{Shared, images, store};
+use super::super::part::Part;
+use super::super::{Shared, store};
 use super::LOOK;
 use crate::fault::Doing;
 use crate::ffi::{Image, Opening, Standing};
@@ -117,7 +118,7 @@ fn lacking(
         found => found?,
     };
     let lacks = match event {
-        Event::Ready => following(&image, doing)?,
+        Event::Ready => following(link, &image, &notes, doing)?,
         Event::Demoted(wanted) => unread(&notes, wanted),
     };
     if lacks.is_some() {
@@ -149,9 +150,18 @@ fn unread(notes: &Notes, wanted: Demoted) -> Option<String> {
     }
 }
 
-fn following(image: &Image, doing: &str) -> Result<Option<String>, Fault> {
-    if images::role(image.mirror_info().doing(doing)?) == Role::Primary {
-        return Ok(Some("it is primary there still".to_owned()));
+fn following(
+    link: &Link,
+    image: &Image,
+    notes: &Notes,
+    doing: &str,
+) -> Result<Option<String>, Fault> {
+    match Part::of(link, image, notes, doing)? {
+        Part::Copy => {}
+        Part::Unfinished => return Ok(Some("its copy is being made".to_owned())),
+        Part::Alone | Part::Primary | Part::Ending => {
+            return Ok(Some("it is primary there still".to_owned()));
+        }
     }
     let reports = image.mirror_reports().doing(doing)?;
     let own = reports.iter().find(|report| report.peer.is_none());

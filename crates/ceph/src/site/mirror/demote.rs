@@ -5,7 +5,8 @@ use std::sync::Arc;
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_vocabulary::{ImageId, Position, Role, Sequence};
 
-use super::super::{Shared, images, store};
+use super::super::part::Part;
+use super::super::{Shared, store};
 use super::ended;
 use crate::fault::Doing;
 use crate::ffi::Opening;
@@ -51,12 +52,12 @@ fn demote_one(
 ) -> Result<Sequence, Fault> {
     let (image, _, notes) = shared.names.open(link, id, Opening::Changing, doing)?;
     let own = store(link, shared.options());
-    let mirroring = image.mirror_info().doing(doing)?;
+    let part = Part::of(link, &image, &notes, doing)?;
     let last = notes.demoted.map_or(Sequence::ZERO, |demoted| demoted.at);
-    if images::role(mirroring) == Role::Secondary {
+    if part.role() == Role::Secondary {
         return Ok(last);
     }
-    if !mirroring.enabled {
+    if part != Part::Primary {
         let why = "it is not mirrored, so nobody could become primary instead";
         return Err(Fault::new(FaultKind::Invalid, doing, why));
     }

@@ -25,7 +25,8 @@ pub(super) use demote::demote;
 pub(super) use promote::promote;
 pub(super) use rejoin::rejoin;
 
-use super::{Shared, images, report};
+use super::part::{self, Part};
+use super::{Shared, report};
 use crate::fault::Doing;
 use crate::ffi::{Cancel, Image, Opening, feature};
 use crate::journal::Journal;
@@ -81,20 +82,19 @@ pub(super) fn set(
     doing: &str,
 ) -> Result<(), Fault> {
     let (image, _, notes) = shared.names.open(link, id, Opening::Changing, doing)?;
-    images::primary(&image, doing)?;
-    let now = image.mirror_info().doing(doing)?.enabled;
+    let part = part::primary(link, &image, &notes, doing)?;
+    if enabled && part == Part::Primary {
+        return Ok(());
+    }
+    if part != Part::Alone {
+        end(link, &image, cancel, doing)?;
+    }
     if enabled {
-        if now {
-            return Ok(());
-        }
         // The peer may not have what it is a clone of.
         if image.parent().doing(doing)?.is_some() {
             image.flatten(cancel).doing(doing)?;
         }
         return begin(shared, link, &image, doing);
-    }
-    if now {
-        end(link, &image, cancel, doing)?;
     }
     let borrowed = notes.borrowed.unwrap_or(0) & image.features().doing(doing)?;
     for feature in [feature::JOURNALING, feature::EXCLUSIVE_LOCK] {

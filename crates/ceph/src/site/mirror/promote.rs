@@ -5,11 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use firebrick_backend::{Fault, FaultKind, PromoteMode, PromoteOutcome, Reason};
-use firebrick_vocabulary::{Epoch, ImageId, Role, StoreId};
+use firebrick_vocabulary::{Epoch, ImageId, StoreId};
 
-use super::super::{Shared, images, store};
+use super::super::part::Part;
+use super::super::{Shared, store};
 use super::{LOOK, ended};
-use crate::fault::{Doing, fault};
+use crate::fault::fault;
 use crate::ffi::{Cancel, Errno, Image, Opening};
 use crate::link::{Link, Pace};
 use crate::notes::{Demoted, Notes};
@@ -82,8 +83,10 @@ fn promote_one(
         Err(fault) if fault.kind == FaultKind::NotFound => return Ok(Err(Reason::NotFound)),
         found => found?,
     };
-    if images::role(image.mirror_info().doing(doing)?) == Role::Primary {
-        return Ok(Ok(notes.epoch()));
+    match Part::of(link, &image, &notes, doing)? {
+        Part::Alone | Part::Primary => return Ok(Ok(notes.epoch())),
+        Part::Ending | Part::Unfinished => return Ok(Err(Reason::Inconsistent)),
+        Part::Copy => {}
     }
     let own = store(link, shared.options());
     let promoted = match (mode, notes.demoted) {

@@ -5,14 +5,16 @@ use std::thread;
 use std::time::Duration;
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_vocabulary::{ImageId, Role};
+use firebrick_vocabulary::ImageId;
 use tracing::info;
 
-use super::super::{Shared, images};
+use super::super::Shared;
+use super::super::part::Part;
 use super::SPLIT;
 use crate::fault::Doing;
 use crate::ffi::{Image, Opening, Standing};
 use crate::link::{Link, Pace};
+use crate::notes::Notes;
 
 /// How long rbd-mirror has to say of an image that it went a way of its own before it is believed.
 const LASTING: Duration = Duration::from_secs(10);
@@ -35,7 +37,7 @@ pub(in super::super) async fn rejoin(shared: &Arc<Shared>, ids: &[ImageId]) -> R
         // rbd-mirror says so for a moment of images that are well, too.
         thread::sleep(LASTING);
         for id in suspects {
-            let Some(image) = open(&all, link, id, doing)? else {
+            let Some((image, _)) = open(&all, link, id, doing)? else {
                 continue;
             };
             if has_split(&image, doing)? {
@@ -47,10 +49,15 @@ pub(in super::super) async fn rejoin(shared: &Arc<Shared>, ids: &[ImageId]) -> R
     shared.line.call(Pace::Slow, doing, work).await
 }
 
-/// The image, if it is not being copied anew already.
-fn open(shared: &Shared, link: &Link, id: ImageId, doing: &str) -> Result<Option<Image>, Fault> {
+/// The image with its notes, if it is not being copied anew already.
+fn open(
+    shared: &Shared,
+    link: &Link,
+    id: ImageId,
+    doing: &str,
+) -> Result<Option<(Image, Notes)>, Fault> {
     match shared.names.open(link, id, Opening::Changing, doing) {
-        Ok((image, _, _)) => Ok(Some(image)),
+        Ok((image, _, notes)) => Ok(Some((image, notes))),
         Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
         Err(fault) => Err(fault),
     }
@@ -58,19 +65,18 @@ fn open(shared: &Shared, link: &Link, id: ImageId, doing: &str) -> Result<Option
 
 /// Whether rbd-mirror has to be asked again.
 fn rejoin_one(shared: &Shared, link: &Link, id: ImageId, doing: &str) -> Result<bool, Fault> {
-    let Some(image) = open(shared, link, id, doing)? else {
+    let Some((image, notes)) = open(shared, link, id, doing)? else {
         return Ok(false);
     };
-    let mirroring = image.mirror_info().doing(doing)?;
-    match images::role(mirroring) {
-        Role::Primary if !mirroring.enabled => Ok(false),
+    match Part::of(link, &image, &notes, doing)? {
+        Part::Alone | Part::Ending | Part::Unfinished => Ok(false),
         // From here on nobody writes to it, whatever he was told.
-        Role::Primary => {
+        Part::Primary => {
             image.demote().doing(doing)?;
             copy_anew(&image, id, doing)?;
             Ok(false)
         }
-        Role::Secondary => has_split(&image, doing),
+        Part::Copy => has_split(&image, doing),
     }
 }
 
