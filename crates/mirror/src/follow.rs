@@ -551,11 +551,8 @@ impl Applier {
     }
 
     fn reached(&self, image: ImageId) -> Option<SyncState> {
-        self.shared
-            .store
-            .image(image)
-            .ok()
-            .map(|image| image.info().sync)
+        let image = self.shared.store.image(image).ok()?;
+        Some(image.info().sync)
     }
 
     /// Makes durable what has been applied, and only then says so.
@@ -571,10 +568,12 @@ impl Applier {
             }
         }
         // With the very confirmation: else a flush that this site has not got would count as being here.
-        let passed_over = std::mem::take(&mut self.passed_over);
+        // What an image passed over before it turned to the peer, as a whole, it does not lack.
+        let passed_over = std::mem::take(&mut self.passed_over).into_iter();
+        let passed_over = passed_over.filter(|image| !self.has(*image)).collect();
         let confirm = ToServer::Confirm {
             sequence: applied,
-            passed_over: passed_over.into_iter().collect(),
+            passed_over,
         };
         self.answer(&confirm).await;
         if applied >= self.head {

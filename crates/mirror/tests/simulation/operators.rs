@@ -75,7 +75,7 @@ impl Story {
         world.say(format!("force {images:?} at {site}"));
         let together = world.chance(0.5);
         let returning = world.returning(site, images);
-        world.note_ways(site, images);
+        world.note_formers(site, images);
         if together {
             world.halves[site] = world.together(site, images, true);
         }
@@ -141,10 +141,9 @@ impl Story {
         };
         world.hear()?;
         let mut before = None;
-        if origin.is_some() && world.ways.contains(&(site, id)) {
+        if origin.is_some() && world.came_by_way(site, id) {
             before = Some(Self::was(world, id, &found, (planned, returns))?);
         } else if let Some((of, at)) = origin {
-            world.check_acknowledged(site, id, (of, at))?;
             let line = world.lines.get(&(of, id));
             let expected = line.and_then(|line| line.at(at)).and_then(Option::as_deref);
             let Some(there) = expected else {
@@ -166,14 +165,16 @@ impl Story {
                 ));
             }
         }
-        let at = world.scheduler.elapsed();
-        world.promotions.entry(id).or_default().push(Promoted {
+        let promoted = Promoted {
             site,
             epoch: info.epoch,
+            former: world.formers.get(&(site, id)).copied(),
             origin,
-            at,
+            at: world.scheduler.elapsed(),
             found: before,
-        });
+        };
+        world.check_promised(id, &promoted)?;
+        world.promotions.entry(id).or_default().push(promoted);
         world.note(site, id)
     }
 
@@ -248,7 +249,7 @@ impl Story {
         ));
         world.halves[site] = world.together(site, &switch.images, false);
         let returning = world.returning(site, &switch.images);
-        world.note_ways(site, &switch.images);
+        world.note_formers(site, &switch.images);
         let done = store.promote_together(&switch.images, false);
         let Some(outcomes) = world.blame(site, done)? else {
             world.forget_half(site);
@@ -327,7 +328,7 @@ impl Story {
         let mut demotions = demotions.into_iter().flatten();
         // The origin names who handed the demotion on.
         let handed_on = || world.demotions.keys().any(|(_, demoted)| *demoted == id);
-        if world.ways.contains(&(site, id)) && handed_on() {
+        if world.came_by_way(site, id) && handed_on() {
             return Ok(());
         }
         if demotions.any(|at| *at <= origin.sequence) {
@@ -403,7 +404,7 @@ impl Story {
                 self.world
                     .say(format!("promote {id} at {site}, forced: {forced}"));
                 let returns = self.world.returning(site, &[id]).get(&id).copied();
-                self.world.note_ways(site, &[id]);
+                self.world.note_formers(site, &[id]);
                 let store = self.world.store(site).unwrap();
                 let done = store.promote(&[id], forced);
                 if self.world.blame(site, done)?.is_some() {

@@ -5,31 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_mirror::{Rate, Settled, Traffic, Waiter};
-use firebrick_vocabulary::{Epoch, ImageId, Sequence, SyncMode, SyncPolicy};
+use firebrick_vocabulary::{Epoch, ImageId, SyncMode, SyncPolicy};
 use parking_lot::Mutex;
 use rand::Rng as _;
 
-use crate::acts::{Story, create_mirrored, write_first};
+use crate::acts::{Story, Switch, create_mirrored, write_first};
 use crate::mood;
-use crate::site::Lie;
+use crate::promised::Ack;
+use crate::site::{Lie, store_id};
 use crate::world::{Outcome, Promoted, World};
-
-/// A flush that was acknowledged.
-#[derive(Clone, Debug)]
-pub(crate) struct Ack {
-    site: usize,
-    id: ImageId,
-    epoch: Epoch,
-    upto: Sequence,
-    peers: Vec<usize>,
-}
 
 /// What guests have heard.
 #[derive(Default)]
 pub(crate) struct Heard {
     inbox: Arc<Mutex<Vec<Ack>>>,
-    /// Up to which record of a site's log a peer is said to hold an image.
-    held: BTreeMap<(usize, ImageId, usize), Sequence>,
+    /// All of it.
+    acks: BTreeMap<ImageId, Vec<Ack>>,
     /// Of an image that blocks: in which epoch of a site which peers held a flush. All later ones have to be there.
     strict: BTreeMap<(usize, ImageId), (Epoch, BTreeSet<usize>)>,
     /// Images of which a peer was told to get all anew: nobody waits for it until it has, nor knows here when that is.
@@ -100,13 +91,11 @@ impl World {
             let Ack { site, id, .. } = ack;
             self.say(format!("  flushed: {ack:?}"));
             self.heard.count += 1;
-            for promoted in self.promotions.get(&id).into_iter().flatten() {
-                lost(&ack, promoted)?;
+            let promotions = self.promotions.get(&id).map_or(&[][..], Vec::as_slice);
+            for promoted in promotions {
+                ack.is_kept_by(promoted, promotions)?;
             }
-            for peer in &ack.peers {
-                let held = self.heard.held.entry((site, id, *peer)).or_default();
-                *held = (*held).max(ack.upto);
-            }
+            self.heard.acks.entry(id).or_default().push(ack.clone());
             let peers: BTreeSet<usize> = ack.peers.iter().copied().collect();
             // Since the flush was asked for, an operator may have said something else.
             let now = self.info(site, id).and_then(|info| info.sync_mode);
@@ -127,31 +116,20 @@ impl World {
         Ok(())
     }
 
-    /// A site has been made primary behind that record of another one: it has what was acknowledged there.
-    pub(crate) fn check_acknowledged(
-        &self,
-        site: usize,
-        id: ImageId,
-        (of, at): (usize, Sequence),
-    ) -> Outcome {
-        match self.heard.held.get(&(of, id, site)) {
-            Some(held) if *held > at => Err(format!(
-                "{id} was promoted at {site} at {at} of {of}, where a flush up to {held} was acknowledged"
-            )),
-            Some(_) | None => Ok(()),
-        }
+    /// The sites that follow another one with an image, and nobody in between.
+    fn followers(&self, of: usize, id: ImageId) -> BTreeSet<usize> {
+        let infos = self.running().into_iter();
+        let infos = infos.filter_map(|site| Some((site, self.info(site, id)?)));
+        let follows = infos.filter(|(_, info)| info.upstream == Some(store_id(of)));
+        let direct = follows.filter(|(_, info)| info.leader.is_none());
+        direct.map(|(site, _)| site).collect()
     }
-}
 
-/// Whether a peer that was said to hold a flush had been promoted without it.
-fn lost(ack: &Ack, promoted: &Promoted) -> Outcome {
-    let named = ack.peers.contains(&promoted.site) && promoted.epoch > ack.epoch;
-    match promoted.origin {
-        Some((of, at)) if named && of == ack.site && at < ack.upto => Err(format!(
-            "{ack:?} was acknowledged behind the promotion at {} at {at}",
-            promoted.site
-        )),
-        Some(_) | None => Ok(()),
+    /// A site has been made primary: it has what it was said to have.
+    pub(crate) fn check_promised(&self, id: ImageId, promoted: &Promoted) -> Outcome {
+        let known = self.promotions.get(&id).map_or(&[][..], Vec::as_slice);
+        let mut acks = self.heard.acks.get(&id).into_iter().flatten();
+        acks.try_for_each(|ack| ack.is_kept_by(promoted, known))
     }
 }
 
@@ -219,7 +197,8 @@ impl Story {
         Ok(())
     }
 
-    /// Where all is well, every image that is in sync mode has all peers confirm its flushes.
+    /// Where all is well, every image that is in sync mode has all peers confirm its flushes, but those that follow it
+    /// by way of another site.
     pub(crate) fn all_in_sync(&mut self) -> Outcome {
         const PATIENCE: Duration = Duration::from_secs(60);
         let mut wanted = Vec::new();
@@ -232,7 +211,6 @@ impl Story {
                 }
             }
         }
-        let others = self.world.sites.len() - 1;
         let begun = self.world.scheduler.elapsed();
         loop {
             wanted.retain(|(site, id)| {
@@ -241,7 +219,9 @@ impl Story {
                 seen.is_none_or(|seen| {
                     let held = seen.peers.iter();
                     let held = held.filter(|peer| peer.place == firebrick_mirror::SyncPlace::Held);
-                    held.count() != others || seen.waiting.is_some()
+                    let held: BTreeSet<usize> =
+                        held.map(|peer| peer.name.parse().unwrap()).collect();
+                    held != self.world.followers(*site, *id) || seen.waiting.is_some()
                 })
             });
             let Some((site, id)) = wanted.first().copied() else {
@@ -307,4 +287,39 @@ fn a_difference_is_no_confirmation_by_a_site_that_was_promoted_meanwhile() {
     );
     assert!(story.world.is_primary(0, id) && story.world.is_primary(1, id));
     story.settle().unwrap();
+}
+
+/// Moves an image to another site, as planned.
+fn move_to(story: &mut Story, id: ImageId, (from, to): (usize, usize)) {
+    story.switch = Some(Switch {
+        images: vec![id],
+        from,
+        to,
+        demoted: None,
+        epochs: BTreeMap::new(),
+        tries: 0,
+    });
+    while story.switch.is_some() {
+        story.operate().unwrap();
+        story.world.pass(Duration::from_secs(2)).unwrap();
+    }
+    assert!(story.world.is_primary(to, id));
+}
+
+/// The site between the two others has the image of one of them, and reads the other's log only when that is primary again.
+#[test]
+fn who_passes_over_an_earlier_reign_has_what_came_behind_it() {
+    let world = World::new(6, 3, Lie::None).synchronous();
+    let mut story = Story::new(world, mood(6));
+    story.world.cables.block((1, 2), true);
+    story.world.cables.block((2, 1), true);
+    let id = create_mirrored(&mut story.world, 2).unwrap();
+    let mode = SyncMode::new(SyncPolicy::Block, Duration::from_secs(1));
+    story.set_sync(2, id, mode.ok()).unwrap();
+    write_first(&mut story.world, 2, id).unwrap();
+    story.world.pass(Duration::from_secs(2)).unwrap();
+    move_to(&mut story, id, (2, 0));
+    move_to(&mut story, id, (0, 2));
+    story.world.cables.heal(3);
+    story.all_in_sync().unwrap();
 }

@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 
 use crate::groups::Together;
 use crate::network::Cables;
-use crate::site::{Lie, Site};
+use crate::site::{Lie, Site, store_id};
 use crate::sync::Heard;
 use crate::truth::{Line, View};
 
@@ -35,10 +35,23 @@ impl Shape {
     }
 }
 
+/// An epoch of an image, and the site that leads it in that. Of two the later one is the greater.
+pub(crate) type Reign = (Epoch, usize);
+
+/// What an image was at a site that was to be made primary of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Former {
+    pub(crate) reign: Reign,
+    /// The site followed it by way of another one.
+    pub(crate) by_way: bool,
+}
+
 /// A promotion that was answered.
 pub(crate) struct Promoted {
     pub(crate) site: usize,
     pub(crate) epoch: Epoch,
+    /// What it was there before.
+    pub(crate) former: Option<Former>,
     /// Where it followed on: site and record.
     pub(crate) origin: Option<(usize, Sequence)>,
     pub(crate) at: Duration,
@@ -65,8 +78,8 @@ pub(crate) struct World {
     trace: Vec<String>,
     /// What guests have heard of their flushes.
     pub(crate) heard: Heard,
-    /// What a site followed by way of another one when it was last to be made primary.
-    pub(crate) ways: BTreeSet<(usize, ImageId)>,
+    /// What images were at a site when it was last to be made primary of them.
+    pub(crate) formers: BTreeMap<(usize, ImageId), Former>,
     /// The next number to write.
     pub(crate) number: u64,
 }
@@ -116,7 +129,7 @@ impl World {
             compared: BTreeMap::new(),
             trace: Vec::new(),
             heard: Heard::default(),
-            ways: BTreeSet::new(),
+            formers: BTreeMap::new(),
             number: 0,
             scheduler,
         };
@@ -248,16 +261,27 @@ impl World {
         Ok(())
     }
 
-    /// Notes which images a site follows by way of another one, before it is made primary of them.
-    pub(crate) fn note_ways(&mut self, site: usize, ids: &[ImageId]) {
+    /// Notes what images are at a site, before it is made primary of them.
+    pub(crate) fn note_formers(&mut self, site: usize, ids: &[ImageId]) {
         for id in ids {
-            let info = self.info(site, *id);
-            if info.is_some_and(|info| info.leader.is_some()) {
-                self.ways.insert((site, *id));
-            } else {
-                self.ways.remove(&(site, *id));
-            }
+            let Some(info) = self.info(site, *id) else {
+                self.formers.remove(&(site, *id));
+                continue;
+            };
+            let leader_id = info.leader.or(info.upstream).unwrap_or(store_id(site));
+            let leader = (0..self.sites.len()).find(|leader| store_id(*leader) == leader_id);
+            let former = Former {
+                reign: (info.epoch, leader.unwrap()),
+                by_way: info.leader.is_some(),
+            };
+            self.formers.insert((site, *id), former);
         }
+    }
+
+    /// Whether a site followed an image by way of another one when it was made primary of it.
+    pub(crate) fn came_by_way(&self, site: usize, id: ImageId) -> bool {
+        let former = self.formers.get(&(site, id));
+        former.is_some_and(|former| former.by_way)
     }
 
     /// The power of a site is cut.
