@@ -18,7 +18,7 @@ struct Simulation {
     rounds: u64,
 }
 
-const SIMULATIONS: [Simulation; 9] = [
+const SIMULATIONS: [Simulation; 11] = [
     Simulation {
         package: "firebrick_log",
         file: "crash",
@@ -58,7 +58,19 @@ const SIMULATIONS: [Simulation; 9] = [
     Simulation {
         package: MIRROR,
         file: "simulation",
+        test: "a_chain_of_sites_agrees_whatever_happens_to_it",
+        rounds: 200,
+    },
+    Simulation {
+        package: MIRROR,
+        file: "simulation",
         test: "sites_agree_on_images_in_snapshot_mode",
+        rounds: 200,
+    },
+    Simulation {
+        package: MIRROR,
+        file: "simulation",
+        test: "what_a_flush_in_sync_mode_acknowledged_is_at_the_peers",
         rounds: 200,
     },
     Simulation {
