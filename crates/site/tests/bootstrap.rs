@@ -141,6 +141,25 @@ async fn a_site_that_only_reads_is_known_as_one_that_is_only_sent_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_that_does_not_mirror_uses_up_no_token() {
+    let dir = TempDir::new().unwrap();
+    let (mut a, mut b) = (alone(&dir, "a").await, alone(&dir, "b").await);
+    let mut c = alone(&dir, "c").await;
+    let token = create(&a, 3600.0).await;
+    ask(&b, PoolRequest::Disable).await.unwrap();
+    let said = refused(&b, &token).await;
+    assert!(said.contains("mirror pool enable"), "{said}");
+    let none = ask(&b, PoolRequest::CreateToken { lasts: 60.0 }).await;
+    assert!(none.unwrap_err().why.contains("mirror pool enable"));
+    assert!(info(&a).await.peers.is_empty());
+    // So the token is there for whoever can use it.
+    import(&c, &token, Direction::RxTx).await.unwrap();
+    for site in [&mut a, &mut b, &mut c] {
+        site.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_lets_in_one_site_once_for_some_time() {
     let dir = TempDir::new().unwrap();
     let (mut a, mut b) = (alone(&dir, "a").await, alone(&dir, "b").await);

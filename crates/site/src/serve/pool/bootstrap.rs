@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use super::Pool;
 use super::kept::{Kept, KeptPeer};
-use super::peers::check;
+use super::peers::{check, mirrors};
 use super::roster::{CLIENT, Roster};
 use super::token::{KeptToken, Ticket, now};
-use crate::admin::{MirrorMode, NewPeer};
+use crate::admin::NewPeer;
 use crate::conf::is_address;
 
 const CREATING: &str = "create a bootstrap token";
@@ -65,10 +65,7 @@ impl Pool {
         let store = self.store.id();
         let token = self
             .remember(CREATING, move |roster| {
-                if roster.mode() == MirrorMode::Disabled {
-                    let why = "mirroring is not enabled on the pool";
-                    return Err(Fault::new(FaultKind::Invalid, CREATING, why));
-                }
+                mirrors(CREATING, roster)?;
                 let expires = now() + lasts as u64;
                 let name = roster.site_name().to_owned();
                 let ticket = Ticket::new(store, name, host, fingerprint, expires);
@@ -122,6 +119,7 @@ impl Pool {
         };
         // What would be refused here is refused before the token is used.
         let roster = self.roster.read().clone();
+        mirrors(IMPORTING, &roster)?;
         admit(IMPORTING, &mut roster.clone(), peer.clone())?;
         let join = Join {
             secret: ticket.key.clone(),
@@ -151,10 +149,7 @@ impl Pool {
         let _turn = self.changing.lock().await;
         let (before, kept) = self
             .remember(doing, move |roster| {
-                if roster.mode() == MirrorMode::Disabled {
-                    let why = "mirroring is not enabled on the pool";
-                    return Err(Fault::new(FaultKind::Invalid, doing, why));
-                }
+                mirrors(doing, roster)?;
                 also(roster)?;
                 admit(doing, roster, peer)
             })

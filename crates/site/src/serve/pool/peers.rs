@@ -44,10 +44,7 @@ impl Pool {
         let peer = KeptPeer { uuid, peer };
         let added = peer.clone();
         self.remember(ADDING, move |roster| {
-            if roster.mode() == MirrorMode::Disabled {
-                let why = "mirroring is not enabled on the pool";
-                return Err(Fault::new(FaultKind::Invalid, ADDING, why));
-            }
+            mirrors(ADDING, roster)?;
             check(ADDING, roster, &peer)?;
             roster.put(peer);
             Ok(())
@@ -128,6 +125,15 @@ fn apply(peer: &mut NewPeer, change: PeerChange) {
         PeerChange::Compression(form) => peer.traffic.compression = form,
         PeerChange::LogLimit(most) => peer.log_limit = most,
     }
+}
+
+/// Refuses what needs a pool that mirrors where this one does not.
+pub(super) fn mirrors(doing: &str, roster: &Roster) -> Result<(), Fault> {
+    if roster.mode() == MirrorMode::Disabled {
+        let why = "mirroring is not enabled on the pool; `rbd mirror pool enable image` does that";
+        return Err(Fault::new(FaultKind::Invalid, doing, why));
+    }
+    Ok(())
 }
 
 /// Refuses what is no peer, or one that is there under another id.
