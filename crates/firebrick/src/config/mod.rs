@@ -51,9 +51,10 @@ impl ServeConf {
                 Some(section) => {
                     section.refuse("connection", "names a file in a folder that is not there")
                 }
-                None => file
-                    .require("DEFAULT")?
-                    .refuse("state_path", "names a folder that is not there"),
+                None => file.require("DEFAULT")?.refuse(
+                    "state_path",
+                    format!("the folder of {} is not there", conf.database),
+                ),
             });
         }
         Ok((conf, file.unknown()))
@@ -194,7 +195,8 @@ fn database(file: &ConfigFile, defaults: &Section, base: &Path) -> Result<String
 
 /// Whether the URL is that of an SQLite file in a folder that does not exist.
 fn is_in_no_folder(url: &str) -> bool {
-    let file = url.strip_prefix("sqlite:///").map(Path::new);
+    // As `Db::open` does: what stands behind two slashes is the path.
+    let file = url.strip_prefix("sqlite://").map(Path::new);
     let folder = file.and_then(Path::parent);
     folder.is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
 }

@@ -313,6 +313,25 @@ fn placement_that_is_not_understood_is_refused() {
 }
 
 #[test]
+fn the_database_lies_in_the_state_path_whatever_folder_the_process_is_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let conf = folder.path().join("cinder.conf");
+    std::fs::write(
+        &conf,
+        with(&format!("state_path = {}", state.display()), ""),
+    )
+    .unwrap();
+    let refused = ServeConf::read(&conf).map(|_| ()).unwrap_err().to_string();
+    let named = refused.contains("state_path") && refused.contains(state.to_str().unwrap());
+    assert!(named, "{refused}");
+    std::fs::create_dir(&state).unwrap();
+    let (read, _) = ServeConf::read(&conf).unwrap();
+    let file = state.join("firebrick.sqlite");
+    assert_eq!(read.database, format!("sqlite://{}", file.display()));
+}
+
+#[test]
 fn a_file_of_open_filters_is_read_from_beside_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let text = with("resource_filters_file = filters.json", "");
