@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::examples::with_examples;
 use super::manage::args::ManageArgs;
 use super::rbd::args::RbdArgs;
 use crate::printer::Format;
@@ -76,8 +77,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Re
     let words: Vec<OsString> = words.into_iter().collect();
     let called = words.first().map(Path::new).and_then(Path::file_name);
     if called.is_some_and(|name| name == "rbd") {
-        let parsed = Rbd::try_parse_from(&words);
-        return match parsed {
+        return match understand(&words) {
             Ok(Rbd { args }) => Ok(Cli {
                 command: Command::Rbd(Box::new(args)),
             }),
@@ -85,7 +85,16 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Re
         };
     }
     let rbd = words.get(1).is_some_and(|word| word == "rbd");
-    Cli::try_parse_from(words).map_err(|error| Refused { error, rbd })
+    understand(&words).map_err(|error| Refused { error, rbd })
+}
+
+/// Has clap read the words; its help has the examples.
+fn understand<T: Parser>(words: &[OsString]) -> Result<T, clap::Error> {
+    let mut command = T::command();
+    let called = command.get_name().to_owned();
+    command = with_examples(command, &called);
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
 /// The verbs.

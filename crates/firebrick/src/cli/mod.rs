@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod completions;
 mod demo;
 mod dev;
+mod examples;
 mod manage;
 mod parent;
 pub(crate) mod rbd;

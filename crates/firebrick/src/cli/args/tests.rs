@@ -133,3 +133,40 @@ fn a_link_called_rbd_takes_the_verbs_at_once() {
     assert_eq!(refused(&["firebrick", "bogus"]), Some(false));
     assert_eq!(refused(&["firebrick", "ls"]), Some(false));
 }
+
+/// The help of each verb, and the words before it.
+fn helps(command: &clap::Command, before: &str, into: &mut Vec<(String, String)>) {
+    let path = format!("{before}{} ", command.get_name());
+    let verbs: Vec<_> = command.get_subcommands().collect();
+    if verbs.is_empty() {
+        into.push((path.clone(), command.clone().render_long_help().to_string()));
+    }
+    for verb in verbs {
+        helps(verb, &path, into);
+    }
+}
+
+#[test]
+fn the_help_of_each_verb_has_examples_that_are_taken_by_it() {
+    let definitions = [Cli::command(), Rbd::command()];
+    for definition in definitions {
+        let called = definition.get_name().to_owned();
+        let mut found = Vec::new();
+        helps(&with_examples(definition, &called), "", &mut found);
+        assert!(found.len() > 100, "{}", found.len());
+        for (path, help) in found {
+            let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_default();
+            let lines: Vec<&str> = examples.lines().map(str::trim).collect();
+            let lines = lines.split(|line| line.is_empty()).next().unwrap();
+            assert!(!lines.is_empty(), "{path}has no examples");
+            for line in lines {
+                // What is too long is broken, and can be copied no more.
+                let whole = line.starts_with("firebrick ") || line.starts_with("rbd ");
+                assert!(whole, "{path}has in its examples: {line}");
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let words = words.split(|word| ["|", ">"].contains(word)).next();
+                assert_eq!(refused(words.unwrap()), None, "{line}");
+            }
+        }
+    }
+}

@@ -41,9 +41,9 @@ pub(crate) enum PeerCommand {
     #[command(after_help = "\
 Each site has to know the other: run it at both, with what `firebrick site fingerprint` prints at the other one.
 
-Example:
-  firebrick site fingerprint --conf site-b.conf > site-b.key
-  rbd mirror pool peer add volumes site-b --remote-mon-host 10.0.0.2:10909 --remote-key-file site-b.key")]
+Examples:
+  firebrick site fingerprint --conf site-b.conf > b.key
+  rbd mirror pool peer add site-b --remote-mon-host b.example:10909 --remote-key-file b.key")]
     Add(AddPeerArgs),
     /// Mirror with a site no longer, and free what the log kept for it
     #[command(alias = "rm")]
@@ -65,9 +65,11 @@ is away, such as 8G; none for as much as for any other).")]
 pub(crate) enum BootstrapCommand {
     /// Print a token that lets one site become a peer, once
     #[command(after_help = "\
-The token is a secret. Example, where site-b is reached by the address in its site.conf:
-  rbd --cluster site-a mirror pool peer bootstrap create volumes > token
-  rbd --cluster site-b mirror pool peer bootstrap import volumes token")]
+The token is a secret. Both sites have `mirror pool enable` before.
+
+Examples:
+  rbd --cluster site-a mirror pool peer bootstrap create > token
+  rbd --cluster site-b mirror pool peer bootstrap import token")]
     Create(CreateTokenArgs),
     /// Become a peer of the site that made a token, and make it one of this site
     Import(ImportTokenArgs),
