@@ -24,7 +24,10 @@ pub(crate) fn run(args: SiteArgs) -> Result<(), Failure> {
             drop(journal::start("info"));
             block_on(serve(conf, args.supervised))
         }
-        (None, None) => Err(Failure::Usage("--conf is missing".to_owned())),
+        (None, None) => Err(Failure::Usage(
+            "--conf FILE is missing: the site.conf of the site; `firebrick site --help` shows one"
+                .to_owned(),
+        )),
     }
 }
 
@@ -58,11 +61,15 @@ async fn serve(path: PathBuf, supervised: bool) -> Result<(), Failure> {
 /// Starts the site; waits a while for a former process that is still ending.
 async fn start(conf: &SiteConf) -> Result<SiteServer, Failure> {
     let deadline = Instant::now() + RELEASE_WITHIN;
+    let mut said = false;
     loop {
         match SiteServer::start(conf.clone()).await {
             Ok(site) => return Ok(site),
             Err(error) if error.kind == ErrorKind::InUse && Instant::now() < deadline => {
-                tracing::warn!(%error, "waiting for the former process");
+                if !said {
+                    tracing::warn!(%error, within = ?RELEASE_WITHIN, "waiting for the former process to end");
+                    said = true;
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             Err(error) => return Err(Failure::new(format!("start {}", conf.name), error)),

@@ -30,6 +30,23 @@ pub(super) fn welcome(dir: &Path, manifest: &Manifest) {
         Printer::line(&format!("  export {name}={value}"));
     }
     Printer::line("");
+    Printer::line("For the operator's tools, beside the API:");
+    for line in tools(manifest) {
+        Printer::line(&format!("  {line}"));
+    }
+    Printer::line("");
+}
+
+/// Commands of the operator's tools, for each site and for the control plane.
+fn tools(manifest: &Manifest) -> Vec<String> {
+    let sites = manifest.sites.iter().map(|site| {
+        let conf = site.conf.display();
+        format!("firebrick rbd --conf {conf} mirror pool status")
+    });
+    let conf = manifest.conf.display();
+    sites
+        .chain([format!("firebrick manage --conf {conf} replications")])
+        .collect()
 }
 
 /// The environment that makes both stock clients call this API without Keystone. They agree on

@@ -18,7 +18,10 @@ use args::{ManageArgs, ManageCommand};
 pub(crate) async fn run(args: ManageArgs) -> Result<(), Failure> {
     drop(journal::start("error"));
     let Some(path) = args.conf else {
-        return Err(Failure::Usage("--conf is missing".to_owned()));
+        return Err(Failure::Usage(
+            "--conf FILE is missing: the cinder.conf of `firebrick serve`, or FIREBRICK_CONF"
+                .to_owned(),
+        ));
     };
     let (conf, _) = ServeConf::read(&path)?;
     let db = Db::open(&conf.database)

@@ -13,7 +13,7 @@ flight. What `write` writes stays: bench an image that nobody needs.
 
 Examples:
   firebrick rbd create --size 1G scratch
-  firebrick rbd bench --io-type write --io-size 4K --io-threads 16 --io-total 256M --io-pattern rand scratch
+  firebrick rbd bench --io-type write --io-size 4K --io-total 256M --io-pattern rand scratch
   firebrick rbd bench --io-type readwrite --rw-mix-read 70 scratch")]
 pub(crate) struct BenchArgs {
     #[command(flatten)]

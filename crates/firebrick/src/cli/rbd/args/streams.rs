@@ -36,7 +36,7 @@ The words are [POOL/[NAMESPACE/]]IMAGE[@SNAPSHOT] and the file, or - for standar
 
 Examples:
   firebrick rbd export-diff disk@monday monday.diff
-  firebrick rbd export-diff disk@tuesday - --from-snap monday | ssh backup rbd import-diff - pool/disk")]
+  firebrick rbd export-diff disk@tuesday - --from-snap monday | ssh b rbd import-diff - disk")]
 pub(crate) struct ExportDiffArgs {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
