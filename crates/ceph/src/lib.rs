@@ -13,6 +13,7 @@ mod link;
 mod names;
 mod notes;
 mod options;
+mod running;
 mod site;
 mod threads;
 

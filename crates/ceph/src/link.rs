@@ -1,15 +1,17 @@
-//! The connection to a pool: made when it is needed, and made anew where the cluster has shut it out.
+//! The connection to a pool: made when it is needed, and made anew where the cluster has shut it out, or where a call
+//! of it was not answered: librados finds out late, or never, that an OSD is back elsewhere, and librbd may hang.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_backend::{Fault, FaultKind};
 use parking_lot::Mutex;
-use tracing::debug;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use crate::ffi::{Cancel, Cluster, Errno, Missing, Pool, present};
 use crate::options::CephOptions;
+use crate::running::Running;
 use crate::threads::Threads;
 
 /// Calls that are made at once.
@@ -27,6 +29,8 @@ pub(crate) struct Link {
     pub(crate) cluster: Arc<Cluster>,
     /// The cluster's id.
     pub(crate) fsid: Uuid,
+    /// What is being asked.
+    running: Running,
 }
 
 /// How long a call may take.
@@ -71,11 +75,9 @@ impl Line {
         let what = doing.clone();
         let work = move |cancel: &Cancel| {
             let link = line.link(&what)?;
+            let _runs = link.running.begin(within);
             let result = work(&link, cancel);
-            if result
-                .as_ref()
-                .is_err_and(|fault| fault.kind == FaultKind::Unreachable)
-            {
+            if result.as_ref().is_err_and(unanswered) {
                 line.drop_link(&link);
             }
             result
@@ -91,12 +93,15 @@ impl Line {
     ) {
         let line = Arc::clone(self);
         let job = move || {
-            let done = line.link(doing).and_then(|link| work(&link));
+            let done = line.link(doing).and_then(|link| {
+                let _runs = link.running.begin(QUICK);
+                work(&link)
+            });
             if let Err(fault) = done {
                 debug!(site = line.options.name, %fault, "something stays behind for now");
             }
         };
-        if let Err(fault) = self.threads.later(doing, job) {
+        if let Err(fault) = self.threads.later(doing, QUICK, job) {
             debug!(%fault, "something stays behind for now");
         }
     }
@@ -105,7 +110,15 @@ impl Line {
     fn link(&self, doing: &str) -> Result<Arc<Link>, Fault> {
         let mut open = self.open.lock();
         if let Some(link) = &*open {
-            return Ok(Arc::clone(link));
+            if link.running.overdue() == 0 {
+                return Ok(Arc::clone(link));
+            }
+            // It is left to those that hang in it.
+            warn!(
+                site = self.options.name,
+                "a call hangs; the connection is made anew"
+            );
+            *open = None;
         }
         let link = Arc::new(self.connect(doing)?);
         *open = Some(Arc::clone(&link));
@@ -160,8 +173,14 @@ impl Line {
             pool,
             cluster,
             fsid,
+            running: Running::default(),
         })
     }
+}
+
+/// Whether the same connection may never answer again, even where the cluster does.
+fn unanswered(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::Unreachable | FaultKind::TimedOut)
 }
 
 fn reason(error: Errno) -> String {

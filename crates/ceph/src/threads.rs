@@ -2,7 +2,7 @@
 //!
 //! There are at most so many, each makes one call at a time, and a call has its time. Who asked waits no longer
 //! than that, or goes away earlier: then a call that has not begun is dropped, and one that runs is asked to
-//! give up.
+//! give up. A thread whose call has not ended in its time does not count any more ([`crate::running`]).
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,11 +16,18 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::ffi::Cancel;
+use crate::running::Running;
 
 /// Calls that may wait for a thread; more would never be answered in time.
 const QUEUE_MAX: usize = 1024;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Calls that may hang at once; more threads than this and those that work are not started.
+const HANGING_MAX: usize = 64;
+
+struct Job {
+    within: Duration,
+    work: Box<dyn FnOnce() + Send>,
+}
 
 #[derive(Default)]
 struct Queue {
@@ -33,12 +40,20 @@ struct Queue {
 struct Shared {
     queue: Mutex<Queue>,
     wake: Condvar,
+    running: Running,
+    most: usize,
+}
+
+impl Shared {
+    /// How many threads there may be now.
+    fn most(&self) -> usize {
+        self.most + self.running.overdue().min(HANGING_MAX)
+    }
 }
 
 /// A bounded number of threads.
 pub(crate) struct Threads {
     shared: Arc<Shared>,
-    most: usize,
 }
 
 /// Asks the call to give up when nobody waits for it any more.
@@ -57,8 +72,9 @@ impl Threads {
             shared: Arc::new(Shared {
                 queue: Mutex::default(),
                 wake: Condvar::new(),
+                running: Running::default(),
+                most,
             }),
-            most,
         }
     }
 
@@ -72,15 +88,12 @@ impl Threads {
         let cancel = Cancel::default();
         let waiting = Waiting(cancel.clone());
         let (answer, answered) = oneshot::channel();
-        self.push(
-            doing,
-            Box::new(move || {
-                if !cancel.is_asked() {
-                    // Nobody may wait any more.
-                    let _ = answer.send(work(&cancel));
-                }
-            }),
-        )?;
+        self.later(doing, within, move || {
+            if !cancel.is_asked() {
+                // Nobody may wait any more.
+                let _ = answer.send(work(&cancel));
+            }
+        })?;
         let result = timeout(within, answered).await;
         drop(waiting);
         match result {
@@ -100,13 +113,15 @@ impl Threads {
         }
     }
 
-    /// Does something on one of them that nobody waits for.
+    /// Does something on one of them that nobody waits for, and that should take no longer than that.
     pub(crate) fn later(
         &self,
         doing: &str,
-        job: impl FnOnce() + Send + 'static,
+        within: Duration,
+        work: impl FnOnce() + Send + 'static,
     ) -> Result<(), Fault> {
-        self.push(doing, Box::new(job))
+        let work = Box::new(work);
+        self.push(doing, Job { within, work })
     }
 
     fn push(&self, doing: &str, job: Job) -> Result<(), Fault> {
@@ -116,7 +131,7 @@ impl Threads {
             return Err(Fault::new(FaultKind::Unreachable, doing, why));
         }
         queue.jobs.push_back(job);
-        if queue.idle >= queue.jobs.len() || queue.threads >= self.most {
+        if queue.idle >= queue.jobs.len() || queue.threads >= self.shared.most() {
             self.shared.wake.notify_one();
             return Ok(());
         }
@@ -155,13 +170,21 @@ fn work_on(shared: &Shared) {
                 if let Some(job) = queue.jobs.pop_front() {
                     break job;
                 }
+                // One that hung has come back.
+                if queue.threads > shared.most() {
+                    queue.threads -= 1;
+                    return;
+                }
                 queue.idle += 1;
                 shared.wake.wait(&mut queue);
                 queue.idle -= 1;
             }
         };
+        let runs = shared.running.begin(job.within);
         // Who waits for it is told, as its answer never comes.
-        if catch_unwind(AssertUnwindSafe(job)).is_err() {
+        let ended = catch_unwind(AssertUnwindSafe(job.work));
+        drop(runs);
+        if ended.is_err() {
             tracing::error!("a call to the cluster failed in an unforeseen way");
         }
     }
@@ -210,6 +233,27 @@ mod tests {
         busy.unwrap();
         assert_eq!(late.unwrap_err().kind, FaultKind::TimedOut);
         assert_eq!(threads.call("after it", LONG, |_| Ok(2)).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_hangs_is_replaced_until_it_comes_back() {
+        let threads = Threads::new(1);
+        let (go, may_go) = mpsc::channel::<()>();
+        let hang = move |_: &Cancel| {
+            may_go.recv_timeout(LONG).unwrap();
+            Ok(())
+        };
+        let fault = threads.call("hang", Duration::from_millis(20), hang).await;
+        assert_eq!(fault.unwrap_err().kind, FaultKind::TimedOut);
+        // Who waits for a call may notice a little earlier than who makes it.
+        while threads.shared.running.overdue() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(threads.call("go on", LONG, |_| Ok(4)).await, Ok(4));
+        go.send(()).unwrap();
+        while threads.shared.queue.lock().threads > 1 {
+            assert_eq!(threads.call("still", LONG, |_| Ok(5)).await, Ok(5));
+        }
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ mod bugs;
 mod cannot;
 mod contract;
 mod deleted;
+mod dying;
 mod killed;
 mod lost;
 mod nodes;
