@@ -321,5 +321,7 @@ fn who_passes_over_an_earlier_reign_has_what_came_behind_it() {
     move_to(&mut story, id, (2, 0));
     move_to(&mut story, id, (0, 2));
     story.world.cables.heal(3);
+    story.world.pass(Duration::from_secs(10)).unwrap();
+    assert_eq!(story.world.followers(2, id), BTreeSet::from([0, 1]));
     story.all_in_sync().unwrap();
 }
