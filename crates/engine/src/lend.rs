@@ -72,8 +72,8 @@ impl Store {
     }
 }
 
-/// Whether what an image is, or was at one of its snapshots, may be made of something that `image` wrote, which may
-/// be gone: of branches of it, or of records that were taken over when these were folded.
+/// Whether an image may be made of something that `image` wrote, which may be gone: of branches of it, or of records that
+/// were taken over when these were folded. Whatever line a snapshot is of, it began as the image did.
 pub(crate) fn shares(state: &State, cell: &Cell, image: ImageId) -> bool {
     let wrote = |id: ImageId| id == image || id == staged(image);
     let has = |branch: &Branch| {
@@ -81,15 +81,8 @@ pub(crate) fn shares(state: &State, cell: &Cell, image: ImageId) -> bool {
         wrote(branch.image) || taken.any(|take| wrote(take.image))
     };
     let held = cell.read();
-    let mut lines = vec![held.branch];
-    lines.extend(held.snapshots.iter().map(|taken| taken.branch));
-    // Most snapshots are of one.
-    lines.dedup();
-    lines.into_iter().any(|line| {
-        let view = state.branches.view(line);
-        let mut steps = view.steps().iter();
-        steps.any(|step| state.branches.get(step.branch).is_some_and(has))
-    })
+    let mut steps = held.view.steps().iter();
+    steps.any(|step| state.branches.get(step.branch).is_some_and(has))
 }
 
 /// The newest states and the snapshots of those images that are mirrored.
