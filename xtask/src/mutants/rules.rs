@@ -16,9 +16,10 @@ pub(super) struct Rule {
 
 const TWO: &str = "two_sites_agree_whatever_happens_to_them";
 const THREE: &str = "three_sites_agree_whatever_happens_to_them";
+const SYNC: &str = "what_a_flush_in_sync_mode_acknowledged_is_at_the_peers";
 const SNAPSHOTS: &str = "sites_agree_on_images_in_snapshot_mode";
 
-pub(super) const RULES: [Rule; 21] = [
+pub(super) const RULES: [Rule; 23] = [
     Rule {
         name: "flush-before-confirm",
         file: "crates/mirror/src/follow.rs",
@@ -144,6 +145,20 @@ pub(super) const RULES: [Rule; 21] = [
         text: "                None => state.ended_behind(self.id(), has),",
         mutant: "                None if WITHOUT => Vec::new(),\n                None => state.ended_behind(self.id(), has),",
         test: TWO,
+    },
+    Rule {
+        name: "say-what-was-passed-over",
+        file: "crates/mirror/src/follow.rs",
+        text: "        self.passed_over.extend(followed.passed_over);",
+        mutant: "        if !WITHOUT {\n            self.passed_over.extend(followed.passed_over);\n        }",
+        test: SYNC,
+    },
+    Rule {
+        name: "count-who-turned-as-whole",
+        file: "crates/mirror/src/follow.rs",
+        text: "passed_over.filter(|image| !self.has(*image))",
+        mutant: "passed_over.filter(|image| WITHOUT || !self.has(*image))",
+        test: SYNC,
     },
     Rule {
         name: "ask-again-in-another-epoch",
