@@ -70,15 +70,19 @@ fn sync(link: &Link, image: &Image, part: Part, doing: &str) -> Result<SyncState
 fn is_whole(link: &Link, image: &Image, doing: &str) -> Result<bool, Fault> {
     let reports = image.mirror_reports().doing(doing)?;
     let own = reports.iter().find(|report| report.peer.is_none());
+    let fresh = || Ok(Journal::of(&link.pool, image, doing)?.map(|journal| journal.is_fresh()));
     Ok(match own.map(|own| own.standing) {
-        None | Some(Standing::Syncing | Standing::Unknown) => false,
+        Some(Standing::Syncing) => false,
+        // That is said, too, for a moment behind a demotion, when there is no primary; of snapshots only their
+        // daemon could tell more.
+        None | Some(Standing::Unknown) => fresh()? == Some(false),
         Some(Standing::Error) if own.is_some_and(|own| own.description.contains(mirror::SPLIT)) => {
             false
         }
         Some(Standing::Replaying) => true,
         // One that was made just now may have been copied, or not.
         Some(Standing::Error | Standing::Starting | Standing::Stopping | Standing::Stopped) => {
-            !Journal::of(&link.pool, image, doing)?.is_some_and(|journal| journal.is_fresh())
+            fresh()? != Some(true)
         }
     })
 }
