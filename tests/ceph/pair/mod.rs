@@ -6,6 +6,7 @@ mod cannot;
 mod contract;
 mod deleted;
 mod dying;
+mod groups;
 mod killed;
 mod lost;
 mod nodes;
