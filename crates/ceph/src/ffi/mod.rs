@@ -12,6 +12,7 @@ mod image;
 mod load;
 mod mirror;
 mod omap;
+mod peers;
 mod pool;
 mod progress;
 mod shapes;
@@ -26,7 +27,8 @@ pub(crate) use errno::Errno;
 pub(crate) use image::{Image, Opening};
 pub use load::Missing;
 pub(crate) use mirror::{MirrorInfo, MirrorMode, MirrorState, SiteReport, Standing};
-pub(crate) use pool::{PeerSite, Pool};
+pub(crate) use peers::MirrorPeer;
+pub(crate) use pool::Pool;
 pub(crate) use progress::Cancel;
 pub(crate) use snaps::{Kind, Snap};
 

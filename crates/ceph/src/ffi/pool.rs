@@ -7,8 +7,8 @@ use super::cluster::Cluster;
 use super::errno::{Errno, check};
 use super::progress::{Cancel, report};
 use super::shapes::{
-    DIRECTION_RX, ImageSpecT, IoctxT, OPTION_CLONE_FORMAT, OPTION_FEATURES, OPTION_ORDER, OptionsT,
-    PeerSiteT, STAT_PROVISIONED, TRASH_USER, TrashInfoT,
+    ImageSpecT, IoctxT, OPTION_CLONE_FORMAT, OPTION_FEATURES, OPTION_ORDER, OptionsT,
+    STAT_PROVISIONED, TRASH_USER, TrashInfoT,
 };
 use super::tables::{Rados, Rbd};
 use super::text::{given, taken};
@@ -42,19 +42,6 @@ pub(crate) struct Trashed {
     pub(crate) name: String,
     /// From when on it may be removed, in seconds of the system's clock.
     pub(crate) until: i64,
-}
-
-/// A peer that is configured for the mirroring of the pool.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct PeerSite {
-    /// What operators call it.
-    pub(crate) name: String,
-    /// By what statuses name it; empty until it was heard.
-    pub(crate) mirror_uuid: String,
-    /// Whether it reads this pool.
-    pub(crate) reads: bool,
-    /// When it was heard last, in seconds of the system's clock; 0 for never.
-    pub(crate) last_seen: i64,
 }
 
 /// Options of an image that is made; given back when dropped.
@@ -256,41 +243,6 @@ impl Pool {
         // SAFETY: the pool is a handle, and the mode outlives the call.
         check(unsafe { (self.rbd().rbd_mirror_mode_get)(self.handle, &raw mut mode) })?;
         Ok(mode != 0)
-    }
-
-    /// The peers of the pool.
-    pub(crate) fn peers(&self) -> Result<Vec<PeerSite>, Errno> {
-        let rbd = self.rbd();
-        let none = PeerSiteT {
-            uuid: ptr::null_mut(),
-            direction: 0,
-            site_name: ptr::null_mut(),
-            mirror_uuid: ptr::null_mut(),
-            client_name: ptr::null_mut(),
-            last_seen: 0,
-        };
-        let read = |buffer: *mut PeerSiteT, len: &mut usize| {
-            let mut count = i32::try_from(*len).unwrap_or(i32::MAX);
-            // SAFETY: the buffer has room for as many as `count` says.
-            let code =
-                unsafe { (rbd.rbd_mirror_peer_site_list)(self.handle, buffer, &raw mut count) };
-            *len = usize::try_from(count).unwrap_or(0);
-            code
-        };
-        let mut all = listed(none, read)?;
-        let taken = all.iter().map(|peer| PeerSite {
-            // SAFETY: librbd has put texts there.
-            name: unsafe { taken(peer.site_name) },
-            // SAFETY: as above.
-            mirror_uuid: unsafe { taken(peer.mirror_uuid) },
-            reads: peer.direction != DIRECTION_RX,
-            last_seen: peer.last_seen,
-        });
-        let taken = taken.collect();
-        let count = i32::try_from(all.len()).unwrap_or(i32::MAX);
-        // SAFETY: librbd has filled them, and they are used no more.
-        unsafe { (rbd.rbd_mirror_peer_site_list_cleanup)(all.as_mut_ptr(), count) };
-        Ok(taken)
     }
 }
 

@@ -120,8 +120,6 @@ pub(super) const NAMESPACE_USER: c_int = 0;
 pub(super) const NAMESPACE_TRASH: c_int = 2;
 /// `RBD_SNAP_NAMESPACE_TYPE_MIRROR`.
 pub(super) const NAMESPACE_MIRROR: c_int = 3;
-/// `RBD_MIRROR_PEER_DIRECTION_RX`.
-pub(super) const DIRECTION_RX: c_int = 0;
 /// `RBD_MIRROR_IMAGE_DISABLING`.
 pub(super) const MIRROR_DISABLING: c_int = 0;
 /// `RBD_MIRROR_IMAGE_ENABLED`.

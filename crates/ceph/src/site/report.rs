@@ -5,7 +5,7 @@ use firebrick_vocabulary::{Bytes, MirrorWay, Position};
 
 use super::{Shared, store};
 use crate::fault::Doing;
-use crate::ffi::PeerSite;
+use crate::ffi::MirrorPeer;
 use crate::link::Link;
 
 /// A peer that was not heard for longer is gone, in seconds.
@@ -36,7 +36,7 @@ fn peers(shared: &Shared, link: &Link, doing: &str) -> Result<Vec<PeerStatus>, F
         .map(|peer| {
             let heard = heard(&peer);
             PeerStatus {
-                name: peer.name,
+                name: peer.site_name,
                 store: None,
                 reading: heard,
                 following: heard,
@@ -52,10 +52,10 @@ fn peers(shared: &Shared, link: &Link, doing: &str) -> Result<Vec<PeerStatus>, F
 /// Whether a peer lives that reads the pool.
 pub(super) fn is_heard(link: &Link, doing: &str) -> Result<bool, Fault> {
     let mut peers = link.pool.peers().doing(doing)?.into_iter();
-    Ok(peers.any(|peer| peer.reads && heard(&peer)))
+    Ok(peers.any(|peer| peer.reads() && heard(&peer)))
 }
 
-fn heard(peer: &PeerSite) -> bool {
+fn heard(peer: &MirrorPeer) -> bool {
     let now = std::time::UNIX_EPOCH
         .elapsed()
         .map_or(0, |since| since.as_secs() as i64);

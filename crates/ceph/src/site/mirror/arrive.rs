@@ -10,7 +10,7 @@ use super::super::part::Part;
 use super::super::{Shared, store};
 use super::LOOK;
 use crate::fault::Doing;
-use crate::ffi::{Image, Opening, Standing};
+use crate::ffi::{Image, MirrorPeer, Opening, Standing};
 use crate::journal::{Journal, Owner};
 use crate::link::{Link, Pace};
 use crate::notes::{Demoted, Notes};
@@ -97,7 +97,7 @@ async fn wait(
 /// The mirror UUIDs of the peers that read this pool, or will. One that was never heard has none yet.
 fn readers(link: &Link, doing: &str) -> Result<Vec<String>, Fault> {
     let peers = link.pool.peers().doing(doing)?.into_iter();
-    let readers = peers.filter(|peer| peer.reads);
+    let readers = peers.filter(MirrorPeer::reads);
     Ok(readers.map(|peer| peer.mirror_uuid).collect())
 }
 

@@ -5,7 +5,7 @@ mod peers;
 mod pool;
 mod status;
 
+pub use super::super::peers::{MirrorPeer, PeerDirection};
 pub use image::{ImageMirroring, ImageMode};
-pub use peers::{MirrorPeer, PeerDirection};
 pub use pool::PoolMode;
 pub use status::{MirrorState, MirrorStatus, SiteStatus};

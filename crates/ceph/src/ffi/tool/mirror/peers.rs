@@ -1,61 +1,12 @@
 //! The clusters that a pool is mirrored with.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::ptr;
 
-use super::super::super::pool::listed;
-use super::super::super::shapes::PeerSiteT;
-use super::super::super::text::{given, of_buffer, taken};
+use super::super::super::peers::{MirrorPeer, PeerDirection};
+use super::super::super::text::{given, of_buffer};
 use super::super::open::OpenPool;
 use super::super::texts::sized;
 use super::super::{Trouble, calls, check};
-
-/// Which way images go.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum PeerDirection {
-    /// From the peer to here.
-    Rx,
-    /// From here to the peer.
-    Tx,
-    /// Both.
-    RxTx,
-}
-
-impl PeerDirection {
-    const fn number(self) -> i32 {
-        match self {
-            Self::Rx => 0,
-            Self::Tx => 1,
-            Self::RxTx => 2,
-        }
-    }
-}
-
-impl fmt::Display for PeerDirection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Rx => "rx-only",
-            Self::Tx => "tx-only",
-            Self::RxTx => "rx-tx",
-        })
-    }
-}
-
-/// A cluster that a pool is mirrored with.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct MirrorPeer {
-    /// By what this pool knows it.
-    pub uuid: String,
-    /// Which way images go.
-    pub direction: PeerDirection,
-    /// What operators call it.
-    pub site_name: String,
-    /// By what statuses name it; empty until it was heard.
-    pub mirror_uuid: String,
-    /// The user as whom it is read.
-    pub client_name: String,
-}
 
 /// The longest text that says where a peer is, or its key.
 const MOST: usize = 1 << 20;
@@ -63,43 +14,7 @@ const MOST: usize = 1 << 20;
 impl OpenPool {
     /// The peers.
     pub fn mirror_peers(&self) -> Result<Vec<MirrorPeer>, Trouble> {
-        let rbd = self.pool.rbd();
-        let none = PeerSiteT {
-            uuid: ptr::null_mut(),
-            direction: 0,
-            site_name: ptr::null_mut(),
-            mirror_uuid: ptr::null_mut(),
-            client_name: ptr::null_mut(),
-            last_seen: 0,
-        };
-        let read = |buffer: *mut PeerSiteT, len: &mut usize| {
-            let mut count = i32::try_from(*len).unwrap_or(i32::MAX);
-            let call = rbd.rbd_mirror_peer_site_list;
-            // SAFETY: the buffer has room for as many as `count` says.
-            let code = unsafe { call(self.pool.handle(), buffer, &raw mut count) };
-            *len = usize::try_from(count).unwrap_or(0);
-            code
-        };
-        let mut all = listed(none, read)?;
-        // SAFETY: librbd has put texts there.
-        let peers = all.iter().map(|peer| unsafe {
-            MirrorPeer {
-                uuid: taken(peer.uuid),
-                direction: match peer.direction {
-                    0 => PeerDirection::Rx,
-                    1 => PeerDirection::Tx,
-                    _ => PeerDirection::RxTx,
-                },
-                site_name: taken(peer.site_name),
-                mirror_uuid: taken(peer.mirror_uuid),
-                client_name: taken(peer.client_name),
-            }
-        });
-        let peers = peers.collect();
-        let count = i32::try_from(all.len()).unwrap_or(i32::MAX);
-        // SAFETY: librbd has filled them, and they are used no more.
-        unsafe { (rbd.rbd_mirror_peer_site_list_cleanup)(all.as_mut_ptr(), count) };
-        Ok(peers)
+        Ok(self.pool.peers()?)
     }
 
     /// Adds a peer; its UUID.

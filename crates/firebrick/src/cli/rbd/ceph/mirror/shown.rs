@@ -195,6 +195,7 @@ mod tests {
             site_name: format!("site-{mirror_uuid}"),
             mirror_uuid: mirror_uuid.to_owned(),
             client_name: String::new(),
+            last_seen: 0,
         }
     }
 
