@@ -25,6 +25,10 @@ const TIMEOUT: &str = "firebrick:sync_timeout_seconds";
 /// The extra spec that says how often mirror snapshots are taken.
 const INTERVAL: &str = "firebrick:snapshot_interval";
 
+/// What extra specs begin with that are this service's own. No pool is asked for them, so who mistypes one would
+/// not be told otherwise that it says nothing.
+const OWN: &str = "firebrick:";
+
 /// The way in which volumes of a type are replicated.
 pub(crate) fn mirror_way(kind: &VolumeType) -> std::result::Result<MirrorWay, String> {
     parsed(&kind.extra_specs)
@@ -77,6 +81,19 @@ pub(crate) fn check_mirror_way(specs: &Metadata) -> Result<()> {
     parsed(specs)
         .map(drop)
         .map_err(|why| Error::invalid_input(format_args!("Extra spec {why}.")))
+}
+
+/// Refuses those of the extra specs that a type is given anew that look like this service's own, and are not.
+pub(crate) fn check_own_names(specs: &Metadata) -> Result<()> {
+    let known = [POLICY, TIMEOUT, INTERVAL];
+    let strange = |key: &&String| key.starts_with(OWN) && !known.contains(&key.as_str());
+    match specs.keys().find(strange) {
+        None => Ok(()),
+        Some(key) => Err(Error::invalid_input(format_args!(
+            "Extra spec {key} is unknown; those that begin with {OWN} are {}.",
+            known.join(", ")
+        ))),
+    }
 }
 
 /// Has the image of a volume, which is mirrored since a moment ago, be so in the way that its type says.
@@ -178,6 +195,12 @@ mod tests {
             let why = way(&[(key, value)]).unwrap_err();
             assert!(why.starts_with(key), "{key} {value}: {why}");
         }
+        let names = |key: &str| check_own_names(&[(key.to_owned(), "1".to_owned())].into());
+        for key in [POLICY, TIMEOUT, INTERVAL, "sync_polcy", "other:sync_polcy"] {
+            assert!(names(key).is_ok(), "{key}");
+        }
+        let why = names("firebrick:sync_polcy").unwrap_err().to_string();
+        assert!(why.contains("sync_polcy") && why.contains(POLICY), "{why}");
         let why = way(&[(TYPE, "<in> sync"), (MODE, "snapshot")]).unwrap_err();
         assert!(why.contains(MODE), "{why}");
     }

@@ -8,7 +8,7 @@ use super::look::{locked, visible};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::replication::rpo::check_rpo_target;
-use crate::replication::way::check_mirror_way;
+use crate::replication::way::{check_mirror_way, check_own_names};
 use crate::request::{Context, Metadata};
 
 impl Control {
@@ -52,6 +52,7 @@ impl Control {
 
     async fn merge_extra_specs(&self, id: TypeId, specs: Metadata) -> Result<Metadata> {
         check_rpo_target(&specs)?;
+        check_own_names(&specs)?;
         let mut tx = self.inner.db.begin().await?;
         let kind = locked(&mut tx, id).await?;
         let mut all = kind.extra_specs;

@@ -11,7 +11,7 @@ use crate::control::Control;
 use crate::detail::TypeDetail;
 use crate::error::{Error, ErrorKind, Result};
 use crate::replication::rpo::check_rpo_target;
-use crate::replication::way::check_mirror_way;
+use crate::replication::way::{check_mirror_way, check_own_names};
 use crate::request::{Context, CreateType, Metadata, UpdateType};
 
 /// Makes the default type where there is none.
@@ -70,6 +70,7 @@ impl Control {
     pub async fn create_type(&self, context: &Context, request: CreateType) -> Result<TypeDetail> {
         context.allow(Rule::TypeCreate)?;
         check_rpo_target(&request.extra_specs)?;
+        check_own_names(&request.extra_specs)?;
         check_mirror_way(&request.extra_specs)?;
         let volume_type = VolumeType {
             id: TypeId::random(),
