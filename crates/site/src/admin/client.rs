@@ -81,21 +81,22 @@ impl SiteClient {
     }
 
     pub(super) async fn greet(&self, doing: &str) -> Result<UnixStream, Fault> {
-        let unreachable =
-            |why: String| Fault::new(FaultKind::Unreachable, doing, self.silence(&why));
-        match timeout(CONNECT_WITHIN, self.connect()).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(unreachable(error.to_string())),
-            Err(_) => Err(unreachable("it does not greet back".to_owned())),
-        }
+        let late = |_| Err(io::Error::other("it does not greet back"));
+        let greeted = timeout(CONNECT_WITHIN, self.connect()).await;
+        greeted
+            .unwrap_or_else(late)
+            .map_err(|error| Fault::new(FaultKind::Unreachable, doing, self.silence(&error)))
     }
 
-    fn silence(&self, why: &str) -> String {
-        format!(
-            "site {} does not answer on {}: {why}",
-            self.name,
-            self.socket.display()
-        )
+    /// What to say of a site that cannot be asked.
+    fn silence(&self, error: &io::Error) -> String {
+        let (name, socket) = (&self.name, self.socket.display());
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                format!("only the user who runs {name} may ask it on {socket}: {error}")
+            }
+            _ => format!("site {name} does not answer on {socket}: {error}"),
+        }
     }
 
     /// Makes one call. A kept connection may have died with the site's last process, so a call on
@@ -113,7 +114,7 @@ impl SiteClient {
         match self.exchange(stream, &request, patience, &doing).await {
             Ok(answer) => answer,
             Err(error) => {
-                let why = self.silence(&error.to_string());
+                let why = self.silence(&error);
                 Err(Fault::new(FaultKind::Unreachable, doing, why))
             }
         }
@@ -362,5 +363,19 @@ impl Backend for SiteClient {
 
     async fn roll_back_to(&self, image: ImageId, at: Sequence) -> Result<(), Fault> {
         ask!(self, Request::RollBackTo { image, at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_ask_is_told_who_may() {
+        let client = SiteClient::at("site-a", PathBuf::from("/run/a.admin"), false);
+        let said = |kind: io::ErrorKind| client.silence(&kind.into());
+        let denied = said(io::ErrorKind::PermissionDenied);
+        assert!(denied.contains("only the user who runs site-a"), "{denied}");
+        assert!(said(io::ErrorKind::ConnectionRefused).contains("does not answer on /run/a.admin"));
     }
 }
