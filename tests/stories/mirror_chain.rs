@@ -99,6 +99,13 @@ fn a_chain_of_sites_goes_on_whoever_leads_it() {
         .map(|peer| peer["site_name"].as_str().unwrap())
         .collect();
     assert_eq!(names, ["site-a", "site-c"]);
+    // Whoever is told to demote it is told to do so where it is primary, and not at the neighbour.
+    let status = rc.json(&["mirror", "image", "status", "disk"]);
+    assert_eq!(status["reasons"][0]["code"], "not_demoted");
+    assert_eq!(
+        status["reasons"][0]["text"],
+        "its primary has not been demoted"
+    );
 
     // As planned to the middle, and from there to the end: nothing is copied.
     let before = [received(&ra), received(&rc)];

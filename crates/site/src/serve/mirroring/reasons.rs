@@ -76,6 +76,11 @@ impl Findings<'_> {
         let name = &self.info.name;
         let following = upstream.is_some_and(|upstream| upstream.peer.following);
         let primary = upstream.map_or("its primary", |upstream| upstream.peer.name.as_str());
+        // Who hands on what another site writes has nothing to demote.
+        let demoted = match self.info.leader {
+            None => primary,
+            Some(_) => "its primary",
+        };
         if !self.info.sync.is_consistent() {
             add(
                 ReasonCode::Copying,
@@ -86,13 +91,13 @@ impl Findings<'_> {
         if self.info.primary_demoted {
             add(
                 ReasonCode::NoPrimary,
-                format!("{primary} was demoted, and the image is primary nowhere"),
+                format!("{demoted} was demoted, and the image is primary nowhere"),
                 format!("rbd mirror image promote {name}, at one site"),
             );
         } else {
             add(
                 ReasonCode::NotDemoted,
-                format!("{primary} has not been demoted"),
+                format!("{demoted} has not been demoted"),
                 format!(
                     "rbd mirror image demote {name} there; where it is lost, promote with --force"
                 ),
