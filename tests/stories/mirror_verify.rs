@@ -101,7 +101,7 @@ fn sites_are_compared_while_guests_write() {
         assert!(text.contains("site-b held it at "), "{text}");
     }
     let said = b.refused(30, &["mirror", "verify", "disk"]);
-    assert!(said.contains("Read-only"), "{said}");
+    assert!(said.contains("verify it at its primary"), "{said}");
     a.refused(22, &["mirror", "verify"]);
     a.refused(22, &["mirror", "verify", "disk", "--all"]);
 

@@ -5,7 +5,7 @@ use firebrick_vocabulary::{Bytes, ImageId, Role};
 use serde_json::json;
 
 use super::args::VerifyArgs;
-use crate::cli::rbd::error::{EINVAL, EIO, failed, fault, refuse};
+use crate::cli::rbd::error::{EINVAL, EIO, EROFS, failed, fault, refuse};
 use crate::cli::rbd::progress::Progress;
 use crate::cli::rbd::site::{Rbd, confused};
 use crate::exit::Failure;
@@ -50,6 +50,10 @@ async fn images(rbd: &mut Rbd, args: &VerifyArgs) -> Result<Vec<(ImageId, String
         )),
         (true, false) => {
             let image = rbd.mirrored(&args.spec).await?;
+            if image.role != Role::Primary {
+                let text = "rbd: mirrored image is not primary; verify it at its primary";
+                return Err(refuse(EROFS, text));
+            }
             Ok(vec![(image.id, image.name.to_string())])
         }
         (false, true) => {
