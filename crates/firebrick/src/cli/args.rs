@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::examples::with_examples;
+use super::help::with_help;
 use super::manage::args::ManageArgs;
 use super::rbd::args::RbdArgs;
 use crate::printer::Format;
@@ -88,11 +88,11 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Re
     understand(&words).map_err(|error| Refused { error, rbd })
 }
 
-/// Has clap read the words; its help has the examples.
+/// Has clap read the words.
 fn understand<T: Parser>(words: &[OsString]) -> Result<T, clap::Error> {
     let mut command = T::command();
     let called = command.get_name().to_owned();
-    command = with_examples(command, &called);
+    command = with_help(command, &called);
     let mut matches = command.try_get_matches_from_mut(words)?;
     T::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }

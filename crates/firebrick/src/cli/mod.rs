@@ -4,7 +4,7 @@ pub(crate) mod args;
 mod completions;
 mod demo;
 mod dev;
-mod examples;
+mod help;
 mod manage;
 mod parent;
 pub(crate) mod rbd;

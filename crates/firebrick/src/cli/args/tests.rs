@@ -152,7 +152,7 @@ fn the_help_of_each_verb_has_examples_that_are_taken_by_it() {
     for definition in definitions {
         let called = definition.get_name().to_owned();
         let mut found = Vec::new();
-        helps(&with_examples(definition, &called), "", &mut found);
+        helps(&with_help(definition, &called), "", &mut found);
         assert!(found.len() > 100, "{}", found.len());
         for (path, help) in found {
             let (_, examples) = help.split_once("\nExamples:\n").unwrap_or_default();

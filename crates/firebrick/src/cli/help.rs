@@ -1,4 +1,5 @@
-//! Examples in the help of the verbs that have none beside their options.
+//! The help of the verbs: examples for those that have none beside their options, and paragraphs that are as wide as
+//! the terminal.
 
 use clap::Command;
 
@@ -143,8 +144,8 @@ rbd rebuild-index --conf /etc/firebrick/site-a.conf
 completions bash > /etc/bash_completion.d/firebrick
 completions bash --name rbd > /etc/bash_completion.d/rbd";
 
-/// Gives each verb its examples. `called` is how the binary is: `firebrick`, or `rbd` through a link.
-pub(crate) fn with_examples(command: Command, called: &str) -> Command {
+/// Gives each verb its help. `called` is how the binary is: `firebrick`, or `rbd` through a link.
+pub(crate) fn with_help(command: Command, called: &str) -> Command {
     let lines = LINES.lines().map(|line| match called {
         "rbd" => line
             .strip_prefix("rbd ")
@@ -170,11 +171,41 @@ fn give(command: Command, lines: &[(String, &str)]) -> Command {
         let lines: Vec<_> = of_it.map(|(_, line)| line.clone()).collect();
         give(verb, &lines)
     });
-    if own.is_empty() {
+    let said = command.get_after_help().map(ToString::to_string);
+    let mut parts: Vec<String> = said.as_deref().map(flow).into_iter().collect();
+    if !own.is_empty() {
+        parts.push(format!("Examples:\n  {}", own.join("\n  ")));
+    }
+    if parts.is_empty() {
         return command;
     }
-    let said = command.get_after_help().map(ToString::to_string);
-    let before = said.map_or_else(String::new, |said| format!("{said}\n\n"));
-    let examples = own.join("\n  ");
-    command.after_help(format!("{before}Examples:\n  {examples}"))
+    command.after_help(parts.join("\n\n"))
+}
+
+/// One line for each paragraph, which clap breaks where the terminal ends; what is indented stays as it is.
+fn flow(text: &str) -> String {
+    let mut whole = String::new();
+    let mut before = "";
+    for line in text.lines() {
+        let ends = before.is_empty() || before.ends_with(':') || before.starts_with(' ');
+        let begins = line.is_empty() || line.starts_with(' ');
+        if !whole.is_empty() {
+            whole.push(if ends || begins { '\n' } else { ' ' });
+        }
+        whole.push_str(line);
+        before = line;
+    }
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::flow;
+
+    #[test]
+    fn paragraphs_are_lines_and_examples_stay() {
+        let text = "One\ntwo.\n\nThree\nfour.\n\nExamples:\n  a\n  b\n\nA file:\n  [site]";
+        let flown = "One two.\n\nThree four.\n\nExamples:\n  a\n  b\n\nA file:\n  [site]";
+        assert_eq!(flow(text), flown);
+    }
 }
