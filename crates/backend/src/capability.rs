@@ -18,6 +18,8 @@ pub struct Capabilities {
     pub mirroring: bool,
     /// The modes in which an image can be mirrored.
     pub mirror_modes: Vec<ImageMirrorMode>,
+    /// Mirror snapshots of an image are taken as often as [`crate::Backend::set_mirror_way`] says.
+    pub snapshot_schedules: bool,
     /// Flushes of a mirrored image can wait for its peers.
     pub synchronous: bool,
     /// The images of a group can be snapshotted and promoted at one position.

@@ -17,6 +17,8 @@ use crate::control::Inner;
 use crate::group::join::pool_for;
 use crate::messages::unplaced;
 use crate::qos::front::spec_of;
+use crate::replication::way::is_scheduled;
+use crate::request::Metadata;
 use crate::story::{Step, Stop};
 use crate::why::Why;
 
@@ -132,6 +134,15 @@ async fn request(
     })
 }
 
+/// What a type with these extra specs asks of a pool.
+pub(crate) fn of_type(extra_specs: Metadata) -> Request {
+    Request {
+        scheduled_snapshots: is_scheduled(&extra_specs),
+        extra_specs,
+        ..Request::default()
+    }
+}
+
 /// What a volume asks of its pool by what it is, and by its type.
 pub(crate) async fn wanted(connection: &mut Connection, volume: &Volume) -> Step<Request> {
     let kind = types::get(connection, volume.volume_type).await?;
@@ -141,11 +152,10 @@ pub(crate) async fn wanted(connection: &mut Connection, volume: &Volume) -> Step
     let usual = !extra_specs.contains_key("RESKEY:availability_zones");
     Ok(Request {
         size: volume.size,
-        extra_specs,
         qos_specs: qos.map_or_else(BTreeMap::new, |spec| spec.specs),
         volume: described(volume),
         availability_zone: usual.then(|| volume.availability_zone.clone()),
-        ..Request::default()
+        ..of_type(extra_specs)
     })
 }
 

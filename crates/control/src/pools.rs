@@ -128,6 +128,7 @@ impl Inner {
             max_over_subscription_ratio: backend.max_over_subscription_ratio,
             thin: view.capabilities.thin_provisioning,
             online_extend: view.capabilities.online_extend,
+            snapshot_schedules: view.capabilities.snapshot_schedules,
             filter_function: backend.filter_function.clone(),
             goodness_function: backend.goodness_function.clone(),
             capabilities,

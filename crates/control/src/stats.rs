@@ -2,7 +2,7 @@
 
 use firebrick_backend::SpaceStats;
 use firebrick_policy::Rule;
-use firebrick_scheduler::{Function, Ratio, Request};
+use firebrick_scheduler::{Function, Ratio};
 use firebrick_vocabulary::{Bytes, HostName, Lag};
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use crate::control::{Control, VOLUME};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group_type::{REPLICATES, REPLICATES_AT_ONCE};
 use crate::options::{BackendOptions, POOL};
+use crate::place::of_type;
 use crate::pools::{Placed, gigabytes};
 use crate::report::BackendView;
 use crate::request::{Context, Object, Pool, PoolQuery};
@@ -59,10 +60,7 @@ impl Control {
             let message = format!("Volume type {text} could not be found.");
             Error::new(ErrorKind::NotFound, message)
         })?;
-        let request = Request {
-            extra_specs: kind.extra_specs,
-            ..Request::default()
-        };
+        let request = of_type(kind.extra_specs);
         let scheduler = &inner.options.scheduler;
         let mut pools = inner.pool_states().await?;
         pools.retain(|pool| scheduler.refused(&request, pool).is_none());

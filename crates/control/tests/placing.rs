@@ -439,6 +439,34 @@ async fn images_are_mirrored_in_the_way_that_their_type_says() {
 }
 
 #[tokio::test]
+async fn a_schedule_goes_only_where_somebody_keeps_it() {
+    let mut world = World::new().await;
+    world.site(A, |site| site.unscheduled = true);
+    world.restart().await;
+    let mut specs = vec![
+        ("replication_enabled", "<is> True"),
+        ("replication_mode", "<in> snapshot"),
+    ];
+    let volume = made_of(&world, &specs).await;
+    assert_eq!(volume.status, VolumeStatus::Available);
+    specs.push(("firebrick:snapshot_interval", "15m"));
+    let volume = made_of(&world, &specs).await;
+    assert_eq!(volume.status, VolumeStatus::Error);
+    assert_eq!(volume.host, None, "nothing is made anywhere");
+    assert_eq!(world.site(A, |site| site.images.len()), 1);
+    let kind = volume.volume_type.to_string();
+    let query = PoolQuery {
+        volume_type: Some(&kind),
+        ..PoolQuery::default()
+    };
+    assert_eq!(world.control.pools(&admin(), query).await.unwrap(), []);
+    // What is not taken in snapshots has no schedule.
+    specs.remove(1);
+    let volume = made_of(&world, &specs).await;
+    assert_eq!(volume.status, VolumeStatus::Available);
+}
+
+#[tokio::test]
 async fn a_type_that_asks_for_both_ways_is_refused_however_it_comes_about() {
     let world = World::new().await;
     let map = |specs: &[(&str, &str)]| {

@@ -29,6 +29,7 @@ pub(crate) fn pool(name: &str, free: f64) -> PoolState {
         max_over_subscription_ratio: Ratio::Fixed(2.0),
         thin: false,
         online_extend: true,
+        snapshot_schedules: true,
         filter_function: None,
         goodness_function: None,
         capabilities: capabilities

@@ -49,6 +49,8 @@ pub struct PoolState {
     pub thin: bool,
     /// The backend can extend a volume that guests use.
     pub online_extend: bool,
+    /// The backend takes mirror snapshots of a volume as often as its type says.
+    pub snapshot_schedules: bool,
     /// Which volumes it takes, in its operator's words.
     pub filter_function: Option<Function>,
     /// How much it likes a volume, from 0 to 100.

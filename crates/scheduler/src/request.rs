@@ -26,6 +26,8 @@ pub struct Request {
     pub exists_on: Option<HostName>,
     /// It grows while a guest uses it.
     pub extends_online: bool,
+    /// Its type says how often mirror snapshots of it are taken.
+    pub scheduled_snapshots: bool,
     /// Hosts of which one must be taken, where given.
     pub same_host: Vec<HostName>,
     /// Hosts that must not be taken.

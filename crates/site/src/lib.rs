@@ -30,6 +30,7 @@ pub fn capabilities(mirroring: bool) -> Capabilities {
         online_extend: true,
         mirroring,
         mirror_modes: vec![ImageMirrorMode::Journal, ImageMirrorMode::Snapshot],
+        snapshot_schedules: true,
         synchronous: mirroring,
         consistent_groups: true,
         active_active: true,

@@ -1,9 +1,9 @@
 //! What clusters cannot is refused before anything moves.
 
-use firebrick_tests::{CephPair, until};
+use firebrick_tests::{CephPair, fields, until};
 use serde_json::{Value, json};
 
-use super::{Story, is_primary};
+use super::{Story, has, image, is_primary};
 
 fn refused(pair: &CephPair) {
     let story = Story::begin(pair, "");
@@ -34,6 +34,51 @@ fn refused(pair: &CephPair) {
     until("the group finds no place", 60, || {
         story.group()["status"] == "error"
     });
+}
+
+/// A type of which no pool here takes volumes.
+fn placed_nowhere(story: &Story<'_>) {
+    let made = fields(&story.line("create --volume-type replicated 1"));
+    let volume = made["id"].as_str().unwrap();
+    until("it finds no place", 60, || {
+        story.api.volume(volume)["status"] == "error"
+    });
+    let host = &story.api.volume(volume)["os-vol-host-attr:host"];
+    assert_eq!(*host, Value::Null);
+    for site in [&story.pair.a, &story.pair.b] {
+        assert!(!has(site, &image(volume)));
+    }
+    let listed = story.line("message-list");
+    let said = listed.lines().find(|line| line.contains(volume));
+    let said = said.unwrap_or_else(|| panic!("nobody says why: {listed}"));
+    assert!(
+        said.contains("Could not find any available weighted backend"),
+        "{said}"
+    );
+    assert!(said.contains("an extra spec of the type"), "{said}");
+    story.line(&format!("delete {volume}"));
+    story.gone(volume);
+}
+
+fn said_by_type(pair: &CephPair) {
+    let key = "type-key replicated set";
+    let mode = "replication_mode=<in> snapshot";
+    let journals = Story::begin(pair, "");
+    journals.cinder(&[&key.split(' ').collect::<Vec<_>>()[..], &[mode]].concat());
+    placed_nowhere(&journals);
+    drop(journals);
+
+    let snapshots = Story::begin(pair, "firebrick_rbd_mirroring = snapshot\n");
+    snapshots.cinder(&[&key.split(' ').collect::<Vec<_>>()[..], &[mode]].concat());
+    let (volume, _) = snapshots.replicated();
+    snapshots.line(&format!("{key} firebrick:snapshot_interval=15m"));
+    placed_nowhere(&snapshots);
+    snapshots.remove(&volume);
+}
+
+#[test]
+fn types_that_clusters_cannot_serve_find_no_pool() {
+    CephPair::with(said_by_type);
 }
 
 #[test]

@@ -102,6 +102,7 @@ impl Backend for CephSite {
             online_extend: true,
             mirroring: self.shared.options().has_target,
             mirror_modes: vec![self.shared.options().mirroring.way().mode()],
+            snapshot_schedules: false,
             synchronous: false,
             consistent_groups: false,
             active_active: true,

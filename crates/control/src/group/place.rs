@@ -6,6 +6,7 @@ use firebrick_vocabulary::HostName;
 
 use crate::control::Inner;
 use crate::messages::unplaced;
+use crate::place::of_type;
 use crate::request::Metadata;
 use crate::story::{Step, Stop};
 
@@ -53,9 +54,8 @@ async fn requests(inner: &Inner, group: &Group) -> Step<Vec<Request>> {
         };
         kind.extra_specs.extend(asked.clone());
         requests.push(Request {
-            extra_specs: kind.extra_specs,
             availability_zone: Some(group.availability_zone.clone()),
-            ..Request::default()
+            ..of_type(kind.extra_specs)
         });
     }
     Ok(requests)

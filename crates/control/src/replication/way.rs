@@ -96,6 +96,11 @@ pub(crate) fn check_own_names(specs: &Metadata) -> Result<()> {
     }
 }
 
+/// Whether these extra specs say how often mirror snapshots of a volume are taken.
+pub(crate) fn is_scheduled(specs: &Metadata) -> bool {
+    matches!(parsed(specs), Ok(MirrorWay::Snapshot(Some(_))))
+}
+
 /// Has the image of a volume, which is mirrored since a moment ago, be so in the way that its type says.
 pub(crate) async fn set_way(inner: &Inner, site: &SharedBackend, volume: &Volume) -> Step {
     let way = way_for(inner, volume).await?;

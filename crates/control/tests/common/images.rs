@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) alone: bool,
     /// It has no states between snapshots.
     pub(crate) forgets: bool,
+    /// It takes no mirror snapshots by itself.
+    pub(crate) unscheduled: bool,
     /// It never hears that images were removed at the other one.
     pub(crate) leaves_copies: bool,
     /// Promotions of these fail.
@@ -80,6 +82,7 @@ impl Pair {
             removed: BTreeSet::new(),
             alone: false,
             forgets: false,
+            unscheduled: false,
             leaves_copies: false,
             inconsistent: BTreeSet::new(),
             connected: BTreeSet::new(),

@@ -128,6 +128,7 @@ impl Backend for Site {
             online_extend: true,
             mirroring: true,
             mirror_modes: vec![ImageMirrorMode::Journal, ImageMirrorMode::Snapshot],
+            snapshot_schedules: !own.unscheduled,
             synchronous: true,
             consistent_groups: true,
             active_active: !own.alone,
@@ -343,6 +344,10 @@ impl Backend for Site {
 
     async fn set_mirror_way(&self, image: ImageId, way: MirrorWay) -> Result<(), Fault> {
         let act = |state: &mut State| {
+            if state.unscheduled && matches!(way, MirrorWay::Snapshot(Some(_))) {
+                let why = "schedules are somebody else's";
+                return Err(Fault::new(FaultKind::Unsupported, "fake", why));
+            }
             let image = state.images.get_mut(&image).ok_or_else(missing)?;
             if !image.mirrored {
                 let why = "the image is not mirrored";

@@ -12,6 +12,10 @@ pub(super) fn refuses(request: &Request, pool: &PoolState) -> Option<String> {
     if request.extends_online && !pool.online_extend {
         return Some("it cannot extend a volume in use".to_owned());
     }
+    if request.scheduled_snapshots && !pool.snapshot_schedules {
+        let why = "it does not take mirror snapshots at the times that a type says";
+        return Some(why.to_owned());
+    }
     request.extra_specs.iter().find_map(|(key, wanted)| {
         let path = match key.split_once(':') {
             Some(("capabilities", path)) => path,

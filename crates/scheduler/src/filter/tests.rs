@@ -54,6 +54,18 @@ fn volumes_in_use_grow_only_where_the_backend_can() {
 }
 
 #[test]
+fn mirror_snapshots_have_a_schedule_only_where_the_backend_takes_them() {
+    let mut unscheduled = pool("a", 50.0);
+    unscheduled.snapshot_schedules = false;
+    let mut asked = request(1, &[]);
+    assert_eq!(why(Filter::Capabilities, &asked, &unscheduled), None);
+    asked.scheduled_snapshots = true;
+    let refused = why(Filter::Capabilities, &asked, &unscheduled);
+    assert!(refused.is_some_and(|why| why.contains("mirror snapshots")));
+    assert_eq!(why(Filter::Capabilities, &asked, &pool("b", 50.0)), None);
+}
+
+#[test]
 fn capacity_is_not_asked_where_the_volume_is_already() {
     let full = pool("a", 0.0);
     let mut asked = request(5, &[]);
