@@ -22,9 +22,9 @@ pub use bytes::{Content, Extent, Reader, TRANSFER_MAX, ViewOf, Writer};
 pub use capability::Capabilities;
 pub use fault::{Fault, FaultKind};
 pub use types::{
-    Access, DrillInfo, ExportAddress, ExportInfo, ExportKey, ImageInfo, ImageStatus, Loss,
-    MirrorStatus, NewImage, Origin, PeerStatus, PromoteMode, PromoteOutcome, ReaderStatus, Reason,
-    Replay, SiteStatus, SnapshotInfo, SpaceStats,
+    Access, DrillInfo, ExportAddress, ExportInfo, ExportKey, GlobalId, ImageInfo, ImageStatus,
+    Loss, MirrorStatus, NewImage, Origin, PeerStatus, PromoteMode, PromoteOutcome, ReaderStatus,
+    Reason, Replay, SiteStatus, SnapshotInfo, SpaceStats,
 };
 
 /// A site, whatever keeps its images.
@@ -160,10 +160,23 @@ pub trait Backend: Send + Sync + 'static {
         mode: PromoteMode,
     ) -> Result<Vec<PromoteOutcome>, Fault>;
 
-    /// Removes what the site has of an image that was removed where it lived: a copy that nobody tells of that any
-    /// more, or a former primary that was lost when another one was promoted. Only of kinds of sites that
-    /// [leave copies](Capabilities::leaves_copies) it is ever asked; others read of removals.
-    async fn remove_leftover(&self, _image: ImageId) -> Result<(), Fault> {
+    /// By what all sites that mirror the image know it; `None` where it is not mirrored here. `NotFound` where
+    /// there is nothing of it. Only kinds of sites that [leave copies](Capabilities::leaves_copies) are ever asked.
+    async fn global_id(&self, image: ImageId) -> Result<Option<GlobalId>, Fault> {
+        let why = format!("{} removes its copies itself", self.name());
+        let doing = format!("ask for the global id of {image}");
+        Err(Fault::new(FaultKind::Unsupported, doing, why))
+    }
+    /// Removes what the site has of an image that does not live here: a copy of which nobody tells it any more
+    /// that its primary was removed, or is not mirrored any more, or a former primary that was lost when another one
+    /// was promoted. What has become another one than was `known` stays, and so does the image where nothing of
+    /// it is here. Only of kinds of sites that [leave copies](Capabilities::leaves_copies) it is ever asked;
+    /// others read of removals.
+    async fn remove_leftover(
+        &self,
+        _image: ImageId,
+        _known: Option<GlobalId>,
+    ) -> Result<(), Fault> {
         Ok(())
     }
 

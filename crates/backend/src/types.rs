@@ -188,6 +188,11 @@ pub struct DrillInfo {
     pub clients: u32,
 }
 
+/// By what all sites that mirror an image know it: another one each time that mirroring begins, and never one
+/// that was there before. A copy with another one than the image has is no copy of it any more.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GlobalId(pub String);
+
 /// How the mirroring of one image goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImageStatus {

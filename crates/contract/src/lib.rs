@@ -364,7 +364,7 @@ async fn missing_things(site: &dyn Backend) {
     assert_eq!(kind(exported), FaultKind::NotFound);
     site.unexport(none, key).await.unwrap();
     site.remove_image(none).await.unwrap();
-    site.remove_leftover(none).await.unwrap();
+    site.remove_leftover(none, None).await.unwrap();
     site.remove_snapshot(none, snapshot("s")).await.unwrap();
     let outcomes = site.promote(&[none], PromoteMode::Forced).await.unwrap();
     assert_eq!(outcomes.len(), 1);

@@ -246,6 +246,11 @@ impl Home {
         self.host == other.host && self.id == other.id
     }
 
+    /// Whether it is the site of that id.
+    pub(crate) fn is_at(&self, id: Option<&str>) -> bool {
+        self.id.as_deref() == id
+    }
+
     /// Whether it is the site of the configuration.
     pub(crate) const fn is_first(&self) -> bool {
         self.id.is_none()

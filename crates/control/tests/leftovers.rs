@@ -1,9 +1,16 @@
-//! What sites that hear of no removal keep of volumes that are gone is remembered, and removed.
+//! What sites that hear of no removal keep of volumes that are gone, or replicate no more, is remembered, and
+//! removed.
 
+use std::collections::BTreeMap;
+
+use firebrick_control::{CreateType, MigrationPolicy, RetypeVolume};
 use firebrick_db::{Leftover, leftovers, now};
 use firebrick_vocabulary::{Role, VolumeId};
+use uuid::Uuid;
 
-use crate::common::{A, B, HOST, World, mirrored, until};
+use crate::common::{A, At, B, HOST, Trouble, World, admin, member, mirrored, until};
+
+const PLAIN: &str = "plain";
 
 impl World {
     /// Both sites hear nothing of each other.
@@ -18,6 +25,35 @@ impl World {
     fn role_at(&self, site: &str, volume: VolumeId) -> Option<Role> {
         let id = volume.image_id();
         self.site(site, |it| it.images.get(&id).map(|image| image.role))
+    }
+
+    fn global_id_at(&self, site: &str, volume: VolumeId) -> Option<Uuid> {
+        let id = volume.image_id();
+        self.site(site, |it| it.images.get(&id).map(|image| image.global_id))
+    }
+
+    /// Asks for another type, or for an end of its replication.
+    async fn asked_to_end(&self, volume: VolumeId, how: Ending) {
+        let control = &self.control;
+        match how {
+            Ending::Retyped => {
+                let request = RetypeVolume {
+                    new_type: PLAIN.to_owned(),
+                    policy: MigrationPolicy::Never,
+                };
+                control.retype_volume(&member(), volume, request).await
+            }
+            Ending::Disabled => control.disable_replication(&admin(), volume, B).await,
+        }
+        .unwrap();
+    }
+
+    /// The volume lives at site-a alone, and nobody knows of anything else of it.
+    async fn alone(&self, volume: VolumeId) {
+        self.forgotten().await;
+        assert_eq!(self.role_at(B, volume), None);
+        assert_eq!(self.role_at(A, volume), Some(Role::Primary));
+        assert_eq!(self.statuses(volume).await, ("available", "disabled"));
     }
 
     async fn noted(&self) -> Vec<Leftover> {
@@ -68,12 +104,136 @@ async fn what_a_lost_primary_has_goes_when_it_is_back() {
     assert_eq!(world.role_at(A, gone), None);
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Retyped,
+    Disabled,
+}
+
+/// A type that does not replicate.
+async fn plain(world: &World) {
+    let request = CreateType {
+        name: PLAIN.to_owned(),
+        description: None,
+        is_public: true,
+        extra_specs: BTreeMap::new(),
+    };
+    world.control.create_type(&admin(), request).await.unwrap();
+}
+
+/// The process dies at each call; the note comes before the mirroring ends, or nobody could write it any more.
+#[tokio::test]
+async fn the_copy_of_a_volume_that_stays_goes_whatever_call_the_process_dies_at() {
+    for (how, trouble) in [
+        (Ending::Retyped, Trouble::HangAfter),
+        (Ending::Disabled, Trouble::HangBefore),
+        (Ending::Disabled, Trouble::HangAfter),
+    ] {
+        for index in 0.. {
+            let mut world = World::apart().await;
+            plain(&world).await;
+            let volume = world.made(mirrored(1)).await;
+            world.set_linked(false);
+            world.set_up(B, false);
+            world.wire.arm(At::Index(index), trouble);
+            world.asked_to_end(volume, how).await;
+            let ended = || async { world.wire.struck() > 0 || world.rests(volume.0).await };
+            until("it hangs or ends", ended).await;
+            let struck = world.wire.struck() > 0;
+            world.kill().await;
+            world.restart().await;
+            world.settled(volume.0).await;
+            assert_eq!(world.role_at(B, volume), Some(Role::Secondary));
+            assert_eq!(
+                world.noted().await.len(),
+                1,
+                "{how:?}, {trouble:?} at {index}"
+            );
+            world.set_up(B, true);
+            world.restart().await;
+            world.alone(volume).await;
+            if !struck {
+                assert!(index > 0);
+                break;
+            }
+            assert!(index < 30);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_copy_of_what_is_replicated_again_is_no_leftover() {
+    let mut world = World::apart().await;
+    let volume = world.made(mirrored(1)).await;
+    let former = world.global_id_at(A, volume);
+    world.set_linked(false);
+    world.set_up(B, false);
+    world.asked_to_end(volume, Ending::Disabled).await;
+    world.settled(volume.0).await;
+    let control = world.handle();
+    control
+        .enable_replication(&admin(), volume, B)
+        .await
+        .unwrap();
+    world.settled(volume.0).await;
+    world.set_up(B, true);
+    world.set_linked(true);
+    assert_eq!(world.global_id_at(B, volume), former, "the name is taken");
+    world.restart().await;
+    world.forgotten().await;
+    let now = world.global_id_at(A, volume);
+    assert_ne!(now, former);
+    until("there is a new copy", || async {
+        world.global_id_at(B, volume) == now
+    })
+    .await;
+    assert_eq!(world.role_at(B, volume), Some(Role::Secondary));
+    assert_eq!(world.statuses(volume).await, ("available", "enabled"));
+}
+
+#[tokio::test]
+async fn what_was_not_replicated_in_the_end_is_removed_with_its_volume() {
+    let mut world = World::apart().await;
+    let volume = world.made(mirrored(1)).await;
+    world.set_linked(false);
+    world.set_up(B, false);
+    world.asked_to_end(volume, Ending::Disabled).await;
+    world.settled(volume.0).await;
+    world.deleted(volume).await;
+    world.set_up(B, true);
+    world.restart().await;
+    world.forgotten().await;
+    assert_eq!(world.role_at(B, volume), None);
+}
+
+/// Two sections of one pool: what is there under the name of the volume is the volume.
+#[tokio::test]
+async fn a_site_that_is_the_same_store_keeps_the_volume() {
+    let mut world = World::apart().await;
+    let volume = world.made(mirrored(1)).await;
+    world.set_linked(false);
+    world.set_up(B, false);
+    world.asked_to_end(volume, Ending::Disabled).await;
+    world.settled(volume.0).await;
+    let image = volume.image_id();
+    let (store, own) = world.site(A, |it| (it.store, it.images[&image].clone()));
+    world.site(B, |it| {
+        it.store = store;
+        it.images.insert(image, own);
+    });
+    world.set_up(B, true);
+    world.restart().await;
+    world.forgotten().await;
+    assert_eq!(world.role_at(B, volume), Some(Role::Primary));
+}
+
 #[tokio::test]
 async fn what_a_volume_lives_in_stays() {
     let mut world = World::apart().await;
     let volume = world.made(mirrored(1)).await;
     let leftover = Leftover {
         image: volume.image_id(),
+        global_id: None,
         host: HOST.parse().unwrap(),
         since: now(),
     };

@@ -199,6 +199,15 @@ const VERSIONS: &[&[&str]] = &[&[
     "UPDATE volume_groups SET cluster = host WHERE EXISTS (SELECT 1 FROM services WHERE services.cluster = \
         services.host AND SUBSTR(volume_groups.host, 1, LENGTH(services.host) + 1) = services.host || '#')",
     "UPDATE volume_groups SET cluster = NULL WHERE cluster IS NOT NULL AND (host IS NULL OR cluster <> host)",
+], &[
+    "CREATE TABLE former_leftovers AS SELECT * FROM leftovers",
+    "DROP TABLE leftovers",
+    "CREATE TABLE leftovers (
+        image TEXT NOT NULL, global_id TEXT NOT NULL, host TEXT NOT NULL, since BIGINT NOT NULL,
+        PRIMARY KEY (image, global_id))",
+    "CREATE INDEX leftovers_by_host ON leftovers (host, since)",
+    "INSERT INTO leftovers (image, global_id, host, since) SELECT image, '', host, since FROM former_leftovers",
+    "DROP TABLE former_leftovers",
 ]];
 
 /// Takes the schema to the newest version.
@@ -241,12 +250,12 @@ async fn take_to(connection: &mut Connection, versions: &[&[&str]]) -> Result<()
 #[cfg(test)]
 mod tests {
     use firebrick_state::QosConsumer;
-    use firebrick_vocabulary::{QosId, TypeId};
+    use firebrick_vocabulary::{ImageId, QosId, TypeId};
     use sqlx::Connection as _;
 
     use super::*;
     use crate::table::qos::{self, QosSpec};
-    use crate::table::types;
+    use crate::table::{leftovers, types};
     use crate::time::now;
 
     #[tokio::test]
@@ -287,6 +296,23 @@ mod tests {
         assert_eq!((found.specs, found.consumer), (spec.specs, spec.consumer));
         let older = take_to(&mut connection, &VERSIONS[..1]).await.unwrap_err();
         assert_eq!(older.kind, ErrorKind::NewerSchema);
+    }
+
+    #[tokio::test]
+    async fn the_leftovers_of_an_older_version_are_remembered() {
+        sqlx::any::install_default_drivers();
+        let mut connection = Connection::connect("sqlite::memory:").await.unwrap();
+        take_to(&mut connection, &VERSIONS[..5]).await.unwrap();
+        let image = ImageId::random();
+        let sql = "INSERT INTO leftovers (image, host, since) VALUES ($1, 'node@blocks', 7)";
+        let insert = sqlx::query(sql).bind(image.to_string());
+        insert.execute(&mut connection).await.unwrap();
+        migrate(&mut connection).await.unwrap();
+        let host = "node@blocks".parse().unwrap();
+        let found = leftovers::of_host(&mut connection, &host, now()).await;
+        let found = found.unwrap().into_iter();
+        let known: Vec<_> = found.map(|it| (it.image, it.global_id)).collect();
+        assert_eq!(known, [(image, None)]);
     }
 
     #[tokio::test]

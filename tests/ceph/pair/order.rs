@@ -56,8 +56,10 @@ pub(super) async fn remove(
     let end = std::time::Instant::now() + PATIENCE;
     while has(&pair.a, name) {
         assert!(std::time::Instant::now() < end, "{name} stays");
-        // `Busy` where rbd-mirror is at it.
-        let _ = a.remove_leftover(id).await;
+        if let Ok(known) = a.global_id(id).await {
+            // `Busy` where rbd-mirror is at it.
+            let _ = a.remove_leftover(id, known).await;
+        }
     }
     assert!(!has(&pair.b, name));
 }

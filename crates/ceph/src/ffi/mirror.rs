@@ -172,6 +172,17 @@ impl Pool {
 impl Image {
     /// Whether it is mirrored, and from where.
     pub(crate) fn mirror_info(&self) -> Result<MirrorInfo, Errno> {
+        Ok(self.mirroring()?.0)
+    }
+
+    /// By what all clusters that mirror it know it: another one each time that mirroring begins. `None` where it
+    /// is not mirrored; a copy that is just being made has one, though its mirroring is not enabled yet.
+    pub(crate) fn global_id(&self) -> Result<Option<String>, Errno> {
+        let (_, id) = self.mirroring()?;
+        Ok((!id.is_empty()).then_some(id))
+    }
+
+    fn mirroring(&self) -> Result<(MirrorInfo, String), Errno> {
         let mut info = NO_INFO;
         // SAFETY: the image is open, and the structure has the size that is given.
         let code = unsafe {
@@ -185,10 +196,11 @@ impl Image {
             Ok(_) => {}
             // Said of images that are not mirrored, by some versions.
             Err(Errno(libc::ENOENT)) => {
-                return Ok(MirrorInfo {
+                let none = MirrorInfo {
                     state: MirrorState::Off,
                     primary: true,
-                });
+                };
+                return Ok((none, String::new()));
             }
             Err(error) => return Err(error),
         }
@@ -201,9 +213,11 @@ impl Image {
             _ => MirrorState::Creating,
         };
         let primary = info.primary;
+        // SAFETY: librbd has put a text there.
+        let id = unsafe { taken(info.global_id) };
         // SAFETY: librbd has filled it, and it is used no more.
         unsafe { (self.rbd().rbd_mirror_image_get_info_cleanup)(&raw mut info) };
-        Ok(MirrorInfo { state, primary })
+        Ok((MirrorInfo { state, primary }, id))
     }
 
     /// What the daemons say of it.

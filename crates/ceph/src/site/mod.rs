@@ -5,6 +5,7 @@ mod clone;
 mod exports;
 mod images;
 mod lag;
+mod leftover;
 mod limits;
 mod mirror;
 mod part;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firebrick_backend::{
     Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
-    ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader, SiteStatus,
+    GlobalId, ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader, SiteStatus,
     SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{
@@ -319,10 +320,18 @@ impl Backend for CephSite {
         mirror::rejoin(&self.shared, images).await
     }
 
-    async fn remove_leftover(&self, image: ImageId) -> Result<(), Fault> {
+    async fn global_id(&self, image: ImageId) -> Result<Option<GlobalId>, Fault> {
+        let doing = format!("ask for the global id of image {image}");
+        self.call(Pace::Quick, doing, move |shared, link, _, doing| {
+            leftover::global_id(shared, link, image, doing)
+        })
+        .await
+    }
+
+    async fn remove_leftover(&self, image: ImageId, known: Option<GlobalId>) -> Result<(), Fault> {
         let doing = format!("remove what is left of image {image}");
         self.call(Pace::Slow, doing, move |shared, link, cancel, doing| {
-            remove::leftover(shared, link, image, cancel, doing)
+            leftover::remove(shared, link, (image, known), cancel, doing)
         })
         .await
     }

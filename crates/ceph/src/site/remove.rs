@@ -66,43 +66,8 @@ pub(super) fn image(
     Ok(())
 }
 
-/// Puts what is here of an image that was removed where it lived into the trash, whatever its mirroring says of it.
-pub(super) fn leftover(
-    shared: &Shared,
-    link: &Link,
-    id: ImageId,
-    cancel: &Cancel,
-    doing: &str,
-) -> Result<(), Fault> {
-    let find = || match shared.names.open(link, id, Opening::Changing, doing) {
-        Err(fault) if fault.kind == FaultKind::NotFound => Ok(None),
-        found => found.map(|(image, name, _)| Some((image, name))),
-    };
-    let Some((image, _)) = find()? else {
-        return Ok(());
-    };
-    exports::forget(link, id, doing)?;
-    // First of all: what is mirrored has its snapshots from its primary, and cannot lose them.
-    image.mirror_no_more(true).doing(doing)?;
-    drop(image);
-    let Some((image, name)) = find()? else {
-        return Ok(());
-    };
-    for snap in image.snaps().doing(doing)? {
-        if snap.kind == Kind::User {
-            self::snap(link, &image, &snap.name, cancel, doing)?;
-        }
-    }
-    drop(image);
-    let delay = shared.options().deferred.unwrap_or_default();
-    let go = || link.pool.discard(&name, delay.as_secs());
-    gone_is_fine(once_closed(go, cancel, doing))?;
-    shared.names.forget(id);
-    Ok(())
-}
-
 /// Does it once nobody has the image open any more: readers and guests that have just gone are soon forgotten.
-fn once_closed(
+pub(super) fn once_closed(
     go: impl Fn() -> Result<(), Errno>,
     cancel: &Cancel,
     doing: &str,

@@ -126,8 +126,10 @@ async fn make_own(inner: &Inner, home: &Home, volume: &Volume, image: &ImageInfo
     if image.size != size {
         site.extend_image(id, size).await?;
     }
-    if image.mirrored != moves(volume) {
-        site.set_mirroring(id, moves(volume)).await?;
+    if moves(volume) && !image.mirrored {
+        site.set_mirroring(id, true).await?;
+    } else if image.mirrored && !moves(volume) {
+        inner.end_mirroring(volume, home).await?;
     }
     if moves(volume) {
         set_way(inner, site, volume).await?;

@@ -102,7 +102,11 @@ async fn stay(inner: &Inner, activity: &Activity, volume: &Volume, becoming: Vol
         if home_is_away(inner, volume).await? {
             return refuse("the backend has failed over, and replication is changed at home");
         }
-        home.site.set_mirroring(image, moves(&becoming)).await?;
+        if moves(&becoming) {
+            home.site.set_mirroring(image, true).await?;
+        } else {
+            inner.end_mirroring(volume, &home).await?;
+        }
     }
     change_way(inner, &home.site, volume, &becoming).await?;
     let limits = limits_of(&mut *inner.db.read().await?, &becoming, volume.size).await?;
@@ -189,9 +193,11 @@ async fn restore(inner: &Inner, activity: &Activity, volume: &Volume) -> Step {
     }
     let home = inner.home(volume).await?;
     if moves(volume) != moves(&becoming) {
-        home.site
-            .set_mirroring(volume.image(), moves(volume))
-            .await?;
+        if moves(volume) {
+            home.site.set_mirroring(volume.image(), true).await?;
+        } else {
+            inner.end_mirroring(volume, &home).await?;
+        }
     }
     change_way(inner, &home.site, &becoming, volume).await
 }

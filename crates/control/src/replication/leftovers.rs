@@ -1,14 +1,17 @@
-//! What sites still have of volumes that are gone.
+//! What sites still have of volumes that are gone, and of volumes that are not replicated any more.
 //!
-//! Some kinds of sites hear that an image was removed only while they follow who is primary of it: not right after
-//! they have changed places, and not where they were lost meanwhile. One that was lost may even make others copy it
-//! again. So the image is noted in the transaction that removes the row of its volume, and the note stays until all
-//! sites have nothing of it.
+//! Some kinds of sites hear that an image was removed, or is not mirrored any more, only while they follow who is
+//! primary of it: not right after they have changed places, and not where they were lost meanwhile. One that was lost
+//! may even make others copy it again. So the image is noted, and the note stays until no site has anything of it but
+//! that where its volume lives. An image that was removed is noted in the transaction that removes the row of its
+//! volume. Of one that stays, its mirroring is noted by its global id: it may be mirrored again before all sites
+//! answer, and what they have of that is no business of the note.
 
 use std::collections::BTreeSet;
 
-use firebrick_backend::{Fault, FaultKind, SharedBackend};
+use firebrick_backend::{Fault, FaultKind, GlobalId, SharedBackend};
 use firebrick_db::{Leftover, Tx, Volume, leftovers, now, volumes};
+use firebrick_state::{ReplicationStatus, VolumeStatus};
 use firebrick_vocabulary::{HostName, ImageId};
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -17,6 +20,7 @@ use crate::control::Inner;
 use crate::error::Result;
 use crate::home::{Home, moves};
 use crate::options::BackendOptions;
+use crate::story::Step;
 
 /// Where no site has had anything for so many times as long as mirroring gets, nobody copies it from another one
 /// any more.
@@ -30,20 +34,38 @@ impl Inner {
         volume: &Volume,
         home: &Home,
     ) -> Result<()> {
-        let host = volume.host.as_ref().map(HostName::without_pool);
-        if let Some(host) = host
-            && moves(volume)
-            && home.site.capabilities().leaves_copies
-        {
-            let leftover = Leftover {
-                image: volume.image(),
-                host,
-                since: now(),
-            };
-            leftovers::put(tx, &leftover).await?;
+        if moves(volume) && home.site.capabilities().leaves_copies {
+            note(tx, volume, None).await?;
         }
         Ok(())
     }
+
+    /// Has the image of a volume that stays be mirrored no more.
+    pub(crate) async fn end_mirroring(&self, volume: &Volume, home: &Home) -> Step {
+        let image = volume.image();
+        if home.site.capabilities().leaves_copies
+            && let Some(GlobalId(id)) = home.site.global_id(image).await?
+        {
+            // Before the mirroring ends: afterwards nobody could say any more which one that was.
+            let mut tx = self.db.begin().await?;
+            note(&mut tx, volume, Some(id)).await?;
+            tx.commit().await?;
+        }
+        Ok(home.site.set_mirroring(image, false).await?)
+    }
+}
+
+async fn note(tx: &mut Tx, volume: &Volume, global_id: Option<String>) -> Result<()> {
+    let Some(host) = volume.host.as_ref().map(HostName::without_pool) else {
+        return Ok(());
+    };
+    let leftover = Leftover {
+        image: volume.image(),
+        global_id,
+        host,
+        since: now(),
+    };
+    Ok(leftovers::put(tx, &leftover).await?)
 }
 
 /// Has the sites of a backend remove what is noted. One that does not answer is asked another time.
@@ -53,26 +75,27 @@ pub(crate) async fn sweep(inner: &Inner, backend: &BackendOptions) -> Result<()>
     let until = now() - linger;
     let host = inner.host_of(backend);
     let noted = leftovers::of_host(&mut *inner.db.read().await?, &host, until).await?;
-    let mut silent = BTreeSet::new();
-    for mut leftover in noted {
-        let image = leftover.image;
-        // Somebody may have made a volume of it.
-        let needed = volumes::has_image(&mut *inner.db.read().await?, image).await?;
-        let found = if needed {
-            Found::Nothing
-        } else {
-            look_everywhere(inner, backend, image, &mut silent).await
-        };
+    let mut round = Round {
+        inner,
+        backend,
+        silent: BTreeSet::new(),
+    };
+    for leftover in noted {
+        let found = round.look_for(&leftover).await?;
         let mut tx = inner.db.begin().await?;
         match found {
-            Found::Nothing if needed || leftover.since + linger * SETTLED <= now() => {
-                leftovers::remove(&mut tx, image).await?;
+            Found::Nothing if leftover.since + linger * SETTLED > now() => {}
+            Found::Nothing | Found::Needed => {
+                leftovers::remove(&mut tx, &leftover).await?;
             }
             Found::Something => {
-                leftover.since = now();
-                leftovers::put(&mut tx, &leftover).await?;
+                let later = Leftover {
+                    since: now(),
+                    ..leftover
+                };
+                leftovers::put(&mut tx, &later).await?;
             }
-            Found::Nothing | Found::Unknown => {}
+            Found::Unknown => {}
         }
         tx.commit().await?;
     }
@@ -82,6 +105,8 @@ pub(crate) async fn sweep(inner: &Inner, backend: &BackendOptions) -> Result<()>
 /// What all sites together had.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Found {
+    /// What is there is no leftover.
+    Needed,
     Nothing,
     /// Some do not say, or could not remove it.
     Unknown,
@@ -89,45 +114,121 @@ enum Found {
     Something,
 }
 
-async fn look_everywhere(
-    inner: &Inner,
-    backend: &BackendOptions,
-    image: ImageId,
-    silent: &mut BTreeSet<String>,
-) -> Found {
-    let targets = backend.targets.iter().map(|(_, site)| site);
-    let mut all = Found::Nothing;
-    for site in std::iter::once(&backend.primary).chain(targets) {
-        let found = if silent.contains(site.name()) {
+/// What is a leftover of an image.
+#[derive(Clone, Copy)]
+enum Which<'a> {
+    /// Whatever a site has of it.
+    All,
+    /// What was mirrored by that global id, or is not mirrored at all, and is not at the home of the volume.
+    Ended(&'a GlobalId, &'a Home),
+}
+
+/// One look at what is noted.
+struct Round<'a> {
+    inner: &'a Inner,
+    backend: &'a BackendOptions,
+    /// Who has not answered, by name.
+    silent: BTreeSet<String>,
+}
+
+impl Round<'_> {
+    async fn look_for(&mut self, leftover: &Leftover) -> Result<Found> {
+        let image = leftover.image;
+        let found = volumes::of_image(&mut *self.inner.db.read().await?, image).await?;
+        let Some(volume) = found else {
+            return Ok(self.look_everywhere(image, Which::All).await);
+        };
+        let host = volume.host.as_ref().map(HostName::without_pool);
+        let (Some(id), true) = (&leftover.global_id, host.as_ref() == Some(&leftover.host)) else {
+            // Somebody has made a volume of it.
+            return Ok(Found::Needed);
+        };
+        let Ok(home) = self.inner.home(&volume).await else {
+            return Ok(Found::Unknown);
+        };
+        let ended = GlobalId(id.clone());
+        let patience = self.inner.options.runner.call;
+        // Behind the row: what is mirrored as before then, and not about to end, stays so.
+        let now = timeout(patience, home.site.global_id(image)).await;
+        let Ok(Ok(now)) = now else {
+            return Ok(Found::Unknown);
+        };
+        if now.as_ref() != Some(&ended) {
+            let which = Which::Ended(&ended, &home);
+            return Ok(self.look_everywhere(image, which).await);
+        }
+        // Else it did not end, and goes on.
+        Ok(if is_ending(&volume) {
             Found::Unknown
         } else {
-            match look(inner, site, image).await {
-                Ok(found) => found,
-                Err(fault) => {
-                    warn!(site = site.name(), %image, %fault, "what is left of a volume stays for now");
-                    if fault.is_transient() {
-                        silent.insert(site.name().to_owned());
-                    }
-                    Found::Unknown
-                }
-            }
-        };
-        all = all.max(found);
+            Found::Needed
+        })
     }
-    all
+
+    async fn look_everywhere(&mut self, image: ImageId, which: Which<'_>) -> Found {
+        let targets = self.backend.targets.iter();
+        let targets = targets.map(|(id, site)| (Some(id.as_str()), site));
+        let mut all = Found::Nothing;
+        for (id, site) in std::iter::once((None, &self.backend.primary)).chain(targets) {
+            if matches!(which, Which::Ended(_, home) if home.is_at(id)) {
+                continue;
+            }
+            let found = if self.silent.contains(site.name()) {
+                Found::Unknown
+            } else {
+                match look(self.inner, site, image, which).await {
+                    Ok(found) => found,
+                    Err(fault) => {
+                        warn!(site = site.name(), %image, %fault, "what is left of a volume stays for now");
+                        if fault.is_transient() {
+                            self.silent.insert(site.name().to_owned());
+                        }
+                        Found::Unknown
+                    }
+                }
+            };
+            all = all.max(found);
+        }
+        all
+    }
+}
+
+/// Whether a story may be about to end the mirroring of the volume.
+fn is_ending(volume: &Volume) -> bool {
+    volume.replication_status == Some(ReplicationStatus::Disabling)
+        || matches!(
+            volume.status,
+            VolumeStatus::Retyping | VolumeStatus::Managing
+        )
 }
 
 async fn look(
     inner: &Inner,
     site: &SharedBackend,
     image: ImageId,
+    which: Which<'_>,
 ) -> std::result::Result<Found, Fault> {
     let asked = async {
-        match site.image(image).await {
+        let known = match site.global_id(image).await {
             Err(fault) if fault.kind == FaultKind::NotFound => return Ok(Found::Nothing),
-            found => found?,
+            known => known?,
         };
-        site.remove_leftover(image).await?;
+        match which {
+            Which::All => {}
+            Which::Ended(ended, _) if known.as_ref() == Some(ended) => {}
+            Which::Ended(..) if known.is_some() => return Ok(Found::Nothing),
+            Which::Ended(_, home) => {
+                // Half of it has been removed; but a copy that is just being made may look so, too.
+                if home.site.global_id(image).await?.is_some() {
+                    return Ok(Found::Unknown);
+                }
+                // The volume itself may be there by another name of its site.
+                if site.status().await?.store == home.site.status().await?.store {
+                    return Ok(Found::Nothing);
+                }
+            }
+        }
+        site.remove_leftover(image, known).await?;
         info!(site = site.name(), %image, "what was left of a volume is removed");
         Ok(Found::Something)
     };

@@ -204,17 +204,18 @@ pub(crate) async fn mirror(
         // What is not mirrored lives at the first site, and this image would stay here.
         return Err(Stop::never("its backend has failed over"));
     }
-    let asked = home.site.set_mirroring(volume.image(), enable).await;
-    match asked {
-        Ok(()) if enable => {
-            set_way(inner, &home.site, volume).await?;
-            Ok(home)
-        }
-        Ok(()) => Ok(home),
-        // There may be none of a volume that could not be made.
-        Err(fault) if !enable && fault.kind == FaultKind::NotFound => Ok(home),
-        Err(fault) => Err(fault.into()),
+    if enable {
+        home.site.set_mirroring(volume.image(), true).await?;
+        set_way(inner, &home.site, volume).await?;
+        return Ok(home);
     }
+    match home.site.image(volume.image()).await {
+        // There may be none of a volume that could not be made.
+        Err(fault) if fault.kind == FaultKind::NotFound => return Ok(home),
+        found => found?,
+    };
+    inner.end_mirroring(volume, &home).await?;
+    Ok(home)
 }
 
 /// The image may have been changed: the volume says so, stays usable, and can be turned the one way or the

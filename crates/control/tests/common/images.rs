@@ -6,6 +6,7 @@ use firebrick_backend::{ExportKey, Fault, FaultKind, Loss, NewImage, PromoteMode
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Limits, MirrorWay, Role, SnapshotName, StoreId,
 };
+use uuid::Uuid;
 
 /// Blocks that are no holes, by their number.
 pub(crate) type Blocks = BTreeMap<u64, Vec<u8>>;
@@ -18,6 +19,8 @@ pub(crate) struct Image {
     pub(crate) role: Role,
     pub(crate) epoch: Epoch,
     pub(crate) mirrored: bool,
+    /// By what both sites know it, where it is mirrored.
+    pub(crate) global_id: Uuid,
     pub(crate) limits: Limits,
     pub(crate) way: MirrorWay,
     pub(crate) snapshots: Vec<(SnapshotName, Bytes)>,
@@ -105,10 +108,10 @@ impl Pair {
         a.applied = b.head;
         b.applied = a.head;
         for id in std::mem::take(&mut a.removed) {
-            b.forget(id);
+            b.hear_of_removal(id);
         }
         for id in std::mem::take(&mut b.removed) {
-            a.forget(id);
+            a.hear_of_removal(id);
         }
         let all: BTreeSet<ImageId> = a.images.keys().chain(b.images.keys()).copied().collect();
         for id in all {
@@ -137,6 +140,11 @@ impl Pair {
                 (there, &mut *a)
             };
             let Some(mut copy) = from else { continue };
+            // What is left there has its name.
+            let other = |it: &Image| !it.mirrored || it.global_id != copy.global_id;
+            if to.leaves_copies && to.images.get(&id).is_some_and(other) {
+                continue;
+            }
             copy.primary_elsewhere = copy.role == Role::Primary;
             copy.role = Role::Secondary;
             to.images.insert(id, copy);
@@ -150,9 +158,26 @@ impl State {
         self.exports.retain(|export| export.0 != id);
     }
 
-    /// The other site loses its copy.
-    pub(crate) fn leave_to_itself(&mut self, id: ImageId) {
-        self.removed.insert(id);
+    fn hear_of_removal(&mut self, id: ImageId) {
+        if !self.leaves_copies {
+            self.forget(id);
+        }
+    }
+
+    /// Mirroring begins, or ends.
+    pub(super) fn set_mirroring(&mut self, id: ImageId, enabled: bool) -> Result<(), Fault> {
+        let Some(image) = self.images.get_mut(&id) else {
+            return fault(FaultKind::NotFound, "there is no such image");
+        };
+        if enabled && !image.mirrored {
+            image.global_id = Uuid::new_v4();
+        }
+        image.mirrored = enabled;
+        if !enabled {
+            image.way = MirrorWay::Journal;
+            self.removed.insert(id);
+        }
+        Ok(())
     }
 
     /// The image, to be written.
@@ -198,6 +223,7 @@ impl State {
             role: Role::Primary,
             epoch: Epoch(1),
             mirrored: new.mirrored,
+            global_id: Uuid::new_v4(),
             limits: Limits::default(),
             way: MirrorWay::Journal,
             snapshots: Vec::new(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use firebrick_backend::{
     Access, Backend, Capabilities, DrillInfo, ExportAddress, ExportInfo, ExportKey, Fault,
-    FaultKind, ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus, PromoteMode,
+    FaultKind, GlobalId, ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus, PromoteMode,
     PromoteOutcome, Reader, Replay, SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{
@@ -48,6 +48,11 @@ const fn position(sequence: u64) -> Position {
         epoch: Epoch(1),
         sequence: Sequence(sequence),
     }
+}
+
+fn global_id(image: &Image) -> Option<GlobalId> {
+    let id = GlobalId(image.global_id.to_string());
+    image.mirrored.then_some(id)
 }
 
 fn missing() -> Fault {
@@ -207,9 +212,19 @@ impl Backend for Site {
         self.call("remove_image", |state| state.remove(image)).await
     }
 
-    async fn remove_leftover(&self, image: ImageId) -> Result<(), Fault> {
+    async fn global_id(&self, image: ImageId) -> Result<Option<GlobalId>, Fault> {
         let act = |state: &mut State| {
-            state.forget(image);
+            let found = state.images.get(&image).ok_or_else(missing)?;
+            Ok(global_id(found))
+        };
+        self.call("global_id", act).await
+    }
+
+    async fn remove_leftover(&self, image: ImageId, known: Option<GlobalId>) -> Result<(), Fault> {
+        let act = |state: &mut State| {
+            if state.images.get(&image).map(global_id) == Some(known) {
+                state.forget(image);
+            }
             Ok(())
         };
         self.call("remove_leftover", act).await
@@ -330,16 +345,8 @@ impl Backend for Site {
     }
 
     async fn set_mirroring(&self, image: ImageId, enabled: bool) -> Result<(), Fault> {
-        let act = |state: &mut State| {
-            let known = state.images.get_mut(&image).ok_or_else(missing)?;
-            known.mirrored = enabled;
-            if !enabled {
-                known.way = MirrorWay::Journal;
-                state.leave_to_itself(image);
-            }
-            Ok(())
-        };
-        self.call("set_mirroring", act).await
+        self.call("set_mirroring", |state| state.set_mirroring(image, enabled))
+            .await
     }
 
     async fn set_mirror_way(&self, image: ImageId, way: MirrorWay) -> Result<(), Fault> {

@@ -1,4 +1,5 @@
-//! Images that were removed where they lived, and of which sites may have something still.
+//! Images that were removed where they lived, or are not mirrored any more, and of which sites may have something
+//! still.
 
 use ::time::OffsetDateTime;
 use firebrick_vocabulary::{HostName, ImageId};
@@ -14,10 +15,18 @@ use crate::time::to_micros;
 pub struct Leftover {
     /// The image.
     pub image: ImageId,
+    /// By what the sites knew it as long as it was mirrored, where it is only that which ended; `None` where it
+    /// was removed.
+    pub global_id: Option<String>,
     /// The backend, without a pool.
     pub host: HostName,
     /// When something of it was removed last.
     pub since: OffsetDateTime,
+}
+
+/// One that was removed has none, and is a row of its own.
+fn global_id(leftover: &Leftover) -> String {
+    leftover.global_id.clone().unwrap_or_default()
 }
 
 const READ: &str = "read leftovers";
@@ -27,6 +36,7 @@ fn from_row(row: &AnyRow) -> Result<Leftover, Error> {
     let columns = Columns::of(row);
     Ok(Leftover {
         image: columns.parsed("image")?,
+        global_id: Some(columns.text("global_id")?).filter(|id| !id.is_empty()),
         host: columns.parsed("host")?,
         since: columns.time("since")?,
     })
@@ -34,10 +44,11 @@ fn from_row(row: &AnyRow) -> Result<Leftover, Error> {
 
 /// Remembers one, or of one that is remembered a later time.
 pub async fn put(connection: &mut Connection, leftover: &Leftover) -> Result<(), Error> {
-    let sql = "INSERT INTO leftovers (image, host, since) VALUES ($1, $2, $3) \
-               ON CONFLICT (image) DO UPDATE SET host = EXCLUDED.host, since = EXCLUDED.since";
+    let sql = "INSERT INTO leftovers (image, global_id, host, since) VALUES ($1, $2, $3, $4) \
+               ON CONFLICT (image, global_id) DO UPDATE SET host = EXCLUDED.host, since = EXCLUDED.since";
     let query = sqlx::query(sql)
         .bind(leftover.image.to_string())
+        .bind(global_id(leftover))
         .bind(leftover.host.to_string())
         .bind(to_micros(leftover.since));
     query
@@ -53,7 +64,8 @@ pub async fn of_host(
     host: &HostName,
     until: OffsetDateTime,
 ) -> Result<Vec<Leftover>, Error> {
-    let sql = "SELECT * FROM leftovers WHERE host = $1 AND since <= $2 ORDER BY since, image";
+    let sql =
+        "SELECT * FROM leftovers WHERE host = $1 AND since <= $2 ORDER BY since, image, global_id";
     let query = sqlx::query(sql)
         .bind(host.to_string())
         .bind(to_micros(until));
@@ -64,9 +76,13 @@ pub async fn of_host(
         .collect()
 }
 
-/// Forgets one; whether it was remembered.
-pub async fn remove(connection: &mut Connection, image: ImageId) -> Result<bool, Error> {
-    let query = sqlx::query("DELETE FROM leftovers WHERE image = $1").bind(image.to_string());
+/// Forgets one; whether it was remembered, and of no later time.
+pub async fn remove(connection: &mut Connection, leftover: &Leftover) -> Result<bool, Error> {
+    let sql = "DELETE FROM leftovers WHERE image = $1 AND global_id = $2 AND since <= $3";
+    let query = sqlx::query(sql)
+        .bind(leftover.image.to_string())
+        .bind(global_id(leftover))
+        .bind(to_micros(leftover.since));
     let done = query.execute(connection).await.map_err(Error::sql(WRITE))?;
     Ok(done.rows_affected() > 0)
 }

@@ -281,14 +281,21 @@ pub async fn named(connection: &mut Connection, ids: &[VolumeId]) -> Result<Vec<
     Ok(found)
 }
 
-/// Whether a volume lives in that image.
-pub async fn has_image(connection: &mut Connection, image: ImageId) -> Result<bool, Error> {
+/// The volume that lives in that image.
+pub async fn of_image(
+    connection: &mut Connection,
+    image: ImageId,
+) -> Result<Option<Volume>, Error> {
     const DOING: &str = "look for the volume of an image";
-    let sql = "SELECT 1 FROM volumes WHERE image = $1 \
-               UNION ALL SELECT 1 FROM volumes WHERE id = $1 AND image IS NULL";
+    let sql = "SELECT id FROM volumes WHERE image = $1 \
+               UNION ALL SELECT id FROM volumes WHERE id = $1 AND image IS NULL";
     let query = sqlx::query(sql).bind(image.to_string());
-    let row = query.fetch_optional(connection).await;
-    Ok(row.map_err(Error::sql(DOING))?.is_some())
+    let row = query.fetch_optional(&mut *connection).await;
+    let Some(row) = row.map_err(Error::sql(DOING))? else {
+        return Ok(None);
+    };
+    let id = Columns::of(&row).parsed("id")?;
+    get(connection, id).await
 }
 
 /// How many volumes on all pages, and their GiB.

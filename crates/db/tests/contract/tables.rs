@@ -458,6 +458,7 @@ async fn leftovers_are_remembered_until_they_are_forgotten(place: Place) {
     let host: HostName = "node@blocks".parse().unwrap();
     let mut row = Leftover {
         image: ImageId::random(),
+        global_id: None,
         host: host.clone(),
         since: now(),
     };
@@ -473,12 +474,31 @@ async fn leftovers_are_remembered_until_they_are_forgotten(place: Place) {
     rehost(&mut tx, &host, &other, false).await.unwrap();
     let found = leftovers::of_host(&mut tx, &host, row.since).await.unwrap();
     assert_eq!(found, []);
-    assert!(leftovers::remove(&mut tx, row.image).await.unwrap());
-    assert!(!leftovers::remove(&mut tx, row.image).await.unwrap());
+    let ended = Leftover {
+        global_id: Some("5d3cbd1a".to_owned()),
+        ..row.clone()
+    };
+    leftovers::put(&mut tx, &ended).await.unwrap();
+    let older = Leftover {
+        since: before,
+        ..row.clone()
+    };
+    assert!(!leftovers::remove(&mut tx, &older).await.unwrap());
+    assert!(leftovers::remove(&mut tx, &row).await.unwrap());
+    assert!(!leftovers::remove(&mut tx, &row).await.unwrap());
+    let found = leftovers::of_host(&mut tx, &other, row.since).await;
+    let ended = Leftover {
+        host: host.clone(),
+        ..ended
+    };
+    assert_eq!(found.unwrap(), []);
+    let found = leftovers::of_host(&mut tx, &host, row.since).await;
+    assert_eq!(found.unwrap(), [ended]);
 
     let one = crate::volume(None, 1);
     volumes::insert(&mut tx, &one).await.unwrap();
-    assert!(volumes::has_image(&mut tx, one.image()).await.unwrap());
+    let found = volumes::of_image(&mut tx, one.image()).await.unwrap();
+    assert_eq!(found.map(|volume| volume.id), Some(one.id));
     let own = one.id.image_id();
-    assert!(!volumes::has_image(&mut tx, own).await.unwrap());
+    assert_eq!(volumes::of_image(&mut tx, own).await.unwrap(), None);
 }
