@@ -1,7 +1,8 @@
-//! Volumes that are deleted while one of the clusters cannot know: nothing of them stays behind.
+//! Volumes that are deleted, or replicated no more, while one of the clusters cannot know: nothing of them stays
+//! behind.
 
-use firebrick_tests::{CephPair, until};
-use serde_json::json;
+use firebrick_tests::{Ceph, CephPair, until};
+use serde_json::{Value, json};
 
 use super::{Story, all_are, follows, has, is_primary};
 
@@ -62,6 +63,66 @@ fn while_lost(pair: &CephPair) {
     assert!(is_primary(a, &kept_image) && all_are(&a.read(&kept_image, 1), 0xa1));
     assert!(!has(a, &image) && !has(b, &image));
     story.remove(&kept);
+}
+
+impl Story<'_> {
+    /// Turns the replication of a volume on or off.
+    fn turns(&self, volume: &str, what: &str, status: &str) {
+        let path = format!("/replications/{volume}@site-b/action");
+        let _ = self.api.post(&path, &json!({ what: {} })).expect(202);
+        until(&format!("{volume} is {status}"), 180, || {
+            self.api.volume(volume)["replication_status"] == status
+        });
+    }
+}
+
+/// By what the clusters that mirror it know an image.
+fn global_id(site: &Ceph, image: &str) -> Value {
+    let info = site.rbd(&["info", "--format", "json", &format!("volumes/{image}")]);
+    let info: Value = serde_json::from_str(&info.stdout).unwrap_or_default();
+    info["mirroring"]["global_id"].clone()
+}
+
+/// Volumes that stay, and are replicated no more, or anew, by the time that the other cluster is back.
+fn that_stay(pair: &CephPair) {
+    let story = Story::begin(pair, "");
+    let (a, b) = (&pair.a, &pair.b);
+    let (ended, ended_image) = story.replicated();
+    let (anew, anew_image) = story.replicated();
+    for image in [&ended_image, &anew_image] {
+        follows(b, image);
+        a.write(image, 0xa1, 1);
+        until("site-b has it", 60, || all_are(&b.read(image, 1), 0xa1));
+    }
+    b.stop();
+    for volume in [&ended, &anew] {
+        story.turns(volume, "disable", "disabled");
+    }
+    story.turns(&anew, "enable", "enabled");
+    a.write(&anew_image, 0xa2, 1);
+    b.go_on();
+    until("site-b answers", 60, || {
+        b.rbd(&["ls", "volumes"]).status == 0
+    });
+    until("the copy is gone", 240, || !has(b, &ended_image));
+    assert!(has(a, &ended_image) && all_are(&a.read(&ended_image, 1), 0xa1));
+    let now = global_id(a, &anew_image);
+    assert!(now.is_string(), "{now}");
+    until("there is a new copy", 240, || {
+        global_id(b, &anew_image) == now
+    });
+    follows(b, &anew_image);
+    until("site-b has it", 60, || {
+        all_are(&b.read(&anew_image, 1), 0xa2)
+    });
+    for volume in [&ended, &anew] {
+        story.remove(volume);
+    }
+}
+
+#[test]
+fn a_volume_that_stays_leaves_no_copy_at_a_lost_cluster() {
+    CephPair::with(that_stay);
 }
 
 #[test]
