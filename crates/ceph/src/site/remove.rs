@@ -50,6 +50,7 @@ pub(super) fn image(
     for snap in ours {
         self::snap(link, &image, &snap.name, cancel, doing)?;
     }
+    let again = || own_snaps(shared, link, id, cancel, doing);
     let needed = image
         .snaps()
         .doing(doing)?
@@ -61,9 +62,48 @@ pub(super) fn image(
         None if needed => link.pool.discard(&name, 0),
         None => link.pool.remove(&name, cancel),
     };
-    gone_is_fine(once_closed(go, cancel, doing))?;
+    let closed = || once_closed(go, cancel, doing);
+    gone_is_fine(once_empty(closed, again, cancel))?;
     shared.names.forget(id);
     Ok(())
+}
+
+/// Removes the snapshots of an image that nobody took by name.
+fn own_snaps(
+    shared: &Shared,
+    link: &Link,
+    id: ImageId,
+    cancel: &Cancel,
+    doing: &str,
+) -> Result<(), Fault> {
+    let (image, ..) = shared.names.open(link, id, Opening::Changing, doing)?;
+    for snap in image.snaps().doing(doing)? {
+        if snap.kind == Kind::User && snapshots::is_internal(&snap) {
+            self::snap(link, &image, &snap.name, cancel, doing)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does it again where it is refused as the image has snapshots: the rbd-mirror of a peer, which has not heard yet
+/// that the image is not mirrored any more, may have taken one behind the last look.
+fn once_empty(
+    go: impl Fn() -> Result<(), Fault>,
+    again: impl Fn() -> Result<(), Fault>,
+    cancel: &Cancel,
+) -> Result<(), Fault> {
+    let end = Instant::now() + CLOSING;
+    loop {
+        match go() {
+            Err(fault)
+                if fault.kind == FaultKind::Busy && Instant::now() < end && !cancel.is_asked() =>
+            {
+                thread::sleep(LOOK);
+                again()?;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Does it once nobody has the image open any more: readers and guests that have just gone are soon forgotten.
@@ -168,4 +208,39 @@ fn release(
         clone.flatten(cancel).doing(doing)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn full() -> Fault {
+        fault(Errno(libc::ENOTEMPTY), "remove")
+    }
+
+    #[test]
+    fn a_snapshot_that_comes_behind_the_look_is_removed_too() {
+        let left = Cell::new(2);
+        let go = || if left.get() == 0 { Ok(()) } else { Err(full()) };
+        let again = || {
+            left.set(left.get() - 1);
+            Ok(())
+        };
+        assert_eq!(once_empty(go, again, &Cancel::default()), Ok(()));
+        assert_eq!(left.get(), 0);
+    }
+
+    #[test]
+    fn what_is_refused_for_another_reason_is_not_tried_again() {
+        let never = || unreachable!("it is not looked again");
+        let go = || Err(fault(Errno(libc::EIO), "remove"));
+        let done = once_empty(go, never, &Cancel::default());
+        assert_eq!(done.unwrap_err().kind, FaultKind::Io);
+        let asked = Cancel::default();
+        asked.ask();
+        let done = once_empty(|| Err(full()), never, &asked);
+        assert_eq!(done.unwrap_err().kind, FaultKind::Busy);
+    }
 }
