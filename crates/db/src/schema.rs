@@ -302,7 +302,7 @@ mod tests {
     async fn the_leftovers_of_an_older_version_are_remembered() {
         sqlx::any::install_default_drivers();
         let mut connection = Connection::connect("sqlite::memory:").await.unwrap();
-        take_to(&mut connection, &VERSIONS[..5]).await.unwrap();
+        take_to(&mut connection, &VERSIONS[..7]).await.unwrap();
         let image = ImageId::random();
         let sql = "INSERT INTO leftovers (image, host, since) VALUES ($1, 'node@blocks', 7)";
         let insert = sqlx::query(sql).bind(image.to_string());
