@@ -467,7 +467,7 @@ async fn a_schedule_goes_only_where_somebody_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_type_that_asks_for_both_ways_is_refused_however_it_comes_about() {
+async fn a_type_that_asks_for_both_ways_or_for_what_is_not_there_is_refused() {
     let world = World::new().await;
     let map = |specs: &[(&str, &str)]| {
         specs
@@ -504,4 +504,15 @@ async fn a_type_that_asks_for_both_ways_is_refused_however_it_comes_about() {
         .set_extra_specs(&admin(), id, map(&[snapshots]))
         .await;
     set.unwrap();
+
+    // One that nobody would ever ask for is said to be none.
+    let mistyped = map(&[("firebrick:sync_polcy", "block")]);
+    let made = control
+        .create_type(&admin(), request(mistyped.clone()))
+        .await;
+    let refused = made.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(refused.message.contains("sync_policy"), "{refused}");
+    let set = control.set_extra_specs(&admin(), id, mistyped).await;
+    assert_eq!(set.unwrap_err().kind, ErrorKind::Invalid);
 }
