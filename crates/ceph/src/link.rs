@@ -20,8 +20,8 @@ const THREADS: usize = 16;
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long a call may take that is quick by its nature.
 const QUICK: Duration = Duration::from_secs(60);
-/// How long a call may take that copies or removes data.
-const SLOW: Duration = Duration::from_secs(24 * 3600);
+/// How long a call that copies or removes data may tell of no progress.
+const SLOW: Duration = Duration::from_secs(600);
 
 /// What is open.
 pub(crate) struct Link {
@@ -75,7 +75,7 @@ impl Line {
         let what = doing.clone();
         let work = move |cancel: &Cancel| {
             let link = line.link(&what)?;
-            let _runs = link.running.begin(within);
+            let _runs = link.running.begin(cancel, within);
             let result = work(&link, cancel);
             if result.as_ref().is_err_and(unanswered) {
                 line.drop_link(&link);
@@ -92,9 +92,9 @@ impl Line {
         work: impl FnOnce(&Link) -> Result<(), Fault> + Send + 'static,
     ) {
         let line = Arc::clone(self);
-        let job = move || {
+        let job = move |call: &Cancel| {
             let done = line.link(doing).and_then(|link| {
-                let _runs = link.running.begin(QUICK);
+                let _runs = link.running.begin(call, QUICK);
                 work(&link)
             });
             if let Err(fault) = done {

@@ -25,8 +25,9 @@ const QUEUE_MAX: usize = 1024;
 const HANGING_MAX: usize = 64;
 
 struct Job {
+    call: Cancel,
     within: Duration,
-    work: Box<dyn FnOnce() + Send>,
+    work: Box<dyn FnOnce(&Cancel) + Send>,
 }
 
 #[derive(Default)]
@@ -78,7 +79,7 @@ impl Threads {
         }
     }
 
-    /// Makes a call on one of them, and waits for it at most so long.
+    /// Makes a call on one of them, and waits for it as long as it tells of progress at least so often.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         doing: &str,
@@ -87,14 +88,23 @@ impl Threads {
     ) -> Result<T, Fault> {
         let cancel = Cancel::default();
         let waiting = Waiting(cancel.clone());
-        let (answer, answered) = oneshot::channel();
-        self.later(doing, within, move || {
-            if !cancel.is_asked() {
+        let (answer, mut answered) = oneshot::channel();
+        let made = move |call: &Cancel| {
+            if !call.is_asked() {
                 // Nobody may wait any more.
-                let _ = answer.send(work(&cancel));
+                let _ = answer.send(work(call));
             }
-        })?;
-        let result = timeout(within, answered).await;
+        };
+        let call = cancel.clone();
+        let work = Box::new(made);
+        self.push(doing, Job { call, within, work })?;
+        let result = loop {
+            let left = within.saturating_sub(cancel.silence());
+            let result = timeout(left, &mut answered).await;
+            if result.is_ok() || cancel.silence() >= within {
+                break result;
+            }
+        };
         drop(waiting);
         match result {
             Ok(Ok(result)) => result,
@@ -105,7 +115,7 @@ impl Threads {
             )),
             Err(_) => {
                 let why = format!(
-                    "the cluster has not answered within {:.0} s",
+                    "the cluster has not answered for {:.0} s",
                     within.as_secs_f64()
                 );
                 Err(Fault::new(FaultKind::TimedOut, doing, why))
@@ -118,10 +128,10 @@ impl Threads {
         &self,
         doing: &str,
         within: Duration,
-        work: impl FnOnce() + Send + 'static,
+        work: impl FnOnce(&Cancel) + Send + 'static,
     ) -> Result<(), Fault> {
-        let work = Box::new(work);
-        self.push(doing, Job { within, work })
+        let (call, work) = (Cancel::default(), Box::new(work));
+        self.push(doing, Job { call, within, work })
     }
 
     fn push(&self, doing: &str, job: Job) -> Result<(), Fault> {
@@ -180,9 +190,11 @@ fn work_on(shared: &Shared) {
                 queue.idle -= 1;
             }
         };
-        let runs = shared.running.begin(job.within);
+        let Job { call, within, work } = job;
+        call.hear();
+        let runs = shared.running.begin(&call, within);
         // Who waits for it is told, as its answer never comes.
-        let ended = catch_unwind(AssertUnwindSafe(job.work));
+        let ended = catch_unwind(AssertUnwindSafe(|| work(&call)));
         drop(runs);
         if ended.is_err() {
             tracing::error!("a call to the cluster failed in an unforeseen way");
@@ -233,6 +245,21 @@ mod tests {
         busy.unwrap();
         assert_eq!(late.unwrap_err().kind, FaultKind::TimedOut);
         assert_eq!(threads.call("after it", LONG, |_| Ok(2)).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_tells_of_progress_is_waited_for() {
+        let threads = Threads::new(1);
+        let short = Duration::from_millis(50);
+        let go_on = move |call: &Cancel| {
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < 4 * short {
+                call.hear();
+                thread::yield_now();
+            }
+            Ok(call.is_asked())
+        };
+        assert_eq!(threads.call("go on", short, go_on).await, Ok(false));
     }
 
     #[tokio::test]

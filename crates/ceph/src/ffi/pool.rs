@@ -158,10 +158,19 @@ impl Pool {
     }
 
     /// Removes what is in the trash, once its time is over.
-    pub(crate) fn forget(&self, id: &str) -> Result<(), Errno> {
+    pub(crate) fn forget(&self, id: &str, cancel: &Cancel) -> Result<(), Errno> {
         let id = given(id)?;
-        // SAFETY: the pool is a handle, and the id ends with a zero.
-        check(unsafe { (self.rbd().rbd_trash_remove)(self.handle, id.as_ptr(), false) }).map(drop)
+        // SAFETY: the pool is a handle, the id ends with a zero, and `cancel` outlives the call.
+        check(unsafe {
+            (self.rbd().rbd_trash_remove_with_progress)(
+                self.handle,
+                id.as_ptr(),
+                false,
+                report,
+                cancel.argument(),
+            )
+        })
+        .map(drop)
     }
 
     /// The images.

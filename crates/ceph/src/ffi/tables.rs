@@ -125,7 +125,7 @@ table! {
     rbd_trash_move(IoctxT, Text, u64) -> c_int;
     rbd_trash_list(IoctxT, *mut TrashInfoT, *mut usize) -> c_int;
     rbd_trash_list_cleanup(*mut TrashInfoT, usize);
-    rbd_trash_remove(IoctxT, Text, bool) -> c_int;
+    rbd_trash_remove_with_progress(IoctxT, Text, bool, ProgressFn, *mut c_void) -> c_int;
     rbd_pool_stats_create(*mut *mut c_void);
     rbd_pool_stats_destroy(*mut c_void);
     rbd_pool_stats_option_add_uint64(*mut c_void, c_int, *mut u64) -> c_int;

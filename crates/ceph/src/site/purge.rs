@@ -50,7 +50,7 @@ fn once(link: &Link, cancel: &Cancel, doing: &str) -> Result<usize, Fault> {
         if trashed.until > now || !trashed.name.starts_with(OURS) {
             continue;
         }
-        match link.pool.forget(&trashed.id) {
+        match link.pool.forget(&trashed.id, cancel) {
             Ok(()) => removed += 1,
             // Clones, clients, or somebody who was faster.
             Err(Errno(libc::EBUSY | libc::ENOTEMPTY | libc::ENOENT | libc::EPERM)) => {}
