@@ -13,8 +13,9 @@ use crate::ffi::{Cancel, Errno, Image, Kind, Opening};
 use crate::link::Link;
 use crate::names::{open, work_name};
 
-/// How long clients may take to close an image.
-const CLOSING: Duration = Duration::from_secs(5);
+/// How long clients may take to close an image. One that was killed has it open until its cluster forgets it, 30 seconds
+/// later (`osd_client_watch_timeout`).
+const CLOSING: Duration = Duration::from_secs(40);
 /// How often that is looked for.
 const LOOK: Duration = Duration::from_millis(200);
 
