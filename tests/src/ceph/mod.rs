@@ -279,9 +279,6 @@ impl Ceph {
     /// It answers again, with all that it had.
     pub fn go_on(&self) {
         self.signal(Signal::CONT);
-        // A lone OSD that was stopped for longer than its leases last may find its groups laggy for good.
-        self.kill_osd();
-        self.start_osd();
     }
 
     /// Its rbd-mirror reads nothing any more.
