@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
 use crate::api::Api;
 use crate::clients::Clients;
@@ -22,16 +21,6 @@ pub struct Nodes {
     /// The sites and the first control plane.
     pub dev: Dev,
     url: String,
-    _database: Database,
-}
-
-/// Keeps the PostgreSQL for as long as the nodes.
-struct Database(#[allow(dead_code, reason = "what it is for ends with it")] Arc<Cluster>);
-
-impl std::fmt::Debug for Database {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Database")
-    }
 }
 
 /// What a failover waits for before it says that it is at a phase.
@@ -49,8 +38,7 @@ impl Nodes {
 
     /// The same with one more backend: its name, and the text of its section.
     pub fn beside(more: Option<(&str, &str)>) -> Self {
-        let database = Cluster::shared();
-        let url = database.database();
+        let url = Cluster::shared().database();
         let dev = Dev::start();
         let conf = dev.dir().join("cinder.conf");
         let text = fs::read_to_string(&conf).unwrap();
@@ -71,7 +59,6 @@ impl Nodes {
             listen: format!("127.0.0.1:{}", free_port()),
             dev,
             url,
-            _database: Database(database),
         };
         nodes.start_second();
         nodes.make_holdable();

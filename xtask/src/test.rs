@@ -1,6 +1,7 @@
 //! All tests, in the order in which a mistake is cheapest to find.
 
 use std::io::{BufRead, BufReader};
+use std::ops::AddAssign;
 use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
@@ -19,12 +20,43 @@ pub(crate) enum Ring {
     E2e,
 }
 
-/// The tests that start the real binary, and how they are run. Those with clusters wait for most of their time, so
-/// more of them run at once than there are processors.
-const SUITES: &[(&[&str], &[&str])] = &[
-    (&["stories", "conformance"], &[]),
-    (&["ceph"], &["--test-threads=4"]),
-];
+/// The tests of clusters, which wait for most of their time: more of them run at once than there are processors, and
+/// all of them beside the others.
+const CLUSTERS: Suite = Suite {
+    which: &["--package", "firebrick_tests", "--test", "ceph"],
+    how: &["--test-threads=6"],
+    said_before: "ceph: ",
+};
+/// The tests beside the code.
+const BESIDE_THE_CODE: Suite = Suite {
+    which: &["--workspace", "--exclude", "firebrick_tests"],
+    how: &[],
+    said_before: "",
+};
+/// The other tests that start the real binary.
+const WHOLE: Suite = Suite {
+    which: &[
+        "--package",
+        "firebrick_tests",
+        "--test",
+        "stories",
+        "--test",
+        "conformance",
+    ],
+    how: &[],
+    said_before: "",
+};
+
+/// Tests that one command runs.
+#[derive(Clone, Copy, Debug)]
+struct Suite {
+    /// What cargo is told of which tests are meant.
+    which: &'static [&'static str],
+    /// What the runner of the tests is told.
+    how: &'static [&'static str],
+    /// What stands before each line that it prints.
+    said_before: &'static str,
+}
 
 /// What a test runner counted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,40 +65,70 @@ struct Counts {
     failed: u64,
 }
 
+impl AddAssign for Counts {
+    fn add_assign(&mut self, more: Self) {
+        self.passed += more.passed;
+        self.failed += more.failed;
+    }
+}
+
 /// Runs the ring and closes with the counts of the test runner.
 pub(crate) fn run(ring: Ring, filter: Option<&str>) -> Result<(), Error> {
-    if ring != Ring::E2e {
-        run_checks()?;
-    }
-    // First: tests beside the code drive the tools too, and one that lacks them fails.
-    let prepared = prepare::prepare()?;
-    let mut counts = Counts::default();
-    if ring != Ring::E2e {
-        let mut cargo = cargo_test(&["--workspace", "--exclude", "firebrick_tests"]);
-        count(&mut counts, cargo.args(runner(filter, &[])))?;
-    }
-    if ring != Ring::Unit {
-        run_command(command("cargo").args(["build", "--locked", "--package", "firebrick"]))?;
-        for (suites, how) in SUITES {
-            let mut cargo = cargo_test(&["--package", "firebrick_tests"]);
-            for suite in *suites {
-                cargo.args(["--test", suite]);
-            }
-            let cargo = cargo
-                .env("FIREBRICK_BIN", target().join("debug/firebrick"))
-                .env("FIREBRICK_CLIENTS", &prepared.clients)
-                .env("FIREBRICK_OPENSTACK", &prepared.openstack)
-                .env("FIREBRICK_FUZZ", &prepared.fuzz)
-                .args(runner(filter, how));
-            count(&mut counts, cargo)?;
+    let (first, beside): (&[Suite], Option<Suite>) = match ring {
+        Ring::Unit => (&[BESIDE_THE_CODE], None),
+        Ring::E2e => (&[WHOLE], Some(CLUSTERS)),
+        Ring::All => (&[BESIDE_THE_CODE, WHOLE], Some(CLUSTERS)),
+    };
+    let prepared = std::thread::scope(|both| {
+        // First: tests beside the code drive the tools too, and one that lacks them fails.
+        let prepared = both.spawn(prepare::prepare);
+        if ring != Ring::E2e {
+            run_checks()?;
         }
-    }
+        build(first.iter().chain(&beside))?;
+        joined(prepared)
+    })?;
+    let told = |suite: &Suite| {
+        let mut cargo = cargo_test(suite);
+        cargo
+            .env("FIREBRICK_BIN", target().join("debug/firebrick"))
+            .env("FIREBRICK_CLIENTS", &prepared.clients)
+            .env("FIREBRICK_OPENSTACK", &prepared.openstack)
+            .env("FIREBRICK_FUZZ", &prepared.fuzz);
+        count(suite, cargo.args(runner(filter, suite.how)))
+    };
+    let counts = std::thread::scope(|both| {
+        let beside = beside.map(|suite| both.spawn(move || told(&suite)));
+        let mut counts = Counts::default();
+        for suite in first {
+            counts += told(suite)?;
+        }
+        if let Some(beside) = beside {
+            counts += joined(beside)?;
+        }
+        Ok::<_, Error>(counts)
+    })?;
     println!("\n{} passed, {} failed", counts.passed, counts.failed);
     match (counts.failed, counts.passed) {
         (0, 0) => Err(Error::Found("no test ran".to_owned())),
         (0, _) => Ok(()),
         (failed, _) => Err(Error::Found(format!("{failed} tests failed"))),
     }
+}
+
+/// What a thread came to.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Builds all that is run, so that nothing is built beside a test.
+fn build<'a>(suites: impl Iterator<Item = &'a Suite>) -> Result<(), Error> {
+    for suite in suites {
+        run_command(cargo_test(suite).arg("--no-run"))?;
+    }
+    run_command(command("cargo").args(["build", "--locked", "--package", "firebrick"]))
 }
 
 fn run_checks() -> Result<(), Error> {
@@ -84,10 +146,10 @@ fn run_checks() -> Result<(), Error> {
     ]))
 }
 
-fn cargo_test(which: &[&str]) -> Command {
+fn cargo_test(suite: &Suite) -> Command {
     let mut cargo = command("cargo");
     cargo.args(["test", "--locked", "--no-fail-fast"]);
-    cargo.args(which);
+    cargo.args(suite.which);
     cargo
 }
 
@@ -97,8 +159,9 @@ fn runner<'a>(filter: Option<&'a str>, how: &'a [&'a str]) -> impl Iterator<Item
     std::iter::once("--").chain(told)
 }
 
-/// Runs a test command, shows what it prints, and adds what it counted.
-fn count(counts: &mut Counts, cargo: &mut Command) -> Result<(), Error> {
+/// Runs a test command, shows what it prints, and says what it counted.
+fn count(suite: &Suite, cargo: &mut Command) -> Result<Counts, Error> {
+    let mut counts = Counts::default();
     let shown = show(cargo);
     println!("$ {shown}");
     let start = |source| Error::Start {
@@ -109,11 +172,8 @@ fn count(counts: &mut Counts, cargo: &mut Command) -> Result<(), Error> {
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
             let line = line.map_err(start)?;
-            println!("{line}");
-            if let Some((passed, failed)) = parse_result(&line) {
-                counts.passed += passed;
-                counts.failed += failed;
-            }
+            println!("{}{line}", suite.said_before);
+            counts += parse_result(&line).unwrap_or_default();
         }
     }
     let status = child.wait().map_err(start)?;
@@ -121,17 +181,20 @@ fn count(counts: &mut Counts, cargo: &mut Command) -> Result<(), Error> {
     if !status.success() && counts.failed == 0 {
         return Err(Error::Failed(shown));
     }
-    Ok(())
+    Ok(counts)
 }
 
 /// The counts in a closing line of the test runner.
-fn parse_result(line: &str) -> Option<(u64, u64)> {
+fn parse_result(line: &str) -> Option<Counts> {
     let rest = line.strip_prefix("test result: ")?;
     let number_before = |word: &str| {
         let end = rest.find(word)?;
         rest[..end].trim_end().rsplit(' ').next()?.parse().ok()
     };
-    Some((number_before(" passed")?, number_before(" failed")?))
+    Some(Counts {
+        passed: number_before(" passed")?,
+        failed: number_before(" failed")?,
+    })
 }
 
 #[cfg(test)]
@@ -142,7 +205,8 @@ mod tests {
     fn closing_lines_are_counted() {
         let line =
             "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; finished in 1s";
-        assert_eq!(parse_result(line), Some((12, 3)));
-        assert_eq!(parse_result("running 3 tests"), None);
+        let counted = parse_result(line).map(|counts| (counts.passed, counts.failed));
+        assert_eq!(counted, Some((12, 3)));
+        assert!(parse_result("running 3 tests").is_none());
     }
 }

@@ -5,6 +5,7 @@ mod crash;
 mod files;
 mod notes;
 mod pair;
+mod pool;
 
 use std::fs::{self, File};
 use std::io::Read;

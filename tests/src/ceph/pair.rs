@@ -1,13 +1,10 @@
 //! Two clusters that mirror their pools with each other.
 
 use std::fs;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use super::pool::Lent;
 use super::{Ceph, Keeping};
 use crate::wait::until;
-
-/// The pair that the stories of this process share, for as long as one of them needs it.
-static SHARED: Mutex<Weak<Mutex<CephPair>>> = Mutex::new(Weak::new());
 
 /// Two clusters, each with an `rbd-mirror` that reads the other one.
 pub struct CephPair {
@@ -18,22 +15,10 @@ pub struct CephPair {
 }
 
 impl CephPair {
-    /// Tells a story of two clusters, one at a time. Those that wait for their turn keep the pair, so it is made
-    /// once; one that failed may have left anything, and the next gets another pair.
+    /// Tells a story of two clusters, which has a pair to itself. Those that wait for their turn keep the pairs, so
+    /// few are made.
     pub fn with<T>(story: impl FnOnce(&Self) -> T) -> T {
-        let pair = {
-            let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = shared.upgrade().filter(|pair| !pair.is_poisoned());
-            known.unwrap_or_else(|| {
-                let pair = Arc::new(Mutex::new(Self::start()));
-                *shared = Arc::downgrade(&pair);
-                pair
-            })
-        };
-        let Ok(turn) = pair.lock() else {
-            return Self::with(story);
-        };
-        story(&turn)
+        story(&Lent::take())
     }
 
     /// Makes and starts both, with images mirrored one by one as they are told to be.
