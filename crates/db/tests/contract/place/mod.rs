@@ -2,8 +2,6 @@
 
 mod postgres;
 
-use std::sync::Arc;
-
 use firebrick_db::Db;
 use tempfile::TempDir;
 
@@ -12,13 +10,8 @@ use postgres::Cluster;
 /// A place for one database, which goes with it.
 pub(crate) struct Place {
     url: String,
-    _kept: Kept,
-}
-
-/// What must stay as long as the database is used.
-enum Kept {
-    Folder { _folder: TempDir },
-    Cluster { _cluster: Arc<Cluster> },
+    /// What must stay as long as the database is used: the folder of an SQLite file.
+    _kept: Option<TempDir>,
 }
 
 impl Place {
@@ -27,16 +20,15 @@ impl Place {
         let folder = TempDir::new().unwrap();
         Self {
             url: format!("sqlite://{}", folder.path().join("db").display()),
-            _kept: Kept::Folder { _folder: folder },
+            _kept: Some(folder),
         }
     }
 
     /// An empty database of a PostgreSQL that runs for the tests of this process.
     pub(crate) fn postgres() -> Self {
-        let cluster = Cluster::shared();
         Self {
-            url: cluster.database(),
-            _kept: Kept::Cluster { _cluster: cluster },
+            url: Cluster::shared().database(),
+            _kept: None,
         }
     }
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -19,38 +19,31 @@ const NOBODY: u32 = 65534;
 /// The one user of its databases.
 const USER: &str = "firebrick";
 
-/// Ends the server when the tests are gone, however they ended: then its input ends.
-const GUARD: &str =
-    r#""$@" >/dev/null 2>"$0" & server=$!; read -r _; kill -INT $server; wait $server"#;
+/// Ends the server when the tests are gone, however they ended: then its input ends. The folder goes with it.
+const GUARD: &str = r#""$@" >/dev/null 2>"$0/log" & server=$!; read -r _; kill -INT $server; wait $server; rm -rf "$0""#;
 
 /// A running server.
 pub(super) struct Cluster {
-    folder: TempDir,
-    guard: Child,
+    folder: PathBuf,
+    /// Its input is open as long as this process is there.
+    _guard: Child,
     databases: AtomicUsize,
 }
 
 impl Cluster {
-    /// The one of this process, as long as a test uses it.
-    pub(super) fn shared() -> Arc<Self> {
-        static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
-        let mut shared = SHARED
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(cluster) = shared.upgrade() {
-            return cluster;
-        }
-        let cluster = Arc::new(Self::start());
-        *shared = Arc::downgrade(&cluster);
-        cluster
+    /// The one of this process. It takes longer to make than most tests to run, so it stays until the last has run.
+    pub(super) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
     }
 
     fn start() -> Self {
-        let folder = TempDir::new().unwrap();
+        // The guard removes it: nothing that stays to the end of a process is dropped.
+        let folder = TempDir::new().unwrap().keep();
         if runs_as_root() {
-            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
         }
-        let data = folder.path().join("data");
+        let data = folder.join("data");
         run(unprivileged(program("initdb"))
             .args([
                 "--no-sync",
@@ -62,19 +55,19 @@ impl Cluster {
             .arg(&data));
         let guard = unprivileged("sh")
             .args(["-c", GUARD])
-            .arg(folder.path().join("log"))
+            .arg(&folder)
             .arg(program("postgres"))
             .arg("-D")
             .arg(&data)
             .args(["-c", "listen_addresses=", "-c", "max_connections=600"])
             .args(["-c", "fsync=off", "-c", "shared_buffers=32MB", "-k"])
-            .arg(folder.path())
+            .arg(&folder)
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
         let cluster = Self {
             folder,
-            guard,
+            _guard: guard,
             databases: AtomicUsize::new(0),
         };
         cluster.wait();
@@ -84,12 +77,12 @@ impl Cluster {
     fn wait(&self) {
         let began = Instant::now();
         let mut ready = Command::new(program("pg_isready"));
-        ready.arg("-q").arg("-h").arg(self.folder.path());
+        ready.arg("-q").arg("-h").arg(&self.folder);
         while !ready.status().unwrap().success() {
             assert!(
                 began.elapsed() < PATIENCE,
                 "PostgreSQL does not start: {:?}",
-                std::fs::read_to_string(self.folder.path().join("log"))
+                std::fs::read_to_string(self.folder.join("log"))
             );
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -98,7 +91,7 @@ impl Cluster {
     /// The address of a new, empty database.
     pub(super) fn database(&self) -> String {
         let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        let folder = self.folder.path();
+        let folder = &self.folder;
         run(Command::new(program("createdb"))
             .args(["--template=template0", "-U", USER, "-h"])
             .arg(folder)
@@ -107,13 +100,6 @@ impl Cluster {
             "postgres://{USER}@localhost/{name}?host={}",
             folder.display()
         )
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        drop(self.guard.stdin.take());
-        let _ = self.guard.wait();
     }
 }
 
