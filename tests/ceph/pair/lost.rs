@@ -30,9 +30,6 @@ fn lost_and_found(pair: &CephPair) {
 
     a.go_on();
     // What it had and nobody read is given up with the rest of it.
-    until("site-a answers", 60, || {
-        a.rbd(&["ls", "volumes"]).status == 0
-    });
     a.write(&image, 0xee, 1);
     let report = story.fail_over(&["--backend_id", "default"], "enabled");
     assert_eq!(

@@ -25,7 +25,8 @@ const UNUSED: [&str; 9] = [
 ];
 
 /// A monitor refuses a disk that is 95 % full, without a word in its log; what this one keeps is small.
-/// Of mirroring, only the pauses are shorter than they would be.
+/// Of mirroring, only the pauses are shorter than they would be. An OSD whose lease to read has run out while it was stopped
+/// waits for a replica to renew it; there is none, so the lease lasts longer than any story stops a cluster: 30 times 20 s.
 pub(super) fn conf(dir: &Path, cluster: Uuid, port: u16, keeping: Keeping) -> String {
     let dir = dir.display();
     let store = match keeping {
@@ -47,7 +48,7 @@ pub(super) fn conf(dir: &Path, cluster: Uuid, port: u16, keeping: Keeping) -> St
          {store}\
          osd_pool_default_size = 1\nosd_pool_default_min_size = 1\n\
          osd_pool_default_pg_autoscale_mode = off\nosd_crush_chooseleaf_type = 0\n\
-         mon_allow_pool_size_one = true\nms_bind_ipv6 = false\nms_bind_msgr1 = false\n\
+         mon_allow_pool_size_one = true\nosd_pool_default_read_lease_ratio = 30\nms_bind_ipv6 = false\nms_bind_msgr1 = false\n\
          public_addr = 127.0.0.1\ncluster_addr = 127.0.0.1\npaxos_propose_interval = 0.1\n\
          paxos_min_wait = 0.02\nmon_data_avail_crit = -1\nms_async_op_threads = 2\n\
          auth_allow_insecure_global_id_reclaim = false\n\

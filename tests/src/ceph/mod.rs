@@ -116,6 +116,7 @@ impl Ceph {
             self.all_run();
             self.program(name, args)
                 .args(["--client_mount_timeout=5", "--rados_mon_op_timeout=5"])
+                .arg("--rados_osd_op_timeout=5")
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .status()
@@ -280,6 +281,7 @@ impl Ceph {
     /// It answers again, with all that it had.
     pub fn go_on(&self) {
         self.signal(Signal::CONT);
+        self.until_it_answers("the pool is back", "rados", &["-p", "volumes", "ls"]);
     }
 
     /// Its rbd-mirror reads nothing any more.
