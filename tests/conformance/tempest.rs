@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use firebrick_tests::{Openstack, PASSWORD, run};
+use firebrick_tests::{Openstack, PASSWORD, run, run_within};
 
 use crate::report::{self, Outcome};
 
@@ -20,6 +21,9 @@ const CONF: &str = include_str!("tempest.conf");
 
 /// How many tests run side by side.
 const WORKERS: &str = "3";
+
+/// How long all of them may take.
+const ALL: Duration = Duration::from_secs(7200);
 
 /// The suite for one cloud.
 pub(crate) struct Tempest<'a> {
@@ -79,11 +83,11 @@ impl<'a> Tempest<'a> {
             .collect();
         fs::write(&out, lines.join("\n")).unwrap();
         // It fails where a test fails; the report says which.
-        let _ = run(self
-            .stestr()
-            .args(["run", "--concurrency", WORKERS, "--exclude-list"])
+        let mut all = self.stestr();
+        all.args(["run", "--concurrency", WORKERS, "--exclude-list"])
             .arg(&out)
-            .arg("tempest.api.volume"));
+            .arg("tempest.api.volume");
+        let _ = run_within(&mut all, ALL);
         let last = self.dir.join("last.subunit");
         let stream = self.stestr().args(["last", "--subunit"]).output().unwrap();
         fs::write(&last, stream.stdout).unwrap();

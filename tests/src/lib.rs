@@ -47,5 +47,5 @@ pub use lone::LoneSite;
 pub use nodes::{Hold, Nodes};
 pub use openstack::{Openstack, PASSWORD, program};
 pub use rbd::Rbd;
-pub use tools::{Ran, run, tool};
+pub use tools::{Ran, run, run_within, tool};
 pub use wait::{until, until_some};

@@ -1,7 +1,15 @@
 //! Running programs that users have.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a program of a test may take where nothing else is said.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a program did.
 #[derive(Clone, Debug)]
@@ -32,18 +40,77 @@ impl Ran {
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end; fails the test where it has none within ten minutes.
 pub fn run(command: &mut Command) -> Ran {
+    run_within(command, PATIENCE)
+}
+
+/// Runs a command to its end; fails the test where it has none within that time.
+pub fn run_within(command: &mut Command, within: Duration) -> Ran {
     let line = format!("{command:?}");
-    let output = command
+    let mut child = command
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap_or_else(|error| panic!("cannot start {line}: {error}; run cargo xtask prepare"));
+    let end = Instant::now() + within;
+    let stdout = Printed::of(child.stdout.take().unwrap());
+    let stderr = Printed::of(child.stderr.take().unwrap());
+    stdout.wait(end);
+    stderr.wait(end);
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() >= end {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let (stdout, stderr) = (stdout.text(), stderr.text());
+            panic!("{line} hangs: it was killed after {within:?}\n{stdout}\n{stderr}");
+        }
+        thread::sleep(Duration::from_millis(1));
+    };
     Ran {
         line,
-        status: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        status: status.code().unwrap_or(-1),
+        stdout: stdout.text(),
+        stderr: stderr.text(),
+    }
+}
+
+/// What a program prints, read beside it.
+struct Printed {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    ended: Receiver<()>,
+}
+
+impl Printed {
+    fn of(mut pipe: impl Read + Send + 'static) -> Self {
+        let bytes = Arc::<Mutex<Vec<u8>>>::default();
+        let (end, ended) = mpsc::channel();
+        let kept = Arc::clone(&bytes);
+        thread::spawn(move || {
+            // Dropped with the thread: so who waits is told.
+            let _end: Sender<()> = end;
+            let mut some = [0; 8192];
+            while let Ok(read @ 1..) = pipe.read(&mut some) {
+                kept.lock().unwrap().extend(&some[..read]);
+            }
+        });
+        Self { bytes, ended }
+    }
+
+    /// Waits until all of it is there, but not beyond that moment.
+    fn wait(&self, end: Instant) {
+        // Nothing is ever sent.
+        let _ = self
+            .ended
+            .recv_timeout(end.saturating_duration_since(Instant::now()));
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
     }
 }
 

@@ -3,11 +3,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use firebrick_tests::{Dev, run};
+use firebrick_tests::{Dev, run_within};
 
 /// For how many seconds, where `FIREBRICK_FUZZ_SECONDS` does not say otherwise.
 const SECONDS: u64 = 45;
+
+/// What the program needs beside that.
+const BESIDE: Duration = Duration::from_secs(600);
 
 /// What is held: no answer of a broken server, and only statuses, types and bodies of the description.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
@@ -56,7 +60,7 @@ fn no_request_of_the_description_breaks_the_service() {
         .args(["--max-time", &seconds().to_string()])
         .args(["--workers", "1", "--no-color", "--no-shrink"])
         .args(["--warnings", "off", "--generation-database", "none"]);
-    let ran = run(&mut fuzz);
+    let ran = run_within(&mut fuzz, Duration::from_secs(seconds()) + BESIDE);
     println!("{}", ran.stdout);
     // It stands with all its parts afterwards.
     assert_eq!(dev.api().get("/volumes").status, 200);

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use serde_json::Value;
 
-use crate::tools::Ran;
+use crate::tools::{PATIENCE, Ran};
 
 const SCRIPT: &str = include_str!("programs.py");
 
@@ -24,7 +26,7 @@ struct State {
 struct Process {
     child: Child,
     questions: ChildStdin,
-    answers: BufReader<ChildStdout>,
+    answers: Receiver<String>,
 }
 
 impl Programs {
@@ -69,18 +71,33 @@ impl Process {
             .unwrap_or_else(|error| panic!("cannot start {line}: {error}"));
         Self {
             questions: child.stdin.take().unwrap(),
-            answers: BufReader::new(child.stdout.take().unwrap()),
+            answers: lines(child.stdout.take().unwrap()),
             child,
         }
     }
 
     fn ask(&mut self, question: &str) -> Value {
         writeln!(self.questions, "{question}").unwrap();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
+        let line = self.answers.recv_timeout(PATIENCE);
+        let line = line.unwrap_or_else(|error| {
+            let _ = self.child.kill();
+            panic!("{question} has no answer: {error}")
+        });
         serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("no answer to {question}: {error}"))
     }
+}
+
+/// What is printed, line by line.
+fn lines(printed: ChildStdout) -> Receiver<String> {
+    let (send, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(printed).lines().map_while(Result::ok) {
+            // Nobody may ask any more.
+            let _ = send.send(line);
+        }
+    });
+    lines
 }
 
 impl Drop for Process {
