@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use firebrick_ceph::{CephOptions, CephSite};
+use firebrick_ceph::{CephOptions, CephSite, Mirroring};
 use firebrick_contract::contract;
 use firebrick_tests::{Ceph, until};
 
@@ -16,7 +16,13 @@ fn options(ceph: &Ceph) -> CephOptions {
 
 /// One of two, as the user that Cinder has.
 pub(crate) fn mirrored_site(name: &str, ceph: &Ceph) -> CephSite {
+    mirrored_by(Mirroring::Journal, name, ceph)
+}
+
+/// The same, mirrored in that way.
+pub(crate) fn mirrored_by(mirroring: Mirroring, name: &str, ceph: &Ceph) -> CephSite {
     let options = CephOptions {
+        mirroring,
         name: name.to_owned(),
         cluster: name.to_owned(),
         user: Some("cinder".to_owned()),

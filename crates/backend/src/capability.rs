@@ -28,6 +28,9 @@ pub struct Capabilities {
     pub active_active: bool,
     /// Images can be had as they were at any time that is still kept ([`crate::Backend::record_at`]).
     pub earlier_states: bool,
+    /// A drill shows a snapshot that is taken at the primary for it ([`crate::Backend::begin_drill_of`]), and takes
+    /// a while to begin; elsewhere [`crate::Backend::begin_drill`] answers at once, at any time.
+    pub drills_of_snapshots: bool,
     /// What a peer has of a mirrored image may outlive the image, until [`crate::Backend::remove_leftover`] is
     /// asked of the peer.
     pub leaves_copies: bool,

@@ -22,9 +22,9 @@ pub use bytes::{Content, Extent, Reader, TRANSFER_MAX, ViewOf, Writer};
 pub use capability::Capabilities;
 pub use fault::{Fault, FaultKind};
 pub use types::{
-    Access, DrillInfo, ExportAddress, ExportInfo, ExportKey, GlobalId, ImageInfo, ImageStatus,
-    Loss, MirrorStatus, NewImage, Origin, PeerStatus, PromoteMode, PromoteOutcome, ReaderStatus,
-    Reason, Replay, SiteStatus, SnapshotInfo, SpaceStats,
+    Access, DRILL_SNAPSHOT, DrillInfo, ExportAddress, ExportInfo, ExportKey, GlobalId, ImageInfo,
+    ImageStatus, Loss, MirrorStatus, NewImage, Origin, PeerStatus, PromoteMode, PromoteOutcome,
+    ReaderStatus, Reason, Replay, SiteStatus, SnapshotInfo, SpaceStats,
 };
 
 /// A site, whatever keeps its images.
@@ -183,17 +183,38 @@ pub trait Backend: Send + Sync + 'static {
     /// Makes a clone of a secondary, exported and not mirrored, for guests that try what a failover would
     /// give, or what the image was at a record of this site's log ([`Backend::record_at`]); the mirror goes on.
     /// One that is there is no error and stays as it is, but `Exists` where a record was named. `Invalid` where
-    /// the image is primary here, `Inconsistent` where its first copy is not complete.
+    /// the image is primary here, `Inconsistent` where its first copy is not complete. Kinds of sites whose drills
+    /// [are of snapshots](Capabilities::drills_of_snapshots) copy all that the image has then, which takes as long as
+    /// that; it is for when its primary does not answer.
     async fn begin_drill(&self, image: ImageId, _at: Option<Sequence>) -> Result<DrillInfo, Fault> {
         let why = format!("{} has no drills", self.name());
         let doing = format!("begin a drill of {image}");
         Err(Fault::new(FaultKind::Unsupported, doing, why))
     }
+    /// The same of a snapshot, which was [taken](Backend::create_snapshot) and [sent](Backend::send) at the primary
+    /// and may be removed there afterwards. `None` where this site does not have all of it yet. Only of kinds of
+    /// sites whose drills [are of snapshots](Capabilities::drills_of_snapshots) it is ever asked.
+    async fn begin_drill_of(
+        &self,
+        image: ImageId,
+        _snapshot: &SnapshotName,
+    ) -> Result<Option<DrillInfo>, Fault> {
+        let why = format!("{} has drills of the present alone", self.name());
+        let doing = format!("begin a drill of {image}");
+        Err(Fault::new(FaultKind::Unsupported, doing, why))
+    }
+    /// Has the copies of a primary get what was done to it until now, its snapshots included, and does not wait for
+    /// that. A site whose peers read on by themselves has nothing to do.
+    async fn send(&self, _image: ImageId) -> Result<(), Fault> {
+        Ok(())
+    }
     /// The drills that there are.
     async fn drills(&self) -> Result<Vec<DrillInfo>, Fault> {
         Ok(Vec::new())
     }
-    /// Takes the drill of an image from its guests, and removes it.
+    /// Takes the drill of an image from its guests, and removes it, also one that was never whole. Nobody finds
+    /// it any more then; where guests are not the site's own, those that have it open keep what is left of it until
+    /// they close it.
     async fn end_drill(&self, _image: ImageId) -> Result<(), Fault> {
         Ok(())
     }

@@ -173,12 +173,17 @@ pub struct MirrorStatus {
     pub images: Vec<ImageStatus>,
 }
 
+/// With what the names of the snapshots begin that are taken for drills ([`crate::Backend::begin_drill_of`]). They go
+/// with their images, and sites whose drills are of snapshots do not list them.
+pub const DRILL_SNAPSHOT: &str = "firebrick-drill-";
+
 /// A clone of a secondary for guests that try what a failover would give.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DrillInfo {
     /// Of which image.
     pub of: ImageId,
-    /// Up to where of its primary's log the image was here; `None` of an earlier state.
+    /// Up to where of its primary's log the image was here; `None` of an earlier state, and where sites have no
+    /// logs.
     pub position: Option<Position>,
     /// When it began, in nanoseconds since the Unix epoch.
     pub began: u64,

@@ -17,6 +17,8 @@ use crate::notes::{Notes, derived};
 
 /// Images that are on their way begin so.
 pub(crate) const WORK: &str = "firebrick-new-";
+/// Images that are drills begin so; behind it stands of which image.
+pub(crate) const DRILL: &str = "firebrick-drill-";
 
 /// What has been seen.
 #[derive(Default)]
@@ -25,6 +27,11 @@ pub(crate) struct Names {
     noted: Mutex<HashMap<String, Option<ImageId>>>,
     /// Under which names images were found last that are not called by their ids.
     last: Mutex<HashMap<ImageId, String>>,
+}
+
+/// Whether an image of that name is nobody's volume: it is on its way, or a drill.
+pub(crate) fn is_own(name: &str) -> bool {
+    name.starts_with(WORK) || name.starts_with(DRILL)
 }
 
 /// The name under which an image is made.
@@ -84,7 +91,7 @@ impl Names {
     /// Looks at every image that was never looked at.
     fn search(&self, link: &Link, id: ImageId, doing: &str) -> Result<Option<String>, Fault> {
         for entry in link.pool.entries().doing(doing)? {
-            if entry.name.starts_with(WORK) {
+            if is_own(&entry.name) {
                 continue;
             }
             let known = self.noted.lock().get(&entry.id).copied();

@@ -30,6 +30,9 @@ pub(crate) struct Notes {
     /// Features that mirroring needed and that it did not have before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) borrowed: Option<u64>,
+    /// Of a drill: when it began, in nanoseconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drill: Option<u64>,
 }
 
 /// A demotion, written before it is done: whoever can read it has everything that came before.

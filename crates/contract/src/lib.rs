@@ -15,8 +15,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use firebrick_backend::{
-    Access, Backend, Content, DrillInfo, ExportKey, FaultKind, NewImage, Origin, PromoteMode,
-    Reason, TRANSFER_MAX, ViewOf,
+    Access, Backend, Content, DRILL_SNAPSHOT, DrillInfo, ExportKey, FaultKind, NewImage, Origin,
+    PromoteMode, Reason, TRANSFER_MAX, ViewOf,
 };
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, MIB, MirrorWay, Role, SnapshotName, SyncMode, SyncPolicy,
@@ -450,7 +450,7 @@ async fn ways(one: &dyn Backend, other: &dyn Backend, id: ImageId) {
     one.set_mirror_way(id, MirrorWay::Journal).await.unwrap();
 }
 
-/// Holds for every pair of backends that mirror and have drills: `one` is where the image is made.
+/// Holds for every pair of backends that mirror: `one` is where the image is made.
 pub async fn drill_contract(one: &dyn Backend, other: &dyn Backend) {
     let new = new_image(4 * MIB, true);
     let id = new.id;
@@ -462,31 +462,81 @@ pub async fn drill_contract(one: &dyn Backend, other: &dyn Backend) {
             .is_ok_and(|image| image.sync.is_consistent())
     })
     .await;
-    let reached = |drill: &DrillInfo| drill.address.as_ref().map(|address| address.uri.clone());
+    fill(one, id, 1).await;
+    let of_snapshots = other.capabilities().drills_of_snapshots;
+    if of_snapshots {
+        drill_of_snapshot(one, other, id).await;
+        drilled(other, id).await;
+    } else {
+        let unknown = snapshot("none");
+        let asked = other.begin_drill_of(id, &unknown).await;
+        assert_eq!(kind(asked), FaultKind::Unsupported);
+    }
     let begun = other.begin_drill(id, None).await.unwrap();
-    assert_eq!(begun.of, id);
-    let uri = reached(&begun);
-    assert!(uri.is_some() && begun.position.is_some(), "{begun:?}");
-    let again = other.begin_drill(id, None).await.unwrap();
-    assert_eq!(reached(&again), uri, "one at a time");
-    let listed = other.drills().await.unwrap();
-    assert_eq!(listed.iter().map(reached).collect::<Vec<_>>(), [uri]);
-    assert_eq!(kind(one.begin_drill(id, None).await), FaultKind::Invalid);
+    assert!(begun.position.is_some() || of_snapshots, "{begun:?}");
+    drilled(other, id).await;
+    let refused = one.begin_drill(id, None).await;
+    assert_eq!(kind(refused), FaultKind::Invalid);
     assert_eq!(one.drills().await.unwrap(), []);
     let none = ImageId::random();
     assert_eq!(
         kind(other.begin_drill(none, None).await),
         FaultKind::NotFound
     );
+    other.end_drill(none).await.unwrap();
     // Nothing of the mirror has changed.
     assert_eq!(one.image(id).await.unwrap().role, Role::Primary);
     assert_eq!(other.image(id).await.unwrap().role, Role::Secondary);
+    assert_eq!(one.images().await.unwrap().len(), 1, "drills are no images");
+    assert_eq!(one.snapshots(id).await.unwrap(), []);
+    one.remove_image(id).await.unwrap();
+}
+
+/// One is taken at the primary and has arrived at the copy some time; it is not needed behind that.
+async fn drill_of_snapshot(one: &dyn Backend, other: &dyn Backend, id: ImageId) {
+    let name = SnapshotName::new(format!("{DRILL_SNAPSHOT}{id}")).unwrap();
+    assert_eq!(other.begin_drill_of(id, &name).await.unwrap(), None);
+    for _ in 0..2 {
+        one.create_snapshot(id, name.clone()).await.unwrap();
+        one.send(id).await.unwrap();
+    }
+    assert_eq!(one.snapshots(id).await.unwrap(), [], "it is nobody's");
+    until("the snapshot is at the copy", async || {
+        other.begin_drill_of(id, &name).await.unwrap().is_some()
+    })
+    .await;
+    for _ in 0..2 {
+        one.remove_snapshot(id, name.clone()).await.unwrap();
+    }
+    let primary = kind(one.begin_drill_of(id, &name).await);
+    assert_eq!(primary, FaultKind::Invalid);
+}
+
+/// There is one drill, which stays the same until it ends.
+async fn drilled(other: &dyn Backend, id: ImageId) {
+    let reached = |drill: &DrillInfo| drill.address.as_ref().map(|address| address.uri.clone());
+    let again = other.begin_drill(id, None).await.unwrap();
+    assert_eq!(again.of, id);
+    let uri = reached(&again);
+    assert!(uri.is_some(), "{again:?}");
+    let listed = other.drills().await.unwrap();
+    assert_eq!(listed.iter().map(reached).collect::<Vec<_>>(), [uri]);
+    assert_eq!(
+        other.images().await.unwrap().len(),
+        1,
+        "drills are no images"
+    );
     for _ in 0..2 {
         other.end_drill(id).await.unwrap();
     }
-    other.end_drill(none).await.unwrap();
     assert_eq!(other.drills().await.unwrap(), []);
-    one.remove_image(id).await.unwrap();
+}
+
+/// Writes the first block.
+async fn fill(site: &dyn Backend, id: ImageId, byte: u8) {
+    let mut writer = site.writer(id).await.unwrap();
+    writer.write(0, &[byte; 4096]).await.unwrap();
+    writer.flush().await.unwrap();
 }
 
 fn kind<T: std::fmt::Debug>(result: Result<T, firebrick_backend::Fault>) -> FaultKind {

@@ -51,7 +51,7 @@ mod workers;
 mod zones;
 
 pub use access::{Access, Owned};
-pub use attachment::StaleAttachment;
+pub use attachment::{StaleAttachment, bare_info};
 pub use backup::{CreateBackup, Record, RestoreBackup, Restored, UpdateBackup};
 pub use cluster::ClusterDetail;
 pub use control::{Control, Running};

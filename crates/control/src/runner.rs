@@ -110,6 +110,7 @@ impl Inner {
             ActivityKind::RevertVolume => volume::revert::run(self, activity).await,
             ActivityKind::FailoverVolume => replication::single::run(self, activity).await,
             ActivityKind::ReplicateVolume => replication::mirroring::run(self, activity).await,
+            ActivityKind::Drill => replication::drill::story::run(self, activity).await,
             // The longest stories: boxed, so that a worker's memory is not that of these.
             ActivityKind::RetypeVolume => Box::pin(moving::change_type(self, activity)).await,
             ActivityKind::MigrateVolume => Box::pin(moving::migrate(self, activity)).await,
@@ -151,6 +152,7 @@ impl Inner {
             ActivityKind::ReplicateVolume => {
                 replication::mirroring::undo(self, activity, why).await
             }
+            ActivityKind::Drill => replication::drill::story::undo(self, activity, why).await,
             ActivityKind::RetypeVolume => moving::keep_type(self, activity, why).await,
             ActivityKind::MigrateVolume => moving::stay(self, activity, why).await,
             ActivityKind::ManageVolume => manage::adopt::undo(self, activity, why).await,

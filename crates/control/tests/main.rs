@@ -15,6 +15,7 @@ mod activities;
 mod attachments;
 mod backups;
 mod clusters;
+mod drills;
 mod failover;
 mod failover_bugs;
 mod failover_database;

@@ -35,6 +35,7 @@ pub fn capabilities(mirroring: bool) -> Capabilities {
         consistent_groups: true,
         active_active: true,
         earlier_states: true,
+        drills_of_snapshots: false,
         leaves_copies: false,
     }
 }

@@ -24,6 +24,8 @@ texts!(
         FailoverVolume = "failover_volume",
         /// Begins or ends the replication of a volume.
         ReplicateVolume = "replicate_volume",
+        /// Makes a drill of the copy of a volume.
+        Drill = "drill",
         /// Writes an image into a volume again.
         ReimageVolume = "reimage_volume",
         /// Takes over an image of a site as a volume.
@@ -80,6 +82,8 @@ texts!(
         Snapshot = "snapshot",
         /// An attachment.
         Attachment = "attachment",
+        /// The drill of a volume at a site.
+        Drill = "drill",
         /// A backup.
         Backup = "backup",
         /// A group.
@@ -112,6 +116,7 @@ impl ActivityKind {
             | Self::ManageVolume
             | Self::UnmanageVolume => ActivityResource::Volume,
             Self::UploadVolume => ActivityResource::Image,
+            Self::Drill => ActivityResource::Drill,
             Self::NotifyExtended | Self::NotifyReimaged => ActivityResource::Server,
             Self::CreateSnapshot
             | Self::DeleteSnapshot
@@ -139,6 +144,7 @@ impl ActivityKind {
             Self::CreateSnapshot
             | Self::CreateBackup
             | Self::UploadVolume
+            | Self::Drill
             | Self::NotifyExtended
             | Self::NotifyReimaged
             | Self::CreateGroupSnapshot
@@ -188,6 +194,7 @@ impl ActivityKind {
             | Self::ReimageVolume
             | Self::ManageVolume
             | Self::UnmanageVolume
+            | Self::Drill
             | Self::NotifyExtended
             | Self::NotifyReimaged
             | Self::CreateSnapshot
@@ -215,6 +222,7 @@ impl ActivityKind {
             Self::CreateVolume
             | Self::CreateBackup
             | Self::UploadVolume
+            | Self::Drill
             | Self::MigrateVolume
             | Self::RetypeVolume => true,
             Self::DeleteVolume

@@ -101,6 +101,8 @@ numbered!(
         DeleteGroupSnapshot = 115, "delete group snapshot",
         /// Replicate volume.
         ReplicateVolume = 116, "replicate volume",
+        /// Drill volume.
+        DrillVolume = 117, "drill volume",
     }
 );
 

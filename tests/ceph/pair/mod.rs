@@ -5,6 +5,7 @@ mod bugs;
 mod cannot;
 mod contract;
 mod deleted;
+mod drill;
 mod dying;
 mod groups;
 mod killed;

@@ -1,8 +1,11 @@
 //! Replications in answers.
 
-use firebrick_control::{DrillInfo, FailoverReport, PromoteMode, Relation, VolumeReport};
+use firebrick_control::{
+    DrillInfo, FailoverReport, PromoteMode, Relation, VolumeReport, bare_info,
+};
 use firebrick_vocabulary::{GroupId, MirrorWay, VolumeId};
 use serde::Serialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::failover::VOLUME;
@@ -45,6 +48,7 @@ struct Drill<'a> {
     position: Option<String>,
     began_at: Option<Moment>,
     uri: Option<&'a str>,
+    connection_info: Option<Value>,
     clients: u32,
 }
 
@@ -54,6 +58,7 @@ fn drill(info: &DrillInfo) -> Drill<'_> {
         position: info.position.map(|at| at.to_string()),
         began_at: began.ok().map(Moment),
         uri: info.address.as_ref().map(|address| address.uri.as_str()),
+        connection_info: info.address.as_ref().map(bare_info),
         clients: info.clients,
     }
 }
@@ -132,13 +137,18 @@ const PROGRESS: Schema = object(&[("done", WHOLE), ("total", WHOLE)])
     .required(&["done", "total"])
     .closed();
 
+const CONNECTION: Schema = object(&[("driver_volume_type", TEXT), ("data", object(&[]))])
+    .required(&["driver_volume_type", "data"])
+    .closed();
+
 const DRILL: Schema = object(&[
     ("position", TEXT_OR_NULL),
     ("began_at", TIME_OR_NULL),
     ("uri", TEXT_OR_NULL),
+    ("connection_info", any_of(&[CONNECTION, NULL])),
     ("clients", WHOLE),
 ])
-.required(&["position", "began_at", "uri", "clients"])
+.required(&["position", "began_at", "uri", "connection_info", "clients"])
 .closed();
 
 const SHAPE: Schema = object(&[

@@ -11,6 +11,7 @@ mod errno;
 mod image;
 mod load;
 mod mirror;
+mod mirror_snaps;
 mod omap;
 mod peers;
 mod pool;

@@ -106,6 +106,19 @@ pub(super) struct GlobalStatusT {
     pub(super) site_statuses: *mut SiteStatusT,
 }
 
+/// `rbd_snap_mirror_namespace_t`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct SnapMirrorT {
+    pub(super) state: c_int,
+    pub(super) mirror_peer_uuids_count: usize,
+    pub(super) mirror_peer_uuids: *mut c_char,
+    pub(super) complete: bool,
+    pub(super) primary_mirror_uuid: *mut c_char,
+    pub(super) primary_snap_id: u64,
+    pub(super) last_copied_object_number: u64,
+}
+
 /// `RBD_IMAGE_OPTION_FEATURES`.
 pub(super) const OPTION_FEATURES: c_int = 1;
 /// `RBD_IMAGE_OPTION_ORDER`.

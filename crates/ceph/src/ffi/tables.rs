@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::load::{Library, Missing};
 use super::shapes::{
     DiffFn, GlobalStatusT, ImageSpecT, ImageT, IoctxT, LinkedImageT, MirrorInfoT, OptionsT,
-    PeerSiteT, ProgressFn, RadosT, SnapInfoT, SnapSpecT, TrashInfoT,
+    PeerSiteT, ProgressFn, RadosT, SnapInfoT, SnapMirrorT, SnapSpecT, TrashInfoT,
 };
 
 macro_rules! table {
@@ -111,6 +111,9 @@ table! {
     rbd_snap_list_end(*mut SnapInfoT);
     rbd_snap_get_namespace_type(ImageT, u64, *mut c_int) -> c_int;
     rbd_snap_set(ImageT, Text) -> c_int;
+    rbd_snap_set_by_id(ImageT, u64) -> c_int;
+    rbd_snap_get_mirror_namespace(ImageT, u64, *mut SnapMirrorT, usize) -> c_int;
+    rbd_snap_mirror_namespace_cleanup(*mut SnapMirrorT, usize) -> c_int;
     rbd_flatten_with_progress(ImageT, ProgressFn, *mut c_void) -> c_int;
     rbd_list_children3(ImageT, *mut LinkedImageT, *mut usize) -> c_int;
     rbd_linked_image_spec_list_cleanup(*mut LinkedImageT, usize);
@@ -138,6 +141,7 @@ table! {
     rbd_mirror_image_promote(ImageT, bool) -> c_int;
     rbd_mirror_image_demote(ImageT) -> c_int;
     rbd_mirror_image_resync(ImageT) -> c_int;
+    rbd_mirror_image_create_snapshot2(ImageT, u32, *mut u64) -> c_int;
     rbd_mirror_image_get_info(ImageT, *mut MirrorInfoT, usize) -> c_int;
     rbd_mirror_image_get_global_status(ImageT, *mut GlobalStatusT, usize) -> c_int;
     rbd_mirror_image_get_info_cleanup(*mut MirrorInfoT);

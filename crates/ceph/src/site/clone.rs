@@ -9,7 +9,7 @@ use crate::link::Link;
 use crate::names::open;
 
 /// What a clone has of its origin's features; mirroring borrows what it needs.
-const INHERITED: u64 = feature::LAYERING
+pub(super) const INHERITED: u64 = feature::LAYERING
     | feature::EXCLUSIVE_LOCK
     | feature::OBJECT_MAP
     | feature::FAST_DIFF

@@ -67,6 +67,16 @@ pub(super) fn is_writable(link: &Link, image: ImageId, doing: &str) -> Result<bo
     Ok(all.any(|noted| noted.access == Access::ReadWrite))
 }
 
+/// How an image is reached by its name.
+pub(super) fn reached(
+    shared: &Shared,
+    link: &Link,
+    name: &str,
+    doing: &str,
+) -> Result<ExportAddress, Fault> {
+    Ok(address(shared, link, name, &monitors(link, doing)?))
+}
+
 /// Notes the export and says how the image is reached.
 pub(super) fn export(
     shared: &Shared,

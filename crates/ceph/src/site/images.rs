@@ -11,7 +11,7 @@ use crate::fault::Doing;
 use crate::ffi::{Cancel, Grain, Image, Opening, Standing, feature};
 use crate::journal::Journal;
 use crate::link::{Link, Pace};
-use crate::names::{WORK, open, work_name};
+use crate::names::{is_own, open, work_name};
 use crate::notes::{Notes, derived};
 
 /// Images that one call looks at.
@@ -106,9 +106,7 @@ pub(super) async fn all(shared: &Arc<Shared>) -> Result<Vec<ImageInfo>, Fault> {
         .call(Pace::Quick, doing, move |link, _| {
             let entries = link.pool.entries().doing(doing)?;
             let shown = entries.into_iter().map(|entry| entry.name);
-            Ok(shown
-                .filter(|name| !name.starts_with(WORK))
-                .collect::<Vec<_>>())
+            Ok(shown.filter(|name| !is_own(name)).collect::<Vec<_>>())
         })
         .await?;
     let mut running = Vec::new();

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod clone;
+mod drill;
 mod exports;
 mod images;
 mod lag;
@@ -20,12 +21,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firebrick_backend::{
-    Access, Backend, Capabilities, ExportAddress, ExportInfo, ExportKey, Fault, FaultKind,
-    GlobalId, ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader, SiteStatus,
-    SnapshotInfo, SpaceStats, ViewOf, Writer,
+    Access, Backend, Capabilities, DrillInfo, ExportAddress, ExportInfo, ExportKey, Fault,
+    FaultKind, GlobalId, ImageInfo, MirrorStatus, NewImage, PromoteMode, PromoteOutcome, Reader,
+    SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
 };
 use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, Limits, MirrorWay, Position, SnapshotName, StoreId,
+    Bytes, Epoch, ImageId, ImageName, Limits, MirrorWay, Position, Sequence, SnapshotName, StoreId,
 };
 use uuid::Uuid;
 
@@ -108,6 +109,7 @@ impl Backend for CephSite {
             consistent_groups: false,
             active_active: true,
             earlier_states: false,
+            drills_of_snapshots: true,
             leaves_copies: true,
         }
     }
@@ -331,6 +333,7 @@ impl Backend for CephSite {
     async fn remove_leftover(&self, image: ImageId, known: Option<GlobalId>) -> Result<(), Fault> {
         let doing = format!("remove what is left of image {image}");
         self.call(Pace::Slow, doing, move |shared, link, cancel, doing| {
+            drill::end(link, image, cancel, doing)?;
             leftover::remove(shared, link, (image, known), cancel, doing)
         })
         .await
@@ -342,5 +345,53 @@ impl Backend for CephSite {
         mode: PromoteMode,
     ) -> Result<Vec<PromoteOutcome>, Fault> {
         mirror::promote(&self.shared, images, mode).await
+    }
+
+    async fn begin_drill(&self, image: ImageId, at: Option<Sequence>) -> Result<DrillInfo, Fault> {
+        let doing = format!("begin a drill of image {image}");
+        if at.is_some() {
+            let why = format!("{} has no states between snapshots", self.name());
+            return Err(Fault::new(FaultKind::Unsupported, doing, why));
+        }
+        self.call(Pace::Slow, doing, move |shared, link, cancel, doing| {
+            drill::begin(shared, link, image, cancel, doing)
+        })
+        .await
+    }
+
+    async fn begin_drill_of(
+        &self,
+        image: ImageId,
+        snapshot: &SnapshotName,
+    ) -> Result<Option<DrillInfo>, Fault> {
+        let (doing, name) = (format!("begin a drill of {image}"), snapshot.clone());
+        self.call(Pace::Slow, doing, move |shared, link, cancel, doing| {
+            drill::begin_of(shared, link, (image, &name), cancel, doing)
+        })
+        .await
+    }
+
+    async fn send(&self, image: ImageId) -> Result<(), Fault> {
+        let doing = format!("send what was done to image {image}");
+        self.call(Pace::Quick, doing, move |shared, link, _, doing| {
+            mirror::send(shared, link, image, doing)
+        })
+        .await
+    }
+
+    async fn drills(&self) -> Result<Vec<DrillInfo>, Fault> {
+        let doing = "list the drills".to_owned();
+        self.call(Pace::Quick, doing, |shared, link, _, doing| {
+            drill::all(shared, link, doing)
+        })
+        .await
+    }
+
+    async fn end_drill(&self, image: ImageId) -> Result<(), Fault> {
+        let doing = format!("end the drill of image {image}");
+        self.call(Pace::Slow, doing, move |_, link, cancel, doing| {
+            drill::end(link, image, cancel, doing)
+        })
+        .await
     }
 }

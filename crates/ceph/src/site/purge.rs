@@ -10,9 +10,10 @@ use super::Shared;
 use crate::fault::Doing;
 use crate::ffi::{Cancel, Errno};
 use crate::link::{Link, Pace};
+use crate::names::DRILL;
 
-/// Only what was a volume is anybody's here to remove.
-const OURS: &str = "volume-";
+/// Only what was a volume, or a drill, is anybody's here to remove.
+const OURS: [&str; 2] = ["volume-", DRILL];
 
 /// Again and again, as often as `deferred_deletion_purge_interval` says, for as long as the site is there.
 pub(super) async fn run(site: Weak<Shared>) {
@@ -47,7 +48,7 @@ fn once(link: &Link, cancel: &Cancel, doing: &str) -> Result<usize, Fault> {
         if cancel.is_asked() {
             break;
         }
-        if trashed.until > now || !trashed.name.starts_with(OURS) {
+        if trashed.until > now || !OURS.iter().any(|ours| trashed.name.starts_with(ours)) {
             continue;
         }
         match link.pool.forget(&trashed.id, cancel) {

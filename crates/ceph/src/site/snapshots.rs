@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use firebrick_backend::{Fault, FaultKind, SnapshotInfo};
+use firebrick_backend::{DRILL_SNAPSHOT, Fault, FaultKind, SnapshotInfo};
 use firebrick_vocabulary::{Bytes, ImageId, SnapshotId, SnapshotName};
 
 use super::{Shared, exports, part};
@@ -26,6 +26,7 @@ pub(super) fn is_internal(snap: &Snap) -> bool {
         || name.ends_with(OF_GONE)
         || name.starts_with(OF_MIRRORING)
         || name.starts_with(OF_READERS)
+        || name.starts_with(DRILL_SNAPSHOT)
 }
 
 fn described(snap: &Snap, doing: &str) -> Result<SnapshotInfo, Fault> {

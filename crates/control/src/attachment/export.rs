@@ -5,7 +5,7 @@ use firebrick_db::{Activity, AttachMode, Attachment, attachments, now, volumes};
 use firebrick_state::AttachmentStatus;
 use firebrick_vocabulary::AttachmentId;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tracing::info;
 
 use super::{export_key, settle};
@@ -15,6 +15,21 @@ use crate::request::Object;
 use crate::story::{Step, Stop, noted};
 use crate::why::Why;
 
+/// How an export is reached, as `data` of what a host must know says it.
+fn reached(address: &ExportAddress) -> Map<String, Value> {
+    let mut data = address.details.clone();
+    if data.is_empty() {
+        data.insert("uri".to_owned(), json!(address.uri));
+        data.insert("export".to_owned(), json!(address.export));
+    }
+    data
+}
+
+/// What a host must know that attaches an export which is no attachment's.
+pub fn bare_info(address: &ExportAddress) -> Value {
+    json!({ "driver_volume_type": address.protocol, "data": reached(address) })
+}
+
 /// What the attachment's host must know, in the form of `os-initialize_connection`. What it is told of
 /// a QoS spec is what holds when it attaches, as in Cinder.
 pub(crate) fn connection_info(
@@ -23,12 +38,8 @@ pub(crate) fn connection_info(
     qos_specs: &Value,
     encrypted: bool,
 ) -> Value {
-    let mut data = address.details.clone();
+    let mut data = reached(address);
     let mut say = |key: &str, value: Value| data.insert(key.to_owned(), value);
-    if address.details.is_empty() {
-        say("uri", json!(address.uri));
-        say("export", json!(address.export));
-    }
     say("access_mode", json!(attachment.mode.as_str()));
     say("volume_id", json!(attachment.volume));
     say("attachment_id", json!(attachment.id));

@@ -18,6 +18,7 @@ use firebrick_vocabulary::{ImageId, VolumeId};
 
 use crate::error::Result;
 
+pub use export::bare_info;
 pub use stale::StaleAttachment;
 
 /// Under which key a site exports a volume for an attachment.

@@ -174,7 +174,7 @@ async fn converted(
 }
 
 /// Waits for `work`, or until a user wants it to end.
-pub(super) async fn unless_cancelled(
+pub(crate) async fn unless_cancelled(
     inner: &Inner,
     activity: &Activity,
     work: impl Future<Output = Step>,

@@ -25,7 +25,7 @@ use crate::options::ImageOptions;
 use crate::story::Stop;
 use crate::why::Why;
 
-pub(crate) use fill::fill;
+pub(crate) use fill::{fill, unless_cancelled};
 pub(crate) use mapping::BootSnapshot;
 pub(crate) use room::Room;
 pub(crate) use wanted::{

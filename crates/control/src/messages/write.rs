@@ -73,6 +73,7 @@ fn kind(kind: ActivityKind) -> Option<(Resource, Action, Detail)> {
         Kind::RevertVolume => volume(Action::RevertVolume, Detail::BackendRefused),
         Kind::FailoverVolume => volume(Action::FailOver, Detail::UnknownError),
         Kind::ReplicateVolume => volume(Action::ReplicateVolume, Detail::BackendRefused),
+        Kind::Drill => volume(Action::DrillVolume, Detail::BackendRefused),
         Kind::ReimageVolume => volume(Action::ReimageVolume, Detail::UnknownError),
         Kind::ManageVolume => volume(Action::ManageVolume, Detail::BackendRefused),
         Kind::UnmanageVolume => volume(Action::UnmanageVolume, Detail::UnknownError),

@@ -200,6 +200,7 @@ impl Inner {
     ) -> Result<Vec<Relation>> {
         let mut looks: BTreeMap<HostName, Look<'_>> = BTreeMap::new();
         let mut relations = Vec::new();
+        let beginning = drill::beginning(&mut *self.db.read().await?, rows).await?;
         for row in rows.iter().filter(|row| moves(row)) {
             let Some(host) = row.host.as_ref().map(HostName::without_pool) else {
                 continue;
@@ -213,6 +214,10 @@ impl Inner {
             };
             let kind = kinds.iter().find(|kind| kind.id == row.volume_type);
             look.relate(row, kind.and_then(rpo_target), &mut relations)?;
+            let of_row = relations.iter_mut().filter(|it| it.volume == row.id);
+            for relation in of_row.filter(|it| it.drill.is_none()) {
+                relation.drill = beginning.get(&row.id).cloned();
+            }
         }
         Ok(relations)
     }

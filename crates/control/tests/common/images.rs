@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firebrick_backend::{ExportKey, Fault, FaultKind, Loss, NewImage, PromoteMode, Reason};
+use firebrick_backend::{
+    DRILL_SNAPSHOT, ExportKey, Fault, FaultKind, Loss, NewImage, PromoteMode, Reason,
+};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Limits, MirrorWay, Role, SnapshotName, StoreId,
 };
@@ -48,6 +50,10 @@ pub(crate) struct State {
     pub(crate) forgets: bool,
     /// It takes no mirror snapshots by itself.
     pub(crate) unscheduled: bool,
+    /// Its drills are of snapshots.
+    pub(crate) drills_of_snapshots: bool,
+    /// What was sent to it has not arrived.
+    pub(crate) lags: bool,
     /// It never hears that images were removed at the other one.
     pub(crate) leaves_copies: bool,
     /// Promotions of these fail.
@@ -86,6 +92,8 @@ impl Pair {
             alone: false,
             forgets: false,
             unscheduled: false,
+            drills_of_snapshots: false,
+            lags: false,
             leaves_copies: false,
             inconsistent: BTreeSet::new(),
             connected: BTreeSet::new(),
@@ -257,7 +265,8 @@ impl State {
         }
         let exported = self.exports.iter().any(|export| export.0 == id);
         let image = self.primary(id)?;
-        if exported || !image.snapshots.is_empty() {
+        let held = |name: &SnapshotName| !name.as_str().starts_with(DRILL_SNAPSHOT);
+        if exported || image.snapshots.iter().any(|(name, _)| held(name)) {
             return fault(FaultKind::Busy, "it is exported or has snapshots");
         }
         self.images.remove(&id);
@@ -375,6 +384,20 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    /// Of a snapshot, where that has arrived.
+    pub(crate) fn begin_drill_of(
+        &mut self,
+        id: ImageId,
+        name: &SnapshotName,
+    ) -> Result<bool, Fault> {
+        let image = self.images.get(&id);
+        let has = image.is_some_and(|image| image.snapshots.iter().any(|(it, _)| it == name));
+        if self.lags || !has {
+            return Ok(false);
+        }
+        self.begin_drill(id, false).map(|()| true)
     }
 
     pub(crate) fn roll_back_to(&mut self, id: ImageId) -> Result<(), Fault> {

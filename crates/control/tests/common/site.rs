@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use firebrick_backend::{
-    Access, Backend, Capabilities, DrillInfo, ExportAddress, ExportInfo, ExportKey, Fault,
-    FaultKind, GlobalId, ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus, PromoteMode,
-    PromoteOutcome, Reader, Replay, SiteStatus, SnapshotInfo, SpaceStats, ViewOf, Writer,
+    Access, Backend, Capabilities, DRILL_SNAPSHOT, DrillInfo, ExportAddress, ExportInfo, ExportKey,
+    Fault, FaultKind, GlobalId, ImageInfo, ImageStatus, MirrorStatus, NewImage, PeerStatus,
+    PromoteMode, PromoteOutcome, Reader, Replay, SiteStatus, SnapshotInfo, SpaceStats, ViewOf,
+    Writer,
 };
 use firebrick_vocabulary::{
     Bytes, Epoch, GIB, ImageId, ImageMirrorMode, ImageName, Lag, Limits, MirrorWay, Position, Role,
@@ -138,6 +139,7 @@ impl Backend for Site {
             consistent_groups: true,
             active_active: !own.alone,
             earlier_states: !own.forgets,
+            drills_of_snapshots: own.drills_of_snapshots,
             leaves_copies: own.leaves_copies,
         }
     }
@@ -265,7 +267,9 @@ impl Backend for Site {
     async fn snapshots(&self, image: ImageId) -> Result<Vec<SnapshotInfo>, Fault> {
         let act = |state: &mut State| {
             let found = state.images.get(&image).ok_or_else(missing)?;
-            let all = found.snapshots.iter().map(|(name, size)| SnapshotInfo {
+            let all = found.snapshots.iter();
+            let all = all.filter(|(name, _)| !name.as_str().starts_with(DRILL_SNAPSHOT));
+            let all = all.map(|(name, size)| SnapshotInfo {
                 id: SnapshotId(1),
                 name: name.clone(),
                 size: *size,
@@ -447,6 +451,23 @@ impl Backend for Site {
             Ok(drill(image, self.name))
         };
         self.call("begin_drill", act).await
+    }
+
+    async fn begin_drill_of(
+        &self,
+        image: ImageId,
+        snapshot: &SnapshotName,
+    ) -> Result<Option<DrillInfo>, Fault> {
+        let act = |state: &mut State| {
+            let begun = state.begin_drill_of(image, snapshot)?;
+            Ok(begun.then(|| drill(image, self.name)))
+        };
+        self.call("begin_drill_of", act).await
+    }
+
+    async fn send(&self, image: ImageId) -> Result<(), Fault> {
+        let act = |state: &mut State| state.images.get(&image).ok_or_else(missing).map(drop);
+        self.call("send", act).await
     }
 
     async fn drills(&self) -> Result<Vec<DrillInfo>, Fault> {

@@ -4,11 +4,12 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::OnceLock;
 
 use super::super::load::Library;
-use super::super::shapes::{ImageT, IoctxT, LinkedImageT, OptionsT, ProgressFn, RadosT, SnapSpecT};
+use super::super::shapes::{
+    ImageT, IoctxT, LinkedImageT, OptionsT, ProgressFn, RadosT, SnapMirrorT, SnapSpecT,
+};
 use super::Trouble;
 use super::shapes::{
-    CallbackFn, CompletionT, GroupImageT, GroupInfoT, GroupSnapT, ImageInfoT, SnapGroupT,
-    SnapMirrorT, WatcherT,
+    CallbackFn, CompletionT, GroupImageT, GroupInfoT, GroupSnapT, ImageInfoT, SnapGroupT, WatcherT,
 };
 
 type Text = *const c_char;

@@ -37,19 +37,6 @@ pub(super) struct SnapGroupT {
     pub(super) snap: *mut c_char,
 }
 
-/// `rbd_snap_mirror_namespace_t`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(super) struct SnapMirrorT {
-    pub(super) state: c_int,
-    pub(super) mirror_peer_uuids_count: usize,
-    pub(super) mirror_peer_uuids: *mut c_char,
-    pub(super) complete: bool,
-    pub(super) primary_mirror_uuid: *mut c_char,
-    pub(super) primary_snap_id: u64,
-    pub(super) last_copied_object_number: u64,
-}
-
 /// `rbd_group_image_info_t`.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -2,11 +2,11 @@
 
 use std::ptr;
 
-use super::super::shapes::{NAMESPACE_MIRROR, NAMESPACE_TRASH};
+use super::super::shapes::{NAMESPACE_MIRROR, NAMESPACE_TRASH, SnapMirrorT};
 use super::super::text::{given, taken};
 use super::open::OpenImage;
 use super::report::{Report, Told, told};
-use super::shapes::{NAMESPACE_GROUP, SnapGroupT, SnapMirrorT};
+use super::shapes::{NAMESPACE_GROUP, SnapGroupT};
 use super::texts::{text, time};
 use super::{Trouble, calls, check};
 

@@ -132,6 +132,17 @@ fn end(link: &Link, image: &Image, cancel: &Cancel, doing: &str) -> Result<(), F
     image.mirror_no_more(false).doing(doing)
 }
 
+/// Has the copies of an image get what was done to it. A journal is read all the time; else a mirror snapshot is due.
+pub(super) fn send(shared: &Shared, link: &Link, id: ImageId, doing: &str) -> Result<(), Fault> {
+    let (image, _, notes) = shared.names.open(link, id, Opening::Changing, doing)?;
+    let part = part::primary(link, &image, &notes, doing)?;
+    let journaled = image.features().doing(doing)? & feature::JOURNALING != 0;
+    if part != Part::Primary || journaled {
+        return Ok(());
+    }
+    image.take_mirror_snap().doing(doing)
+}
+
 /// What came of a call that ran beside others.
 fn ended<T>(call: Result<Result<T, Fault>, tokio::task::JoinError>) -> Result<T, Fault> {
     call.unwrap_or_else(|error| Err(Fault::new(FaultKind::Internal, "wait for calls", error)))
