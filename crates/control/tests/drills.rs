@@ -6,7 +6,7 @@ use firebrick_db::{Column, Listing, Test, activities};
 use firebrick_state::ActivityStatus;
 use firebrick_vocabulary::VolumeId;
 
-use crate::common::{A, At, B, Trouble, World, member, mirrored, until};
+use crate::common::{A, At, B, Trouble, World, admin, member, mirrored, until};
 
 impl World {
     /// Whose drills are of snapshots, with a volume.
@@ -186,6 +186,19 @@ async fn a_volume_takes_along_the_drill_that_begins() {
         world.last().await != ActivityStatus::Running
     })
     .await;
+    assert!(world.site(B, |it| it.drills.is_empty()));
+}
+
+#[tokio::test]
+async fn a_drill_ends_with_the_replication_of_its_volume() {
+    let (world, volume) = World::of_snapshots().await;
+    world.drill_begun(volume).await;
+    world.there(volume).await;
+    world.ended(volume, ActivityStatus::Done).await;
+    let disabled = world.control.disable_replication(&admin(), volume, B).await;
+    disabled.unwrap();
+    world.settled(volume.0).await;
+    assert_eq!(world.statuses(volume).await, ("available", "disabled"));
     assert!(world.site(B, |it| it.drills.is_empty()));
 }
 

@@ -325,7 +325,16 @@ impl Backend for CephSite {
     async fn global_id(&self, image: ImageId) -> Result<Option<GlobalId>, Fault> {
         let doing = format!("ask for the global id of image {image}");
         self.call(Pace::Quick, doing, move |shared, link, _, doing| {
-            leftover::global_id(shared, link, image, doing)
+            match leftover::global_id(shared, link, image, doing) {
+                // That is something of it, which nobody else finds any more.
+                Err(fault)
+                    if fault.kind == FaultKind::NotFound
+                        && drill::is_there(link, image, doing)? =>
+                {
+                    Ok(None)
+                }
+                found => found,
+            }
         })
         .await
     }

@@ -43,6 +43,7 @@ impl Inner {
     /// Has the image of a volume that stays be mirrored no more.
     pub(crate) async fn end_mirroring(&self, volume: &Volume, home: &Home) -> Step {
         let image = volume.image();
+        self.end_drills(volume, image).await;
         if home.site.capabilities().leaves_copies
             && let Some(GlobalId(id)) = home.site.global_id(image).await?
         {

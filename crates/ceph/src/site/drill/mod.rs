@@ -193,6 +193,16 @@ fn known(
     }))
 }
 
+/// Whether there is anything of a drill of that image.
+pub(super) fn is_there(link: &Link, of: ImageId, doing: &str) -> Result<bool, Fault> {
+    for name in [name_of(of), work_of(of)] {
+        if open(link, &name, Opening::Looking, doing)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// All of them.
 pub(super) fn all(shared: &Shared, link: &Link, doing: &str) -> Result<Vec<DrillInfo>, Fault> {
     let mut all = Vec::new();

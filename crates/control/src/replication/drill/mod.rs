@@ -177,7 +177,7 @@ impl Inner {
         asked.unwrap_or_else(|_| Err(Fault::new(FaultKind::TimedOut, doing(), "no answer")))
     }
 
-    /// A volume that goes takes its drills along, where their sites answer.
+    /// A volume that goes, or is replicated no more, takes its drills along, where their sites answer.
     pub(crate) async fn end_drills(&self, volume: &Volume, image: ImageId) {
         let Some(host) = volume.host.as_ref().filter(|_| moves(volume)) else {
             return;

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use firebrick_backend::{DRILL_SNAPSHOT, Fault, FaultKind, SharedBackend};
 use firebrick_db::{Activity, Volume, activities, volumes};
-use firebrick_state::VolumeStatus;
+use firebrick_state::{ReplicationStatus, VolumeStatus};
 use firebrick_vocabulary::{SnapshotName, VolumeId};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::control::{Inner, site};
-use crate::home::{Home, SiteId, id_of, may_pass, name_of};
+use crate::home::{Home, SiteId, id_of, may_pass, moves, name_of};
 use crate::image::unless_cancelled;
 use crate::story::{Step, Stop};
 use crate::why::Why;
@@ -75,14 +75,23 @@ pub(crate) async fn run(inner: &Inner, activity: &Activity) -> Step {
     if !drill.is_there().await? {
         make(inner, activity, &drill).await?;
     }
-    // Who ends drills says so before he looks for them, and so does who deletes the volume.
+    // Who ends drills says so before he looks for them, and so does who ends the replication or the volume.
     inner.cancelled(activity).await?;
     let row = volumes::get(&mut *inner.db.read().await?, drill.volume.id).await?;
-    if row.is_none_or(|row| row.status == VolumeStatus::Deleting) {
+    if row.is_none_or(|row| is_ending(&row)) {
         drill.there.end_drill(drill.volume.image()).await?;
     }
     tidy(inner, activity, &drill).await?;
     inner.finish_alone(activity, Ok(())).await
+}
+
+/// Whether the copy of a volume goes, or may.
+fn is_ending(volume: &Volume) -> bool {
+    matches!(
+        volume.status,
+        VolumeStatus::Deleting | VolumeStatus::Retyping
+    ) || volume.replication_status == Some(ReplicationStatus::Disabling)
+        || !moves(volume)
 }
 
 async fn make(inner: &Inner, activity: &Activity, drill: &Drill) -> Step {
