@@ -7,7 +7,7 @@ use firebrick_ceph::CephSite;
 use firebrick_tests::CephPair;
 use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, MIB};
 
-use super::{follows, has};
+use super::{all_are, follows, has, is_primary};
 use crate::contract::{mirrored_site, runtime};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -108,6 +108,36 @@ async fn unregistered(pair: &CephPair) {
     pair.b.write(&name, 0xb2, 1);
     follows(&pair.a, &name);
     remove(pair, (&a, &b), id, &name).await;
+}
+
+/// The primary dies as rbd-mirror asks it for what came with its demotion, and rbd-mirror holds the copy until that is
+/// answered. Who is told that it was promoted can write to it all the same.
+async fn held(pair: &CephPair) {
+    let a = mirrored_site("site-a", &pair.a);
+    let b = mirrored_site("site-b", &pair.b);
+    let (id, name) = make(&a).await;
+    b.wait_ready(&[(id, Epoch::FIRST)], PATIENCE).await.unwrap();
+    pair.b.stop_mirror();
+    a.demote(&[id]).await.unwrap();
+    pair.a.kill_osd();
+    pair.b.go_on_mirror();
+    // Which takes it as long as rbd-mirror needs to begin.
+    assert!(!is_primary(&pair.b, &name));
+    let mut promoted = b.promote(&[id], PromoteMode::Forced).await;
+    if promoted.is_err() {
+        // Whoever fails over asks again, too.
+        promoted = b.promote(&[id], PromoteMode::Forced).await;
+    }
+    assert_eq!(promoted.unwrap()[0].result, Ok(Epoch(2)));
+    pair.b.write(&name, 0xb2, 1);
+    assert!(all_are(&pair.b.read(&name, 1), 0xb2));
+    pair.a.start_osd();
+    remove(pair, (&a, &b), id, &name).await;
+}
+
+#[test]
+fn what_is_promoted_by_force_can_be_written_to() {
+    CephPair::with(|pair| runtime().block_on(held(pair)));
 }
 
 #[test]

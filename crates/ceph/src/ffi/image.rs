@@ -95,6 +95,33 @@ impl Image {
         .map(drop)
     }
 
+    /// Takes the exclusive lock from whoever holds it, whom the cluster shuts out; nobody is no error.
+    pub(crate) fn break_lock(&self) -> Result<(), Errno> {
+        let (mut mode, mut owner, mut count) = (0, ptr::null_mut(), 1);
+        // SAFETY: the image is open, and there is room for as many owners as are asked for.
+        let found = check(unsafe {
+            (self.rbd().rbd_lock_get_owners)(
+                self.handle,
+                &raw mut mode,
+                &raw mut owner,
+                &raw mut count,
+            )
+        });
+        let broken = match found {
+            Err(Errno(libc::ENOENT)) => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(_) if owner.is_null() => return Ok(()),
+            // SAFETY: the image is open, and librbd has put a text there.
+            Ok(_) => check(unsafe { (self.rbd().rbd_lock_break)(self.handle, mode, owner) }),
+        };
+        // SAFETY: librbd has filled it, and it is used no more.
+        unsafe { (self.rbd().rbd_lock_get_owners_cleanup)(&raw mut owner, count) };
+        match broken {
+            Ok(_) | Err(Errno(libc::ENOENT)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A value of its metadata.
     pub(crate) fn note(&self, key: &str) -> Result<Option<String>, Errno> {
         let key = given(key)?;

@@ -99,6 +99,9 @@ table! {
     rbd_resize2(ImageT, u64, bool, ProgressFn, *mut c_void) -> c_int;
     rbd_rename(IoctxT, Text, Text) -> c_int;
     rbd_remove_with_progress(IoctxT, Text, ProgressFn, *mut c_void) -> c_int;
+    rbd_lock_get_owners(ImageT, *mut c_int, *mut Buffer, *mut usize) -> c_int;
+    rbd_lock_get_owners_cleanup(*mut Buffer, usize);
+    rbd_lock_break(ImageT, c_int, Text) -> c_int;
     rbd_metadata_get(ImageT, Text, Buffer, *mut usize) -> c_int;
     rbd_metadata_set(ImageT, Text, Text) -> c_int;
     rbd_metadata_remove(ImageT, Text) -> c_int;

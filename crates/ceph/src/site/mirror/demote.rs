@@ -63,6 +63,7 @@ fn demote_one(
     }
     let at = Sequence(now).max(last.next());
     let noted = Notes {
+        primary: None,
         demoted: Some(Demoted { by: own, at }),
         ..notes.clone()
     };

@@ -26,7 +26,7 @@ pub(super) use promote::promote;
 pub(super) use rejoin::rejoin;
 
 use super::part::{self, Part};
-use super::{Shared, report};
+use super::{Shared, report, store};
 use crate::fault::Doing;
 use crate::ffi::{Cancel, Image, Opening, feature};
 use crate::journal::Journal;
@@ -53,13 +53,15 @@ pub(super) fn begin(shared: &Shared, link: &Link, image: &Image, doing: &str) ->
         );
         return Err(Fault::new(FaultKind::Invalid, doing, why));
     }
+    let known = Notes::of(image, doing)?;
+    let primary = Some(store(link, options));
     if options.mirroring == Mirroring::Journal {
         let wanted = feature::EXCLUSIVE_LOCK | feature::JOURNALING;
         let lacking = wanted & !image.features().doing(doing)?;
-        let known = Notes::of(image, doing)?;
         // First the note, so that nothing stays switched on that nobody knows of.
         let notes = Notes {
             borrowed: Some(lacking | known.borrowed.unwrap_or(0)),
+            primary,
             ..known.clone()
         };
         notes.replace(&known, image, doing)?;
@@ -68,6 +70,12 @@ pub(super) fn begin(shared: &Shared, link: &Link, image: &Image, doing: &str) ->
                 image.set_features(feature, true).doing(doing)?;
             }
         }
+    } else {
+        let notes = Notes {
+            primary,
+            ..known.clone()
+        };
+        notes.replace(&known, image, doing)?;
     }
     image.mirror(options.mirroring.mode()).doing(doing)
 }
@@ -104,6 +112,7 @@ pub(super) fn set(
     }
     let own = Notes {
         borrowed: None,
+        primary: None,
         demoted: None,
         ..notes.clone()
     };

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use firebrick_backend::{Fault, FaultKind, PromoteMode, PromoteOutcome, Reason};
 use firebrick_vocabulary::{Epoch, ImageId, StoreId};
+use tracing::warn;
 
 use super::super::part::Part;
 use super::super::{Shared, store};
 use super::{LOOK, ended};
-use crate::fault::fault;
+use crate::fault::{Doing, fault};
 use crate::ffi::{Cancel, Errno, Image, Opening};
 use crate::link::{Link, Pace};
 use crate::notes::{Demoted, Notes};
@@ -83,12 +84,20 @@ fn promote_one(
         Err(fault) if fault.kind == FaultKind::NotFound => return Ok(Err(Reason::NotFound)),
         found => found?,
     };
+    let own = store(link, shared.options());
     match Part::of(link, &image, &notes, doing)? {
-        Part::Alone | Part::Primary => return Ok(Ok(notes.epoch())),
+        Part::Alone => return Ok(Ok(notes.epoch())),
+        // It may have been promoted before, by a call that could not write that down.
+        Part::Primary => {
+            drop(image);
+            if notes.primary == Some(own) {
+                return Ok(Ok(notes.epoch()));
+            }
+            return raise(shared, link, id, mode, cancel, doing).map(Ok);
+        }
         Part::Ending | Part::Unfinished => return Ok(Err(Reason::Inconsistent)),
         Part::Copy => {}
     }
-    let own = store(link, shared.options());
     let promoted = match (mode, notes.demoted) {
         (PromoteMode::Planned, None) => return Ok(Err(Reason::NotDemoted)),
         (PromoteMode::Planned, Some(demoted)) => planned(&image, demoted, own, cancel, doing)?,
@@ -100,37 +109,47 @@ fn promote_one(
         Err(Errno(libc::EINVAL)) => return Ok(Err(Reason::Inconsistent)),
         Err(error) => return Err(fault(error, doing)),
     }
-    let epoch = notes.epoch().next();
     drop(image);
-    raise(shared, link, id, epoch, cancel, doing)?;
-    Ok(Ok(epoch))
+    raise(shared, link, id, mode, cancel, doing).map(Ok)
 }
 
-/// Writes down that the image was promoted. For a moment rbd-mirror may hold it still, and it cannot be written to.
+/// Writes down that the image was promoted, and its epoch. For a moment rbd-mirror may hold it still, and nobody can
+/// write to it; so once that is written, guests can. Where its primary died, rbd-mirror may wait for that, and hold the
+/// image for as long: it is shut out, and comes back by itself.
 fn raise(
     shared: &Shared,
     link: &Link,
     id: ImageId,
-    epoch: Epoch,
+    mode: PromoteMode,
     cancel: &Cancel,
     doing: &str,
-) -> Result<(), Fault> {
-    let end = Instant::now() + LETTING_GO;
+) -> Result<Epoch, Fault> {
+    let own = store(link, shared.options());
+    let mut end = Instant::now() + LETTING_GO;
+    let mut may_break = mode == PromoteMode::Forced;
     loop {
         let (image, _, notes) = shared.names.open(link, id, Opening::Changing, doing)?;
+        let epoch = notes.epoch().next();
         let raised = Notes {
             epoch: Some(epoch),
+            primary: Some(own),
             ..notes.clone()
         };
         match raised.replace(&notes, &image, doing) {
-            Err(fault)
-                if fault.kind == FaultKind::NotPrimary
-                    && !cancel.is_asked()
-                    && Instant::now() < end =>
-            {
-                thread::sleep(LOOK);
+            Ok(()) => return Ok(epoch),
+            Err(fault) if fault.kind == FaultKind::NotPrimary && !cancel.is_asked() => {
+                if Instant::now() < end {
+                    thread::sleep(LOOK);
+                } else if may_break {
+                    warn!(image = %id, "rbd-mirror does not let go of an image, and is shut out");
+                    image.break_lock().doing(doing)?;
+                    may_break = false;
+                    end = Instant::now() + LETTING_GO;
+                } else {
+                    return Err(fault);
+                }
             }
-            result => return result,
+            Err(fault) => return Err(fault),
         }
     }
 }
