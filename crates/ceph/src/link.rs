@@ -1,7 +1,7 @@
 //! The connection to a pool: made when it is needed, and made anew where the cluster has shut it out, or where a call
 //! of it was not answered: librados finds out late, or never, that an OSD is back elsewhere, and librbd may hang.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use firebrick_backend::{Fault, FaultKind};
@@ -22,6 +22,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 const QUICK: Duration = Duration::from_secs(60);
 /// How long a call that copies or removes data may tell of no progress.
 const SLOW: Duration = Duration::from_secs(600);
+/// For how many seconds a connection that hangs is shut out: longer than anybody lets a cluster be away.
+const SHUT_OUT: u32 = 7 * 24 * 3600;
 
 /// What is open.
 pub(crate) struct Link {
@@ -29,6 +31,8 @@ pub(crate) struct Link {
     pub(crate) cluster: Arc<Cluster>,
     /// The cluster's id.
     pub(crate) fsid: Uuid,
+    /// By what the cluster knows it.
+    address: String,
     /// What is being asked.
     running: Running,
 }
@@ -47,6 +51,8 @@ pub(crate) struct Line {
     pub(crate) options: CephOptions,
     threads: Threads,
     open: Mutex<Option<Arc<Link>>>,
+    /// Connections that are used no more, in which calls run still.
+    left: Mutex<Vec<Weak<Link>>>,
 }
 
 impl Line {
@@ -57,6 +63,7 @@ impl Line {
             options,
             threads: Threads::new(THREADS),
             open: Mutex::new(None),
+            left: Mutex::default(),
         }))
     }
 
@@ -76,6 +83,7 @@ impl Line {
         let work = move |cancel: &Cancel| {
             let link = line.link(&what)?;
             let _runs = link.running.begin(cancel, within);
+            line.shut_out(&link);
             let result = work(&link, cancel);
             if result.as_ref().is_err_and(unanswered) {
                 line.drop_link(&link);
@@ -118,6 +126,7 @@ impl Line {
                 site = self.options.name,
                 "a call hangs; the connection is made anew"
             );
+            self.left.lock().push(Arc::downgrade(link));
             *open = None;
         }
         let link = Arc::new(self.connect(doing)?);
@@ -129,8 +138,39 @@ impl Line {
     fn drop_link(&self, link: &Arc<Link>) {
         let mut open = self.open.lock();
         if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, link)) {
+            self.left.lock().push(Arc::downgrade(link));
             *open = None;
         }
+    }
+
+    /// Has the cluster shut out connections in which calls hang. Whatever these had open and locked they would hold as
+    /// long as this process lives, as soon as the cluster is back: nobody else could write to it.
+    fn shut_out(&self, link: &Link) {
+        let all = std::mem::take(&mut *self.left.lock());
+        let mut left = Vec::new();
+        for weak in all {
+            let Some(former) = weak.upgrade() else {
+                continue;
+            };
+            if former.running.overdue() == 0 {
+                left.push(weak);
+                continue;
+            }
+            match link.cluster.shut_out(&former.address, SHUT_OUT) {
+                Ok(()) => {
+                    let (site, address) = (&self.options.name, &former.address);
+                    warn!(
+                        site,
+                        address, "a connection in which a call hangs is shut out"
+                    );
+                }
+                Err(error) => {
+                    debug!(site = self.options.name, %error, "a connection hangs for now");
+                    left.push(weak);
+                }
+            }
+        }
+        self.left.lock().append(&mut left);
     }
 
     fn connect(&self, doing: &str) -> Result<Link, Fault> {
@@ -169,10 +209,14 @@ impl Line {
         let fsid = Uuid::parse_str(&fsid).map_err(|error| {
             Fault::new(FaultKind::Internal, doing, format!("{fsid:?}: {error}"))
         })?;
+        let address = cluster
+            .address()
+            .map_err(|error| unreachable("the connection has no address".to_owned(), error))?;
         Ok(Link {
             pool,
             cluster,
             fsid,
+            address,
             running: Running::default(),
         })
     }

@@ -24,8 +24,8 @@ pub(crate) struct Notes {
     /// What guests are held to.
     #[serde(skip_serializing_if = "Limits::is_none")]
     pub(crate) limits: Limits,
-    /// Who was promoted last, or began to mirror it, and could write that down: what is primary elsewhere, or here
-    /// without this, cannot be written to yet.
+    /// The site that is primary of it, noted by that one as soon as it could write to it. An image that is primary
+    /// where this does not say so may not be written to yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) primary: Option<StoreId>,
     /// Its last demotion.

@@ -8,7 +8,7 @@ use super::errno::{Errno, check};
 use super::pool::Pool;
 use super::shapes::RadosT;
 use super::tables::{Libraries, libraries};
-use super::text::{given, of_buffer};
+use super::text::{given, of_buffer, taken};
 
 /// A connection to a cluster, as one of its users.
 pub(crate) struct Cluster {
@@ -63,6 +63,26 @@ impl Cluster {
             )
         })?;
         Ok(of_buffer(&buffer))
+    }
+
+    /// By what the cluster knows this connection.
+    pub(crate) fn address(&self) -> Result<String, Errno> {
+        let mut address = ptr::null_mut();
+        // SAFETY: the handle is connected, and the address is written before it is read.
+        check(unsafe { (self.library.rados.rados_getaddrs)(self.handle, &raw mut address) })?;
+        // SAFETY: librados has put a text there.
+        let text = unsafe { taken(address) };
+        // SAFETY: librados has allocated it by `strdup`, and nobody uses it any more.
+        unsafe { libc::free(address.cast()) };
+        Ok(text)
+    }
+
+    /// Has the cluster shut out the connection of that address, for so many seconds.
+    pub(crate) fn shut_out(&self, address: &str, seconds: u32) -> Result<(), Errno> {
+        let address = given(address)?;
+        let add = self.library.rados.rados_blocklist_add;
+        // SAFETY: the handle is connected, and the text ends with a zero.
+        check(unsafe { add(self.handle, address.as_ptr(), seconds) }).map(drop)
     }
 
     /// What the monitors answer to a command of JSON.

@@ -51,6 +51,8 @@ table! {
     rados_connect(RadosT) -> c_int;
     rados_shutdown(RadosT);
     rados_cluster_fsid(RadosT, Buffer, usize) -> c_int;
+    rados_getaddrs(RadosT, *mut Buffer) -> c_int;
+    rados_blocklist_add(RadosT, Text, u32) -> c_int;
     rados_ioctx_create(RadosT, Text, *mut IoctxT) -> c_int;
     rados_ioctx_destroy(IoctxT);
     rados_mon_command(
