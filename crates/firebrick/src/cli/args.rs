@@ -131,9 +131,9 @@ A minimal cinder.conf:
   site_admin = /run/firebrick/site-a.admin
   replication_device = backend_id:site-b,admin:/run/firebrick/site-b.admin")]
 pub(crate) struct ServeArgs {
-    /// The configuration, in the format of cinder.conf
-    #[arg(long, value_name = "FILE", env = "FIREBRICK_CONF")]
-    pub(crate) conf: PathBuf,
+    /// The configuration, in the format of cinder.conf [env: FIREBRICK_CONF]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) conf: Option<PathBuf>,
     /// Check the configuration and end
     #[arg(long)]
     pub(crate) check: bool,

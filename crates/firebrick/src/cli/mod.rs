@@ -4,6 +4,7 @@ pub(crate) mod args;
 mod completions;
 mod demo;
 mod dev;
+mod environment;
 mod help;
 mod manage;
 mod parent;

@@ -8,6 +8,7 @@ use firebrick_db::Db;
 use tokio::net::TcpListener;
 
 use super::args::ServeArgs;
+use super::environment;
 use super::parent::stop_requested;
 use crate::config::ServeConf;
 use crate::exit::Failure;
@@ -20,7 +21,13 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Serves until it is asked to stop.
 pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let journal = journal::start("info");
-    let (mut conf, unknown) = ServeConf::read(&args.conf)?;
+    let Some(path) = args.conf.or_else(environment::conf) else {
+        return Err(Failure::Usage(
+            "--conf FILE is missing: the cinder.conf, or FIREBRICK_CONF; `firebrick serve --help` shows one"
+                .to_owned(),
+        ));
+    };
+    let (mut conf, unknown) = ServeConf::read(&path)?;
     for unknown in unknown {
         tracing::warn!("{unknown}");
     }
@@ -28,7 +35,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
         tracing::warn!("{remark}");
     }
     if args.check {
-        Printer::new().good(&format!("{} is fine", args.conf.display()));
+        Printer::new().good(&format!("{} is fine", path.display()));
         return Ok(());
     }
     let listener = bind(conf.listen).await?;

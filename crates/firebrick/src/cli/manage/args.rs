@@ -21,8 +21,8 @@ Examples:
   firebrick manage --conf cinder.conf replications --format json
   firebrick manage --conf cinder.conf attachments --stale")]
 pub(crate) struct ManageArgs {
-    /// The configuration, in the format of cinder.conf
-    #[arg(long, value_name = "FILE", env = "FIREBRICK_CONF", global = true)]
+    /// The configuration, in the format of cinder.conf [env: FIREBRICK_CONF]
+    #[arg(long, value_name = "FILE", global = true)]
     pub(crate) conf: Option<PathBuf>,
     /// How to print the result
     #[arg(long, value_enum, default_value_t, global = true)]

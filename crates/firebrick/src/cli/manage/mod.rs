@@ -9,6 +9,7 @@ mod reset;
 use firebrick_control::{Context, Control};
 use firebrick_db::Db;
 
+use crate::cli::environment;
 use crate::config::ServeConf;
 use crate::exit::Failure;
 use crate::journal;
@@ -17,7 +18,7 @@ use args::{ManageArgs, ManageCommand};
 /// Does what the command line says.
 pub(crate) async fn run(args: ManageArgs) -> Result<(), Failure> {
     drop(journal::start("error"));
-    let Some(path) = args.conf else {
+    let Some(path) = args.conf.or_else(environment::conf) else {
         return Err(Failure::Usage(
             "--conf FILE is missing: the cinder.conf of `firebrick serve`, or FIREBRICK_CONF"
                 .to_owned(),

@@ -60,14 +60,8 @@ pub(crate) struct RbdArgs {
 /// What all verbs take.
 #[derive(Args, Debug)]
 pub(crate) struct Common {
-    /// The configuration of the site, or of a Ceph cluster
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        env = "FIREBRICK_CONF",
-        global = true
-    )]
+    /// The configuration of the site, or of a Ceph cluster [env: FIREBRICK_CONF]
+    #[arg(short, long, value_name = "FILE", global = true)]
     pub(crate) conf: Option<PathBuf>,
     /// The site or cluster, as a file or as the name of one in /etc/firebrick or /etc/ceph
     #[arg(long, value_name = "NAME|FILE", global = true)]

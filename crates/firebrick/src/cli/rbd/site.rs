@@ -15,6 +15,7 @@ use super::at::At;
 use super::ceph::{Cluster, is_of_cluster};
 use super::doc::Doc;
 use super::error::{EINVAL, ENOENT, EOPNOTSUPP, failed, fault, refuse};
+use crate::cli::environment;
 use crate::exit::Failure;
 use crate::printer::Printer;
 
@@ -80,16 +81,11 @@ fn is_file(text: &str) -> bool {
 /// The file that is meant. What is said on the command line counts more than the environment, and where a file is
 /// said the name of a cluster only says what it is called.
 fn path(common: &Common) -> Result<PathBuf, Failure> {
-    let environment = std::env::var_os("FIREBRICK_CONF").map(PathBuf::from);
-    let said = common.conf.clone();
-    let said_here = said
-        .clone()
-        .filter(|said| Some(said) != environment.as_ref());
-    let path = match (&common.cluster, said_here) {
+    let path = match (&common.cluster, common.conf.clone()) {
         (Some(file), _) if is_file(file) => Some(PathBuf::from(file)),
-        (Some(_), Some(said)) => Some(said),
-        (Some(name), None) => Some(of_name(name)),
-        (None, _) => said,
+        (Some(name), None) => Some(of_name(name)?),
+        (_, Some(said)) => Some(said),
+        (None, None) => environment::conf(),
     };
     path.ok_or_else(|| {
         let text = "rbd: --conf FILE is missing: the site.conf of the site or the ceph.conf of the cluster, or \
@@ -99,13 +95,20 @@ fn path(common: &Common) -> Result<PathBuf, Failure> {
 }
 
 /// Where the site of that name has its configuration, or else the cluster.
-fn of_name(name: &str) -> PathBuf {
-    let site = PathBuf::from(format!("/etc/firebrick/{name}.conf"));
-    let cluster = PathBuf::from(format!("/etc/ceph/{name}.conf"));
-    if !site.exists() && cluster.exists() {
-        return cluster;
+fn of_name(name: &str) -> Result<PathBuf, Failure> {
+    let places = [
+        PathBuf::from(format!("/etc/firebrick/{name}.conf")),
+        PathBuf::from(format!("/etc/ceph/{name}.conf")),
+    ];
+    // One that cannot be looked at is there, as far as this can tell; reading it says what is wrong.
+    let there = |path: &&PathBuf| path.try_exists().unwrap_or(true);
+    if let Some(path) = places.iter().find(there) {
+        return Ok(path.clone());
     }
-    site
+    let [site, cluster] = places.each_ref().map(|path| path.display());
+    let text =
+        format!("rbd: couldn't read the configuration: there is neither {site} nor {cluster}");
+    Err(refuse(EINVAL, text))
 }
 
 impl Common {
