@@ -62,7 +62,7 @@ fn all(group: &ToolGroup) -> Vec<ImageId> {
 /// `rbd mirror group enable`
 async fn enable(mut rbd: Rbd, args: &GroupArgs) -> Result<(), Failure> {
     let mut args = args.clone();
-    let wanted = mode(&mut args.words, args.group.is_some());
+    let wanted = mode(&mut args.words, args.group.is_some())?;
     let group = named(&mut rbd, &args).await?;
     let mode = wanted.unwrap_or(if group.mirrored {
         group.mode

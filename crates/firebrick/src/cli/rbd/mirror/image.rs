@@ -15,7 +15,7 @@ use crate::printer::Printer;
 /// `rbd mirror image enable`
 pub(super) async fn enable(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
     let mut args = args.clone();
-    let wanted = mode(&mut args.words, args.image.is_some());
+    let wanted = mode(&mut args.words, args.image.is_some())?;
     let image = rbd.named(&args).await?;
     if rbd.pool_info().await?.mode != MirrorMode::Image {
         let text = "rbd: cannot enable mirroring in the current pool mirroring mode";

@@ -12,13 +12,21 @@ use crate::exit::Failure;
 use crate::printer::Printer;
 
 /// The mode that is named behind an image or a group, taken from its words. `named`: an option names the image.
-pub(super) fn mode(words: &mut Vec<String>, named: bool) -> Option<ImageMirrorMode> {
+pub(super) fn mode(
+    words: &mut Vec<String>,
+    named: bool,
+) -> Result<Option<ImageMirrorMode>, Failure> {
     if words.len() + usize::from(named) != 2 {
-        return None;
+        return Ok(None);
     }
-    let mode = words.last()?.parse().ok()?;
-    words.pop();
-    Some(mode)
+    let Some(name) = words.pop() else {
+        return Ok(None);
+    };
+    let invalid = |_| {
+        let text = format!("rbd: invalid mode name: {name}: it is journal or snapshot");
+        refuse(EINVAL, text)
+    };
+    name.parse().map(Some).map_err(invalid)
 }
 
 async fn take(rbd: &mut Rbd, images: Vec<ImageId>) -> Result<Vec<SnapshotId>, Fault> {
@@ -77,13 +85,18 @@ mod tests {
     fn a_mode_stands_behind_what_it_is_of() {
         let found = |words: &[&str], named| {
             let mut words: Vec<String> = words.iter().map(ToString::to_string).collect();
-            (mode(&mut words, named), words.len())
+            let mode = mode(&mut words, named).map_err(|refused| refused.to_string());
+            (mode, words.len())
         };
-        let snapshot = Some(ImageMirrorMode::Snapshot);
-        assert_eq!(found(&["disk", "snapshot"], false), (snapshot, 1));
+        let snapshot = Ok(Some(ImageMirrorMode::Snapshot));
+        assert_eq!(found(&["disk", "snapshot"], false), (snapshot.clone(), 1));
         assert_eq!(found(&["snapshot"], true), (snapshot, 0));
         // That is an image.
-        assert_eq!(found(&["snapshot"], false), (None, 1));
-        assert_eq!(found(&["disk", "other"], false), (None, 2));
+        assert_eq!(found(&["snapshot"], false), (Ok(None), 1));
+        let (refused, _) = found(&["disk", "other"], false);
+        assert_eq!(
+            refused.unwrap_err(),
+            "rbd: invalid mode name: other: it is journal or snapshot"
+        );
     }
 }

@@ -93,7 +93,7 @@ fn enable(ceph: &Ceph, args: &SpecArgs) -> Result<(), Failure> {
         None | Some("journal") => ImageMode::Journal,
         Some("snapshot") => ImageMode::Snapshot,
         Some(other) => {
-            let text = format!("rbd: invalid mode name: {other}");
+            let text = format!("rbd: invalid mode name: {other}: it is journal or snapshot");
             return Err(refuse(EINVAL, text));
         }
     };
