@@ -57,7 +57,11 @@ fn no_more_goes_to_a_site_than_may_and_nothing_in_its_quiet_hours() {
     };
     for (key, value, said) in [
         ("bandwidth", "1B", "rbd: bandwidth must be at least 1 KiB"),
-        ("bandwidth", "fast", "rbd: bandwidth a size is"),
+        (
+            "bandwidth",
+            "fast",
+            "rbd: bandwidth must be such as 10MiB, a number of MiB, 0 or unlimited",
+        ),
         ("quiet-hours", "noon", "rbd: quiet-hours must be times"),
     ] {
         let refused = [

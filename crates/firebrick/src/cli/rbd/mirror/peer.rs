@@ -119,7 +119,8 @@ fn change(key: &str, value: &str) -> Result<PeerChange, Failure> {
         "compression" => PeerChange::Compression(value.parse().map_err(|rule| wrong(key, rule))?),
         "log-limit" if value == "none" => PeerChange::LogLimit(None),
         "log-limit" => {
-            let most = bytes(value).map_err(|rule| wrong(key, &rule))?;
+            let takes = "must be such as 8G, a number of MiB, or none";
+            let most = bytes(value).map_err(|rule| wrong(key, &format!("{takes}: {rule}")))?;
             PeerChange::LogLimit(Some(Bytes(most)))
         }
         _ => {
@@ -139,7 +140,8 @@ fn rate(key: &str, value: &str) -> Result<Rate, Failure> {
     if value == "unlimited" {
         return Ok(Rate::UNLIMITED);
     }
-    let bytes = bytes(value).map_err(|rule| wrong(key, &rule))?;
+    let takes = "must be such as 10MiB, a number of MiB, 0 or unlimited";
+    let bytes = bytes(value).map_err(|rule| wrong(key, &format!("{takes}: {rule}")))?;
     Rate::of(bytes).map_err(|rule| wrong(key, rule))
 }
 
