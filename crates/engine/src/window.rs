@@ -163,7 +163,7 @@ impl Store {
             before.map(|kept| kept.at)
         };
         let Some(from) = from else {
-            let why = "that time is before everything that is retained";
+            let why = "that time is before everything that is retained: `retention` says how far back that is";
             return Err(Error::new(ErrorKind::OutOfRange, "look for a time", why));
         };
         let mut found = from;
@@ -230,7 +230,9 @@ impl Store {
             let base = retention.base(state.dense(), now, state.bytes);
             let head = self.core.log.head().sequence;
             if base.is_none_or(|base| at < base) || at > head {
-                let why = format!("record {at} is not within what is retained of the image");
+                let why = format!(
+                    "record {at} is not within what is retained of the image: `retention` says how far back that is"
+                );
                 return Err(Error::new(ErrorKind::OutOfRange, DOING, why));
             }
             let plan = Plan::new(&state, image, at)?;
