@@ -364,7 +364,7 @@ async fn made_of(world: &World, specs: &[(&str, &str)]) -> Volume {
 #[tokio::test]
 async fn a_type_says_whether_how_and_where_its_volumes_are_replicated() {
     let world = World::new().await;
-    for word in ["<is> True", "<is> true", "<is> TRUE"] {
+    for word in ["<is> True", "<is> true", "<is> TRUE", "<is> 1"] {
         let volume = made_of(&world, &[("replication_enabled", word)]).await;
         let status = volume.replication_status.unwrap();
         assert_eq!(status, ReplicationStatus::Enabled, "{word}");
@@ -515,4 +515,30 @@ async fn a_type_that_asks_for_both_ways_or_for_what_is_not_there_is_refused() {
     assert!(refused.message.contains("sync_policy"), "{refused}");
     let set = control.set_extra_specs(&admin(), id, mistyped).await;
     assert_eq!(set.unwrap_err().kind, ErrorKind::Invalid);
+}
+
+#[tokio::test]
+async fn a_type_that_says_neither_yes_nor_no_to_replication_is_refused() {
+    let world = World::new().await;
+    let control = &world.control;
+    let specs = |word: &str| BTreeMap::from([("replication_enabled".to_owned(), word.to_owned())]);
+    let request = |extra_specs| CreateType {
+        name: Uuid::new_v4().to_string(),
+        description: None,
+        is_public: true,
+        extra_specs,
+    };
+    let made = control.create_type(&admin(), request(specs("<is> False")));
+    let id = made.await.unwrap().volume_type.id;
+    for word in ["yes", "True", "<is> perhaps", ""] {
+        let made = control.create_type(&admin(), request(specs(word))).await;
+        let refused = made.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Invalid, "{word}");
+        assert!(refused.message.contains("replication_enabled"), "{refused}");
+        assert!(refused.message.contains("'<is> True'"), "{refused}");
+        let set = control.set_extra_specs(&admin(), id, specs(word)).await;
+        assert_eq!(set.unwrap_err().kind, ErrorKind::Invalid, "{word}");
+    }
+    let set = control.set_extra_specs(&admin(), id, specs("<is> yes"));
+    assert_eq!(set.await.unwrap(), specs("<is> yes"));
 }

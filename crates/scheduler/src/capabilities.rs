@@ -58,12 +58,27 @@ fn same(wanted: f64, found: f64) -> bool {
     (found - wanted).abs() < f64::EPSILON
 }
 
-/// Whether it is one of the words for yes, whatever their case; everything else means no.
+/// The words for yes and for no, whatever their case.
+///
+/// Source: `oslo_utils.strutils.TRUE_STRINGS`, `FALSE_STRINGS`.
+const YES: [&str; 6] = ["true", "t", "yes", "y", "on", "1"];
+const NO: [&str; 6] = ["false", "f", "no", "n", "off", "0"];
+
+/// Whether it is one of the words for yes; everything else means no.
 ///
 /// Source: `oslo_utils.strutils.bool_from_string`.
 fn is_true(text: &str) -> bool {
-    let words = ["true", "t", "yes", "y", "on", "1"];
-    words.iter().any(|word| text.eq_ignore_ascii_case(word))
+    YES.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Whether the value of an extra spec says yes or no: `<is>` and a word for that. [`matches`] takes any
+/// other word for no, and a word alone for a text.
+pub fn says_yes_or_no(wanted: &str) -> bool {
+    let mut words = YES.iter().chain(&NO);
+    match wanted.split_whitespace().collect::<Vec<_>>().as_slice() {
+        ["<is>", said] => words.any(|word| said.eq_ignore_ascii_case(word)),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -87,6 +102,24 @@ mod tests {
             matches(&wanted, &Capability::Text(found.clone()));
             matches(&wanted, &Capability::List(vec![found]));
             matches(&wanted, &Capability::Number(f64::NAN));
+        }
+    }
+
+    #[test]
+    fn yes_and_no_are_said_with_an_operator() {
+        for text in ["<is> True", "<is> false", " <is>  YES ", "<is> 0"] {
+            assert!(says_yes_or_no(text), "{text}");
+        }
+        for text in [
+            "",
+            "True",
+            "yes",
+            "<is>",
+            "<is> perhaps",
+            "<is> True no",
+            "<in> True",
+        ] {
+            assert!(!says_yes_or_no(text), "{text}");
         }
     }
 

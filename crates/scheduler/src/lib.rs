@@ -18,7 +18,7 @@ mod weigh;
 #[cfg(test)]
 mod fixture;
 
-pub use capabilities::matches;
+pub use capabilities::{matches, says_yes_or_no};
 pub use capacity::{Capacity, Ratio, Room};
 pub use choose::{Choice, Handler, Refusal, Scheduler};
 pub use filter::{Filter, UnknownFilter};

@@ -4,7 +4,7 @@ use firebrick_db::properties;
 use firebrick_policy::Rule;
 use firebrick_vocabulary::TypeId;
 
-use super::look::{locked, visible};
+use super::look::{check_replicated, locked, visible};
 use crate::control::Control;
 use crate::error::{Error, ErrorKind, Result};
 use crate::replication::rpo::check_rpo_target;
@@ -51,6 +51,7 @@ impl Control {
     }
 
     async fn merge_extra_specs(&self, id: TypeId, specs: Metadata) -> Result<Metadata> {
+        check_replicated(&specs)?;
         check_rpo_target(&specs)?;
         check_own_names(&specs)?;
         let mut tx = self.inner.db.begin().await?;

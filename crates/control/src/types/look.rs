@@ -3,7 +3,7 @@
 use firebrick_db::{
     Column, Connection, Listing, PrivateType, Tx, VolumeType, pairs, types, volumes,
 };
-use firebrick_scheduler::{Capability, matches};
+use firebrick_scheduler::{Capability, matches, says_yes_or_no};
 use firebrick_vocabulary::TypeId;
 
 use crate::error::{Error, Result};
@@ -68,4 +68,23 @@ pub(crate) fn asks(specs: &Metadata, key: &str) -> bool {
     let yes = Capability::Flag(true);
     let asks = |spec: &String| spec.contains("<is>") && matches(spec, &yes);
     specs.get(key).is_some_and(asks)
+}
+
+/// The extra spec of types whose volumes replicate.
+const REPLICATED: &str = "replication_enabled";
+
+/// Refuses extra specs that say of replication neither that volumes replicate nor that they do not: no pool would
+/// take such a volume, or one would, and not replicate it.
+///
+/// Source: `cinder.volume.volume_utils.is_boolean_str`.
+pub(crate) fn check_replicated(specs: &Metadata) -> Result<()> {
+    match specs.get(REPLICATED) {
+        Some(text) if !says_yes_or_no(text) => {
+            let shown: String = text.chars().take(64).collect();
+            Err(Error::invalid_input(format_args!(
+                "Extra spec {REPLICATED} must be '<is> True' or '<is> False', not '{shown}'."
+            )))
+        }
+        Some(_) | None => Ok(()),
+    }
 }

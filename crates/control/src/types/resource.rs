@@ -6,7 +6,7 @@ use firebrick_db::{
 use firebrick_policy::Rule;
 use firebrick_vocabulary::TypeId;
 
-use super::look::{is_used, locked, visible};
+use super::look::{check_replicated, is_used, locked, visible};
 use crate::control::Control;
 use crate::detail::TypeDetail;
 use crate::error::{Error, ErrorKind, Result};
@@ -69,6 +69,7 @@ impl Control {
     /// `POST /types`.
     pub async fn create_type(&self, context: &Context, request: CreateType) -> Result<TypeDetail> {
         context.allow(Rule::TypeCreate)?;
+        check_replicated(&request.extra_specs)?;
         check_rpo_target(&request.extra_specs)?;
         check_own_names(&request.extra_specs)?;
         check_mirror_way(&request.extra_specs)?;
