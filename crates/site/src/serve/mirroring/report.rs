@@ -57,7 +57,7 @@ impl Mirroring {
         }
         .of_primary(&readers, fenced);
         let position = Position {
-            epoch: self.store.head().epoch,
+            epoch: info.epoch,
             sequence: info.last_change,
         };
         MirroredImage {
@@ -73,7 +73,10 @@ impl Mirroring {
             sync,
             verified: verify::last(&info),
             reasons,
-            peers: readers.into_iter().map(reader).collect(),
+            peers: readers
+                .into_iter()
+                .map(|it| reader(it, info.epoch))
+                .collect(),
             id: info.id,
             name: info.name,
             role: info.role,
@@ -115,7 +118,7 @@ impl Mirroring {
             peers: upstream
                 .iter()
                 .map(|upstream| primary_at(&info, upstream))
-                .chain(handed_on.into_iter().map(reader))
+                .chain(handed_on.into_iter().map(|it| reader(it, info.epoch)))
                 .collect(),
             id: info.id,
             name: info.name,
@@ -173,8 +176,8 @@ fn peer(peer: PeerState) -> MirrorPeer {
     }
 }
 
-/// A peer that reads an image from here.
-fn reader(reader: ImageReader) -> ImagePeer {
+/// A peer that reads an image of that epoch from here.
+fn reader(reader: ImageReader, epoch: Epoch) -> ImagePeer {
     let ImageReader {
         peer,
         consistent,
@@ -197,7 +200,10 @@ fn reader(reader: ImageReader) -> ImagePeer {
         (_, Some(lag)) => (MirrorState::Replaying, behind(&lag)),
     };
     ImagePeer {
-        position: peer.store.map(|_| peer.confirmed),
+        position: peer.store.map(|_| Position {
+            epoch,
+            sequence: peer.confirmed.sequence,
+        }),
         name: peer.name,
         store: peer.store,
         up: peer.reading,

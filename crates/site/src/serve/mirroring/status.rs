@@ -3,7 +3,7 @@
 use firebrick_backend::{ImageStatus, ReaderStatus, Replay};
 use firebrick_engine::ImageInfo;
 use firebrick_mirror::{ImageReader, SyncPlace};
-use firebrick_vocabulary::Role;
+use firebrick_vocabulary::{Epoch, Position, Role};
 
 use super::Mirroring;
 use super::report::loss;
@@ -33,7 +33,10 @@ impl Mirroring {
             way,
             peer_consistent: self.mirror.peer_consistent(info.id),
             replay,
-            readers: readers.into_iter().map(|it| reader(it, &held)).collect(),
+            readers: readers
+                .into_iter()
+                .map(|it| reader(it, &held, info.epoch))
+                .collect(),
             id: info.id,
             name: info.name,
             role: info.role,
@@ -57,7 +60,7 @@ impl Mirroring {
     }
 }
 
-fn reader(reader: ImageReader, held: &[String]) -> ReaderStatus {
+fn reader(reader: ImageReader, held: &[String], epoch: Epoch) -> ReaderStatus {
     let ImageReader {
         peer,
         consistent,
@@ -67,7 +70,10 @@ fn reader(reader: ImageReader, held: &[String]) -> ReaderStatus {
     ReaderStatus {
         synchronous: held.contains(&peer.name),
         peer: peer.name,
-        position: met.then_some(peer.confirmed),
+        position: met.then_some(Position {
+            epoch,
+            sequence: peer.confirmed.sequence,
+        }),
         lag: met.then_some(lag),
         consistent,
     }

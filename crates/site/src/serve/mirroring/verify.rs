@@ -259,7 +259,10 @@ impl<'a> Mark<'a> {
         mirroring.verifying.marks.lock().insert(name.clone());
         let taken = store.create_snapshot(info.id, name.clone());
         let mark = Self {
-            position: store.head(),
+            position: Position {
+                epoch: info.epoch,
+                sequence: store.head().sequence,
+            },
             blocks: info.size.0.div_ceil(BLOCK_SIZE),
             image: info.id,
             mirroring,
