@@ -5,6 +5,7 @@
 //! What it leans on: nothing of this project.
 
 mod bytes;
+mod counted;
 mod features;
 mod host;
 mod image;
@@ -19,6 +20,7 @@ mod sync_mode;
 mod volume;
 
 pub use bytes::{BLOCK_SIZE, ByteRange, Bytes, GIB, Gibibytes, KIB, MIB};
+pub use counted::counted;
 pub use features::{Feature, Features, UnknownFeature};
 pub use host::{HostName, HostNameError};
 pub use image::{

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use firebrick_engine::{Cleaned, Pressure, Store};
 use firebrick_mirror::Mirror;
+use firebrick_vocabulary::counted;
 use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -156,7 +157,7 @@ pub(super) async fn cleaning(
             }
         };
         freed += u64::from(cleaned.freed);
-        let said = format!("{freed} segments freed since the start");
+        let said = format!("{} freed since the start", counted(freed, "segment"));
         match (cleaned.pressure, cleaned.freed) {
             (_, 0) | (Pressure::None, _) => worker.idle(said),
             (Pressure::Full, _) => worker.busy(said),

@@ -1,6 +1,7 @@
 //! `firebrick rbd rebuild-index`.
 
 use firebrick_site::serve::{ErrorKind, RebuildPhase, rebuild_index};
+use firebrick_vocabulary::counted;
 
 use super::args::{Common, RbdFormat};
 use super::doc::Doc;
@@ -43,8 +44,12 @@ pub(super) fn run(common: &Common) -> Result<(), Failure> {
     progress.done();
     if common.format == RbdFormat::Plain {
         Printer::line(&format!(
-            "{} images and {} snapshots as of {}, {} blocks from {} segments",
-            report.images, report.snapshots, report.position, report.blocks, report.segments
+            "{} and {} as of {}, {} from {}",
+            counted(report.images, "image"),
+            counted(report.snapshots, "snapshot"),
+            report.position,
+            counted(report.blocks, "block"),
+            counted(report.segments, "segment")
         ));
     } else {
         let damaged = report.damaged.iter().map(|segment| u64::from(*segment));

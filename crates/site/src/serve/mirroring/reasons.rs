@@ -2,6 +2,7 @@
 
 use firebrick_engine::ImageInfo;
 use firebrick_mirror::{ImageReader, PeerState, Rate, Upstream};
+use firebrick_vocabulary::counted;
 
 use super::sync;
 use crate::admin::{Loss, Reason, ReasonCode, SyncReport, Target};
@@ -224,7 +225,11 @@ fn of_reader(reader: &ImageReader) -> Vec<Reason> {
     if peer.store.is_some() && lag.records > 0 {
         add(
             ReasonCode::Behind,
-            format!("{peer_name} lacks {} in {} records", lag.bytes, lag.records),
+            format!(
+                "{peer_name} lacks {} in {}",
+                lag.bytes,
+                counted(lag.records, "record")
+            ),
             "it catches up by itself while it reads".to_owned(),
         );
     }

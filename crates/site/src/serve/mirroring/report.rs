@@ -2,7 +2,9 @@
 
 use firebrick_engine::{ImageInfo, MirrorPoint, SnapshotInfo, is_of_mirroring};
 use firebrick_mirror::{ImageReader, PeerState, Upstream};
-use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, Lag, Position, Role, SyncState};
+use firebrick_vocabulary::{
+    BLOCK_SIZE, Bytes, Epoch, ImageId, Lag, Position, Role, SyncState, counted,
+};
 
 use super::Mirroring;
 use super::reasons::{Findings, Kept};
@@ -281,8 +283,10 @@ fn behind(lag: &Lag) -> String {
         return format!("{text} {:.1} s old", lag.seconds);
     }
     format!(
-        "replaying, {:.1} s behind: {} records with {}",
-        lag.seconds, lag.records, lag.bytes
+        "replaying, {:.1} s behind: {} with {}",
+        lag.seconds,
+        counted(lag.records, "record"),
+        lag.bytes
     )
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_engine::ImageInfo;
-use firebrick_vocabulary::{ImageId, Role, Sequence};
+use firebrick_vocabulary::{ImageId, Role, Sequence, counted};
 
 use super::Mirroring;
 use crate::admin::wait_within;
@@ -48,9 +48,10 @@ impl Mirroring {
         if tokio::time::timeout(within, waits).await.is_ok() {
             return Ok(());
         }
+        let verb = if missing.len() == 1 { "is" } else { "are" };
         let why = format!(
-            "{} images are not everywhere after {:.1} s; `mirror explain` says why",
-            missing.len(),
+            "{} {verb} not everywhere after {:.1} s; `mirror explain` says why",
+            counted(missing.len() as u64, "image"),
             within.as_secs_f64()
         );
         Err(Fault::new(FaultKind::TimedOut, DOING, why))

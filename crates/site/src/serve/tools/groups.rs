@@ -9,7 +9,7 @@ use firebrick_engine::{
     Alteration, Error, ErrorKind, ImageInfo, SnapshotInfo, Store, is_of_mirroring,
 };
 use firebrick_vocabulary::{
-    Feature, ImageId, ImageMirrorMode, ImageName, SnapshotId, SnapshotName, SyncMode,
+    Feature, ImageId, ImageMirrorMode, ImageName, SnapshotId, SnapshotName, SyncMode, counted,
 };
 
 use super::{describe, keys, namespaces};
@@ -228,9 +228,12 @@ fn members(alteration: &Alteration<'_>, group: &ImageInfo) -> Vec<ImageId> {
 }
 
 fn remove(alteration: &mut Alteration<'_>, group: &ImageInfo) -> Result<(), Error> {
-    let held = members(alteration, group).len();
+    let held = members(alteration, group).len() as u64;
     if held > 0 {
-        let why = format!("the group has {held} images; remove them from it first");
+        let why = format!(
+            "the group has {}; remove all images from it first",
+            counted(held, "image")
+        );
         return Err(alteration.error(ErrorKind::Busy, why));
     }
     for taken in alteration.snapshots(group.id)? {

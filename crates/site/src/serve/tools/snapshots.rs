@@ -4,7 +4,7 @@ use firebrick_backend::{Fault, FaultKind};
 use firebrick_engine::{
     Error, ErrorKind, FLATTENED_KEY, NewImage, NewOrigin, SNAPSHOT_LIMIT_KEY, Store,
 };
-use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence, SnapshotName};
+use firebrick_vocabulary::{Bytes, ImageId, ImageName, Sequence, SnapshotName, counted};
 
 use super::describe::children;
 use crate::admin::ViewOf;
@@ -31,7 +31,11 @@ pub(super) fn protect(
             let of = children(store, image).into_iter();
             let count = of.filter(|child| child.snapshot == Some(found.id)).count();
             if count > 0 {
-                let why = format!("at least {count} images are clones of it");
+                let verb = if count == 1 { "is" } else { "are" };
+                let why = format!(
+                    "at least {} {verb} made of it",
+                    counted(count as u64, "clone")
+                );
                 return refuse(FaultKind::Busy, why);
             }
         }

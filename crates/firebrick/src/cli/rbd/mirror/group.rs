@@ -3,7 +3,7 @@
 use firebrick_site::admin::{
     GroupRequest, Loss, MirrorReport, MirrorRequest, MirrorState, MirroredImage, ToolGroup,
 };
-use firebrick_vocabulary::{Bytes, ImageId, ImageMirrorMode, Lag, Role};
+use firebrick_vocabulary::{Bytes, ImageId, ImageMirrorMode, Lag, Role, counted};
 use serde_json::{Value, json};
 
 use super::args::{GroupPromoteArgs, MirrorGroupCommand, MirrorSnapshotCommand};
@@ -183,7 +183,10 @@ impl<'a> Status<'a> {
     fn description(&self) -> String {
         match self.state {
             MirrorState::Stopped => "local group is primary".to_owned(),
-            state => format!("{} of {} images", state.as_str(), self.images.len()),
+            state => {
+                let many = counted(self.images.len() as u64, "image");
+                format!("{} of {many}", state.as_str())
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use firebrick_site::admin::{
     ImagePeer, LastVerified, Loss, MirrorReport, MirrorSnapshot, MirroredImage, Target,
 };
-use firebrick_vocabulary::{ImageMirrorMode, Lag, Role, StoreId};
+use firebrick_vocabulary::{ImageMirrorMode, Lag, Role, StoreId, counted};
 use serde_json::{Value, json};
 
 use super::sync;
@@ -138,8 +138,10 @@ pub(super) fn lag_text(lag: Option<Lag>) -> String {
     match lag {
         None => "not known".to_owned(),
         Some(lag) => format!(
-            "{} records, {}, {:.1} s",
-            lag.records, lag.bytes, lag.seconds
+            "{}, {}, {:.1} s",
+            counted(lag.records, "record"),
+            lag.bytes,
+            lag.seconds
         ),
     }
 }
