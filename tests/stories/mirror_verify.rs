@@ -108,6 +108,15 @@ fn sites_are_compared_while_guests_write() {
     // What rots there is named.
     a.ok(&["unmap", "disk"]);
     dev.stop_site("site-b");
+    let said = a.refused(110, &["mirror", "verify", "disk"]);
+    assert!(
+        said.contains("disk: waiting for site-b, which does not read this site's log"),
+        "{said}"
+    );
+    assert!(
+        said.contains("site-b does not read this site's log; `mirror explain` says what to do"),
+        "{said}"
+    );
     rot(&dev.dir().join("site-b"), &block(63));
     dev.start_site("site-b");
     synced(&a, &b);

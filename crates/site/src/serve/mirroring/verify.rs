@@ -32,6 +32,8 @@ const KEY: &str = "mirror.verified";
 const POLL: Duration = Duration::from_millis(20);
 /// How long a peer may take to have it.
 const ARRIVES: Duration = Duration::from_secs(60);
+/// And how long one that is not connected may take to come back.
+const RETURNS: Duration = Duration::from_secs(5);
 /// Ranges that differ and are named.
 const NAMED_MAX: usize = 1000;
 /// How often it is looked whether an image is due, and the pause between two parts of it.
@@ -305,18 +307,20 @@ impl<'a> Mark<'a> {
         Ok(found)
     }
 
-    /// Waits until a peer has the snapshot.
     /// Asks the peer for its checksums. One that has been started again may read here a moment before this
     /// site reads there, and only then it can be asked.
     fn ask(&self, peer: &str, from: u64, upto: u64) -> Result<Digests, Fault> {
-        let until = Instant::now() + ARRIVES;
+        let mut patience = Patience::from(Instant::now());
         let mirror = &self.mirroring.mirror;
         loop {
             if let Some(theirs) = mirror.digests(peer, self.image, &self.name, from, upto) {
                 return Ok(theirs);
             }
             self.mirroring.verifying.goes_on()?;
-            if Instant::now() >= until {
+            let readers = mirror.readers(self.image);
+            let mut peers = readers.iter().map(|reader| &reader.peer);
+            let reached = peers.any(|it| it.name == peer && it.following);
+            if patience.is_over(Instant::now(), reached) {
                 let why = format!("{peer} does not say what it has");
                 return Err(Fault::new(FaultKind::Unreachable, DOING, why));
             }
@@ -324,8 +328,9 @@ impl<'a> Mark<'a> {
         }
     }
 
+    /// Waits until a peer has the snapshot.
     fn arrives(&self, peer: &str) -> Result<(), Fault> {
-        let until = Instant::now() + ARRIVES;
+        let mut patience = Patience::from(Instant::now());
         loop {
             self.mirroring.verifying.goes_on()?;
             let readers = self.mirroring.mirror.readers(self.image);
@@ -338,12 +343,45 @@ impl<'a> Mark<'a> {
             if has && reader.consistent != Some(false) {
                 return Ok(());
             }
-            if Instant::now() >= until {
-                let why = format!("{peer} is too far behind; `mirror explain` says why");
+            let reading = reader.peer.reading;
+            if patience.is_over(Instant::now(), reading) {
+                let what = if reading {
+                    "is too far behind"
+                } else {
+                    "does not read this site's log"
+                };
+                let why = format!("{peer} {what}; `mirror explain` says what to do");
                 return Err(Fault::new(FaultKind::TimedOut, DOING, why));
             }
             std::thread::sleep(POLL);
         }
+    }
+}
+
+/// How long a peer is waited for.
+struct Patience {
+    until: Instant,
+    /// Since when it has not been connected.
+    away: Option<Instant>,
+}
+
+impl Patience {
+    fn from(now: Instant) -> Self {
+        Self {
+            until: now + ARRIVES,
+            away: None,
+        }
+    }
+
+    /// Whether that was long enough, of a peer that is connected or is not.
+    fn is_over(&mut self, now: Instant, connected: bool) -> bool {
+        if connected {
+            self.away = None;
+        } else {
+            self.away.get_or_insert(now);
+        }
+        let gone = self.away.is_some_and(|since| now >= since + RETURNS);
+        gone || now >= self.until
     }
 }
 
@@ -382,6 +420,19 @@ fn differences(found: &mut VerifiedPeer, ours: &Digests, theirs: &Digests, upto:
 mod tests {
     use super::*;
     use firebrick_vocabulary::{Epoch, Sequence};
+
+    #[test]
+    fn who_is_away_is_waited_for_less_long() {
+        let start = Instant::now();
+        let mut patience = Patience::from(start);
+        assert!(!patience.is_over(start + RETURNS, true));
+        assert!(!patience.is_over(start + RETURNS, false));
+        // It came back in time, and has all of it again.
+        assert!(!patience.is_over(start + RETURNS * 2, true));
+        assert!(!patience.is_over(start + RETURNS * 3, false));
+        assert!(patience.is_over(start + RETURNS * 4, false));
+        assert!(patience.is_over(start + ARRIVES, true));
+    }
 
     #[test]
     fn ranges_that_differ_are_named_together() {

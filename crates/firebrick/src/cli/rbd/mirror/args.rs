@@ -51,7 +51,8 @@ until it holds what its primary has said. Exit status 110 where that takes too l
 #[derive(Args, Debug)]
 #[command(after_help = "\
 At the primary. Both sites read all of the image as it was at one position, and compare checksums of each MiB. Exit
-status: 5 where a site differs; it is named with the ranges; 110 where one does not come as far within a minute.
+status: 5 where a site differs; it is named with the ranges; 110 where one does not come as far within a minute, or is
+not connected for five seconds.
 `mirror image status` says when it last held;
 `verify_interval` in site.conf does it again and again.
 

@@ -1,6 +1,6 @@
 //! `firebrick rbd mirror verify`.
 
-use firebrick_site::admin::{MirrorReply, MirrorRequest, ToolReply, VerifiedPeer};
+use firebrick_site::admin::{MirrorReply, MirrorRequest, MirroredImage, ToolReply, VerifiedPeer};
 use firebrick_vocabulary::{Bytes, ImageId, Role};
 use serde_json::json;
 
@@ -19,13 +19,17 @@ pub(super) async fn run(mut rbd: Rbd, args: &VerifyArgs) -> Result<(), Failure> 
     let mut progress = Progress::late(&rbd.common, "Verifying mirrors");
     let mut rows = Vec::new();
     let mut differs = false;
-    for (i, (id, name)) in images.iter().enumerate() {
-        for peer in verify(&mut rbd, *id).await? {
+    for (i, image) in images.iter().enumerate() {
+        if let Some(waits) = waits(image).filter(|_| !rbd.common.no_progress) {
+            Printer::note(&waits);
+        }
+        let name = image.name.to_string();
+        for peer in verify(&mut rbd, image.id).await? {
             differs |= !peer.differs.is_empty();
             if !rbd.structured() {
-                say(name, &peer);
+                say(&name, &peer);
             }
-            rows.push(value(name, &peer));
+            rows.push(value(&name, &peer));
         }
         progress.at(i as u64 + 1, images.len() as u64);
     }
@@ -40,7 +44,7 @@ pub(super) async fn run(mut rbd: Rbd, args: &VerifyArgs) -> Result<(), Failure> 
 }
 
 /// The image that is named, or all that are primary here.
-async fn images(rbd: &mut Rbd, args: &VerifyArgs) -> Result<Vec<(ImageId, String)>, Failure> {
+async fn images(rbd: &mut Rbd, args: &VerifyArgs) -> Result<Vec<MirroredImage>, Failure> {
     let named = args.spec.image.is_some() || !args.spec.words.is_empty();
     match (named, args.all) {
         (true, true) => Err(refuse(EINVAL, "rbd: an image is named beside --all")),
@@ -54,19 +58,28 @@ async fn images(rbd: &mut Rbd, args: &VerifyArgs) -> Result<Vec<(ImageId, String
                 let text = "rbd: mirrored image is not primary; verify it at its primary";
                 return Err(refuse(EROFS, text));
             }
-            Ok(vec![(image.id, image.name.to_string())])
+            Ok(vec![rbd.one(image.id).await?.0])
         }
         (false, true) => {
-            let report = rbd.report(None).await?;
-            let primary = report
-                .images
-                .into_iter()
-                .filter(|image| image.role == Role::Primary && !image.name.is_internal());
-            Ok(primary
-                .map(|image| (image.id, image.name.to_string()))
-                .collect())
+            let mut images = rbd.report(None).await?.images;
+            images.retain(|image| image.role == Role::Primary && !image.name.is_internal());
+            Ok(images)
         }
     }
+}
+
+/// For whom the comparison of an image has to wait before it begins.
+fn waits(image: &MirroredImage) -> Option<String> {
+    let away = image.peers.iter().filter(|peer| !peer.up);
+    let names: Vec<&str> = away.map(|peer| peer.name.as_str()).collect();
+    let verb = if names.len() == 1 { "does" } else { "do" };
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!(
+            "{}: waiting for {names}, which {verb} not read this site's log",
+            image.name
+        )
+    })
 }
 
 async fn verify(rbd: &mut Rbd, image: ImageId) -> Result<Vec<VerifiedPeer>, Failure> {
