@@ -144,3 +144,43 @@ fn what_a_forced_promotion_loses_is_known_before() {
         a.json(&["ls"]) == json!(["disk"]) && status(&a, "disk")["state"] == "up+replaying"
     });
 }
+
+/// A site that gave an image away, and has not read of what came of that, takes its own demotion for the last one.
+#[test]
+fn a_demotion_that_another_site_was_promoted_behind_counts_no_more() {
+    let dev = Dev::start();
+    let (a, b) = (dev.rbd("site-a"), dev.rbd("site-b"));
+    a.ok(&["create", "disk", "--size", "16"]);
+    a.ok(&["mirror", "image", "enable", "disk"]);
+    synced(&a);
+    let info = b.json(&["mirror", "pool", "info"]);
+    let uuid = info["peers"][0]["uuid"].as_str().unwrap();
+    let bandwidth = |value| b.ok(&["mirror", "pool", "peer", "set", uuid, "bandwidth", value]);
+    // Questions are answered, but no record goes from B to A.
+    bandwidth("0");
+    a.ok(&["mirror", "image", "demote", "disk"]);
+    until("the demotion arrives", 30, || {
+        status(&b, "disk")["safe_to_promote"] == true
+    });
+    b.ok(&["mirror", "image", "promote", "disk"]);
+    let seen = status(&a, "disk");
+    assert_eq!(seen["epoch"], 1, "it has not heard: {seen}");
+    for how in [&[][..], &["--dry-run"]] {
+        let promote = [&["mirror", "image", "promote", "disk"], how].concat();
+        let said = a.refused(16, &promote);
+        assert!(said.contains("demotion is not propagated yet"), "{said}");
+    }
+    assert_eq!(status(&a, "disk")["role"], "secondary");
+    b.ok(&["resize", "disk", "--size", "32"]);
+    bandwidth("unlimited");
+    synced(&b);
+    assert_eq!(a.json(&["info", "disk"])["size"], 32 << 20);
+
+    // Who is away keeps nobody from it.
+    b.ok(&["mirror", "image", "demote", "disk"]);
+    until("the demotion arrives", 30, || {
+        status(&a, "disk")["safe_to_promote"] == true
+    });
+    dev.stop_site("site-b");
+    a.ok(&["mirror", "image", "promote", "disk"]);
+}

@@ -167,8 +167,10 @@ impl super::Mirroring {
             };
             // What somebody has who follows another one, or may have to, replaces nothing.
             if let Some(image) = images.iter().find(|image| !led.contains(image)) {
+                let known = self.store.image(*image).map_err(|error| fault(&error))?;
+                let name = known.info().name;
                 let why = format!(
-                    "the site that {image} follows is not its primary now; nothing is given up before that is known"
+                    "the site that {name} follows is not its primary now; nothing is given up before that is known"
                 );
                 return Err(Fault::new(FaultKind::Busy, DOING, why));
             }

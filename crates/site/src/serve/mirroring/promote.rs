@@ -1,7 +1,7 @@
 //! Promotions by hand: all images at one position, or none.
 
-use firebrick_backend::{Fault, FaultKind};
-use firebrick_vocabulary::{ImageId, Position};
+use firebrick_backend::{Fault, FaultKind, Reason};
+use firebrick_vocabulary::{ImageId, Position, Role};
 
 use super::Mirroring;
 use crate::admin::{Loss, PromotedImage};
@@ -19,12 +19,15 @@ impl Mirroring {
         dry_run: bool,
         accept_loss: Option<f64>,
     ) -> Result<Vec<PromotedImage>, Fault> {
-        let before: Vec<PromotedImage> = self
+        let mut before: Vec<PromotedImage> = self
             .store
             .examine_promotion(ids, force)
             .into_iter()
             .map(|(id, outcome)| self.promotion(id, outcome.map_err(reason)))
             .collect();
+        if !force {
+            self.refuse_led(&mut before);
+        }
         if let Some(accepted) = accept_loss {
             before
                 .iter()
@@ -47,10 +50,33 @@ impl Mirroring {
             .collect())
     }
 
+    /// Refuses images of which a peer says at this moment that it is primary: it was promoted behind the last
+    /// demotion that was heard of here. Who does not answer, for example as it was shut down behind that
+    /// demotion, keeps nobody from it.
+    fn refuse_led(&self, images: &mut [PromotedImage]) {
+        let follows = |id: ImageId| {
+            let image = self.store.image(id);
+            image.is_ok_and(|image| image.info().role == Role::Secondary)
+        };
+        let allowed = images.iter().filter(|image| image.outcome.is_ok());
+        let mut wanted: Vec<ImageId> = allowed.map(|image| image.id).collect();
+        wanted.retain(|id| follows(*id));
+        if wanted.is_empty() {
+            return;
+        }
+        let peers = self.mirror.peers().into_iter();
+        for store in peers.filter_map(|peer| peer.store.filter(|_| peer.following)) {
+            let led = self.mirror.leads(store, &wanted).unwrap_or_default();
+            for image in images.iter_mut().filter(|image| led.contains(&image.id)) {
+                image.outcome = Err(Reason::NotDemoted);
+            }
+        }
+    }
+
     fn promotion(
         &self,
         id: ImageId,
-        outcome: Result<firebrick_vocabulary::Epoch, firebrick_backend::Reason>,
+        outcome: Result<firebrick_vocabulary::Epoch, Reason>,
     ) -> PromotedImage {
         let report = self.report(Some(&[id]));
         let image = report.images.into_iter().next();
@@ -76,7 +102,7 @@ fn check_loss(image: &PromotedImage, accepted: f64) -> Result<(), Fault> {
     let why = match image.loss {
         Some(loss) if loss.seconds <= accepted => return Ok(()),
         Some(loss) => format!(
-            "up to {:.1} s of the writes to {name} would be lost, more than the {accepted} s that are accepted",
+            "up to {:.3} s of the writes to {name} would be lost, more than the {accepted} s that are accepted",
             loss.seconds
         ),
         None => format!(
