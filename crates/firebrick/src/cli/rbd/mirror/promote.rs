@@ -2,7 +2,7 @@
 
 use firebrick_backend::{Fault, FaultKind};
 use firebrick_site::admin::{MirrorReply, MirrorRequest, PromotedImage, ToolReply};
-use firebrick_vocabulary::{ImageId, Role};
+use firebrick_vocabulary::{ImageId, ImageName, Role};
 use serde_json::json;
 
 use super::args::{HowToPromote, PoolArgs, PoolPromoteArgs, PromoteArgs};
@@ -45,7 +45,10 @@ pub(super) async fn pool(mut rbd: Rbd, args: &PoolPromoteArgs) -> Result<(), Fai
         .iter()
         .filter(|image| image.role == Role::Secondary);
     let ids: Vec<ImageId> = secondary.map(|image| image.id).collect();
-    let promoted = promote(&mut rbd, ids, &args.how).await?;
+    let mut promoted = promote(&mut rbd, ids, &args.how).await?;
+    // What stands for groups is no image to users.
+    let internal = |name: &ImageName| name.is_internal();
+    promoted.retain(|image| !image.name.as_ref().is_some_and(internal));
     if args.how.dry_run {
         show(&rbd, &promoted);
         return Ok(());
@@ -164,12 +167,11 @@ pub(super) async fn demote_image(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Fa
 pub(super) async fn demote_pool(mut rbd: Rbd, args: &PoolArgs) -> Result<(), Failure> {
     rbd.check_pool(args)?;
     let report = rbd.report(None).await?;
-    let primary = report
-        .images
-        .iter()
-        .filter(|image| image.role == Role::Primary);
-    let ids: Vec<ImageId> = primary.map(|image| image.id).collect();
-    let count = ids.len();
+    let mut primary = report.images;
+    primary.retain(|image| image.role == Role::Primary);
+    let ids = primary.iter().map(|image| image.id).collect();
+    let shown = primary.iter().filter(|image| !image.name.is_internal());
+    let count = shown.count();
     demote(&mut rbd, ids).await?;
     Printer::line(&format!("Demoted {count} mirrored images"));
     Ok(())

@@ -98,7 +98,9 @@ fn states(report: &MirrorReport) -> BTreeMap<&'static str, u64> {
 /// `rbd mirror pool status`
 pub(super) async fn pool(mut rbd: Rbd, args: &PoolStatusArgs) -> Result<(), Failure> {
     rbd.check_pool(&args.pool)?;
-    let report = rbd.report(None).await?;
+    let mut report = rbd.report(None).await?;
+    // What stands for groups is no image to users.
+    report.images.retain(|image| !image.name.is_internal());
     if rbd.structured() {
         rbd.print_value("status", &pool_value(&report, args.verbose));
     } else {
