@@ -154,6 +154,20 @@ fn what_a_flush_in_sync_mode_acknowledged_is_at_the_peers() {
     every_seed(STORIES, |seed| synchronous(seed, Lie::None).map(drop));
 }
 
+/// The same in a chain, where flushes wait for the neighbours alone: those behind them have the image by way of these.
+#[test]
+fn what_a_flush_acknowledged_in_a_chain_is_at_the_neighbours() {
+    every_seed(STORIES / 2, |seed| {
+        let sites = if seed.is_multiple_of(5) { 4 } else { 3 };
+        let world = || World::shaped(seed, sites, Shape::Chain, Lie::None);
+        let mood = Mood {
+            sync: true,
+            ..mood(seed)
+        };
+        story_in(world, mood).map(drop)
+    });
+}
+
 #[test]
 fn a_seed_is_told_the_same_way_twice() {
     for seed in 0..5 {

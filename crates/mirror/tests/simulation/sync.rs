@@ -13,7 +13,7 @@ use crate::acts::{Story, Switch, create_mirrored, write_first};
 use crate::mood;
 use crate::promised::Ack;
 use crate::site::{Lie, store_id};
-use crate::world::{Outcome, Promoted, World};
+use crate::world::{Outcome, Promoted, Shape, World};
 
 /// What guests have heard.
 #[derive(Default)]
@@ -324,4 +324,55 @@ fn who_passes_over_an_earlier_reign_has_what_came_behind_it() {
     story.world.pass(Duration::from_secs(10)).unwrap();
     assert_eq!(story.world.followers(2, id), BTreeSet::from([0, 1]));
     story.all_in_sync().unwrap();
+}
+
+/// The last flush of an image that was acknowledged: where it is.
+fn last_ack(story: &Story, id: ImageId) -> Option<Ack> {
+    story.world.heard.acks.get(&id)?.last().cloned()
+}
+
+/// Those behind the neighbours are not waited for, and are named by no answer.
+#[test]
+fn a_flush_in_a_chain_waits_for_the_neighbour_and_for_nobody_behind_it() {
+    let world = World::shaped(7, 3, Shape::Chain, Lie::None).synchronous();
+    let mut story = Story::new(world, mood(7));
+    let id = create_mirrored(&mut story.world, 0).unwrap();
+    let mode = SyncMode::new(SyncPolicy::Block, Duration::from_secs(1));
+    story.set_sync(0, id, mode.ok()).unwrap();
+    story.world.pass(Duration::from_secs(10)).unwrap();
+    let end = story.world.info(2, id).unwrap();
+    assert!(end.sync.is_consistent() && end.leader.is_some());
+
+    // The end of the chain is away, and nobody misses it.
+    cut(&mut story, (1, 2), true);
+    write_first(&mut story.world, 0, id).unwrap();
+    story.flush_image(0, id).unwrap();
+    story.world.pass(Duration::from_secs(3)).unwrap();
+    let with_neighbour = last_ack(&story, id).unwrap();
+    assert_eq!(with_neighbour.peers, [1]);
+
+    // The neighbour is away too: who blocks waits for it.
+    cut(&mut story, (0, 1), true);
+    write_first(&mut story.world, 0, id).unwrap();
+    story.flush_image(0, id).unwrap();
+    story.world.pass(Duration::from_secs(20)).unwrap();
+    let last = last_ack(&story, id).unwrap();
+    assert_eq!(last.upto, with_neighbour.upto);
+
+    // What was answered is there, wherever the chain is led on from the neighbour.
+    story.force(1, &[id]).unwrap();
+    let promoted = story.world.promotions[&id].last().unwrap().clone();
+    let held = promoted.origin.map(|(_, at)| at);
+    assert!(held >= Some(with_neighbour.upto), "{promoted:?}");
+    cut(&mut story, (1, 2), false);
+    story.world.pass(Duration::from_secs(10)).unwrap();
+    move_to(&mut story, id, (1, 2));
+    story.settle().unwrap();
+    story.all_in_sync().unwrap();
+}
+
+/// Parts two sites, or joins them again.
+fn cut(story: &mut Story, (one, other): (usize, usize), parted: bool) {
+    story.world.cables.block((one, other), parted);
+    story.world.cables.block((other, one), parted);
 }
