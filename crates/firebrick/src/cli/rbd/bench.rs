@@ -13,10 +13,11 @@ use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 
 use super::args::{BenchArgs, IoPattern, IoType};
-use super::error::{EIO, fault, refuse};
+use super::error::{EINTR, EIO, failed, fault, refuse};
 use super::show::bench::{HEADINGS, Ops, Plan};
 use super::site::Rbd;
 use super::spec::Spec;
+use crate::cli::parent::stop_requested;
 use crate::exit::Failure;
 use crate::printer::Printer;
 
@@ -62,8 +63,15 @@ pub(super) async fn run(mut rbd: Rbd, args: &BenchArgs) -> Result<(), Failure> {
     let address = address.map_err(|error| fault("bench failed", &error))?;
     let clients = Arc::clone(&work);
     let uri = address.uri;
-    let done = tokio::task::spawn_blocking(move || bench(&clients, &uri)).await;
+    let done = tokio::select! {
+        done = tokio::task::spawn_blocking(move || bench(&clients, &uri)) => Some(done),
+        _ = stop_requested(false) => None,
+    };
+    // In any case: what is exported is in use, also where nobody is left who uses it.
     let ended = rbd.backend.unexport(image.id, key).await;
+    let Some(done) = done else {
+        return Err(failed("bench failed", EINTR));
+    };
     done.map_err(|error| refuse(EIO, format!("bench failed: {error}")))??;
     ended.map_err(|error| fault("bench failed", &error))
 }

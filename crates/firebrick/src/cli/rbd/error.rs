@@ -6,6 +6,7 @@ use crate::exit::Failure;
 
 pub(super) const EPERM: u8 = 1;
 pub(super) const ENOENT: u8 = 2;
+pub(super) const EINTR: u8 = 4;
 pub(super) const EIO: u8 = 5;
 pub(super) const EAGAIN: u8 = 11;
 pub(super) const EBUSY: u8 = 16;
