@@ -47,6 +47,17 @@ fn images_are_switched_by_hand_there_and_back() {
         "{text}"
     );
 
+    // Beside who has it open, `status` says all of that.
+    let seen = b.json(&["status", "one"]);
+    assert_eq!(seen["watchers"], json!([]));
+    assert_eq!(seen["mirroring"]["state"], "up+replaying", "{seen}");
+    let text = a.ok(&["status", "one"]);
+    assert!(text.starts_with("Watchers: none\nMirroring:\n"), "{text}");
+    assert!(
+        text.contains("\n  role:        primary, epoch 1\n"),
+        "{text}"
+    );
+
     // A secondary takes no change.
     let said = b.refused(30, &["resize", "one", "--size", "32"]);
     assert!(said.contains("Read-only file system"), "{said}");

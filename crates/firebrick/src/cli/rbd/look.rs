@@ -181,7 +181,12 @@ pub(super) async fn status(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
         cookie: watcher.client,
     };
     let watchers: Vec<_> = image.watchers.iter().map(watcher).collect();
-    show::watchers::print(&rbd.common, &watchers);
+    let mirroring = if image.mirrored {
+        Some(rbd.mirroring(image.id).await?)
+    } else {
+        None
+    };
+    show::watchers::print(&rbd.common, &watchers, mirroring);
     Ok(())
 }
 

@@ -169,7 +169,7 @@ pub(super) fn status(ceph: &Ceph, args: &SpecArgs) -> Result<(), Failure> {
         cookie: watcher.cookie,
     });
     let watchers: Vec<Watcher> = watchers.collect();
-    show::watchers::print(&ceph.common, &watchers);
+    show::watchers::print(&ceph.common, &watchers, None);
     Ok(())
 }
 

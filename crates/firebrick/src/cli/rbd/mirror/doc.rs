@@ -15,7 +15,7 @@ impl Rbd {
 }
 
 /// A value that is called `name`.
-fn doc(name: &str, value: Value) -> Doc {
+pub(super) fn doc(name: &str, value: Value) -> Doc {
     match value {
         Value::Null => Doc::Null,
         Value::Bool(value) => Doc::Bool(value),

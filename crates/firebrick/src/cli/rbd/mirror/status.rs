@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use firebrick_site::admin::{MirrorReport, MirrorState, MirroredImage, ReasonCode};
-use firebrick_vocabulary::Role;
+use firebrick_vocabulary::{ImageId, Role};
 use serde_json::{Map, Value, json};
 
 use super::args::PoolStatusArgs;
+use super::doc::doc;
 use super::text::{image_text, image_value};
 use crate::cli::rbd::args::SpecArgs;
+use crate::cli::rbd::show::watchers::Mirroring;
 use crate::cli::rbd::site::Rbd;
 use crate::exit::Failure;
 use crate::printer::Printer;
@@ -23,6 +25,23 @@ pub(super) async fn image(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> 
         Printer::line(&image_text(&report, &image));
     }
     Ok(())
+}
+
+impl Rbd {
+    /// How a mirrored image is, beside what else is said of it.
+    pub(in crate::cli::rbd) async fn mirroring(
+        &mut self,
+        image: ImageId,
+    ) -> Result<Mirroring, Failure> {
+        let (image, report) = self.one(image).await?;
+        let text = image_text(&report, &image);
+        // Its name stands above.
+        let text = text.split_once('\n').map_or("", |(_, rest)| rest);
+        Ok(Mirroring {
+            doc: doc("mirroring", image_value(&report, &image)),
+            text: text.to_owned(),
+        })
+    }
 }
 
 /// How well things are, as the `rbd` tool says it.

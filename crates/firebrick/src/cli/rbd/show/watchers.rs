@@ -12,8 +12,18 @@ pub(in crate::cli::rbd) struct Watcher {
     pub(in crate::cli::rbd) cookie: u64,
 }
 
+/// How an image is mirrored, for programs and for people.
+pub(in crate::cli::rbd) struct Mirroring {
+    pub(in crate::cli::rbd) doc: Doc,
+    pub(in crate::cli::rbd) text: String,
+}
+
 /// `rbd status`
-pub(in crate::cli::rbd) fn print(common: &Common, watchers: &[Watcher]) {
+pub(in crate::cli::rbd) fn print(
+    common: &Common,
+    watchers: &[Watcher],
+    mirroring: Option<Mirroring>,
+) {
     if common.structured() {
         let watcher = |watcher: &Watcher| {
             Doc::map([
@@ -23,8 +33,19 @@ pub(in crate::cli::rbd) fn print(common: &Common, watchers: &[Watcher]) {
             ])
         };
         let watchers = Doc::list("watcher", watchers.iter().map(watcher));
-        return common.print("status", &Doc::map([("watchers", watchers)]));
+        let mut doc = Doc::map([("watchers", watchers)]);
+        if let Some(mirroring) = mirroring {
+            doc.put("mirroring", mirroring.doc);
+        }
+        return common.print("status", &doc);
     }
+    lines(watchers);
+    if let Some(mirroring) = mirroring {
+        Printer::line(&format!("Mirroring:\n{}", mirroring.text));
+    }
+}
+
+fn lines(watchers: &[Watcher]) {
     if watchers.is_empty() {
         return Printer::line("Watchers: none");
     }
