@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use firebrick_backend::{Backend as _, Fault, FaultKind, Reason as Refusal};
 use firebrick_site::admin::{
-    MirrorReply, MirrorReport, MirrorRequest, MirrorState, MirroredImage, PromotedImage,
-    ReasonCode, ToolClient, ToolReply, ToolRequest,
+    GroupRequest, MirrorReply, MirrorReport, MirrorRequest, MirrorState, MirroredImage,
+    PromotedImage, ReasonCode, ToolClient, ToolReply, ToolRequest,
 };
-use firebrick_vocabulary::{ImageId, MIB, Position, Role};
+use firebrick_vocabulary::{ImageId, ImageName, MIB, Position, Role};
 use support::{Pair, Site, caught_up, conf, new_image, until};
 use tempfile::TempDir;
 
@@ -351,6 +351,46 @@ async fn figures_are_there_for_prometheus() {
         assert!(page.contains(&line), "the dashboard shows {metric}");
     }
     site.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_as_far_behind_as_its_images_together() {
+    let local = SocketAddr::from(([127, 0, 0, 1], 0));
+    let pair = Pair::start_with(|conf| conf.metrics_listen = Some(local)).await;
+    let ids = mirrored(&pair, 2).await;
+    let mut tool = ToolClient::connect(&pair.a.client).await.unwrap();
+    let add = |image| GroupRequest::Add {
+        image,
+        without_journal: false,
+    };
+    for what in [
+        GroupRequest::Create { journal: None },
+        add(ids[0]),
+        add(ids[1]),
+    ] {
+        let name = ImageName::new("shop").unwrap();
+        let group = ToolRequest::Group { name, what };
+        tool.call(group).await.unwrap();
+    }
+    wait(&pair.a, 30.0).await.unwrap();
+    pair.cut();
+    write(&pair.a, ids[0], 0, 1, 8192).await;
+    write(&pair.a, ids[1], 0, 2, 4096).await;
+    let address = pair.a.server().metrics_address().unwrap();
+    until("both are counted", async || {
+        let page = tokio::task::spawn_blocking(move || metrics(address));
+        let page = page.await.unwrap();
+        assert!(!page.contains(".group/"), "{page}");
+        let figure = |name: &str, value: u64| {
+            let labels = "{group=\"shop\",peer=\"b\"}";
+            page.contains(&format!(
+                "firebrick_mirror_group_lag_{name}{labels} {value}\n"
+            ))
+        };
+        figure("records", 2) && figure("bytes", 12288)
+    })
+    .await;
+    pair.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,4 +23,29 @@ impl Lag {
         bytes: Bytes::ZERO,
         seconds: 0.0,
     };
+    /// That of two images of which both are needed: what is missing of both, and the longer time.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            records: self.records + other.records,
+            bytes: Bytes(self.bytes.0 + other.bytes.0),
+            seconds: self.seconds.max(other.seconds),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_images_all_is_missing_that_either_lacks() {
+        let of = |records, bytes, seconds| Lag {
+            records,
+            bytes: Bytes(bytes),
+            seconds,
+        };
+        assert_eq!(of(1, 4096, 2.5).and(of(2, 512, 1.0)), of(3, 4608, 2.5));
+        assert_eq!(of(1, 4096, 2.5).and(Lag::NONE), of(1, 4096, 2.5));
+    }
 }

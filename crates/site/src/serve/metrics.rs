@@ -1,6 +1,7 @@
 //! Figures for Prometheus: `/metrics` of the site, without authentication, on loopback unless the
 //! operator says otherwise.
 
+mod groups;
 mod listen;
 mod text;
 
@@ -92,8 +93,11 @@ fn figures(mirroring: &Mirroring) -> Result<String, Fault> {
     ] {
         room.add(&[("kind", kind)], bytes.0);
     }
-    let report = mirroring.report(None);
+    let mut report = mirroring.report(None);
     peers(&mut text, &report);
+    groups::lags(&mut text, store, &report);
+    // What stands for groups is no image to users.
+    report.images.retain(|image| !image.name.is_internal());
     images(&mut text, &report);
     lags(&mut text, &report);
     synced(&mut text, &report);

@@ -49,7 +49,7 @@ impl Mirroring {
             Vec::new()
         };
         let fenced = info.mirrored && self.store.is_fenced();
-        let target = self.watch.target(&info).filter(|_| info.mirrored);
+        let target = self.target(&info).filter(|_| info.mirrored);
         let sync = self.sync(&info);
         let reasons = Findings {
             info: &info,
@@ -113,7 +113,7 @@ impl Mirroring {
             lag,
             safe_to_promote: info.sync.is_consistent() && info.primary_demoted,
             loss,
-            target: self.watch.target(&info),
+            target: self.target(&info),
             sync: self.sync(&info),
             verified: verify::last(&info),
             reasons,

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::Mirroring;
 use crate::admin::Target;
 use crate::serve::background::every;
+use crate::serve::tools::group_id;
 
 /// The key of an image's mirrored metadata that holds its own target, in seconds.
 const KEY: &str = "mirror.rpo_target_seconds";
@@ -46,10 +47,9 @@ impl Watch {
         self.breaches.load(Ordering::Relaxed)
     }
 
-    /// The target of an image, and whether it is missed.
-    pub(super) fn target(&self, info: &ImageInfo) -> Option<Target> {
+    fn target(&self, info: &ImageInfo, of_group: Option<f64>) -> Option<Target> {
         Some(Target {
-            seconds: own(info).or(self.default)?,
+            seconds: own(info).or(of_group).or(self.default)?,
             breached_since: self.breached.lock().get(&info.id).copied(),
         })
     }
@@ -92,12 +92,12 @@ impl Watch {
     }
 }
 
-/// The target that an image has of its own.
+/// The target that an image has of its own, or a group, of what stands for it.
 fn own(info: &ImageInfo) -> Option<f64> {
     info.metadata.get(KEY)?.parse().ok()
 }
 
-/// Gives an image a target, or none of its own.
+/// Gives an image, or what stands for a group, a target, or none of its own.
 pub(super) fn set(
     store: &Store,
     image: ImageId,
@@ -118,18 +118,26 @@ pub(in crate::serve) async fn watch(mirroring: Arc<Mirroring>, ending: Cancellat
 }
 
 impl Mirroring {
+    /// The target of an image, which is its own, that of its group, or that of the site, and whether it is missed.
+    pub(super) fn target(&self, info: &ImageInfo) -> Option<Target> {
+        let group = group_id(info).and_then(|group| self.store.image(group).ok());
+        let of_group = group.and_then(|group| own(&group.info()));
+        self.watch.target(info, of_group)
+    }
+
     fn look(&self) {
         self.release_kept();
         self.sweep_marks();
         let mut watched = Vec::new();
         for image in self.store.images() {
             let info = image.info();
-            let Some(Target { seconds, .. }) = self.watch.target(&info) else {
-                continue;
-            };
-            if !info.mirrored || info.role != Role::Primary {
+            // What stands for a group has no data that could be missed.
+            if !info.mirrored || info.role != Role::Primary || info.name.is_internal() {
                 continue;
             }
+            let Some(Target { seconds, .. }) = self.target(&info) else {
+                continue;
+            };
             watched.push(info.id);
             let readers = self.readers(&info);
             let exposed = readers.iter().map(|reader| {

@@ -221,6 +221,8 @@ pub(crate) enum MirrorGroupCommand {
     Status(GroupArgs),
     /// Have flushes of all images of a group wait until peers have what they cover
     Sync(GroupSyncArgs),
+    /// Set how many seconds peers may be behind in a group
+    Target(GroupTargetArgs),
     /// Try a failover of all images of a group
     Drill(GroupDrillArgs),
 }
@@ -278,6 +280,22 @@ pub(crate) struct PromoteArgs {
 pub(crate) struct TargetArgs {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
+    /// Such as 10s; none for the target of the site
+    #[arg(long, value_name = "TIME|none")]
+    pub(crate) seconds: TargetWord,
+}
+
+/// `mirror group target`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+It holds for all images of the group that have none of their own.
+
+Examples:
+  firebrick rbd mirror group target shop --seconds 10s
+  firebrick rbd mirror group target shop --seconds none")]
+pub(crate) struct GroupTargetArgs {
+    #[command(flatten)]
+    pub(crate) group: GroupArgs,
     /// Such as 10s; none for the target of the site
     #[arg(long, value_name = "TIME|none")]
     pub(crate) seconds: TargetWord,

@@ -1,7 +1,7 @@
 //! `rbd mirror group …`: what `rbd mirror image` does to one image, for all of a group in one record.
 
 use firebrick_site::admin::{
-    GroupRequest, Loss, MirrorReport, MirrorRequest, MirrorState, MirroredImage, ToolGroup,
+    GroupRequest, Loss, MirrorReport, MirrorRequest, MirrorState, MirroredImage, Target, ToolGroup,
 };
 use firebrick_vocabulary::{Bytes, ImageId, ImageMirrorMode, Lag, Role, counted};
 use serde_json::{Value, json};
@@ -10,7 +10,9 @@ use super::args::{GroupPromoteArgs, MirrorGroupCommand, MirrorSnapshotCommand};
 use super::promote::{demote, promote, show};
 use super::snapshot::mode;
 use super::sync::{group_text, group_value};
-use super::text::{image_text, image_value, lag_text, lag_value, loss_text, loss_value};
+use super::text::{
+    image_text, image_value, lag_text, lag_value, loss_text, loss_value, target_text, target_value,
+};
 use crate::cli::rbd::args::GroupArgs;
 use crate::cli::rbd::error::{EINVAL, EROFS, fault, refuse};
 use crate::cli::rbd::group::Named;
@@ -34,6 +36,11 @@ pub(super) async fn run(rbd: Rbd, command: &MirrorGroupCommand) -> Result<(), Fa
         MirrorGroupCommand::Resync(args) => resync(rbd, args).await,
         MirrorGroupCommand::Status(args) => status(rbd, args).await,
         MirrorGroupCommand::Sync(args) => super::sync::set_group(rbd, args).await,
+        MirrorGroupCommand::Target(args) => {
+            let mut rbd = rbd;
+            let group = mirrored(&mut rbd, &args.group).await?;
+            super::image::set_target(&mut rbd, group.id, args.seconds).await
+        }
         MirrorGroupCommand::Drill(args) => super::drill::group(rbd, args).await,
     }
 }
@@ -190,6 +197,15 @@ impl<'a> Status<'a> {
         }
     }
 
+    /// That of the group, and since when one of its images misses its own.
+    fn target(&self) -> Option<Target> {
+        let breached = self.images.iter().filter_map(|image| image.target);
+        Some(Target {
+            seconds: self.itself?.target?.seconds,
+            breached_since: breached.filter_map(|target| target.breached_since).min(),
+        })
+    }
+
     fn value(&self, report: &MirrorReport) -> Value {
         let images = self.images.iter().map(|image| image_value(report, image));
         let own = self.itself.map(|itself| image_value(report, itself));
@@ -212,6 +228,9 @@ impl<'a> Status<'a> {
             "peer_sites": own["peer_sites"],
             "snapshots": own["snapshots"],
         });
+        if let Some(target) = self.target() {
+            value["rpo"] = target_value(target);
+        }
         if let Some(mode) = self.group.sync {
             value["sync"] = group_value(mode, &self.images);
         }
@@ -233,6 +252,9 @@ impl<'a> Status<'a> {
             format!("  lag:         {}", lag_text(self.lag)),
             format!("  promotion:   {promotion}"),
         ];
+        if let Some(target) = self.target() {
+            lines.push(format!("  target:      {}", target_text(target)));
+        }
         if let Some(mode) = self.group.sync {
             let primary = self.group.role == Role::Primary;
             let text = group_text(mode, &self.images, primary);
@@ -249,12 +271,7 @@ impl<'a> Status<'a> {
 
 /// What is known of both; records and bytes together, and the longer time.
 fn worse_lag(one: Option<Lag>, other: Option<Lag>) -> Option<Lag> {
-    let (one, other) = (one?, other?);
-    Some(Lag {
-        records: one.records + other.records,
-        bytes: Bytes(one.bytes.0 + other.bytes.0),
-        seconds: one.seconds.max(other.seconds),
-    })
+    Some(one?.and(other?))
 }
 
 fn worse_loss(one: Option<Loss>, other: Option<Loss>) -> Option<Loss> {

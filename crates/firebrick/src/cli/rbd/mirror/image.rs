@@ -2,9 +2,9 @@
 
 use firebrick_backend::Backend as _;
 use firebrick_site::admin::{MirrorMode, MirrorRequest};
-use firebrick_vocabulary::Role;
+use firebrick_vocabulary::{ImageId, Role};
 
-use super::args::{DisableArgs, TargetArgs};
+use super::args::{DisableArgs, TargetArgs, TargetWord};
 use super::snapshot::mode;
 use crate::cli::rbd::args::SpecArgs;
 use crate::cli::rbd::error::{EINVAL, EROFS, fault, refuse};
@@ -75,11 +75,17 @@ pub(super) async fn resync(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
 /// `firebrick rbd mirror image target`
 pub(super) async fn target(mut rbd: Rbd, args: &TargetArgs) -> Result<(), Failure> {
     let image = rbd.mirrored(&args.spec).await?;
-    let seconds = args.seconds.0.map(|seconds| seconds.0);
-    let request = MirrorRequest::SetTarget {
-        image: image.id,
-        seconds,
-    };
+    set_target(&mut rbd, image.id, args.seconds).await
+}
+
+/// Gives an image a target, or a group by what stands for it.
+pub(super) async fn set_target(
+    rbd: &mut Rbd,
+    image: ImageId,
+    seconds: TargetWord,
+) -> Result<(), Failure> {
+    let seconds = seconds.0.map(|seconds| seconds.0);
+    let request = MirrorRequest::SetTarget { image, seconds };
     let set = rbd.mirror_order(request).await;
     set.map_err(|error| fault("failed to set the target", &error))?;
     match seconds {

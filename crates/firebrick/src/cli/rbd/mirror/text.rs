@@ -37,7 +37,7 @@ pub(super) fn loss_value(loss: Option<Loss>) -> Value {
     })
 }
 
-fn target_value(target: Target) -> Value {
+pub(super) fn target_value(target: Target) -> Value {
     json!({
         "target_seconds": target.seconds,
         "breached": target.breached_since.is_some(),
@@ -154,6 +154,14 @@ pub(super) fn loss_text(loss: Option<Loss>) -> String {
     }
 }
 
+pub(super) fn target_text(target: Target) -> String {
+    let missed = target.breached_since.map_or_else(
+        || "met".to_owned(),
+        |since| format!("missed since {}", stamp(since)),
+    );
+    format!("{} s, {missed}", target.seconds)
+}
+
 /// An image as text, without the end of the last line.
 pub(super) fn image_text(report: &MirrorReport, image: &MirroredImage) -> String {
     let mut lines = vec![format!("{}:", image.name)];
@@ -177,11 +185,7 @@ pub(super) fn image_text(report: &MirrorReport, image: &MirroredImage) -> String
         },
     );
     if let Some(target) = image.target {
-        let missed = target.breached_since.map_or_else(
-            || "met".to_owned(),
-            |since| format!("missed since {}", stamp(since)),
-        );
-        line("target:", format!("{} s, {missed}", target.seconds));
+        line("target:", target_text(target));
     }
     if let Some(sync) = &image.sync {
         let text = sync::text(sync, image.role == Role::Primary);
