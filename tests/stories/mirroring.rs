@@ -195,3 +195,45 @@ fn a_demotion_that_another_site_was_promoted_behind_counts_no_more() {
     dev.stop_site("site-b");
     a.ok(&["mirror", "image", "promote", "disk"]);
 }
+
+#[test]
+fn a_demotion_that_peers_do_not_get_in_time_changes_nothing() {
+    let dev = Dev::start();
+    let (a, b) = (dev.rbd("site-a"), dev.rbd("site-b"));
+    a.ok(&["create", "disk", "--size", "16"]);
+    a.ok(&["mirror", "image", "enable", "disk"]);
+    synced(&a);
+    let info = a.json(&["mirror", "pool", "info"]);
+    let uuid = info["peers"][0]["uuid"].as_str().unwrap();
+    let bandwidth = |value| a.ok(&["mirror", "pool", "peer", "set", uuid, "bandwidth", value]);
+    let demote = ["mirror", "image", "demote", "disk", "--timeout"];
+    let within = |time| [&demote[..], &[time]].concat();
+
+    // The peer has everything, but the demotion does not come there.
+    bandwidth("0");
+    let said = a.refused(110, &within("1s"));
+    assert!(said.contains("nothing has changed"), "{said}");
+    assert_eq!(status(&a, "disk")["role"], "primary");
+    // What is written now keeps the next one from being begun.
+    a.ok(&["resize", "disk", "--size", "32"]);
+    let epoch = status(&a, "disk")["epoch"].clone();
+    let said = a.refused(110, &within("1s"));
+    assert!(said.contains("nothing has changed"), "{said}");
+    let seen = status(&a, "disk");
+    assert_eq!((&seen["role"], &seen["epoch"]), (&json!("primary"), &epoch));
+
+    // Behind one that has arrived, the peer is promoted without another look.
+    bandwidth("unlimited");
+    for verb in ["image", "pool"] {
+        let here = if verb == "image" {
+            vec!["disk"]
+        } else {
+            vec![]
+        };
+        let (from, to) = if verb == "image" { (&a, &b) } else { (&b, &a) };
+        let demote = ["mirror", verb, "demote", "--timeout", "30s"];
+        from.ok(&[&demote[..], &here].concat());
+        to.ok(&[&["mirror", verb, "promote"][..], &here].concat());
+    }
+    assert_eq!(a.json(&["info", "disk"])["size"], 32 << 20);
+}

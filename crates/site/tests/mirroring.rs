@@ -80,8 +80,11 @@ async fn promote(
 }
 
 async fn demote(site: &Site, images: &[ImageId]) -> Position {
-    let images = images.to_vec();
-    match ask(site, MirrorRequest::Demote { images }).await.unwrap() {
+    let request = MirrorRequest::Demote {
+        images: images.to_vec(),
+        within: None,
+    };
+    match ask(site, request).await.unwrap() {
         MirrorReply::Position(position) => position,
         other => panic!("an answer to another question: {other:?}"),
     }

@@ -100,6 +100,7 @@ rbd mirror image promote disk
 rbd mirror image promote disk --force --dry-run
 rbd mirror image promote disk --force --accept-loss 30s
 rbd mirror image demote disk
+rbd mirror image demote disk --timeout 30s
 rbd mirror image resync disk
 rbd mirror image status disk
 rbd mirror image target disk --seconds 10s
@@ -113,7 +114,7 @@ rbd mirror pool info --all
 rbd mirror pool status --verbose
 rbd mirror pool promote --force --dry-run
 rbd mirror pool promote
-rbd mirror pool demote
+rbd mirror pool demote --timeout 30s
 rbd mirror pool peer remove 06aeda1f-22b6-52fc-a6ea-231f1249a143
 rbd mirror pool peer set 06aeda1f-22b6-52fc-a6ea-231f1249a143 bandwidth 10MiB
 rbd mirror pool peer set 06aeda1f-22b6-52fc-a6ea-231f1249a143 quiet-hours 22:00-06:00
@@ -125,7 +126,7 @@ rbd mirror group enable shop
 rbd mirror group disable shop
 rbd mirror group promote shop
 rbd mirror group promote shop --force --accept-loss 30s
-rbd mirror group demote shop
+rbd mirror group demote shop --timeout 30s
 rbd mirror group resync shop
 rbd mirror group status shop
 rbd mirror group snapshot schedule add --group shop 15m

@@ -54,6 +54,9 @@ pub enum MirrorRequest {
     Demote {
         /// Which.
         images: Vec<ImageId>,
+        /// For how many seconds peers are waited for, before whom nothing changes; `None` to wait for nobody.
+        #[serde(default)]
+        within: Option<f64>,
     },
     /// Copies secondaries anew from their primaries, all of them or none, while what is there is kept aside.
     Resync {
@@ -497,8 +500,10 @@ impl MirrorRequest {
             | Self::Enable { .. }
             | Self::Schedule { .. }
             | Self::Snapshot { .. } => Duration::from_secs(30),
-            Self::Promote { .. } | Self::Demote { .. } | Self::Resync { .. } => {
-                Duration::from_secs(120)
+            Self::Promote { .. } | Self::Resync { .. } => Duration::from_secs(120),
+            Self::Demote { within, .. } => {
+                let waits = within.map_or(Duration::ZERO, wait_within);
+                waits.saturating_add(Duration::from_secs(120))
             }
             // It reads all of an image, at both sites.
             Self::Verify { .. } => Duration::from_secs(86_400),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firebrick_backend::{Fault, FaultKind};
-use firebrick_vocabulary::{ImageId, ImageMirrorMode, MirrorWay, Position, StoreId, SyncMode};
+use firebrick_vocabulary::{ImageId, ImageMirrorMode, MirrorWay, StoreId, SyncMode};
 
 use super::target;
 use crate::admin::{MirrorReply, MirrorRequest};
@@ -36,8 +36,9 @@ impl LocalSite {
                 let promote = move || mirroring.promote(&images, force, dry_run, accept_loss);
                 blocking(promote).await.map(MirrorReply::Promoted)
             }
-            MirrorRequest::Demote { images } => {
-                self.demote_all(images).await.map(MirrorReply::Position)
+            MirrorRequest::Demote { images, within } => {
+                let demoted = self.demote_all(images, within);
+                demoted.await.map(MirrorReply::Position)
             }
             MirrorRequest::Resync { images } => {
                 let mirroring = Arc::clone(&self.mirroring);
@@ -87,15 +88,6 @@ impl LocalSite {
                 blocking(move || schedules.answer(request)).await
             }
         }
-    }
-
-    async fn demote_all(&self, images: Vec<ImageId>) -> Result<Position, Fault> {
-        self.unfenced("demote images").await?;
-        let exports = Arc::clone(&self.exports);
-        let count = images.len();
-        let position = blocking(move || exports.demote(&images)).await?;
-        tracing::info!(images = count, %position, "images were demoted");
-        Ok(position)
     }
 
     async fn mirror_in(&self, image: ImageId, mode: ImageMirrorMode) -> Result<(), Fault> {

@@ -1,6 +1,7 @@
 //! What operators see and do of mirroring.
 
 mod answer;
+mod demote;
 mod drill;
 mod promote;
 mod reasons;

@@ -12,8 +12,8 @@ use crate::cli::rbd::args::{GroupArgs, SpecArgs};
 use crate::cli::rbd::at::At;
 pub(crate) use pool::{
     AddPeerArgs, BootstrapCommand, CreateTokenArgs, EnablePoolArgs, ImportTokenArgs,
-    MirrorPoolCommand, PeerCommand, PoolArgs, PoolInfoArgs, PoolPromoteArgs, PoolStatusArgs,
-    RemovePeerArgs, SetPeerArgs,
+    MirrorPoolCommand, PeerCommand, PoolArgs, PoolDemoteArgs, PoolInfoArgs, PoolPromoteArgs,
+    PoolStatusArgs, RemovePeerArgs, SetPeerArgs,
 };
 pub(crate) use schedule::{
     AddScheduleArgs, ListScheduleArgs, MirrorSnapshotCommand, RemoveScheduleArgs, ScheduleCommand,
@@ -88,7 +88,8 @@ Without --force the primary must have been demoted, and that must have arrived: 
 what this site does not have is given up; --dry-run says how much that is, --accept-loss bounds it.")]
     Promote(PromoteArgs),
     /// Make an image non-primary here
-    Demote(SpecArgs),
+    #[command(after_help = DEMOTING)]
+    Demote(DemoteArgs),
     /// Take a mirror snapshot of an image in snapshot mode
     Snapshot(MirrorSnapshotArgs),
     /// Copy an image anew from its primary; what is here is kept aside until that is complete
@@ -212,7 +213,8 @@ pub(crate) enum MirrorGroupCommand {
     /// Make all images of a group primary here
     Promote(GroupPromoteArgs),
     /// Make all images of a group non-primary here
-    Demote(GroupArgs),
+    #[command(after_help = DEMOTING)]
+    Demote(GroupDemoteArgs),
     /// Take mirror snapshots of all images of a group, at one position
     Snapshot(GroupSnapshotArgs),
     /// Copy all images of a group anew from their primary
@@ -250,6 +252,38 @@ pub(crate) struct GroupPromoteArgs {
     pub(crate) group: GroupArgs,
     #[command(flatten)]
     pub(crate) how: HowToPromote,
+}
+
+/// What demotions are like.
+const DEMOTING: &str = "\
+With --timeout it is made sure before that the peers have what is there, while guests go on; and where the demotion does not
+reach them by then, it is undone: the exit status is 110, and nothing has changed. So what has ended with 0 can be promoted at a
+peer at once, and nothing is lost.";
+
+/// `mirror image demote`
+#[derive(Args, Debug)]
+pub(crate) struct DemoteArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) how: HowToDemote,
+}
+
+/// `mirror group demote`
+#[derive(Args, Debug)]
+pub(crate) struct GroupDemoteArgs {
+    #[command(flatten)]
+    pub(crate) group: GroupArgs,
+    #[command(flatten)]
+    pub(crate) how: HowToDemote,
+}
+
+/// How to demote.
+#[derive(Args, Debug)]
+pub(crate) struct HowToDemote {
+    /// Change nothing unless all peers have it by then, such as 30s
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<Seconds>,
 }
 
 /// How to promote.

@@ -6,7 +6,7 @@ use firebrick_site::admin::{
 use firebrick_vocabulary::{Bytes, ImageId, ImageMirrorMode, Lag, Role, counted};
 use serde_json::{Value, json};
 
-use super::args::{GroupPromoteArgs, MirrorGroupCommand, MirrorSnapshotCommand};
+use super::args::{GroupDemoteArgs, GroupPromoteArgs, MirrorGroupCommand, MirrorSnapshotCommand};
 use super::promote::{demote, promote, show};
 use super::snapshot::mode;
 use super::sync::{group_text, group_value};
@@ -117,13 +117,13 @@ async fn promote_group(mut rbd: Rbd, args: &GroupPromoteArgs) -> Result<(), Fail
 }
 
 /// `rbd mirror group demote`
-async fn demote_group(mut rbd: Rbd, args: &GroupArgs) -> Result<(), Failure> {
-    let group = mirrored(&mut rbd, args).await?;
+async fn demote_group(mut rbd: Rbd, args: &GroupDemoteArgs) -> Result<(), Failure> {
+    let group = mirrored(&mut rbd, &args.group).await?;
     if group.role != Role::Primary {
         let text = "group is not primary\nrbd: error demoting group to non-primary";
         return Err(refuse(EINVAL, text));
     }
-    demote(&mut rbd, all(&group)).await?;
+    demote(&mut rbd, all(&group), &args.how).await?;
     Printer::line("Group demoted to non-primary");
     Ok(())
 }

@@ -5,9 +5,10 @@ use firebrick_site::admin::{MirrorReply, MirrorRequest, PromotedImage, ToolReply
 use firebrick_vocabulary::{ImageId, ImageName, Role};
 use serde_json::json;
 
-use super::args::{HowToPromote, PoolArgs, PoolPromoteArgs, PromoteArgs};
+use super::args::{
+    DemoteArgs, HowToDemote, HowToPromote, PoolDemoteArgs, PoolPromoteArgs, PromoteArgs,
+};
 use super::text::{loss_text, loss_value};
-use crate::cli::rbd::args::SpecArgs;
 use crate::cli::rbd::error::{EAGAIN, EBUSY, EINVAL, ENOENT, errno, refuse};
 use crate::cli::rbd::site::{Rbd, confused};
 use crate::cli::rbd::table::{Lean, Table};
@@ -153,33 +154,38 @@ pub(super) fn show(rbd: &Rbd, promoted: &[PromotedImage]) {
 }
 
 /// `rbd mirror image demote`
-pub(super) async fn demote_image(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure> {
-    let image = rbd.mirrored(args).await?;
+pub(super) async fn demote_image(mut rbd: Rbd, args: &DemoteArgs) -> Result<(), Failure> {
+    let image = rbd.mirrored(&args.spec).await?;
     if image.role != Role::Primary {
         return Err(refuse(EINVAL, format!("image is not primary\n{DEMOTING}")));
     }
-    demote(&mut rbd, vec![image.id]).await?;
+    demote(&mut rbd, vec![image.id], &args.how).await?;
     Printer::line("Image demoted to non-primary");
     Ok(())
 }
 
 /// `rbd mirror pool demote`
-pub(super) async fn demote_pool(mut rbd: Rbd, args: &PoolArgs) -> Result<(), Failure> {
-    rbd.check_pool(args)?;
+pub(super) async fn demote_pool(mut rbd: Rbd, args: &PoolDemoteArgs) -> Result<(), Failure> {
+    rbd.check_pool(&args.pool)?;
     let report = rbd.report(None).await?;
     let mut primary = report.images;
     primary.retain(|image| image.role == Role::Primary);
     let ids = primary.iter().map(|image| image.id).collect();
     let shown = primary.iter().filter(|image| !image.name.is_internal());
     let count = shown.count();
-    demote(&mut rbd, ids).await?;
+    demote(&mut rbd, ids, &args.how).await?;
     Printer::line(&format!("Demoted {count} mirrored images"));
     Ok(())
 }
 
 /// Demotes all of them, or none.
-pub(super) async fn demote(rbd: &mut Rbd, images: Vec<ImageId>) -> Result<(), Failure> {
-    match rbd.mirror(MirrorRequest::Demote { images }).await {
+pub(super) async fn demote(
+    rbd: &mut Rbd,
+    images: Vec<ImageId>,
+    how: &HowToDemote,
+) -> Result<(), Failure> {
+    let within = how.timeout.map(|seconds| seconds.0);
+    match rbd.mirror(MirrorRequest::Demote { images, within }).await {
         Ok(MirrorReply::Position(_)) => Ok(()),
         Ok(other) => Err(failed(&confused(&ToolReply::Mirror(other)), DEMOTING)),
         Err(error) => Err(failed(&error, DEMOTING)),

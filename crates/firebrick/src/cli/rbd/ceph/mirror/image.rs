@@ -2,7 +2,7 @@
 
 use firebrick_ceph::tool::{ImageMode, OpenImage};
 
-use super::{plain, status};
+use super::{at_once, plain, status};
 use crate::cli::rbd::args::SpecArgs;
 use crate::cli::rbd::ceph::site::{Ceph, Doing as _};
 use crate::cli::rbd::ceph::spec::Spec;
@@ -20,7 +20,8 @@ pub(super) fn run(ceph: &Ceph, command: &MirrorImageCommand) -> Result<(), Failu
         MirrorImageCommand::Disable(args) => disable(ceph, args),
         MirrorImageCommand::Promote(args) => promote(ceph, args),
         MirrorImageCommand::Demote(args) => {
-            let demoted = mirrored(ceph, args, Only::Any)?.demote();
+            at_once(&args.how)?;
+            let demoted = mirrored(ceph, &args.spec, Only::Any)?.demote();
             demoted.doing("error demoting image to non-primary")?;
             Printer::line("Image demoted to non-primary");
             Ok(())

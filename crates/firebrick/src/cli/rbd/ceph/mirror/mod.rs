@@ -18,7 +18,9 @@ use parking_lot::Mutex;
 use super::site::{Ceph, Doing as _};
 use super::without;
 use crate::cli::rbd::error::{EINVAL, refuse};
-use crate::cli::rbd::mirror::args::{HowToPromote, MirrorCommand, MirrorSnapshotCommand};
+use crate::cli::rbd::mirror::args::{
+    HowToDemote, HowToPromote, MirrorCommand, MirrorSnapshotCommand,
+};
 use crate::exit::Failure;
 
 /// Images that are asked at once; what `rbd_concurrent_management_ops` is unless somebody changes it.
@@ -55,6 +57,16 @@ fn plain(how: &HowToPromote) -> Result<(), Failure> {
         return Err(without(text));
     }
     Ok(())
+}
+
+/// Refuses what only sites of its own say of demotions.
+fn at_once(how: &HowToDemote) -> Result<(), Failure> {
+    match how.timeout {
+        None => Ok(()),
+        Some(_) => Err(without(
+            "nobody on Ceph says when a demotion has arrived; leave --timeout away",
+        )),
+    }
 }
 
 /// Refuses a pool that is not mirrored.

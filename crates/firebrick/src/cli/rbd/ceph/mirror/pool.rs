@@ -6,7 +6,7 @@ use firebrick_ceph::tool::{
     ImageAt, MirrorPeer, OpenImage, OpenPool, PeerDirection, PoolMode, Trouble,
 };
 
-use super::{each, mirrored, peer, plain, status};
+use super::{at_once, each, mirrored, peer, plain, status};
 use crate::cli::rbd::ceph::site::{Ceph, Doing as _, trouble};
 use crate::cli::rbd::ceph::spec::{Place, behind_pool};
 use crate::cli::rbd::doc::Doc;
@@ -36,7 +36,8 @@ pub(super) fn run(ceph: &Ceph, command: &MirrorPoolCommand) -> Result<(), Failur
             })
         }
         MirrorPoolCommand::Demote(args) => {
-            let pool = ceph.pool(&place(ceph, args)?)?;
+            at_once(&args.how)?;
+            let pool = ceph.pool(&place(ceph, &args.pool)?)?;
             switch(&pool, ("demote", "Demoted"), |image, primary| {
                 primary.then(|| image.demote())
             })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use firebrick_site::Direction;
 
-use super::{HowToPromote, Seconds};
+use super::{HowToDemote, HowToPromote, Seconds};
 
 /// `mirror pool …`
 #[derive(Debug, Subcommand)]
@@ -24,7 +24,8 @@ as they are made, and those that have it already are mirrored from here on.")]
     /// Make all mirrored images primary here, as one record
     Promote(PoolPromoteArgs),
     /// Make all mirrored images non-primary here, as one record
-    Demote(PoolArgs),
+    #[command(after_help = super::DEMOTING)]
+    Demote(PoolDemoteArgs),
     /// The other sites
     #[command(subcommand)]
     Peer(PeerCommand),
@@ -151,6 +152,15 @@ pub(crate) struct PoolPromoteArgs {
     pub(crate) pool: PoolArgs,
     #[command(flatten)]
     pub(crate) how: HowToPromote,
+}
+
+/// `mirror pool demote`
+#[derive(Args, Debug)]
+pub(crate) struct PoolDemoteArgs {
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+    #[command(flatten)]
+    pub(crate) how: HowToDemote,
 }
 
 /// `mirror pool peer add`
