@@ -1,6 +1,6 @@
 //! `firebrick rbd mirror`: two real sites, seen and switched by hand.
 
-use firebrick_tests::{Dev, Rbd, until};
+use firebrick_tests::{Dev, Guest, Rbd, until};
 use serde_json::{Value, json};
 
 /// The image as a site sees it.
@@ -236,4 +236,33 @@ fn a_demotion_that_peers_do_not_get_in_time_changes_nothing() {
         to.ok(&[&["mirror", verb, "promote"][..], &here].concat());
     }
     assert_eq!(a.json(&["info", "disk"])["size"], 32 << 20);
+}
+
+#[test]
+fn a_forced_promotion_returns_to_a_moment() {
+    let dev = Dev::start();
+    dev.configure("site-b", &["retention = 1h"]);
+    let (a, b) = (dev.rbd("site-a"), dev.rbd("site-b"));
+    a.ok(&["create", "disk", "--size", "16"]);
+    a.ok(&["mirror", "image", "enable", "disk"]);
+    let mut guest = Guest::open(a.ok(&["map", "disk"]).trim()).unwrap();
+    let mut write = |byte| {
+        guest.write(4096, &[byte; 8192]).unwrap();
+        guest.flush().unwrap();
+        synced(&a);
+    };
+    write(1);
+    let before = b.json(&["window", "disk"])["newest"]["position"].to_string();
+    write(2);
+    dev.kill_site("site-a");
+    let promote = ["mirror", "image", "promote", "disk", "--force", "--at"];
+    let said = b.refused(22, &[&promote[..], &["2020-01-01T00:00:00Z"]].concat());
+    assert!(said.contains("retention"), "{said}");
+    assert_eq!(status(&b, "disk")["role"], "secondary", "nothing changed");
+    b.ok(&[&promote[..], &[&before]].concat());
+    assert_eq!(status(&b, "disk")["role"], "primary");
+    let file = dev.dir().join("disk.raw");
+    b.ok(&["export", "disk", file.to_str().unwrap()]);
+    let held = std::fs::read(&file).unwrap();
+    assert!(held[4096..12288].iter().all(|byte| *byte == 1), "as it was");
 }

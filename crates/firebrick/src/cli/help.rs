@@ -99,6 +99,7 @@ rbd mirror image disable disk
 rbd mirror image promote disk
 rbd mirror image promote disk --force --dry-run
 rbd mirror image promote disk --force --accept-loss 30s
+rbd mirror image promote disk --force --at 2026-11-20T20:34:14Z
 rbd mirror image demote disk
 rbd mirror image demote disk --timeout 30s
 rbd mirror image resync disk

@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 use firebrick_backend::{Backend as _, FaultKind};
 use firebrick_site::admin::{JournalSettings, ToolRequest};
-use firebrick_vocabulary::{Feature, Features};
+use firebrick_vocabulary::{Feature, Features, Role};
 
 use super::args::{DisableArgs, EnableArgs, JournalOptions, SpecArgs};
-use super::error::{EINVAL, ENOENT, fault, refuse};
+use super::error::{EINVAL, ENOENT, EROFS, fault, refuse};
 use super::site::Rbd;
 use super::size::bytes;
 use super::spec::{POOL, Spec, Words};
@@ -126,6 +126,11 @@ pub(super) async fn enable(mut rbd: Rbd, args: &EnableArgs) -> Result<(), Failur
 pub(super) async fn disable(mut rbd: Rbd, args: &DisableArgs) -> Result<(), Failure> {
     let (spec, features, mirroring) = words(&rbd, &args.spec)?;
     let image = rbd.open(spec.only_image()?).await?;
+    // Before it is waited for peers: those of a secondary go on reading whatever it does.
+    if image.mirrored && image.role != Role::Primary {
+        let text = format!("rbd: {DOING}: (30) Read-only file system: it is not primary here");
+        return Err(refuse(EROFS, text));
+    }
     if mirroring {
         let done = rbd.backend.set_mirroring(image.id, false).await;
         done.map_err(|error| fault(DOING, &error))?;

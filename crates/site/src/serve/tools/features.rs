@@ -146,8 +146,9 @@ impl LocalSite {
                 return Ok(true);
             }
             if tokio::time::Instant::now() >= deadline {
+                let verb = if readers.len() == 1 { "reads" } else { "read" };
                 let why = format!(
-                    "{} still reads the journal after {} s; end the mirroring of the image first",
+                    "{} still {verb} the journal after {} s; end the mirroring of the image first",
                     readers.join(", "),
                     patience.as_secs()
                 );

@@ -298,6 +298,9 @@ pub(crate) struct HowToPromote {
     /// Refuse where more than that may be lost, such as 30s
     #[arg(long, value_name = "TIME")]
     pub(crate) accept_loss: Option<Seconds>,
+    /// Be as this site had it at that time or record of its log, within its retention
+    #[arg(long, value_name = "TIME|POSITION", conflicts_with_all = ["dry_run", "accept_loss"])]
+    pub(crate) at: Option<At>,
 }
 
 /// `mirror image promote`

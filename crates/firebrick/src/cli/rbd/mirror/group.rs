@@ -39,6 +39,10 @@ pub(super) async fn run(rbd: Rbd, command: &MirrorGroupCommand) -> Result<(), Fa
         MirrorGroupCommand::Target(args) => {
             let mut rbd = rbd;
             let group = mirrored(&mut rbd, &args.group).await?;
+            if group.role != Role::Primary {
+                let text = "rbd: mirrored group is not primary; set it at its primary";
+                return Err(refuse(EROFS, text));
+            }
             super::image::set_target(&mut rbd, group.id, args.seconds).await
         }
         MirrorGroupCommand::Drill(args) => super::drill::group(rbd, args).await,

@@ -75,6 +75,10 @@ pub(super) async fn resync(mut rbd: Rbd, args: &SpecArgs) -> Result<(), Failure>
 /// `firebrick rbd mirror image target`
 pub(super) async fn target(mut rbd: Rbd, args: &TargetArgs) -> Result<(), Failure> {
     let image = rbd.mirrored(&args.spec).await?;
+    if image.role != Role::Primary {
+        let text = "rbd: mirrored image is not primary; set it at its primary";
+        return Err(refuse(EROFS, text));
+    }
     set_target(&mut rbd, image.id, args.seconds).await
 }
 

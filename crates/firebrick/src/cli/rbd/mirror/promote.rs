@@ -1,7 +1,7 @@
 //! `rbd mirror image promote`, `demote`, and the same of the pool.
 
-use firebrick_backend::{Fault, FaultKind};
-use firebrick_site::admin::{MirrorReply, MirrorRequest, PromotedImage, ToolReply};
+use firebrick_backend::{Backend as _, Fault, FaultKind};
+use firebrick_site::admin::{MirrorReply, MirrorRequest, PromotedImage, ToolReply, ViewOf};
 use firebrick_vocabulary::{ImageId, ImageName, Role};
 use serde_json::json;
 
@@ -58,16 +58,43 @@ pub(super) async fn pool(mut rbd: Rbd, args: &PoolPromoteArgs) -> Result<(), Fai
     Ok(())
 }
 
-/// Promotes all of them, or fails and promotes none.
+/// Promotes all of them, or fails and promotes none. With a time they are what they were here then before this
+/// returns; where that ends early, the same again completes it.
 pub(super) async fn promote(
     rbd: &mut Rbd,
     images: Vec<ImageId>,
     how: &HowToPromote,
 ) -> Result<Vec<PromotedImage>, Failure> {
+    let Some(at) = how.at else {
+        return promote_now(rbd, images, how, how.dry_run).await;
+    };
+    let mut wanted = promote_now(rbd, images.clone(), how, true).await?;
+    // What stands for groups was never anything else.
+    wanted.retain(|image| !image.name.as_ref().is_some_and(ImageName::is_internal));
+    let at = rbd.record(at).await;
+    let at = at.map_err(|error| failed(&error, PROMOTING))?;
+    for image in &wanted {
+        let held = rbd.view(image.id, ViewOf::At(at)).await;
+        held.map_err(|error| failed(&error, PROMOTING))?;
+    }
+    let promoted = promote_now(rbd, images, how, false).await?;
+    for image in &wanted {
+        let back = rbd.backend.roll_back_to(image.id, at).await;
+        back.map_err(|error| failed(&error, PROMOTING))?;
+    }
+    Ok(promoted)
+}
+
+async fn promote_now(
+    rbd: &mut Rbd,
+    images: Vec<ImageId>,
+    how: &HowToPromote,
+    dry_run: bool,
+) -> Result<Vec<PromotedImage>, Failure> {
     let request = MirrorRequest::Promote {
         images,
         force: how.force,
-        dry_run: how.dry_run,
+        dry_run,
         accept_loss: how.accept_loss.map(|seconds| seconds.0),
     };
     let promoted = match rbd.mirror(request).await {

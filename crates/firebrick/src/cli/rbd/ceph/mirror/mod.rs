@@ -51,6 +51,11 @@ pub(super) fn run(ceph: &Ceph, command: &MirrorCommand) -> Result<(), Failure> {
 
 /// Refuses what only a site can know before it promotes.
 fn plain(how: &HowToPromote) -> Result<(), Failure> {
+    if how.at.is_some() {
+        return Err(without(
+            "a cluster has no earlier states than its snapshots; leave --at away",
+        ));
+    }
     if how.dry_run || how.accept_loss.is_some() {
         let text =
             "nobody on Ceph knows what a promotion loses; leave --dry-run and --accept-loss away";
