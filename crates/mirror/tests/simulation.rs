@@ -154,17 +154,21 @@ fn what_a_flush_in_sync_mode_acknowledged_is_at_the_peers() {
     every_seed(STORIES, |seed| synchronous(seed, Lie::None).map(drop));
 }
 
+fn synchronous_chain(seed: u64, lie: Lie) -> Result<u64, String> {
+    let sites = if seed.is_multiple_of(5) { 4 } else { 3 };
+    let world = || World::shaped(seed, sites, Shape::Chain, lie);
+    let mood = Mood {
+        sync: true,
+        ..mood(seed)
+    };
+    story_in(world, mood)
+}
+
 /// The same in a chain, where flushes wait for the neighbours alone: those behind them have the image by way of these.
 #[test]
 fn what_a_flush_acknowledged_in_a_chain_is_at_the_neighbours() {
     every_seed(STORIES / 2, |seed| {
-        let sites = if seed.is_multiple_of(5) { 4 } else { 3 };
-        let world = || World::shaped(seed, sites, Shape::Chain, Lie::None);
-        let mood = Mood {
-            sync: true,
-            ..mood(seed)
-        };
-        story_in(world, mood).map(drop)
+        synchronous_chain(seed, Lie::None).map(drop)
     });
 }
 
@@ -209,9 +213,11 @@ fn what_is_confirmed_or_acknowledged_has_been_synced() {
 
 #[test]
 fn a_flush_is_not_acknowledged_before_it_is_confirmed() {
-    let mut found = (0..SEEDS).filter_map(|seed| synchronous(seed, Lie::Unconfirmed).err());
-    let why = found.next().unwrap();
-    assert!(why.contains("was acknowledged"), "{why}");
+    for told in [synchronous, synchronous_chain] {
+        let mut found = (0..SEEDS).filter_map(|seed| told(seed, Lie::Unconfirmed).err());
+        let why = found.next().unwrap();
+        assert!(why.contains("was acknowledged"), "{why}");
+    }
 }
 
 #[test]

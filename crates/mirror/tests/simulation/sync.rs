@@ -361,9 +361,9 @@ fn a_flush_in_a_chain_waits_for_the_neighbour_and_for_nobody_behind_it() {
 
     // What was answered is there, wherever the chain is led on from the neighbour.
     story.force(1, &[id]).unwrap();
-    let promoted = story.world.promotions[&id].last().unwrap().clone();
-    let held = promoted.origin.map(|(_, at)| at);
-    assert!(held >= Some(with_neighbour.upto), "{promoted:?}");
+    let origin = story.world.promotions[&id].last().unwrap().origin;
+    let held = origin.map(|(_, at)| at);
+    assert!(held >= Some(with_neighbour.upto), "{origin:?}");
     cut(&mut story, (1, 2), false);
     story.world.pass(Duration::from_secs(10)).unwrap();
     move_to(&mut story, id, (1, 2));
