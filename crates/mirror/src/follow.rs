@@ -231,6 +231,7 @@ impl Connection {
             streams: false,
             synced: Vec::new(),
             passed_over: BTreeSet::new(),
+            lacked: BTreeSet::new(),
         };
         let applier = shared.work(applier.run(queue));
         let runtime = &*shared.runtime;
@@ -298,6 +299,8 @@ struct Applier {
     synced: Vec<ImageId>,
     /// Images of which something was passed over that is not confirmed yet.
     passed_over: BTreeSet<ImageId>,
+    /// Of these it has been said so, and they do not follow the peer yet.
+    lacked: BTreeSet<ImageId>,
 }
 
 impl Applier {
@@ -570,7 +573,19 @@ impl Applier {
         // With the very confirmation: else a flush that this site has not got would count as being here.
         // What an image passed over before it turned to the peer, as a whole, it does not lack.
         let passed_over = std::mem::take(&mut self.passed_over).into_iter();
-        let passed_over = passed_over.filter(|image| !self.has(*image)).collect();
+        let passed_over: Vec<ImageId> = passed_over.filter(|image| !self.has(*image)).collect();
+        // One that has turned to the peer since that was said is whole here now, and no copy ends that would say so.
+        let turned: Vec<ImageId> = self
+            .lacked
+            .iter()
+            .copied()
+            .filter(|image| self.has(*image))
+            .collect();
+        for image in turned {
+            self.lacked.remove(&image);
+            self.answer(&ToServer::Synced { image }).await;
+        }
+        self.lacked.extend(&passed_over);
         let confirm = ToServer::Confirm {
             sequence: applied,
             passed_over,

@@ -172,6 +172,12 @@ fn what_a_flush_acknowledged_in_a_chain_is_at_the_neighbours() {
     });
 }
 
+/// The end of this chain says that it passed an image over, and turns to its neighbour with it only then, as that is promoted.
+#[test]
+fn who_turns_to_the_primary_behind_what_it_passed_over_is_waited_for() {
+    synchronous_chain(627, Lie::None).unwrap();
+}
+
 #[test]
 fn a_seed_is_told_the_same_way_twice() {
     for seed in 0..5 {
