@@ -528,17 +528,18 @@ async fn a_type_that_says_neither_yes_nor_no_to_replication_is_refused() {
         is_public: true,
         extra_specs,
     };
-    let made = control.create_type(&admin(), request(specs("<is> False")));
+    let admin = admin();
+    let made = control.create_type(&admin, request(specs("<is> False")));
     let id = made.await.unwrap().volume_type.id;
     for word in ["yes", "True", "<is> perhaps", ""] {
-        let made = control.create_type(&admin(), request(specs(word))).await;
+        let made = control.create_type(&admin, request(specs(word))).await;
         let refused = made.unwrap_err();
         assert_eq!(refused.kind, ErrorKind::Invalid, "{word}");
         assert!(refused.message.contains("replication_enabled"), "{refused}");
         assert!(refused.message.contains("'<is> True'"), "{refused}");
-        let set = control.set_extra_specs(&admin(), id, specs(word)).await;
+        let set = control.set_extra_specs(&admin, id, specs(word)).await;
         assert_eq!(set.unwrap_err().kind, ErrorKind::Invalid, "{word}");
     }
-    let set = control.set_extra_specs(&admin(), id, specs("<is> yes"));
+    let set = control.set_extra_specs(&admin, id, specs("<is> yes"));
     assert_eq!(set.await.unwrap(), specs("<is> yes"));
 }

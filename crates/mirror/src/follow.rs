@@ -1,11 +1,13 @@
 //! The reading side: one connection to each peer, whose log is applied here.
 
+mod request;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_engine::{PeerRecord, Reign, Store};
-use firebrick_vocabulary::{Epoch, ImageId, Position, Role, Sequence, StoreId, SyncState};
+use firebrick_vocabulary::{Epoch, ImageId, Position, Role, Sequence, StoreId};
 use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
@@ -523,39 +525,6 @@ impl Applier {
             DOING,
             "a block that does not fit its checksum",
         ))
-    }
-
-    /// Asks for the copies that are needed and not asked for yet.
-    async fn request(&mut self, images: &[ImageId]) {
-        for image in images {
-            let Ok(known) = self.shared.store.image(*image) else {
-                continue;
-            };
-            let epoch = known.info().epoch;
-            let before = self.requested.insert(*image, epoch);
-            if before != Some(epoch) && (before.is_none() || self.copied != Some(*image)) {
-                let reached = self.reached(*image);
-                let request = ToServer::CopyRequest {
-                    image: *image,
-                    reached,
-                    compare: self.is_comparable(*image),
-                };
-                self.answer(&request).await;
-            }
-        }
-    }
-
-    /// Whether there is something to compare with what the peer has: what a former primary wrote, what was
-    /// here before an operator asked for it anew, what has arrived of a copy that cannot go on.
-    fn is_comparable(&self, image: ImageId) -> bool {
-        let image = self.shared.store.image(image).ok();
-        let blank = image.and_then(|image| image.is_blank().ok());
-        blank == Some(false)
-    }
-
-    fn reached(&self, image: ImageId) -> Option<SyncState> {
-        let image = self.shared.store.image(image).ok()?;
-        Some(image.info().sync)
     }
 
     /// Makes durable what has been applied, and only then says so.

@@ -162,7 +162,7 @@ pub(super) const RULES: [Rule; 23] = [
     },
     Rule {
         name: "ask-again-in-another-epoch",
-        file: "crates/mirror/src/follow.rs",
+        file: "crates/mirror/src/follow/request.rs",
         text: "if before != Some(epoch) && (before",
         mutant: "if before != Some(epoch) && (!WITHOUT || before.is_none()) && (before",
         test: THREE,
