@@ -279,8 +279,9 @@ impl Store {
         }
     }
 
-    /// Begins to stage what an image is to be, from what it is now, unless that was begun before. An
-    /// image that is not here begins to exist: empty, or as its parent was, if that is here too.
+    /// Begins to stage what an image is to be, from what it is now, unless that was begun before; what another peer
+    /// began that it does not follow any more goes. An image that is not here begins to exist: empty, or as its
+    /// parent was, if that is here too.
     pub fn stage(
         &self,
         peer: StoreId,
@@ -289,7 +290,8 @@ impl Store {
     ) -> Result<(), Error> {
         let mut state = self.core.lock();
         let id = image.image;
-        if state.cell(staged(id)).is_some() {
+        let begun = state.cell(staged(id)).map(|cell| cell.read().meta.upstream);
+        if begun == Some(Some(peer)) {
             return Ok(());
         }
         let mut changes = Vec::new();
@@ -299,6 +301,9 @@ impl Store {
         {
             let why = format!("{} does not follow that peer", meta.name);
             return Err(Error::new(ErrorKind::Invalid, DOING, why));
+        }
+        if begun.is_some() {
+            changes.push(Change::Remove { image: staged(id) });
         }
         if known.is_none() {
             changes.push(Change::Create {

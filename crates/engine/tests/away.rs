@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use firebrick_edge::{Disk, SystemClock};
 use firebrick_engine::{
-    Checksum, Error, NewImage, PeerRecord, Store, StoreOptions, Target, Write, staged,
+    Checksum, Error, NewImage, PeerRecord, Served, Store, StoreOptions, Target, Write, staged,
 };
 use firebrick_log::{Change, Promotion};
 use firebrick_simulate::SimulatedDisk;
@@ -69,16 +69,19 @@ fn content(store: &Store, image: ImageId) -> Vec<u8> {
     data.chunks_exact(BLOCK).map(|block| block[0]).collect()
 }
 
-/// Takes over what differs, as a mirror does; how many blocks that were.
-fn catch_up(from: &Store, to: &Store) -> Result<usize, Error> {
-    let difference = from.difference(PEER, to.applied(from.id()))?;
-    let targets = difference.images.iter().map(|served| Target {
+fn target(served: &Served) -> Target {
+    Target {
         image: served.image.clone(),
         demoted: served.demoted,
         origin: served.origin,
         snapshots: Vec::new(),
-    });
-    let targets: Vec<Target> = targets.collect();
+    }
+}
+
+/// Takes over what differs, as a mirror does; how many blocks that were.
+fn catch_up(from: &Store, to: &Store) -> Result<usize, Error> {
+    let difference = from.difference(PEER, to.applied(from.id()))?;
+    let targets: Vec<Target> = difference.images.iter().map(target).collect();
     let held = to.held(from.id())?;
     let mut copied = 0;
     for served in &difference.images {
@@ -312,4 +315,43 @@ fn what_turned_to_another_site_while_a_difference_came_gives_way_where_that_is_n
         .unwrap();
     assert_eq!(upstream(), Some(a.id()));
     assert_eq!(b.copying(a.id()), vec![image]);
+}
+
+/// An image that turns to another peer while its former one sends what differs.
+#[test]
+fn what_one_peer_stages_is_none_of_another_ones() {
+    let (former, peer) = (open(&disk()), open(&disk()));
+    let site = open(&disk());
+    let image = mirrored(&former, "disk");
+    fill(&former, image, 0..BLOCKS, 1);
+    for follower in [&peer, &site] {
+        catch_up(&former, follower).unwrap();
+    }
+    let difference = former.difference(PEER, site.applied(former.id())).unwrap();
+    let late: Vec<Target> = difference.images.iter().map(target).collect();
+    // The former primary has begun, too.
+    site.stage(former.id(), &late[0].image, None).unwrap();
+    peer.promote(&[image], true).unwrap().remove(0).1.unwrap();
+    fill(&peer, image, 0..1, 2);
+
+    let difference = peer.difference(PEER, Sequence::ZERO).unwrap();
+    let served = &difference.images[0];
+    let target = target(served);
+    site.give_way(peer.id(), std::slice::from_ref(&target), &[])
+        .unwrap();
+    site.stage(peer.id(), &served.image, None).unwrap();
+    let data = [2; BLOCK];
+    let record = PeerRecord::Data {
+        image: staged(image),
+        block: 0,
+        data: &data,
+        checksums: vec![Checksum::of(&data)],
+    };
+    site.copy_apply(peer.id(), staged(image), &[record], None)
+        .unwrap();
+    site.adopt(former.id(), former.head().sequence, &late, (&[], &[]))
+        .unwrap();
+    site.adopt_one(peer.id(), &target, difference.position)
+        .unwrap();
+    assert_eq!(content(&site, image), content(&peer, image));
 }

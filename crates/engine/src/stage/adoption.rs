@@ -59,9 +59,11 @@ impl Adoption {
             return Err(Error::new(ErrorKind::Invalid, DOING, why));
         };
         let image = cell.read();
+        // What another peer stages is that one's to end.
         let staged = state.cell(staged(id));
+        let staged = staged.filter(|staged| staged.read().meta.upstream == Some(peer));
         if image.meta.role != Role::Secondary || image.meta.upstream != Some(peer) {
-            // It was promoted here meanwhile.
+            // It was promoted here meanwhile, or follows another peer.
             let staged = staged.map(|staged| staged.read().meta.id);
             self.removed
                 .extend(staged.map(|image| Change::Remove { image }));
