@@ -1,6 +1,7 @@
 //! The reading side: one connection to each peer, whose log is applied here.
 
 mod request;
+mod turned;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -233,7 +234,7 @@ impl Connection {
             streams: false,
             synced: Vec::new(),
             passed_over: BTreeSet::new(),
-            lacked: BTreeSet::new(),
+            untold: BTreeSet::new(),
         };
         let applier = shared.work(applier.run(queue));
         let runtime = &*shared.runtime;
@@ -301,8 +302,8 @@ struct Applier {
     synced: Vec<ImageId>,
     /// Images of which something was passed over that is not confirmed yet.
     passed_over: BTreeSet<ImageId>,
-    /// Of these it has been said so, and they do not follow the peer yet.
-    lacked: BTreeSet<ImageId>,
+    /// Images that the peer may take for lacking here: it has been told so, or they turned to it since they were named.
+    untold: BTreeSet<ImageId>,
 }
 
 impl Applier {
@@ -367,6 +368,7 @@ impl Applier {
             .apply(self.store, batch.upto, &batch.records)?;
         self.request(&followed.needs_copy).await;
         self.passed_over.extend(followed.passed_over);
+        self.untold.extend(turned::turned(&batch.records));
         Ok(true)
     }
 
@@ -543,18 +545,14 @@ impl Applier {
         // What an image passed over before it turned to the peer, as a whole, it does not lack.
         let passed_over = std::mem::take(&mut self.passed_over).into_iter();
         let passed_over: Vec<ImageId> = passed_over.filter(|image| !self.has(*image)).collect();
-        // One that has turned to the peer since that was said is whole here now, and no copy ends that would say so.
-        let turned: Vec<ImageId> = self
-            .lacked
-            .iter()
-            .copied()
-            .filter(|image| self.has(*image))
-            .collect();
-        for image in turned {
-            self.lacked.remove(&image);
+        // One that has turned to the peer is whole here now, and no copy ends that would say so.
+        let untold = self.untold.iter().copied();
+        let whole: Vec<ImageId> = untold.filter(|image| self.has(*image)).collect();
+        for image in whole {
+            self.untold.remove(&image);
             self.answer(&ToServer::Synced { image }).await;
         }
-        self.lacked.extend(&passed_over);
+        self.untold.extend(&passed_over);
         let confirm = ToServer::Confirm {
             sequence: applied,
             passed_over,

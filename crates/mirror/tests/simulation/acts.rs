@@ -328,7 +328,10 @@ impl Story {
                 let named = ImageName::new(name).unwrap();
                 ("rename", store.rename_image(id, named))
             }
-            (9, _) if world.random.random_bool(0.3) => ("unmirror", store.set_mirroring(id, false)),
+            (9, _) if world.random.random_bool(0.3) => {
+                world.ended.insert(id);
+                ("unmirror", store.set_mirroring(id, false))
+            }
             (10, None) if world.random.random_bool(0.3) => ("remove", store.remove_image(id)),
             (11, _) => return self.snapshot_group(site),
             (12..16, _) => {

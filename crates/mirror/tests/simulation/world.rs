@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub(crate) heard: Heard,
     /// What images were at a site when it was last to be made primary of them.
     pub(crate) formers: BTreeMap<(usize, ImageId), Former>,
+    /// Images whose mirroring was ended somewhere.
+    pub(crate) ended: BTreeSet<ImageId>,
     /// The next number to write.
     pub(crate) number: u64,
 }
@@ -130,6 +132,7 @@ impl World {
             trace: Vec::new(),
             heard: Heard::default(),
             formers: BTreeMap::new(),
+            ended: BTreeSet::new(),
             number: 0,
             scheduler,
         };
