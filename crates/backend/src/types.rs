@@ -300,4 +300,6 @@ pub enum Reason {
     NotDemoted,
     /// Forced, and there is no mirror snapshot that all images of its group have.
     NoMirrorSnapshot,
+    /// Forced, and what the site has under its name is left of a mirroring that has ended. No site says so itself.
+    Leftover,
 }

@@ -24,7 +24,7 @@ impl World {
     }
 
     /// That of the failover that was asked for last.
-    async fn reported(&self) -> FailoverReport {
+    pub(crate) async fn reported(&self) -> FailoverReport {
         let connection = &mut *self.db.read().await.unwrap();
         let found = activities::list(connection, &Listing::default()).await;
         let mut found = found.unwrap().unwrap();

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use firebrick_control::{CreateType, MigrationPolicy, RetypeVolume};
+use firebrick_backend::Reason;
+use firebrick_control::{CreateType, MigrationPolicy, RetypeVolume, VolumeOutcome};
 use firebrick_db::{Leftover, leftovers, now};
-use firebrick_vocabulary::{Role, VolumeId};
+use firebrick_vocabulary::{ImageId, Role, VolumeId};
 use uuid::Uuid;
 
 use crate::common::{A, At, B, HOST, Trouble, World, admin, member, mirrored, until};
@@ -54,6 +55,19 @@ impl World {
         assert_eq!(self.role_at(B, volume), None);
         assert_eq!(self.role_at(A, volume), Some(Role::Primary));
         assert_eq!(self.statuses(volume).await, ("available", "disabled"));
+    }
+
+    /// Notes that an image was removed.
+    async fn note(&self, image: ImageId) {
+        let leftover = Leftover {
+            image,
+            global_id: None,
+            host: HOST.parse().unwrap(),
+            since: now(),
+        };
+        let mut tx = self.db.begin().await.unwrap();
+        leftovers::put(&mut tx, &leftover).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     async fn noted(&self) -> Vec<Leftover> {
@@ -161,34 +175,119 @@ async fn the_copy_of_a_volume_that_stays_goes_whatever_call_the_process_dies_at(
     }
 }
 
-#[tokio::test]
-async fn a_copy_of_what_is_replicated_again_is_no_leftover() {
-    let mut world = World::apart().await;
-    let volume = world.made(mirrored(1)).await;
+/// A volume that is replicated anew, while the site with the former copy of it heard nothing of that; and another one.
+async fn anew() -> (World, VolumeId, VolumeId) {
+    let world = World::apart().await;
+    let (volume, other) = (world.made(mirrored(1)).await, world.made(mirrored(1)).await);
     let former = world.global_id_at(A, volume);
     world.set_linked(false);
     world.set_up(B, false);
     world.asked_to_end(volume, Ending::Disabled).await;
     world.settled(volume.0).await;
     let control = world.handle();
-    control
-        .enable_replication(&admin(), volume, B)
-        .await
-        .unwrap();
+    let enabled = control.enable_replication(&admin(), volume, B).await;
+    enabled.unwrap();
     world.settled(volume.0).await;
-    world.set_up(B, true);
-    world.set_linked(true);
     assert_eq!(world.global_id_at(B, volume), former, "the name is taken");
+    assert_ne!(world.global_id_at(A, volume), former);
+    (world, volume, other)
+}
+
+impl World {
+    /// The former copy goes, and there is a new one.
+    async fn copied_anew(&mut self, volume: VolumeId) {
+        self.set_up(B, true);
+        self.set_linked(true);
+        self.restart().await;
+        self.forgotten().await;
+        let now = self.global_id_at(A, volume);
+        until("there is a new copy", || async {
+            self.global_id_at(B, volume) == now
+        })
+        .await;
+        assert_eq!(self.role_at(B, volume), Some(Role::Secondary));
+        assert_eq!(self.statuses(volume).await, ("available", "enabled"));
+    }
+}
+
+#[tokio::test]
+async fn a_copy_of_what_is_replicated_again_is_no_leftover() {
+    let (mut world, volume, _) = anew().await;
+    world.copied_anew(volume).await;
+}
+
+/// Whoever removed it died once he had ended its mirroring.
+#[tokio::test]
+async fn what_is_removed_by_half_is_removed() {
+    let (mut world, volume, _) = anew().await;
+    let image = volume.image_id();
+    world.site(B, |it| {
+        let half = it.images.get_mut(&image).unwrap();
+        (half.mirrored, half.role) = (false, Role::Primary);
+    });
+    world.copied_anew(volume).await;
+}
+
+#[tokio::test]
+async fn a_copy_that_is_being_made_is_no_leftover() {
+    let (mut world, volume, _) = anew().await;
+    let image = volume.image_id();
+    world.site(B, |it| it.images.get_mut(&image).unwrap().mirrored = false);
+    world.set_up(B, true);
+    let asked = |world: &World| {
+        let calls = world.wire.calls();
+        calls.iter().filter(|call| **call == (B, "image")).count()
+    };
+    for _ in 0..2 {
+        let before = asked(&world);
+        world.restart().await;
+        until("site-b is asked", || async { asked(&world) > before }).await;
+    }
+    assert_eq!(world.noted().await.len(), 1);
+    assert_eq!(world.role_at(B, volume), Some(Role::Secondary));
+    assert!(!world.wire.saw(B, "remove_leftover"));
+}
+
+/// The site to go to missed that the replication ended and began anew, and has what the volume was before.
+#[tokio::test]
+async fn a_copy_of_a_replication_that_ended_is_never_promoted() {
+    let (mut world, stale, fresh) = anew().await;
+    let former = world.global_id_at(B, stale);
+    world.set_up(A, false);
+    world.set_up(B, true);
+    let told = world.control.check_failover(&admin(), HOST, Some(B)).await;
+    world.failed_over(B).await;
+    let report = world.reported().await;
+    for report in [told.unwrap(), report] {
+        let of = |id| report.volumes.iter().find(|it| it.volume_id == id).unwrap();
+        assert_eq!(of(fresh).outcome, VolumeOutcome::Moved);
+        let stale = of(stale);
+        assert_eq!(stale.outcome, VolumeOutcome::Failed);
+        assert_eq!(stale.reason, Some(Reason::Leftover));
+    }
+    assert_eq!(world.statuses(stale).await, ("error", "error"));
+    assert_eq!(world.role_at(B, stale), Some(Role::Secondary));
+    assert_eq!(world.role_at(B, fresh), Some(Role::Primary));
+
+    // All that is noted is looked at, and nobody takes what is there for where the volume lives.
+    let image = fresh.image_id();
+    world.note(image).await;
     world.restart().await;
-    world.forgotten().await;
-    let now = world.global_id_at(A, volume);
-    assert_ne!(now, former);
+    let looked = || async { world.noted().await.iter().all(|it| it.image != image) };
+    until("the notes are looked at", looked).await;
+    assert_eq!(world.noted().await.len(), 1);
+
+    // Back where it lives, it is what it was, and gets its copy.
+    world.set_up(A, true);
+    world.set_linked(true);
+    world.failed_over("default").await;
+    assert_eq!(world.statuses(stale).await, ("available", "enabled"));
+    world.restart().await;
     until("there is a new copy", || async {
-        world.global_id_at(B, volume) == now
+        let there = world.global_id_at(B, stale);
+        there.is_some() && there != former
     })
     .await;
-    assert_eq!(world.role_at(B, volume), Some(Role::Secondary));
-    assert_eq!(world.statuses(volume).await, ("available", "enabled"));
 }
 
 #[tokio::test]
@@ -231,15 +330,7 @@ async fn a_site_that_is_the_same_store_keeps_the_volume() {
 async fn what_a_volume_lives_in_stays() {
     let mut world = World::apart().await;
     let volume = world.made(mirrored(1)).await;
-    let leftover = Leftover {
-        image: volume.image_id(),
-        global_id: None,
-        host: HOST.parse().unwrap(),
-        since: now(),
-    };
-    let mut tx = world.db.begin().await.unwrap();
-    leftovers::put(&mut tx, &leftover).await.unwrap();
-    tx.commit().await.unwrap();
+    world.note(volume.image_id()).await;
     world.restart().await;
     world.forgotten().await;
     assert_eq!(world.role_at(A, volume), Some(Role::Primary));

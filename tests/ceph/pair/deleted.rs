@@ -114,6 +114,38 @@ fn that_stay(pair: &CephPair) {
     }
 }
 
+/// A volume that is replicated anew, and whoever removed its former copy died when he had ended the mirroring of that.
+fn by_half(pair: &CephPair) {
+    let mut story = Story::begin(pair, "");
+    let (a, b) = (&pair.a, &pair.b);
+    let (volume, image) = story.replicated();
+    follows(b, &image);
+    a.write(&image, 0xa1, 1);
+    until("site-b has it", 60, || all_are(&b.read(&image, 1), 0xa1));
+    b.kill_mirror();
+    b.stop();
+    story.turns(&volume, "disable", "disabled");
+    story.turns(&volume, "enable", "enabled");
+    a.write(&image, 0xa2, 1);
+    story.deployment.kill_serve();
+    b.go_on();
+    let disable = ["mirror", "image", "disable", "--force"];
+    let name = format!("volumes/{image}");
+    let _ = b.rbd(&[&disable[..], &[&name]].concat()).ok();
+    b.start_mirror();
+    story.deployment.start_serve();
+    let now = global_id(a, &image);
+    until("there is a new copy", 240, || global_id(b, &image) == now);
+    follows(b, &image);
+    until("site-b has it", 60, || all_are(&b.read(&image, 1), 0xa2));
+    story.remove(&volume);
+}
+
+#[test]
+fn a_copy_that_is_removed_by_half_makes_room_for_the_next() {
+    CephPair::with(by_half);
+}
+
 #[test]
 fn a_volume_that_stays_leaves_no_copy_at_a_lost_cluster() {
     CephPair::with(that_stay);

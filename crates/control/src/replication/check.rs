@@ -1,6 +1,6 @@
 //! What a failover would do, without doing it.
 
-use firebrick_backend::{PromoteMode, PromoteOutcome, SharedBackend};
+use firebrick_backend::{PromoteMode, PromoteOutcome, Reason, SharedBackend};
 use firebrick_db::{
     Activity, Column, Direction, Listing, Service, Test, Volume, activities, services,
 };
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::commit::goes_along;
 use super::holding::{Holding, foreseen, holdings};
+use super::leftovers::foreign;
 use super::report::{Facts, FailoverReport, VolumeReport, rows};
 use super::single::{self, FailoverVolume};
 use super::target::target;
@@ -172,15 +173,26 @@ impl Way {
             Some(_) => None,
         };
         let holdings = found.unwrap_or_default();
+        let mut outcomes = foreseen(images, &holdings);
+        let mode = if answers {
+            PromoteMode::Planned
+        } else {
+            PromoteMode::Forced
+        };
+        if mode == PromoteMode::Forced {
+            let foreign = foreign(inner, &*self.new, images).await;
+            let foreign = foreign.unwrap_or_default();
+            for outcome in &mut outcomes {
+                if foreign.contains(&outcome.image) {
+                    outcome.result = Err(Reason::Leftover);
+                }
+            }
+        }
         Foresight {
-            mode: if answers {
-                PromoteMode::Planned
-            } else {
-                PromoteMode::Forced
-            },
+            mode,
             refused,
-            outcomes: foreseen(images, &holdings),
             holdings,
+            outcomes,
         }
     }
 

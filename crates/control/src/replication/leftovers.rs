@@ -9,10 +9,10 @@
 
 use std::collections::BTreeSet;
 
-use firebrick_backend::{Fault, FaultKind, GlobalId, SharedBackend};
+use firebrick_backend::{Backend, Fault, FaultKind, GlobalId, SharedBackend};
 use firebrick_db::{Leftover, Tx, Volume, leftovers, now, volumes};
 use firebrick_state::{ReplicationStatus, VolumeStatus};
-use firebrick_vocabulary::{HostName, ImageId};
+use firebrick_vocabulary::{HostName, ImageId, Role};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -67,6 +67,29 @@ async fn note(tx: &mut Tx, volume: &Volume, global_id: Option<String>) -> Result
         since: now(),
     };
     Ok(leftovers::put(tx, &leftover).await?)
+}
+
+/// Of which of these images a site has nothing but what is left of a mirroring that ended. Only who was primary could
+/// tell of the others by what they are mirrored now.
+pub(super) async fn foreign(
+    inner: &Inner,
+    site: &dyn Backend,
+    images: &[ImageId],
+) -> Step<Vec<ImageId>> {
+    let noted = leftovers::ended(&mut *inner.db.read().await?).await?;
+    let mut found = Vec::new();
+    for leftover in noted.into_iter().filter(|it| images.contains(&it.image)) {
+        let known = match site.global_id(leftover.image).await {
+            Err(fault) if fault.kind == FaultKind::NotFound => continue,
+            known => known?,
+        };
+        // Half of it may have been removed.
+        if known.is_none_or(|GlobalId(id)| Some(id) == leftover.global_id) {
+            found.push(leftover.image);
+        }
+    }
+    found.dedup();
+    Ok(found)
 }
 
 /// Has the sites of a backend remove what is noted. One that does not answer is asked another time.
@@ -144,6 +167,10 @@ impl Round<'_> {
             // Somebody has made a volume of it.
             return Ok(Found::Needed);
         };
+        if volume.replication_status == Some(ReplicationStatus::Error) {
+            // It may have been left where it lived, for a site that has nothing of it but the leftover.
+            return Ok(Found::Unknown);
+        }
         let Ok(home) = self.inner.home(&volume).await else {
             return Ok(Found::Unknown);
         };
@@ -203,6 +230,12 @@ fn is_ending(volume: &Volume) -> bool {
         )
 }
 
+/// Whether the site has an image that nobody mirrors, and that is no copy which somebody begins to make.
+async fn is_alone(site: &SharedBackend, image: ImageId) -> std::result::Result<bool, Fault> {
+    let found = site.image(image).await?;
+    Ok(found.role == Role::Primary && !found.mirrored)
+}
+
 async fn look(
     inner: &Inner,
     site: &SharedBackend,
@@ -219,8 +252,8 @@ async fn look(
             Which::Ended(ended, _) if known.as_ref() == Some(ended) => {}
             Which::Ended(..) if known.is_some() => return Ok(Found::Nothing),
             Which::Ended(_, home) => {
-                // Half of it has been removed; but a copy that is just being made may look so, too.
-                if home.site.global_id(image).await?.is_some() {
+                // Half of it has been removed; but a copy that is just being made has no global id either.
+                if home.site.global_id(image).await?.is_some() && !is_alone(site, image).await? {
                     return Ok(Found::Unknown);
                 }
                 // The volume itself may be there by another name of its site.

@@ -238,7 +238,7 @@ pub(super) async fn take_back(step: &Switch<'_>, promoted: bool) -> Result<(), S
     for outcome in promoted.map_err(words)? {
         match outcome.result {
             // What was not there before, or not complete, is no worse now.
-            Ok(_) | Err(Reason::NotFound | Reason::Inconsistent) => {}
+            Ok(_) | Err(Reason::NotFound | Reason::Inconsistent | Reason::Leftover) => {}
             // It is only for a forced promotion that one is needed.
             Err(Reason::NotDemoted | Reason::NoMirrorSnapshot) => {
                 return Err(format!("{} is primary at the other site", outcome.image));

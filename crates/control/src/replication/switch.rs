@@ -1,7 +1,7 @@
 //! How images change sites: look, demote, wait, promote. What has been found out is kept in the activity,
 //! so that another worker goes on where this one stopped. Every step may run twice.
 
-use firebrick_backend::{PromoteMode, PromoteOutcome, SharedBackend};
+use firebrick_backend::{PromoteMode, PromoteOutcome, Reason, SharedBackend};
 use firebrick_db::{Activity, Connection, activities};
 use firebrick_state::MessageDetail;
 use firebrick_vocabulary::{ActivityId, ImageId, Position, Sequence, StoreId};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use super::holding::{Holding, holdings};
+use super::leftovers::foreign;
 use super::report::FailoverReport;
 use super::steps;
 use crate::control::Inner;
@@ -33,6 +34,8 @@ pub(crate) struct Progress {
     pub(super) promoted: Option<Vec<PromoteOutcome>>,
     /// What the site to go to had before a forced promotion, as far as it said so.
     pub(super) holdings: Option<Vec<Holding>>,
+    /// Of which images the site to go to had only what is left of a mirroring that ended, before a forced promotion.
+    pub(super) foreign: Vec<ImageId>,
     /// The record of the other site to which the images return there.
     pub(super) record: Option<Sequence>,
     /// What became of that.
@@ -107,13 +110,18 @@ impl Switch<'_> {
         if mode == PromoteMode::Forced && !progress.promoting {
             // Once it is primary, nobody knows any more.
             progress.holdings = holdings(self.inner, &*self.new, &self.images).await;
+            progress.foreign = foreign(self.inner, &*self.new, &self.images).await?;
         }
         progress.promoting = true;
         self.save(&progress).await?;
         self.at("promoting").await?;
+        let all_of_them = self.images.iter().copied();
+        let (foreign, own): (Vec<_>, Vec<_>) =
+            all_of_them.partition(|id| progress.foreign.contains(id));
         // Whatever it says, it may have done it: only asking again tells.
-        let asked = self.new.promote(&self.images, mode).await;
-        let outcomes = asked.map_err(Stop::later)?;
+        let asked = self.new.promote(&own, mode).await;
+        let mut outcomes = asked.map_err(Stop::later)?;
+        outcomes.extend(foreign.into_iter().map(refused));
         let none = outcomes.iter().all(|outcome| outcome.result.is_err());
         if self.whole && (none || mode == PromoteMode::Planned) {
             all(&outcomes)?;
@@ -166,6 +174,14 @@ impl Switch<'_> {
             return Err(Stop::Lost);
         }
         Ok(tx.commit().await?)
+    }
+}
+
+/// What nobody may take for the volume.
+fn refused(image: ImageId) -> PromoteOutcome {
+    PromoteOutcome {
+        image,
+        result: Err(Reason::Leftover),
     }
 }
 

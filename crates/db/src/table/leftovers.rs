@@ -76,6 +76,16 @@ pub async fn of_host(
         .collect()
 }
 
+/// Those of images that stay, and of which a mirroring has ended.
+pub async fn ended(connection: &mut Connection) -> Result<Vec<Leftover>, Error> {
+    let sql = "SELECT * FROM leftovers WHERE global_id <> '' ORDER BY image, global_id";
+    let rows = sqlx::query(sql).fetch_all(connection).await;
+    rows.map_err(Error::sql(READ))?
+        .iter()
+        .map(from_row)
+        .collect()
+}
+
 /// Forgets one; whether it was remembered, and of no later time.
 pub async fn remove(connection: &mut Connection, leftover: &Leftover) -> Result<bool, Error> {
     let sql = "DELETE FROM leftovers WHERE image = $1 AND global_id = $2 AND since <= $3";

@@ -478,7 +478,10 @@ async fn leftovers_are_remembered_until_they_are_forgotten(place: Place) {
         global_id: Some("5d3cbd1a".to_owned()),
         ..row.clone()
     };
+    assert_eq!(leftovers::ended(&mut tx).await.unwrap(), []);
     leftovers::put(&mut tx, &ended).await.unwrap();
+    let found = leftovers::ended(&mut tx).await.unwrap();
+    assert_eq!(found, std::slice::from_ref(&ended));
     let older = Leftover {
         since: before,
         ..row.clone()

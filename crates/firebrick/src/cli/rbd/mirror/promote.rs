@@ -128,6 +128,7 @@ fn why(reason: &firebrick_backend::Reason) -> (u8, &'static str) {
             EBUSY,
             "image is primary within a remote cluster or demotion is not propagated yet",
         ),
+        firebrick_backend::Reason::Leftover => (EINVAL, "it is left of a mirroring that has ended"),
         firebrick_backend::Reason::NoMirrorSnapshot => (
             EINVAL,
             "no mirror snapshot has all images of its group at one position; promote them one by one",
