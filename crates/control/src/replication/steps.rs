@@ -1,8 +1,8 @@
 //! Looking at the sites, and handing over from one that lives.
 
-use firebrick_backend::{Backend, Fault, FaultKind, PromoteMode, Reason};
+use firebrick_backend::{Backend, Fault, FaultKind, ImageInfo, PromoteMode, Reason};
 use firebrick_state::MessageDetail;
-use firebrick_vocabulary::{Epoch, ImageId, Position, Sequence};
+use firebrick_vocabulary::{Epoch, ImageId, Position, Role, Sequence};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -113,10 +113,15 @@ pub(super) async fn hand_over(step: &Switch<'_>, progress: &mut Progress) -> Ste
     let (store, position) = if let Some(demoted) = progress.demoted {
         demoted
     } else {
-        let images = match known(&*step.old, &step.images).await {
-            Ok(images) => images,
+        let there = match known(&*step.old, &step.images).await {
+            Ok(there) => there,
             Err(fault) => return lost(step, &fault),
         };
+        if !progress.demoting {
+            progress.staying = staying(&*step.new, &there).await;
+        }
+        let moves = there.iter().filter(|it| !progress.staying.contains(&it.id));
+        let images: Vec<(ImageId, Epoch)> = moves.map(|it| (it.id, it.epoch)).collect();
         if !progress.demoting {
             if let Some(fault) = unready(step, &images).await? {
                 return lost(step, &fault);
@@ -140,9 +145,10 @@ pub(super) async fn hand_over(step: &Switch<'_>, progress: &mut Progress) -> Ste
         }
     };
     let within = step.inner.options.failover.catch_up;
-    let images = step.images.as_slice();
+    let mut images = step.images.clone();
+    images.retain(|image| !progress.staying.contains(image));
     match (step.new)
-        .wait_applied(store, position, images, within)
+        .wait_applied(store, position, &images, within)
         .await
     {
         Ok(()) => {
@@ -195,16 +201,28 @@ async fn unready(step: &Switch<'_>, images: &[(ImageId, Epoch)]) -> Step<Option<
 /// Demotes those of the images that the site has.
 async fn demote(site: &dyn Backend, images: &[ImageId]) -> Result<Position, Fault> {
     let known = known(site, images).await?;
-    site.demote(&ids(&known)).await
+    let ids: Vec<ImageId> = known.iter().map(|image| image.id).collect();
+    site.demote(&ids).await
 }
 
-/// Those of the images that the site has, with their epochs: one may never have been made.
-async fn known(site: &dyn Backend, images: &[ImageId]) -> Result<Vec<(ImageId, Epoch)>, Fault> {
-    let there = site.images().await?;
-    let known = there
-        .iter()
-        .filter(|image| image.mirrored && images.contains(&image.id));
-    Ok(known.map(|image| (image.id, image.epoch)).collect())
+/// Those of the images that the site has: one may never have been made.
+async fn known(site: &dyn Backend, images: &[ImageId]) -> Result<Vec<ImageInfo>, Fault> {
+    let mut there = site.images().await?;
+    there.retain(|image| image.mirrored && images.contains(&image.id));
+    Ok(there)
+}
+
+/// Of what the site that is left has, what lives at the one to go to already: a forced failover could not take it
+/// along. There is nothing to wait for.
+async fn staying(new: &dyn Backend, there: &[ImageInfo]) -> Vec<ImageId> {
+    let mut staying = Vec::new();
+    for copy in there.iter().filter(|image| image.role == Role::Secondary) {
+        let found = new.image(copy.id).await;
+        if found.is_ok_and(|image| image.role == Role::Primary && image.mirrored) {
+            staying.push(copy.id);
+        }
+    }
+    staying
 }
 
 fn ids(images: &[(ImageId, Epoch)]) -> Vec<ImageId> {

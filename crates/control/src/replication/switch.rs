@@ -22,6 +22,8 @@ use crate::why::Why;
 pub(crate) struct Progress {
     /// Whether the site that is left takes part; `None` before that is known.
     pub(super) planned: Option<bool>,
+    /// Images that live at the site to go to already, as no failover took them along.
+    pub(super) staying: Vec<ImageId>,
     /// The site that is left has been asked to demote, whether it answered or not.
     pub(super) demoting: bool,
     /// The store that is left and the position of its demotion.

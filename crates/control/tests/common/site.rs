@@ -410,6 +410,25 @@ impl Backend for Site {
         self.call("demote", act).await
     }
 
+    async fn wait_ready(
+        &self,
+        images: &[(ImageId, Epoch)],
+        _within: Duration,
+    ) -> Result<(), Fault> {
+        let act = |state: &mut State| {
+            let led = |(id, _): &(ImageId, Epoch)| {
+                let image = state.images.get(id);
+                image.is_some_and(|image| image.mirrored && image.role == Role::Primary)
+            };
+            if !images.iter().any(led) {
+                return Ok(());
+            }
+            let why = "it is primary there still";
+            Err(Fault::new(FaultKind::TimedOut, "wait", why))
+        };
+        self.call("wait_ready", act).await
+    }
+
     async fn wait_applied(
         &self,
         _of: StoreId,
