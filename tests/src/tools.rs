@@ -47,6 +47,11 @@ pub fn run(command: &mut Command) -> Ran {
 
 /// Runs a command to its end; fails the test where it has none within that time.
 pub fn run_within(command: &mut Command, within: Duration) -> Ran {
+    ended_within(command, within).unwrap_or_else(|hangs| panic!("{hangs}"))
+}
+
+/// Runs a command to its end, or kills it where it has none within that time, and says what it printed until then.
+pub(crate) fn ended_within(command: &mut Command, within: Duration) -> Result<Ran, String> {
     let line = format!("{command:?}");
     let mut child = command
         .stdin(Stdio::null())
@@ -67,16 +72,18 @@ pub fn run_within(command: &mut Command, within: Duration) -> Ran {
             child.kill().unwrap();
             child.wait().unwrap();
             let (stdout, stderr) = (stdout.text(), stderr.text());
-            panic!("{line} hangs: it was killed after {within:?}\n{stdout}\n{stderr}");
+            return Err(format!(
+                "{line} hangs: it was killed after {within:?}\n{stdout}\n{stderr}"
+            ));
         }
         thread::sleep(Duration::from_millis(1));
     };
-    Ran {
+    Ok(Ran {
         line,
         status: status.code().unwrap_or(-1),
         stdout: stdout.text(),
         stderr: stderr.text(),
-    }
+    })
 }
 
 /// What a program prints, read beside it.

@@ -331,6 +331,27 @@ fn journaled(ceph: &Ceph, name: &str, size: &str) -> (String, String) {
     (id, (tag.unwrap() + 1).to_string())
 }
 
+/// Imports the journal of `disk` into an image of that name there. Where the real tool hangs, what it made is of no use.
+fn import_there(rbd: &Rbd, ceph: &Ceph) {
+    let file = ceph.dir().join("to-ceph");
+    let mut hung = String::new();
+    for again in ["hung-1", "hung-2", "hung-3"] {
+        let (id, tag) = journaled(ceph, "disk", "1M");
+        rbd.ok(&["journal", "export", "disk", text(&file), "--tag", &tag]);
+        match ceph.import_journal(text(&file), &id) {
+            Ok(said) => {
+                let said = said.ok();
+                assert!(said.stdout.contains(", 0 errors"), "{}", said.stdout);
+                return;
+            }
+            Err(how) => hung = how,
+        }
+        let rename = ["rename", "volumes/disk", &format!("volumes/{again}")];
+        let _ = ceph.rbd(&rename).ok();
+    }
+    panic!("{hung}");
+}
+
 #[test]
 fn journals_go_to_ceph_and_come_from_there() {
     let ceph = Ceph::start();
@@ -338,13 +359,7 @@ fn journals_go_to_ceph_and_come_from_there() {
     let rbd = dev.rbd("site-a");
     let dir = ceph.dir();
     history(&rbd, "disk", dir);
-    let (id, tag) = journaled(&ceph, "disk", "1M");
-    let file = dir.join("to-ceph");
-    rbd.ok(&["journal", "export", "disk", text(&file), "--tag", &tag]);
-    let said = ceph
-        .rbd(&["journal", "import", text(&file), &format!("volumes/{id}")])
-        .ok();
-    assert!(said.stdout.contains(", 0 errors"), "{}", said.stdout);
+    import_there(&rbd, &ceph);
     // Who opens it to write replays the journal.
     let write = [
         "bench",

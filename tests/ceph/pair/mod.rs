@@ -103,14 +103,34 @@ impl<'a> Story<'a> {
         runtime().block_on(b.wait_ready(&ready, patience)).unwrap();
     }
 
-    /// Waits until the backend is something else than failing over, and returns the report.
-    fn switched(&self, status: &str) -> Value {
-        let found = until_some("the failover ends", 240, || {
+    /// Waits until the backend is something else than failing over; what it is then.
+    fn ended(&self) -> Value {
+        until_some("the failover ends", 240, || {
             let now = self.api.volume_service()["replication_status"].clone();
             (now != "failing-over").then_some(now)
-        });
-        assert_eq!(found, status, "{}", self.last_failover());
+        })
+    }
+
+    /// The same, and it must be that; returns the report.
+    fn switched(&self, status: &str) -> Value {
+        let found = self.ended();
+        assert_eq!(
+            found,
+            status,
+            "{}\n{}",
+            self.last_failover(),
+            self.mirrored()
+        );
         self.last_failover()["report"].clone()
+    }
+
+    /// What both clusters say of all that they mirror.
+    fn mirrored(&self) -> String {
+        let said = [&self.pair.a, &self.pair.b].map(|site| {
+            let status = ["mirror", "pool", "status", "volumes", "--verbose"];
+            site.rbd(&status).stdout
+        });
+        said.join("\n")
     }
 
     /// The activity of the failover that was asked for last.
