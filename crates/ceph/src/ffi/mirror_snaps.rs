@@ -1,7 +1,5 @@
 //! The snapshots by which an image is mirrored that has no journal.
 
-use std::ptr;
-
 use super::errno::{Errno, check};
 use super::image::Image;
 use super::shapes::SnapMirrorT;
@@ -19,15 +17,7 @@ impl Image {
 
     /// Whether all of a mirror snapshot is here.
     pub(crate) fn is_whole_mirror_snap(&self, id: u64) -> Result<bool, Errno> {
-        let mut found = SnapMirrorT {
-            state: 0,
-            mirror_peer_uuids_count: 0,
-            mirror_peer_uuids: ptr::null_mut(),
-            complete: false,
-            primary_mirror_uuid: ptr::null_mut(),
-            primary_snap_id: 0,
-            last_copied_object_number: 0,
-        };
+        let mut found = SnapMirrorT::EMPTY;
         let size = size_of::<SnapMirrorT>();
         // SAFETY: the image is open, and the structure has the size that is given.
         check(unsafe {

@@ -1,6 +1,7 @@
 //! Structures and numbers of `rados/librados.h` and `rbd/librbd.h`, as Ceph 16.2 and later have them.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
 
 /// `rados_t`.
 pub(super) type RadosT = *mut c_void;
@@ -117,6 +118,19 @@ pub(super) struct SnapMirrorT {
     pub(super) primary_mirror_uuid: *mut c_char,
     pub(super) primary_snap_id: u64,
     pub(super) last_copied_object_number: u64,
+}
+
+impl SnapMirrorT {
+    /// To be filled by librbd.
+    pub(super) const EMPTY: Self = Self {
+        state: 0,
+        mirror_peer_uuids_count: 0,
+        mirror_peer_uuids: ptr::null_mut(),
+        complete: false,
+        primary_mirror_uuid: ptr::null_mut(),
+        primary_snap_id: 0,
+        last_copied_object_number: 0,
+    };
 }
 
 /// `RBD_IMAGE_OPTION_FEATURES`.

@@ -134,15 +134,7 @@ impl OpenImage {
     }
 
     fn of_mirror(&self, id: u64) -> Result<MirrorSnap, Trouble> {
-        let mut found = SnapMirrorT {
-            state: 0,
-            mirror_peer_uuids_count: 0,
-            mirror_peer_uuids: ptr::null_mut(),
-            complete: false,
-            primary_mirror_uuid: ptr::null_mut(),
-            primary_snap_id: 0,
-            last_copied_object_number: 0,
-        };
+        let mut found = SnapMirrorT::EMPTY;
         let size = size_of::<SnapMirrorT>();
         let cleanup = calls::rbd_snap_mirror_namespace_cleanup()?;
         let call = calls::rbd_snap_get_mirror_namespace()?;
