@@ -5,9 +5,9 @@
 //! time. In turn, places, lengths and the memory itself must be aligned: what is not is copied into a
 //! buffer that is.
 //!
-//! As long as memory is free ([`free`]), finding it is cheap, and what is in it is read again for nothing: then
+//! As long as memory is free ([`free::memory`]), finding it is cheap, and what is in it is read again for nothing: then
 //! all goes through the cache. So does what is written to places that are there already. Where memory is
-//! not free, what is read a second time is worth its place: it is read through the cache from then on.
+//! not free, what is soon read a second time is worth its place: it is read through the cache from then on ([`crate::again`]).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
@@ -20,48 +20,30 @@ use crate::locks::Mutex;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use crate::again::{Marks, Turnover};
+use crate::cache;
 use crate::disk::PAGE;
-use crate::{cache, free};
+use crate::free::{self, Memory};
 
 /// How much is copied at once where memory is not aligned, in bytes.
 const BOUNCE: usize = 1 << 20;
 /// How many buffers for that are kept.
 const BOUNCES_MAX: usize = 4;
 const ALIGN: usize = PAGE as usize;
-/// What is remembered of reads is remembered for parts of this size, in bytes.
-const PART: u64 = 256 << 10;
+
+/// What all files together had read past the cache.
+static TURNOVER: Turnover = Turnover::new();
 
 /// A second handle of a file, made when it is needed first.
 #[derive(Debug)]
 pub(crate) struct Around {
-    /// Whether memory is free.
-    is_ample: fn() -> bool,
+    /// What is known of memory.
+    memory: fn() -> Memory,
     handle: OnceLock<Option<File>>,
     /// The file system has refused such a read or write.
     refused: AtomicBool,
-    /// What has been read once.
-    once: Mutex<Marks>,
-}
-
-/// Which parts of a file something is known of, a bit for each [`PART`] bytes.
-#[derive(Debug, Default)]
-struct Marks(Vec<u64>);
-
-impl Marks {
-    /// Turns the marks of the parts that begin in the range over; whether any was set. Of reads one
-    /// behind the other each finds parts of its own, if they are not smaller than a part.
-    fn flip(&mut self, offset: u64, len: u64) -> bool {
-        let mut any = false;
-        for part in offset.div_ceil(PART)..(offset + len).div_ceil(PART) {
-            let (word, bit) = ((part / 64) as usize, 1 << (part % 64));
-            if word >= self.0.len() {
-                self.0.resize(word + 1, 0);
-            }
-            any |= self.0[word] & bit != 0;
-            self.0[word] ^= bit;
-        }
-        any
-    }
+    /// What was read a while ago.
+    read: Mutex<Marks>,
 }
 
 /// Buffers for what is not aligned, which nobody uses at the moment.
@@ -92,17 +74,17 @@ impl Aligned {
 
 impl Default for Around {
     fn default() -> Self {
-        Self::new(free::is_ample)
+        Self::new(free::memory)
     }
 }
 
 impl Around {
-    fn new(is_ample: fn() -> bool) -> Self {
+    fn new(memory: fn() -> Memory) -> Self {
         Self {
-            is_ample,
+            memory,
             handle: OnceLock::new(),
             refused: AtomicBool::new(false),
-            once: Mutex::default(),
+            read: Mutex::default(),
         }
     }
 
@@ -117,7 +99,7 @@ impl Around {
         let len = parts.iter().map(|part| part.len() as u64).sum();
         // What was in the file before, in a former life of it, has its place in memory still.
         if self.refused.load(Ordering::Relaxed)
-            || (self.is_ample)()
+            || (self.memory)().is_ample
             || cache::holds(file, offset, len)
         {
             return Ok(false);
@@ -141,10 +123,12 @@ impl Around {
             return Ok(false);
         }
         let len = buffer.len() as u64;
-        if cache::holds(file, offset, len)
-            || (self.is_ample)()
-            || self.once.lock().flip(offset, len)
-        {
+        if cache::holds(file, offset, len) {
+            return Ok(false);
+        }
+        let memory = (self.memory)();
+        let generation = TURNOVER.count(len, memory.room);
+        if memory.is_ample || self.read.lock().meet(generation, offset, len) {
             return Ok(false);
         }
         let Some(direct) = self.handle.get_or_init(|| open(file)) else {
@@ -281,12 +265,27 @@ mod tests {
     use std::io::{Read as _, Write as _};
 
     use super::*;
+    use crate::again::PART;
+
+    const fn scarce() -> Memory {
+        Memory {
+            is_ample: false,
+            room: u64::MAX,
+        }
+    }
+
+    const fn ample() -> Memory {
+        Memory {
+            is_ample: true,
+            room: u64::MAX,
+        }
+    }
 
     fn written(parts: &[IoSlice<'_>]) -> Vec<u8> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         let file = File::create(&path).unwrap();
-        let around = Around::new(|| false);
+        let around = Around::new(scarce);
         // Where the file system cannot, there is nothing to be seen.
         if !around.write(&file, parts, PAGE).unwrap() {
             return parts.iter().flat_map(|part| part.to_vec()).collect();
@@ -333,7 +332,7 @@ mod tests {
         file.write_all(&bytes).unwrap();
         file.sync_all().unwrap();
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
-        let around = Around::new(|| false);
+        let around = Around::new(scarce);
         let mut buffer = Aligned::take();
         let start = buffer.start;
         let room = &mut buffer.bytes[start..start + PART as usize];
@@ -358,7 +357,7 @@ mod tests {
     fn places_in_the_cache_are_used_again() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&vec![7; PART as usize]).unwrap();
-        let around = Around::new(|| false);
+        let around = Around::new(scarce);
         let buffer = Aligned::take();
         let start = buffer.start;
         let part = IoSlice::new(&buffer.bytes[start..start + PART as usize]);
@@ -369,23 +368,12 @@ mod tests {
     #[test]
     fn free_memory_is_filled() {
         let file = tempfile::tempfile().unwrap();
-        let around = Around::new(|| true);
+        let around = Around::new(ample);
         let mut buffer = Aligned::take();
         let start = buffer.start;
         let room = &mut buffer.bytes[start..start + PART as usize];
         assert!(!around.write(&file, &[IoSlice::new(room)], 0).unwrap());
         file.set_len(PART).unwrap();
         assert!(!around.read(&file, room, 0).unwrap());
-    }
-
-    #[test]
-    fn a_part_is_marked_by_the_read_in_which_it_begins() {
-        let mut marks = Marks::default();
-        for offset in (0..64 * PART).step_by(PART as usize) {
-            assert!(!marks.flip(offset + PAGE, PART), "{offset}");
-        }
-        assert!(marks.flip(PART, 8 * PART));
-        assert!(!marks.flip(PART, 8 * PART));
-        assert!(!marks.flip(1 << 40, PART));
     }
 }

@@ -16,20 +16,32 @@ const HOLDS_FOR: Duration = Duration::from_millis(20);
 /// What of all memory is left alone, so that who needs some at once gets it without waiting: a sixteenth.
 const LEFT_ALONE: u64 = 16;
 
-static LAST: LazyLock<Mutex<Option<(Instant, bool)>>> = LazyLock::new(Mutex::default);
+static LAST: LazyLock<Mutex<Option<(Instant, Memory)>>> = LazyLock::new(Mutex::default);
 
-/// Whether more memory is free than is left alone, on this machine and in the control groups of this
-/// process; `false` where the system does not tell.
-pub(crate) fn is_ample() -> bool {
+/// What is known of the memory of this machine and of the control groups of this process. Where the system does
+/// not tell, none is free.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    /// More is free than is left alone.
+    pub(crate) is_ample: bool,
+    /// How much the system's cache may take at most, in bytes.
+    pub(crate) room: u64,
+}
+
+/// As it is, or was a moment ago.
+pub(crate) fn memory() -> Memory {
     let mut last = LAST.lock();
-    if let Some((at, ample)) = *last
+    if let Some((at, memory)) = *last
         && at.elapsed() < HOLDS_FOR
     {
-        return ample;
+        return memory;
     }
-    let ample = look().is_some_and(|rooms| rooms.iter().all(Room::is_ample));
-    *last = Some((Instant::now(), ample));
-    ample
+    let memory = look().map_or_else(Memory::default, |rooms| Memory {
+        is_ample: rooms.iter().all(Room::is_ample),
+        room: rooms.iter().map(|room| room.cache).min().unwrap_or(0),
+    });
+    *last = Some((Instant::now(), memory));
+    memory
 }
 
 /// Some memory, in bytes.
@@ -37,6 +49,8 @@ pub(crate) fn is_ample() -> bool {
 struct Room {
     total: u64,
     free: u64,
+    /// What the system's cache may take of it.
+    cache: u64,
 }
 
 impl Room {
@@ -64,6 +78,7 @@ fn machine(text: &str) -> Option<Room> {
     Some(Room {
         total: kib("MemTotal:")? << 10,
         free: kib("MemFree:")? << 10,
+        cache: kib("MemAvailable:")? << 10,
     })
 }
 
@@ -102,7 +117,8 @@ fn group(folder: &Path, limit: &str, used: &str) -> Option<Room> {
     };
     let total = read(limit)?;
     let free = total.saturating_sub(read(used)?);
-    Some(Room { total, free })
+    let cache = total;
+    Some(Room { total, free, cache })
 }
 
 #[cfg(test)]
@@ -111,10 +127,12 @@ mod tests {
 
     #[test]
     fn the_machine_says_what_is_free() {
-        let text = "MemTotal:       24102704 kB\nMemFree:        18769568 kB\nCached: 1 kB\n";
+        let text =
+            "MemTotal:  24102704 kB\nMemFree:  18769568 kB\nMemAvailable: 7 kB\nCached: 1 kB\n";
         let room = machine(text).unwrap();
         assert_eq!(room.total, 24_102_704 << 10);
         assert_eq!(room.free, 18_769_568 << 10);
+        assert_eq!(room.cache, 7 << 10);
         assert_eq!(machine("MemTotal: 5 kB\n"), None);
         assert_eq!(machine("MemTotal: much\nMemFree: 1 kB\n"), None);
     }
@@ -127,7 +145,8 @@ mod tests {
 
     #[test]
     fn a_sixteenth_is_left_alone() {
-        let ample = |free| Room { total: 1600, free }.is_ample();
+        let (total, cache) = (1600, 0);
+        let ample = |free| Room { total, free, cache }.is_ample();
         assert!(ample(101));
         assert!(!ample(100));
         assert!(!ample(0));
@@ -162,10 +181,13 @@ mod tests {
         write("max", "max\n");
         assert_eq!(room(), None);
         write("max", "1000\n");
-        let (total, free) = (1000, 700);
-        assert_eq!(room(), Some(Room { total, free }));
+        let with = |free| Room {
+            total: 1000,
+            free,
+            cache: 1000,
+        };
+        assert_eq!(room(), Some(with(700)));
         write("current", "1300\n");
-        let free = 0;
-        assert_eq!(room(), Some(Room { total, free }));
+        assert_eq!(room(), Some(with(0)));
     }
 }

@@ -1,9 +1,13 @@
-//! Memory for the data of requests, used again and again: neither zeroed nor mapped anew each time.
+//! Memory for the data of requests, used again and again: neither zeroed nor mapped anew each time. That of
+//! large requests lies together (`arena`).
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use parking_lot::Mutex;
+
+use crate::arena::{Arena, PIECE};
 
 /// Room before the data of a buffer, for a reply's header.
 pub(crate) const HEADROOM: usize = 64;
@@ -13,19 +17,22 @@ const ALIGN: usize = 4096;
 const LEAST: usize = 4 << 10;
 /// Sizes: 4 KiB, 8 KiB, … 64 MiB.
 const CLASSES: usize = 15;
-/// How many bytes the buffers that nobody uses may take.
+/// From this length on data goes past the system's cache, and up to [`PIECE`] its buffer is a piece of the arena.
+const TOGETHER_MIN: usize = 256 << 10;
+/// How many bytes the buffers that nobody uses may take, beside the arena.
 const IDLE_MAX: usize = 64 << 20;
 
 /// The buffers that nobody uses at the moment.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     idle: Mutex<Idle>,
+    arena: Mutex<Arena>,
 }
 
 #[derive(Debug, Default)]
 struct Idle {
     // The one used last comes first: it is most likely still in the processor's cache.
-    classes: [Vec<Vec<u8>>; CLASSES],
+    classes: [Vec<BytesMut>; CLASSES],
     bytes: usize,
 }
 
@@ -33,6 +40,12 @@ impl Buffers {
     /// A buffer of `len` bytes or more behind its headroom. It may hold what an earlier request left
     /// there: only what was filled since may be sent.
     pub(crate) fn take(self: &Arc<Self>, len: usize) -> Buffer {
+        if (TOGETHER_MIN..=PIECE).contains(&len) {
+            let piece = self.arena.lock().take(HEADROOM + ALIGN);
+            if let Some(bytes) = piece {
+                return self.buffer(bytes, Kind::Piece);
+            }
+        }
         let capacity = len.next_power_of_two().max(LEAST);
         let mut idle = self.idle.lock();
         let reused = idle.classes.get_mut(class_of(capacity)).and_then(Vec::pop);
@@ -40,15 +53,23 @@ impl Buffers {
             idle.bytes -= bytes.len();
         }
         drop(idle);
-        let bytes = reused.unwrap_or_else(|| vec![0; HEADROOM + ALIGN + capacity]);
+        let bytes = reused.unwrap_or_else(|| BytesMut::zeroed(HEADROOM + ALIGN + capacity));
+        self.buffer(bytes, Kind::Alone)
+    }
+
+    fn buffer(self: &Arc<Self>, bytes: BytesMut, kind: Kind) -> Buffer {
         Buffer {
             start: start_of(&bytes),
             bytes,
+            kind,
             home: Arc::clone(self),
         }
     }
 
-    fn give_back(&self, bytes: Vec<u8>) {
+    fn give_back(&self, bytes: BytesMut, kind: Kind) {
+        if kind == Kind::Piece {
+            return self.arena.lock().give_back(bytes);
+        }
         let mut idle = self.idle.lock();
         if idle.bytes + bytes.len() > IDLE_MAX {
             return;
@@ -73,11 +94,21 @@ fn start_of(bytes: &[u8]) -> usize {
     bytes[HEADROOM..].as_ptr().align_offset(ALIGN).min(ALIGN)
 }
 
+/// Where the memory of a buffer comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// It is a piece of the arena.
+    Piece,
+    /// It was allocated for itself.
+    Alone,
+}
+
 /// A buffer; returns to its [`Buffers`] when dropped.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    bytes: Vec<u8>,
+    bytes: BytesMut,
     start: usize,
+    kind: Kind,
     home: Arc<Buffers>,
 }
 
@@ -97,7 +128,8 @@ impl DerefMut for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.home.give_back(std::mem::take(&mut self.bytes));
+        self.home
+            .give_back(std::mem::take(&mut self.bytes), self.kind);
     }
 }
 
@@ -116,6 +148,24 @@ mod tests {
         assert_eq!(buffers.take(8192)[0], 7);
         assert!(buffers.take(8193).len() >= HEADROOM + 16384);
         assert!(buffers.take(0).len() >= HEADROOM + LEAST);
+    }
+
+    #[test]
+    fn large_ones_lie_together_as_long_as_there_is_room() {
+        let buffers = Arc::new(Buffers::default());
+        let many: Vec<_> = (0..100).map(|_| buffers.take(PIECE)).collect();
+        let pieces = |many: &[Buffer]| many.iter().filter(|one| one.kind == Kind::Piece).count();
+        let together = pieces(&many);
+        assert!(together > 32 && together < 100, "{together}");
+        for buffer in &many {
+            assert_eq!(buffer[HEADROOM..].as_ptr().align_offset(ALIGN), 0);
+            assert!(buffer.len() >= HEADROOM + PIECE);
+        }
+        drop(many);
+        let again: Vec<_> = (0..100).map(|_| buffers.take(TOGETHER_MIN)).collect();
+        assert_eq!(pieces(&again), together);
+        let others = [TOGETHER_MIN - 1, PIECE + 1].map(|len| buffers.take(len).kind);
+        assert_eq!(others, [Kind::Alone; 2]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! answers "shutting down", so that clients reconnect. What it leans on: the [`Device`] trait, which
 //! the engine's images satisfy.
 
+mod arena;
 mod budget;
 mod buffers;
 mod client;
