@@ -54,6 +54,11 @@ impl Budget {
         })
     }
 
+    /// Whether no request is under way, and no reply waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        *self.used.lock() == 0
+    }
+
     /// As [`Self::wait_until_idle`], but no longer than `most`; whether it is so.
     pub(crate) fn is_idle_within(&self, most: Duration) -> bool {
         let until = Instant::now() + most;
@@ -110,7 +115,9 @@ mod tests {
         let budget = Budget::new(1000);
         let large = budget.try_take(5000).unwrap();
         assert!(budget.try_take(1).is_none());
+        assert!(!budget.is_idle());
         drop(large);
+        assert!(budget.is_idle());
         let mut large = budget.try_take(5000).unwrap();
         large.shrink(100);
         let other = budget.try_take(100).unwrap();

@@ -196,7 +196,7 @@ impl Intake {
         received
     }
 
-    /// A flush that the client waits for was left to another thread.
+    /// A flush or a read that the client waits for was left to another thread.
     pub(crate) const fn owes(&mut self) {
         self.pace.owed = true;
     }
@@ -204,6 +204,11 @@ impl Intake {
     /// Whether the client sends one request at a time in quick succession, and none waits.
     pub(crate) fn is_alone(&self) -> bool {
         self.pace.is_eager() && self.start == self.end
+    }
+
+    /// As [`Self::is_alone`], of the request that was taken last.
+    pub(crate) fn came_alone(&self) -> bool {
+        self.taken == 1 && self.is_alone()
     }
 
     /// Takes what is there already; whether there is anything to go on with.

@@ -1,33 +1,24 @@
 //! One client's requests, from the first to the last: receive all that is there, perform what needs no
 //! wait, leave the rest to the workers, send all replies at once.
 
+mod read;
+
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use firebrick_vocabulary::{BLOCK_SIZE, ByteRange};
 
 use crate::budget::Permit;
 use crate::buffers::HEADROOM;
-use crate::connection::{Connection, FlushBy, Job, beyond_the_end, errno_of, read_frame};
+use crate::connection::{Connection, FlushBy, Job, beyond_the_end, errno_of};
 use crate::device::{DeviceError, DeviceWrite};
 use crate::intake::{IN_PLACE_MAX, Intake, Next};
-use crate::outbox::Patience;
 use crate::replies::Replies;
 use crate::status;
 use crate::throttle::Cost;
 use crate::wire::command_flag::{FAST_ZERO, FUA, PAYLOAD, REQ_ONE};
 use crate::wire::{Command, DATA_MAX, Errno, HEAD_MAX, Head, ReplyStyle, Request, Tag, extent_len};
-
-/// Reads up to this length are gathered with other replies; more get a buffer of their own.
-const GATHERED_MAX: u32 = 64 << 10;
-/// From this length on it pays to ask whether a read is a hole.
-const HOLE_MIN: u64 = 64 << 10;
-
-/// A read that takes so long leaves the sending to another thread, where more is asked for, so that what comes
-/// next is read while this goes out. One that takes less is sent sooner than the other thread has it.
-const LEAVES_FROM: Duration = Duration::from_micros(125);
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -222,99 +213,6 @@ impl Session {
             | Command::BlockStatus
             | Command::Other => Ok(()),
         }
-    }
-
-    fn read(&mut self, request: &Request) -> Result<(), End> {
-        let style = self.connection.style;
-        // The check lets nothing through that is longer than DATA_MAX.
-        let (tag, len) = (request.tag(), request.len as u32);
-        if self.is_hole(request) {
-            self.push(&Head::hole(style, tag, len));
-            return Ok(());
-        }
-        if len > GATHERED_MAX {
-            return self.read_large(request);
-        }
-        let head = Head::read(style, tag, len);
-        if len == 0 {
-            self.push(&head);
-            return Ok(());
-        }
-        let (head_len, total) = (head.bytes().len(), head.bytes().len() + len as usize);
-        self.make_room(total);
-        let room = self.replies.room(total);
-        let cached = self
-            .connection
-            .export
-            .device
-            .read_cached(tag.offset, &mut room[head_len..]);
-        match cached {
-            Ok(read) if read == len as usize => {
-                room[..head_len].copy_from_slice(head.bytes());
-                self.replies.keep(total);
-                Ok(())
-            }
-            Ok(_) => {
-                let permit = self.permit(len)?;
-                self.jobs.push(Job::Read {
-                    tag,
-                    len,
-                    begun: None,
-                    permit,
-                });
-                Ok(())
-            }
-            Err(error) => self.refuse(request, error),
-        }
-    }
-
-    fn read_large(&mut self, request: &Request) -> Result<(), End> {
-        let (tag, len) = (request.tag(), request.len as u32);
-        let permit = self.permit(len)?;
-        let mut buffer = self.connection.shared.buffers.take(len as usize);
-        let data = &mut buffer[HEADROOM..HEADROOM + len as usize];
-        let began = Instant::now();
-        match self.connection.export.device.read_cached(tag.offset, data) {
-            Ok(read) if read == len as usize => {
-                self.send();
-                let frame = read_frame(self.connection.style, tag, len, buffer, permit);
-                let patience = if self.intake.has_more() && began.elapsed() >= LEAVES_FROM {
-                    Patience::Leaves
-                } else {
-                    Patience::Waits
-                };
-                self.connection.outbox.send(frame, patience);
-                Ok(())
-            }
-            Ok(read) => {
-                self.jobs.push(Job::Read {
-                    tag,
-                    len,
-                    begun: Some((buffer, read)),
-                    permit,
-                });
-                Ok(())
-            }
-            Err(error) => self.refuse(request, error),
-        }
-    }
-
-    /// Has a worker read the range, so that what comes next finds it in memory.
-    fn cache(&mut self, request: &Request) -> Result<(), End> {
-        let permit = self.permit(0)?;
-        self.jobs.push(Job::Cache {
-            tag: request.tag(),
-            len: request.len,
-            permit,
-        });
-        Ok(())
-    }
-
-    /// Whether a read can be answered without any data. Whatever goes wrong here, the read will find.
-    fn is_hole(&self, request: &Request) -> bool {
-        self.connection.style.has_chunks()
-            && (HOLE_MIN..=u64::from(DATA_MAX)).contains(&request.len)
-            && status::is_hole(&*self.connection.export.device, range_of(request))
     }
 
     fn write(&mut self, request: Request) -> Result<bool, End> {

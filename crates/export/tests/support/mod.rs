@@ -40,6 +40,8 @@ pub struct MemoryDevice {
     pub synchronous: AtomicBool,
     /// Who waits for them.
     pub waiting: Mutex<Vec<Weak<dyn Flushed>>>,
+    /// The names of the threads that waited for reads.
+    pub readers: Mutex<BTreeSet<String>>,
 }
 
 struct State {
@@ -71,6 +73,7 @@ impl MemoryDevice {
             failure: Mutex::default(),
             synchronous: AtomicBool::new(false),
             waiting: Mutex::default(),
+            readers: Mutex::default(),
         })
     }
 
@@ -155,6 +158,8 @@ impl Device for MemoryDevice {
     }
 
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        let reader = std::thread::current().name().map(str::to_owned);
+        self.readers.lock().extend(reader);
         let state = self.enter()?;
         buffer.copy_from_slice(&state.bytes[offset as usize..offset as usize + buffer.len()]);
         Ok(())
