@@ -125,6 +125,16 @@ impl Cache {
         self.0.remove(&key);
     }
 
+    /// A version of a leaf has gone.
+    pub(crate) fn remove_version(&self, branch: BranchId, leaf: u64, tag: u64) {
+        self.remove(Key::Leaf(branch, leaf, tag));
+        if let Some(known) = self.versions(branch, leaf)
+            && known.tags.contains(&tag)
+        {
+            self.put_versions(branch, leaf, known.without(tag));
+        }
+    }
+
     pub(crate) fn clear(&self) {
         self.0.clear();
     }

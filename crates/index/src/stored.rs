@@ -79,6 +79,15 @@ impl Versions {
         self.tags.len() >= VERSIONS_MAX
     }
 
+    /// Without the tag of a version that has gone.
+    pub(crate) fn without(&self, tag: u64) -> Self {
+        let tags = self.tags.iter().copied();
+        Self {
+            tags: tags.filter(|known| *known != tag).collect(),
+            whole: self.whole,
+        }
+    }
+
     /// With the tag of a version that is newer than all, or is the newest already.
     pub(crate) fn with(&self, tag: u64) -> Self {
         if self.tags.last() == Some(&tag) {

@@ -26,6 +26,8 @@ struct Fresh {
 #[derive(Default)]
 pub(crate) struct Touched {
     keys: Vec<Key>,
+    /// Versions that have gone, while the newest ones of their leaves are what they were.
+    gone: Vec<(BranchId, u64, u64)>,
     all: bool,
     fresh: HashMap<(BranchId, u64), Fresh>,
     /// How much more memory fresh leaves may take, in bytes.
@@ -41,13 +43,28 @@ impl Touched {
         }
     }
 
-    /// A version was changed or has gone.
+    /// A version was changed.
     pub(crate) fn add(&mut self, key: LeafKey) {
         let (branch, leaf, tag) = key;
         let branch = BranchId(branch);
         self.throw_out(branch, leaf, tag);
         if let Some(fresh) = self.fresh.remove(&(branch, leaf)) {
             self.throw_out(branch, leaf, fresh.tag);
+        }
+    }
+
+    /// A version has gone; of a leaf that has others, these are what they were.
+    pub(crate) fn remove(&mut self, key: LeafKey) {
+        let (branch, leaf, tag) = key;
+        let branch = BranchId(branch);
+        if self.keys.len() + self.gone.len() >= TOUCHED_MAX {
+            self.all = true;
+            return;
+        }
+        self.gone.push((branch, leaf, tag));
+        let at = (branch, leaf);
+        if self.fresh.get(&at).is_some_and(|fresh| fresh.tag == tag) {
+            self.fresh.remove(&at);
         }
     }
 
@@ -94,6 +111,9 @@ impl Touched {
                 self.throw_out(*branch, *leaf, fresh.tag);
             }
         }
+        for (branch, leaf, tag) in &later.gone {
+            self.remove((branch.0, *leaf, *tag));
+        }
     }
 
     /// Throws out what is old.
@@ -104,6 +124,9 @@ impl Touched {
         }
         for key in &self.keys {
             cache.remove(*key);
+        }
+        for (branch, leaf, tag) in &self.gone {
+            cache.remove_version(*branch, *leaf, *tag);
         }
     }
 
@@ -117,7 +140,7 @@ impl Touched {
     }
 
     fn throw_out(&mut self, branch: BranchId, leaf: u64, tag: u64) {
-        if self.keys.len() >= TOUCHED_MAX {
+        if self.keys.len() + self.gone.len() >= TOUCHED_MAX {
             self.all = true;
             return;
         }

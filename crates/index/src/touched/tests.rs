@@ -8,7 +8,7 @@ use firebrick_vocabulary::Sequence;
 use super::*;
 use crate::entry::Entry;
 use crate::index::{Index, IndexOptions};
-use crate::points::{Batch, Points};
+use crate::points::{Batch, Points, Sweep};
 use crate::view::{Step, View};
 
 const BRANCH: BranchId = BranchId(1);
@@ -116,6 +116,37 @@ fn two_versions_of_one_commit_are_both_found() {
     commit(&index, &[10, 20]);
     for (before, segment) in [(10, 1), (20, 2), (NOW, 3)] {
         assert_eq!(read(&index, before, 7), entry(segment));
+    }
+}
+
+#[test]
+fn the_newest_version_stays_where_older_ones_go() {
+    const OTHER: u64 = 1000;
+    let index = index(1 << 20);
+    for (tag, segment) in [(0, 1), (10, 2)] {
+        for block in [7, OTHER] {
+            index.put(BRANCH, Sequence(tag), block, &[entry(segment)]);
+        }
+        commit(&index, &[10]);
+    }
+    // Nobody looks at the point any more, and one of the two leaves changes in the same commit.
+    index.put(BRANCH, Sequence(10), 8, &[entry(3)]);
+    let frozen = index.freeze();
+    let sweep = Sweep {
+        branch: BRANCH,
+        from: Sequence(0),
+        to: Sequence(10),
+    };
+    let batch = Batch {
+        sweeps: vec![sweep],
+        ..Batch::default()
+    };
+    index.commit(frozen, &At(&[]), &batch).unwrap();
+    assert_eq!(cached(&index, NOW, 7), Some(entry(2)));
+    assert_eq!(cached(&index, NOW, 8), Some(entry(3)));
+    assert_eq!(cached(&index, NOW, OTHER), Some(entry(2)));
+    for block in [7, OTHER] {
+        assert_eq!(read(&index, 10, block), Entry::NONE);
     }
 }
 
