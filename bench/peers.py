@@ -173,6 +173,13 @@ class Firebrick(Candidate):
         self.dev.__exit__()
 
 
+class FirebrickPlain(Firebrick):
+    """The same without a snapshot: what is overwritten is of no use, as in a plain file."""
+
+    def prepare(self):
+        """Nothing."""
+
+
 class FirebrickMirrored(Firebrick):
     """The same, mirrored to a second site on the same disk and the same processors."""
 

@@ -7,7 +7,8 @@
 //!
 //! As long as memory is free ([`free::memory`]), finding it is cheap, and what is in it is read again for nothing: then
 //! all goes through the cache. So does what is written to places that are there already. Where memory is
-//! not free, what is soon read a second time is worth its place: it is read through the cache from then on ([`crate::again`]).
+//! not free, what is soon read a second time is worth its place: it is read through the cache from then on
+//! ([`crate::again`]).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
