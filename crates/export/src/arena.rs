@@ -4,15 +4,15 @@ use bytes::BytesMut;
 
 use firebrick_edge::prefer_huge_pages;
 
-/// How long a piece of the arena is, without what its user needs before the data, in bytes.
-pub(crate) const PIECE: usize = 1 << 20;
 /// How many bytes an arena takes, once all of it was used at one time.
 const ARENA: usize = 64 << 20;
 
 /// Pieces of one length, cut from one range of memory. It is made at the first use, and takes as much as was
 /// ever in use at one time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Arena {
+    /// The length of a piece, in bytes.
+    piece: usize,
     /// What was not cut up yet.
     uncut: Option<BytesMut>,
     /// The piece used last comes first.
@@ -20,8 +20,17 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// A piece of [`PIECE`] bytes and `more`, which is the same for all; `None` where all are in use.
-    pub(crate) fn take(&mut self, more: usize) -> Option<BytesMut> {
+    /// An arena of pieces of so many bytes.
+    pub(crate) const fn new(piece: usize) -> Self {
+        Self {
+            piece,
+            uncut: None,
+            idle: Vec::new(),
+        }
+    }
+
+    /// A piece; `None` where all are in use.
+    pub(crate) fn take(&mut self) -> Option<BytesMut> {
         if let Some(piece) = self.idle.pop() {
             return Some(piece);
         }
@@ -30,7 +39,7 @@ impl Arena {
             prefer_huge_pages(&mut memory);
             memory
         });
-        (uncut.len() >= PIECE + more).then(|| uncut.split_to(PIECE + more))
+        (uncut.len() >= self.piece).then(|| uncut.split_to(self.piece))
     }
 
     /// Takes back what [`Self::take`] gave.
@@ -45,14 +54,15 @@ mod tests {
 
     #[test]
     fn pieces_are_of_one_length_and_used_again() {
-        let mut arena = Arena::default();
-        let mut pieces: Vec<_> = std::iter::from_fn(|| arena.take(100)).collect();
-        assert!(pieces.iter().all(|piece| piece.len() == PIECE + 100));
-        assert_eq!(pieces.len(), ARENA / (PIECE + 100));
+        let len = (1 << 20) + 100;
+        let mut arena = Arena::new(len);
+        let mut pieces: Vec<_> = std::iter::from_fn(|| arena.take()).collect();
+        assert!(pieces.iter().all(|piece| piece.len() == len));
+        assert_eq!(pieces.len(), ARENA / len);
         let mut last = pieces.pop().unwrap();
         last[0] = 7;
         arena.give_back(last);
-        assert_eq!(arena.take(100).unwrap()[0], 7);
-        assert!(arena.take(100).is_none());
+        assert_eq!(arena.take().unwrap()[0], 7);
+        assert!(arena.take().is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
-use crate::arena::{Arena, PIECE};
+use crate::arena::Arena;
 
 /// Room before the data of a buffer, for a reply's header.
 pub(crate) const HEADROOM: usize = 64;
@@ -17,16 +17,26 @@ const ALIGN: usize = 4096;
 const LEAST: usize = 4 << 10;
 /// Sizes: 4 KiB, 8 KiB, … 64 MiB.
 const CLASSES: usize = 15;
-/// From this length on data goes past the system's cache, and up to [`PIECE`] its buffer is a piece of the arena.
+/// From this length on data goes past the system's cache, and up to [`TOGETHER_MAX`] its buffer is a piece of the arena.
 const TOGETHER_MIN: usize = 256 << 10;
+const TOGETHER_MAX: usize = 1 << 20;
 /// How many bytes the buffers that nobody uses may take, beside the arena.
 const IDLE_MAX: usize = 64 << 20;
 
 /// The buffers that nobody uses at the moment.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Buffers {
     idle: Mutex<Idle>,
     arena: Mutex<Arena>,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self {
+            idle: Mutex::default(),
+            arena: Mutex::new(Arena::new(HEADROOM + ALIGN + TOGETHER_MAX)),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -40,8 +50,8 @@ impl Buffers {
     /// A buffer of `len` bytes or more behind its headroom. It may hold what an earlier request left
     /// there: only what was filled since may be sent.
     pub(crate) fn take(self: &Arc<Self>, len: usize) -> Buffer {
-        if (TOGETHER_MIN..=PIECE).contains(&len) {
-            let piece = self.arena.lock().take(HEADROOM + ALIGN);
+        if (TOGETHER_MIN..=TOGETHER_MAX).contains(&len) {
+            let piece = self.arena.lock().take();
             if let Some(bytes) = piece {
                 return self.buffer(bytes, Kind::Piece);
             }
@@ -153,18 +163,18 @@ mod tests {
     #[test]
     fn large_ones_lie_together_as_long_as_there_is_room() {
         let buffers = Arc::new(Buffers::default());
-        let many: Vec<_> = (0..100).map(|_| buffers.take(PIECE)).collect();
+        let many: Vec<_> = (0..100).map(|_| buffers.take(TOGETHER_MAX)).collect();
         let pieces = |many: &[Buffer]| many.iter().filter(|one| one.kind == Kind::Piece).count();
         let together = pieces(&many);
         assert!(together > 32 && together < 100, "{together}");
         for buffer in &many {
             assert_eq!(buffer[HEADROOM..].as_ptr().align_offset(ALIGN), 0);
-            assert!(buffer.len() >= HEADROOM + PIECE);
+            assert!(buffer.len() >= HEADROOM + TOGETHER_MAX);
         }
         drop(many);
         let again: Vec<_> = (0..100).map(|_| buffers.take(TOGETHER_MIN)).collect();
         assert_eq!(pieces(&again), together);
-        let others = [TOGETHER_MIN - 1, PIECE + 1].map(|len| buffers.take(len).kind);
+        let others = [TOGETHER_MIN - 1, TOGETHER_MAX + 1].map(|len| buffers.take(len).kind);
         assert_eq!(others, [Kind::Alone; 2]);
     }
 

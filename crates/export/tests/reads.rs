@@ -3,6 +3,7 @@
 mod support;
 
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firebrick_export::DeviceError;
@@ -18,7 +19,7 @@ const AT_ONCE: u64 = 4;
 fn read(client: &mut Client, cookie: u64) {
     client.request(READ, 0, cookie, cookie % 100 * u64::from(BLOCK), BLOCK);
     assert_eq!(client.simple_reply(), (cookie, 0));
-    assert_eq!(client.receive(BLOCK as usize)[0], cookie as u8 % 100);
+    assert_eq!(client.receive(BLOCK as usize)[0], (cookie % 100) as u8);
 }
 
 /// Reads one by one until nobody but the reader of the connection has waited for the last ones.
@@ -34,7 +35,7 @@ fn read_alone(client: &mut Client, device: &MemoryDevice) {
     });
 }
 
-fn slow_disk() -> (Site, std::sync::Arc<MemoryDevice>, Client) {
+fn slow_disk() -> (Site, Arc<MemoryDevice>, Client) {
     let (site, device) = Site::with_disk(MIB);
     let mut client = Client::simple(&site.socket());
     for block in 0..100 {

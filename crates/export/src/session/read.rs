@@ -39,19 +39,23 @@ impl Session {
         let (head_len, total) = (head.bytes().len(), head.bytes().len() + len as usize);
         self.make_room(total);
         let room = self.replies.room(total);
-        let cached = self
-            .connection
-            .export
-            .device
-            .read_cached(tag.offset, &mut room[head_len..]);
-        match cached {
+        let device = &self.connection.export.device;
+        let mut done = device.read_cached(tag.offset, &mut room[head_len..]);
+        // To wake a worker, and later this thread, would be a good part of what a client waits for that has nothing
+        // else under way.
+        if let Ok(read) = done
+            && read < len as usize
+            && self.intake.came_alone()
+            && self.connection.budget.is_idle()
+        {
+            let rest = device.read(tag.offset + read as u64, &mut room[head_len + read..]);
+            done = rest.map(|()| len as usize);
+        }
+        match done {
             Ok(read) if read == len as usize => {
                 room[..head_len].copy_from_slice(head.bytes());
                 self.replies.keep(total);
                 Ok(())
-            }
-            Ok(read) if self.intake.came_alone() && self.connection.budget.is_idle() => {
-                self.read_here(request, read)
             }
             Ok(_) => {
                 let permit = self.permit(len)?;
@@ -62,26 +66,6 @@ impl Session {
                     permit,
                 });
                 self.intake.owes();
-                Ok(())
-            }
-            Err(error) => self.refuse(request, error),
-        }
-    }
-
-    /// Waits for the disk for a small read, of which the first `read` bytes lie in the replies' room already. To
-    /// wake a worker, and later this thread, would be a good part of what a client waits for that has nothing
-    /// else under way.
-    fn read_here(&mut self, request: &Request, read: usize) -> Result<(), End> {
-        let head = Head::read(self.connection.style, request.tag(), request.len as u32);
-        let head_len = head.bytes().len();
-        let total = head_len + request.len as usize;
-        let room = self.replies.room(total);
-        let device = &self.connection.export.device;
-        let rest = &mut room[head_len + read..];
-        match device.read(request.offset + read as u64, rest) {
-            Ok(()) => {
-                room[..head_len].copy_from_slice(head.bytes());
-                self.replies.keep(total);
                 Ok(())
             }
             Err(error) => self.refuse(request, error),
