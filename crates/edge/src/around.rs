@@ -32,7 +32,7 @@ const BOUNCE: usize = 1 << 20;
 const BOUNCES_MAX: usize = 4;
 const ALIGN: usize = PAGE as usize;
 
-/// What all files together had read past the cache.
+/// How much of all files together was read that was not in the cache.
 static TURNOVER: Turnover = Turnover::new();
 
 /// A second handle of a file, made when it is needed first.

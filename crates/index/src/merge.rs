@@ -55,7 +55,7 @@ impl Leaves<'_, '_> {
         let (branch, leaf, tag) = key;
         self.versions.remove(key).map_err(unwritten)?;
         self.by_tag.remove((branch, tag, leaf)).map_err(unwritten)?;
-        self.touched.remove(key);
+        self.touched.version_gone(key);
         Ok(())
     }
 

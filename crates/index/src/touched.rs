@@ -54,7 +54,7 @@ impl Touched {
     }
 
     /// A version has gone; of a leaf that has others, these are what they were.
-    pub(crate) fn remove(&mut self, key: LeafKey) {
+    pub(crate) fn version_gone(&mut self, key: LeafKey) {
         let (branch, leaf, tag) = key;
         let branch = BranchId(branch);
         if self.keys.len() + self.gone.len() >= TOUCHED_MAX {
@@ -112,7 +112,7 @@ impl Touched {
             }
         }
         for (branch, leaf, tag) in &later.gone {
-            self.remove((branch.0, *leaf, *tag));
+            self.version_gone((branch.0, *leaf, *tag));
         }
     }
 
