@@ -3,8 +3,11 @@
 #![expect(unsafe_code, reason = "no safe wrapper has these system calls")]
 
 use std::fs::File;
+use std::num::NonZeroU64;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::Advice;
 
 use crate::disk::PAGE;
 
@@ -33,10 +36,10 @@ struct Found {
 /// The system is older than the call.
 static UNKNOWN: AtomicBool = AtomicBool::new(false);
 
-/// Whether the cache holds all pages of the range; `false` where the system does not tell.
-pub(crate) fn holds(file: &File, offset: u64, len: u64) -> bool {
+/// What the cache has of the range; `None` where the system does not tell.
+fn look(file: &File, offset: u64, len: u64) -> Option<Found> {
     if UNKNOWN.load(Ordering::Relaxed) {
-        return false;
+        return None;
     }
     let range = Range { offset, len };
     let mut found = Found::default();
@@ -53,10 +56,24 @@ pub(crate) fn holds(file: &File, offset: u64, len: u64) -> bool {
     };
     if done != 0 {
         UNKNOWN.store(true, Ordering::Relaxed);
-        return false;
+        return None;
     }
+    Some(found)
+}
+
+/// Whether the cache holds all pages of the range; `false` where the system does not tell.
+pub(crate) fn holds(file: &File, offset: u64, len: u64) -> bool {
     let pages = (offset + len).div_ceil(PAGE) - offset / PAGE;
-    found.cached >= pages
+    look(file, offset, len).is_some_and(|found| found.cached >= pages)
+}
+
+/// Has the cache let go of the range, if all that it has of it is on the disk: else the system would look for
+/// whoever uses it, on every processor. What stays is no matter.
+pub(crate) fn give_up(file: &File, offset: u64, len: u64) {
+    let is_settled = |found: &Found| found.cached > 0 && found.dirty + found.writeback == 0;
+    if look(file, offset, len).as_ref().is_none_or(is_settled) {
+        let _ = rustix::fs::fadvise(file, offset, NonZeroU64::new(len), Advice::DontNeed);
+    }
 }
 
 /// Has the disk begin to write what of the range is in the cache alone, without a wait for it. Nothing of it
@@ -71,7 +88,7 @@ pub(crate) fn begin_write_out(file: &File, offset: u64, len: u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Read as _, Seek as _, Write as _};
 
     use super::*;
 
@@ -81,6 +98,27 @@ mod tests {
         file.write_all(&[7; 4 * PAGE as usize]).unwrap();
         begin_write_out(&file, 0, 4 * PAGE);
         assert_ne!(holds(&file, 0, 4 * PAGE), UNKNOWN.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn what_is_on_the_disk_is_given_up_and_what_is_not_stays() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&[7; 4 * PAGE as usize]).unwrap();
+        give_up(&file, 0, 2 * PAGE);
+        let known = !UNKNOWN.load(Ordering::Relaxed);
+        if known {
+            assert!(holds(&file, 0, 4 * PAGE));
+        }
+        file.sync_all().unwrap();
+        give_up(&file, 0, 2 * PAGE);
+        // A file system that is nothing but memory keeps all.
+        let keeps = holds(&file, 0, PAGE);
+        assert_eq!(keeps, holds(&file, PAGE, PAGE));
+        assert_eq!(holds(&file, 2 * PAGE, 2 * PAGE), known);
+        let mut all = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut all).unwrap();
+        assert!(all == [7; 4 * PAGE as usize]);
     }
 
     #[test]

@@ -98,6 +98,9 @@ pub trait DiskFile: Send + Sync {
     /// Drops what is cached of the file and has been written, so that the next read asks the disk:
     /// after a failed sync the cache keeps what never got there and takes it for written.
     fn forget_cached(&self) -> io::Result<()>;
+    /// Lets the cache drop what it has of the range, as that will hardly be read again: its place in memory is
+    /// free at once. What was not written out may stay; promises nothing.
+    fn give_up_cached(&self, _offset: u64, _len: u64) {}
     /// Reserves room up to `len`; the file is that long afterwards and reads as zeroes there.
     fn allocate(&self, len: u64) -> io::Result<()>;
     /// Cuts the file to `len`, or extends it with zeroes.

@@ -187,6 +187,10 @@ impl DiskFile for RealFile {
         Ok(rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed)?)
     }
 
+    fn give_up_cached(&self, offset: u64, len: u64) {
+        cache::give_up(&self.file, offset, len);
+    }
+
     fn allocate(&self, len: u64) -> io::Result<()> {
         match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len) {
             Ok(()) => Ok(()),

@@ -31,6 +31,7 @@ mod lend;
 mod light;
 mod mirror_snapshots;
 mod mirror_way;
+mod overwritten;
 mod past;
 mod peer;
 mod rebuild;

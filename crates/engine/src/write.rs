@@ -105,10 +105,13 @@ impl Image {
             writes.iter().try_for_each(checked)
         };
         let len: usize = writes.iter().map(|write| write.data.len()).sum();
-        if len as u64 >= self.core.options.around_bytes
-            && self.core.write_beside(&batches, check)?
-        {
-            return Ok(());
+        if len as u64 >= self.core.options.around_bytes {
+            for write in writes {
+                self.give_up_overwritten(write.offset / BLOCK_SIZE, write.data.len() / BLOCK);
+            }
+            if self.core.write_beside(&batches, check)? {
+                return Ok(());
+            }
         }
         let mut state = self.core.lock();
         check()?;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use firebrick_edge::{Clock, Disk, DiskFile, DiskLock};
-use firebrick_edge::{Condvar, Mutex, RwLock};
+use firebrick_edge::{Clock, Condvar, Disk, DiskFile, DiskLock, Mutex, PAGE, RwLock};
 use firebrick_vocabulary::{BLOCK_SIZE, Epoch, Position, Sequence, StoreId};
 
 use crate::ahead::Ahead;
@@ -227,6 +226,22 @@ impl Log {
     /// The checksums are the caller's to check.
     pub fn read(&self, at: Location, buffer: &mut [u8]) -> Result<(), Error> {
         self.sources().read(at, buffer)
+    }
+
+    /// Lets the system's cache drop `len` bytes from `at` on, which nobody will read soon. They stay where they
+    /// are.
+    pub fn give_up_cached(&self, at: Location, len: u64) {
+        let segments = self.shared.segments.read();
+        let segment = segments.get(at.segment).map(Arc::clone);
+        drop(segments);
+        // One that is not even open is hardly worth the opening.
+        let Some(file) = segment.and_then(|segment| segment.open_file()) else {
+            return;
+        };
+        // With the frame's head, which lies in the page before: pages that were written at once are dropped
+        // at once or not at all.
+        let from = at.offset().saturating_sub(PAGE);
+        file.give_up_cached(from, at.offset() + len - from);
     }
 
     /// For many reads that belong together.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use firebrick_edge::{Disk, DiskFile, DiskLock, DiskSpace};
@@ -30,6 +31,8 @@ pub(crate) struct Inner {
     locks: BTreeSet<String>,
     capacity: u64,
     pub(crate) faults: Faults,
+    /// What was to be dropped from the cache.
+    pub(crate) given_up: Vec<(String, Range<u64>)>,
 }
 
 struct SimulatedLock {
@@ -82,6 +85,12 @@ impl SimulatedDisk {
     /// From here on a read that may not wait gets at most the first `bytes` bytes of what it asks for.
     pub fn cache_at_most(&self, bytes: usize) {
         self.inner.lock().faults.cached = Some(bytes);
+    }
+
+    /// What the cache was told to drop since the last question: files, by the names by which they were opened,
+    /// and ranges of bytes.
+    pub fn given_up(&self) -> Vec<(String, Range<u64>)> {
+        std::mem::take(&mut self.inner.lock().given_up)
     }
 
     /// The operations so far that changed or synced something.
@@ -155,6 +164,7 @@ impl SimulatedDisk {
             locks: BTreeSet::new(),
             capacity,
             faults: Faults::default(),
+            given_up: Vec::new(),
         };
         Self {
             inner: Arc::new(Mutex::new(inner)),

@@ -97,6 +97,11 @@ impl DiskFile for SimulatedFile {
         Ok(())
     }
 
+    fn give_up_cached(&self, offset: u64, len: u64) {
+        let range = (self.name.clone(), offset..offset + len);
+        self.disk.lock().given_up.push(range);
+    }
+
     fn allocate(&self, len: u64) -> io::Result<()> {
         self.set_len(len.max(self.len()?))
     }
