@@ -41,7 +41,7 @@ pub struct StoreOptions {
     pub capacity: Option<u64>,
     /// Writes of that many bytes and more go past the system's cache, side by side.
     pub around_bytes: u64,
-    /// How much of the room that is left beyond a half dead data may take, in percent, besides what
+    /// How much of the room that is left beyond a quarter dead data may take, in percent, besides what
     /// it always may: the later a segment is cleaned, the less of it has to be moved.
     pub lazy_percent: u8,
     /// How long a write for which there is no room waits for peers that have yet to get what died.

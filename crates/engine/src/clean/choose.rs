@@ -30,7 +30,9 @@ pub enum Pressure {
 
 /// Used bytes for each live one that are fine while half of the room and more is left.
 const EASY: f64 = 1.5;
-/// The same where room is scarce.
+/// That part of the room is never left to dead data for being free.
+const NOT_SPARE: f64 = 0.25;
+/// As [`EASY`], where room is scarce.
 const TIGHT: f64 = 1.15;
 /// Room is scarce, and guests are slowed, where less than this part of it is left or fewer segments.
 const SCARCE: f64 = 0.015;
@@ -191,7 +193,7 @@ impl Core {
 fn live_allowance(live: u64, left: u64, total: u64, lazy: u8) -> u64 {
     let (left, total) = (left as f64, total.max(1) as f64);
     let factor = TIGHT + (EASY - TIGHT) * (left / total / 0.5).min(1.0);
-    let spare = (left - total / 2.0).max(0.0) * f64::from(lazy) / 100.0;
+    let spare = (left - total * NOT_SPARE).max(0.0) * f64::from(lazy) / 100.0;
     live.saturating_add((live as f64 * (factor - 1.0) + spare) as u64)
 }
 
@@ -232,11 +234,11 @@ mod tests {
         let lazy =
             |live, left, lazy| live_allowance(live * GIB, left * GIB, 100 * GIB, lazy) / GIB - live;
         let dead = |live, left| lazy(live, left, 50);
-        assert_eq!(dead(10, 90), 25, "a half of what is left beyond a half");
-        assert_eq!(dead(40, 50), 20);
+        assert_eq!(dead(10, 90), 37, "a half of what is left beyond a quarter");
+        assert_eq!(dead(40, 50), 32);
         assert_eq!(dead(80, 20), 23);
         assert_eq!(lazy(10, 90, 0), 5);
-        assert_eq!(lazy(10, 90, 100), 45);
+        assert_eq!(lazy(10, 90, 100), 70);
     }
 
     #[test]
