@@ -4,8 +4,10 @@
 //! overwritten, whether it stays for a snapshot or goes with its segment: the former is hardly read, and never
 //! through this image. For the new pages the system would have to find memory elsewhere, and where that is
 //! another machine's, which lends it, each costs several times as much as the copy into it.
+//!
+//! What clones share stays: others of them read it.
 
-use firebrick_index::Entry;
+use firebrick_index::{Entry, View};
 use firebrick_log::Location;
 use firebrick_vocabulary::BLOCK_SIZE;
 
@@ -15,12 +17,18 @@ impl Image {
     /// Blocks from `first` on are about to be overwritten. Only as far as it is known without the disk where
     /// they lie.
     pub(crate) fn give_up_overwritten(&self, first: u64, blocks: usize) {
+        let own = {
+            let image = self.cell.read();
+            let own = image.view.steps().first().copied();
+            own.map(|step| (image.branch, View::new([step])))
+        };
+        let Some((branch, view)) = own else {
+            return;
+        };
         let mut entries = Vec::with_capacity(blocks);
-        let state = self.cell.read();
+        let is_shared = self.core.glance().branches.has_children(branch);
         let index = &self.core.index;
-        let is_known = index.get_cached(&state.view, first, blocks, &mut entries);
-        drop(state);
-        if !is_known {
+        if is_shared || !index.get_cached(&view, first, blocks, &mut entries) {
             return;
         }
         for (at, blocks) in pieces(&entries) {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use firebrick_edge::{Disk, PAGE};
-use firebrick_engine::{Image, NewImage, Store, StoreOptions, Write};
+use firebrick_engine::{Image, NewImage, NewOrigin, Store, StoreOptions, Write};
 use firebrick_simulate::{SimulatedClock, SimulatedDisk};
 use firebrick_vocabulary::{BLOCK_SIZE, Bytes, ImageId, ImageName, MIB, SnapshotName, StoreId};
 
@@ -18,19 +18,22 @@ const OPTIONS: StoreOptions = StoreOptions {
     ..StoreOptions::DEFAULT
 };
 
+fn named(name: &str, origin: Option<NewOrigin>) -> NewImage {
+    NewImage {
+        id: ImageId::random(),
+        name: ImageName::new(name).unwrap(),
+        size: Bytes(SIZE),
+        origin,
+        mirrored: false,
+    }
+}
+
 fn begin() -> (SimulatedDisk, Arc<Store>, Arc<Image>) {
     let disk = SimulatedDisk::new();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     Store::create(&shared, StoreId::random(), &OPTIONS).unwrap();
     let store = Store::open(shared, Arc::new(SimulatedClock::new()), OPTIONS).unwrap();
-    let new = NewImage {
-        id: ImageId::random(),
-        name: ImageName::new("one").unwrap(),
-        size: Bytes(SIZE),
-        origin: None,
-        mirrored: false,
-    };
-    let image = store.create_image(new).unwrap();
+    let image = store.create_image(named("one", None)).unwrap();
     (disk, store, image)
 }
 
@@ -71,4 +74,26 @@ fn a_large_write_drops_what_it_overwrites_and_a_small_one_nothing() {
     assert_eq!(disk.given_up().len(), 2, "they were written one by one");
     store.roll_back(image.id(), &name).unwrap();
     assert_eq!(read(&image, 3 * BLOCK_SIZE), 1);
+}
+
+#[test]
+fn what_clones_share_is_not_dropped() {
+    let (disk, store, image) = begin();
+    write(&image, 0, LEN, 1);
+    write(&image, LEN as u64, LEN, 2);
+    let origin = NewOrigin {
+        image: image.id(),
+        snapshot: None,
+        at: None,
+    };
+    let clone = store.create_image(named("two", Some(origin))).unwrap();
+    write(&clone, 0, LEN, 3);
+    write(&image, LEN as u64, LEN, 4);
+    assert_eq!(disk.given_up(), [], "the other one reads it");
+    write(&clone, 0, LEN, 5);
+    assert_eq!(disk.given_up().len(), 1, "that was its own");
+    let all = [(&image, [1, 4]), (&clone, [5, 2])];
+    for (image, wanted) in all {
+        assert_eq!([read(image, 0), read(image, LEN as u64)], wanted);
+    }
 }

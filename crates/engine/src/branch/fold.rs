@@ -111,6 +111,11 @@ impl Branches {
         self.children.range(children).map(|(_, child)| *child)
     }
 
+    /// Whether another branch began at a position of this one.
+    pub(crate) fn has_children(&self, id: BranchId) -> bool {
+        self.children_of(id).next().is_some()
+    }
+
     /// The children of a branch, where nobody else looks at it or ever will, and there are not too
     /// many.
     fn heirs(&self, id: BranchId) -> Option<Vec<(BranchId, Fork)>> {
