@@ -101,24 +101,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_the_disk_is_given_up_and_what_is_not_stays() {
+    fn what_is_given_up_is_on_the_disk_alone() {
+        const TMPFS: i64 = 0x0102_1994;
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&[7; 4 * PAGE as usize]).unwrap();
-        give_up(&file, 0, 2 * PAGE);
-        let known = !UNKNOWN.load(Ordering::Relaxed);
-        if known {
-            assert!(holds(&file, 0, 4 * PAGE));
-        }
-        file.sync_all().unwrap();
-        give_up(&file, 0, 2 * PAGE);
-        // A file system that is nothing but memory keeps all.
-        let keeps = holds(&file, 0, PAGE);
-        assert_eq!(keeps, holds(&file, PAGE, PAGE));
-        assert_eq!(holds(&file, 2 * PAGE, 2 * PAGE), known);
-        let mut all = Vec::new();
+        let is_memory = rustix::fs::fstatfs(&file).unwrap().f_type == TMPFS;
+        // Somebody may be looking at a page just then.
+        let is_gone = |file: &mut File| {
+            file.rewind().unwrap();
+            file.write_all(&[7; 4 * PAGE as usize]).unwrap();
+            file.sync_all().unwrap();
+            give_up(file, 0, 4 * PAGE);
+            !holds(file, 0, 4 * PAGE)
+        };
+        assert!(is_memory || (0..100).any(|_| is_gone(&mut file)));
         file.rewind().unwrap();
+        let mut all = Vec::new();
         file.read_to_end(&mut all).unwrap();
-        assert!(all == [7; 4 * PAGE as usize]);
+        assert!(is_memory || all == [7; 4 * PAGE as usize]);
     }
 
     #[test]

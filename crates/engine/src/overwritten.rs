@@ -17,6 +17,10 @@ impl Image {
     /// Blocks from `first` on are about to be overwritten. Only as far as it is known without the disk where
     /// they lie.
     pub(crate) fn give_up_overwritten(&self, first: u64, blocks: usize) {
+        let is_large = |blocks: usize| blocks as u64 * BLOCK_SIZE >= self.core.options.around_bytes;
+        if !is_large(blocks) {
+            return;
+        }
         let own = {
             let image = self.cell.read();
             let own = image.view.steps().first().copied();
@@ -31,11 +35,10 @@ impl Image {
         if is_shared || !index.get_cached(&view, first, blocks, &mut entries) {
             return;
         }
+        // By their names: of what the cleaner has moved nothing is left at that place, nor in the cache.
         for (at, blocks) in pieces(&entries) {
-            let len = blocks as u64 * BLOCK_SIZE;
-            if len >= self.core.options.around_bytes {
-                // By its name: of what the cleaner has moved there is nothing left in the cache at that place.
-                self.core.log.give_up_cached(at, len);
+            if is_large(blocks) {
+                self.core.log.give_up_cached(at, blocks as u64 * BLOCK_SIZE);
             }
         }
     }

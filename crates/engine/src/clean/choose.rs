@@ -30,10 +30,10 @@ pub enum Pressure {
 
 /// Used bytes for each live one that are fine while half of the room and more is left.
 const EASY: f64 = 1.5;
-/// That part of the room is never left to dead data for being free.
-const NOT_SPARE: f64 = 0.25;
-/// As [`EASY`], where room is scarce.
+/// The same where room is scarce.
 const TIGHT: f64 = 1.15;
+/// That part of the room stays free, however lazy one may be.
+const NOT_SPARE: f64 = 0.25;
 /// Room is scarce, and guests are slowed, where less than this part of it is left or fewer segments.
 const SCARCE: f64 = 0.015;
 const SCARCE_SEGMENTS: u64 = 2;
