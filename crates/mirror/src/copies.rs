@@ -33,7 +33,7 @@ impl Pending {
 pub(crate) struct Copies {
     pub(crate) pending: Vec<Pending>,
     /// Comparisons whose outcome nobody wants any more, and which have the line.
-    abandoned: Vec<Compared>,
+    abandoned: Vec<(ImageId, Compared)>,
 }
 
 impl Copies {
@@ -41,18 +41,26 @@ impl Copies {
     pub(crate) fn forget(&mut self, image: ImageId) {
         for copy in std::mem::take(&mut self.pending) {
             match copy {
-                Pending::Comparing(of, compared) if of == image => self.abandoned.push(compared),
+                Pending::Comparing(of, compared) if of == image => {
+                    self.abandoned.push((of, compared));
+                }
                 copy if copy.image() == image => {}
                 copy => self.pending.push(copy),
             }
         }
     }
 
+    /// Whether the reader may still be told to become what a comparison of the image leads to.
+    pub(crate) fn is_compared(&self, image: ImageId) -> bool {
+        let comparing = |copy: &Pending| matches!(copy, Pending::Comparing(of, _) if *of == image);
+        self.pending.iter().any(comparing) || self.abandoned.iter().any(|(of, _)| *of == image)
+    }
+
     /// The line of a comparison that has ended in vain.
     pub(crate) fn regained(&mut self) -> Option<Line> {
         let mut line = None;
         self.abandoned
-            .retain_mut(|compared| match compared.try_recv() {
+            .retain_mut(|(_, compared)| match compared.try_recv() {
                 Ok((regained, _)) => {
                     line = Some(regained);
                     false

@@ -119,9 +119,20 @@ fn three_sites_agree_whatever_happens_to_them() {
 fn a_chain_of_sites_agrees_whatever_happens_to_it() {
     every_seed(STORIES, |seed| {
         let sites = if seed.is_multiple_of(5) { 4 } else { 3 };
-        let world = || World::shaped(seed, sites, Shape::Chain, Lie::None);
-        story_in(world, mood(seed)).map(drop)
+        in_a_chain(seed, sites)
     });
+}
+
+fn in_a_chain(seed: u64, sites: usize) -> Result<(), String> {
+    let world = || World::shaped(seed, sites, Shape::Chain, Lie::None);
+    story_in(world, mood(seed)).map(drop)
+}
+
+/// Stories in which an image is removed, or mirrored no more, while a peer is sent what differs of it.
+#[test]
+fn what_ends_while_it_is_compared_does_not_come_back() -> Result<(), String> {
+    story(1_882_630_058_415_149, 3, Lie::None).map(drop)?;
+    in_a_chain(1_882_630_058_415_467, 3)
 }
 
 /// Images go over to snapshot mode and back, and forced promotions return to mirror snapshots.

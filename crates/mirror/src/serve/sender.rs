@@ -128,6 +128,11 @@ impl Sender {
         }
         // What waits goes on to: it begins behind this.
         for image in &said.ended {
+            if self.copies.is_compared(*image) {
+                // Beside the log it would come back behind its end, and nobody would tell of it any more.
+                let why = "an image that is compared has ended";
+                return Err(Error::protocol(DOING, why));
+            }
             self.copies.forget(*image);
             stream.deferred.remove(image);
         }
