@@ -7,7 +7,7 @@
 //!
 //! What clones share stays: others of them read it.
 
-use firebrick_index::{Entry, View};
+use firebrick_index::{Entry, Step, View};
 use firebrick_log::Location;
 use firebrick_vocabulary::BLOCK_SIZE;
 
@@ -21,18 +21,14 @@ impl Image {
         if !is_large(blocks) {
             return;
         }
-        let own = {
-            let image = self.cell.read();
-            let own = image.view.steps().first().copied();
-            own.map(|step| (image.branch, View::new([step])))
-        };
-        let Some((branch, view)) = own else {
+        let own = self.cell.read().view.steps().first().copied();
+        let shared = |step: Step| self.core.glance().branches.has_children(step.branch);
+        let Some(own) = own.filter(|step| !shared(*step)) else {
             return;
         };
         let mut entries = Vec::with_capacity(blocks);
-        let is_shared = self.core.glance().branches.has_children(branch);
-        let index = &self.core.index;
-        if is_shared || !index.get_cached(&view, first, blocks, &mut entries) {
+        let (index, own) = (&self.core.index, View::new([own]));
+        if !index.get_cached(&own, first, blocks, &mut entries) {
             return;
         }
         // By their names: of what the cleaner has moved nothing is left at that place, nor in the cache.

@@ -32,7 +32,7 @@ pub enum Pressure {
 const EASY: f64 = 1.5;
 /// The same where room is scarce.
 const TIGHT: f64 = 1.15;
-/// That part of the room stays free, however lazy one may be.
+/// That part of all room is not given to dead data just because it is free.
 const NOT_SPARE: f64 = 0.25;
 /// Room is scarce, and guests are slowed, where less than this part of it is left or fewer segments.
 const SCARCE: f64 = 0.015;
