@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -15,14 +16,20 @@ import urllib.request
 LOUD = "info,firebrick_engine::clean=debug,firebrick_engine::checkpoint=debug"
 
 
-def free_port(count=1):
-    """A port with `count - 1` free ones behind it."""
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def site_ports():
+    """The first of two ports for exports, free as the two of the mirrors 100 behind them. Linux takes
+    none of them for an outgoing connection by itself, so they are still free after a kill."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = random.randrange(12000, 32000)
         try:
-            for more in range(1, count):
+            for more in (0, 1, 100, 101):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port + more))
             return port
@@ -40,7 +47,7 @@ class Dev:
         self.port = free_port()
         self.log = open(self.folder / "dev-output.txt", "wb")
         self.command = [binary, "dev", "--dir", str(self.folder / "data"),
-                        "--listen", f"127.0.0.1:{self.port}", "--nbd-port", str(free_port(2))]
+                        "--listen", f"127.0.0.1:{self.port}", "--nbd-port", str(site_ports())]
         self.start()
         if options:
             # The first start writes the configurations.

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use crate::api::Api;
 use crate::clients::Clients;
-use crate::dev::{binary, free_port};
+use crate::dev::binary;
+use crate::ports::free_port;
 use crate::process::Process;
 use crate::wait::until;
 

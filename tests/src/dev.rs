@@ -1,7 +1,6 @@
 //! A `firebrick dev` of one test: own folder, own ports, ended with the test.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -10,6 +9,7 @@ use serde_json::Value;
 
 use crate::api::Api;
 use crate::clients::Clients;
+use crate::ports::{dev_ports, free_port};
 use crate::rbd::Rbd;
 use crate::tools::{Ran, run};
 use crate::wait::{until, until_some};
@@ -57,26 +57,6 @@ pub fn binary() -> PathBuf {
     path
 }
 
-/// Two ports in a row that nobody listens on.
-fn free_ports() -> u16 {
-    loop {
-        let first = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = first.local_addr().unwrap().port();
-        if port < u16::MAX - 8 && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
-
 impl Dev {
     /// Starts a `dev` in a new folder and waits until its API answers and both sites run.
     pub fn start() -> Self {
@@ -84,7 +64,7 @@ impl Dev {
         let mut dev = Self {
             dir,
             listen: format!("127.0.0.1:{}", free_port()),
-            nbd_port: free_ports(),
+            nbd_port: dev_ports(),
             supervisor: None,
         };
         dev.launch();

@@ -27,6 +27,7 @@ mod disk;
 mod lone;
 mod nodes;
 mod openstack;
+mod ports;
 #[path = "../../crates/db/tests/contract/place/postgres.rs"]
 mod postgres;
 mod process;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::dev::{binary, free_port};
+use crate::dev::binary;
+use crate::ports::free_port;
 use crate::process::Process;
 use crate::rbd::Rbd;
 use crate::wait::until;

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::api::Api;
 use crate::clients::Clients;
-use crate::dev::{Dev, binary, free_port};
+use crate::dev::{Dev, binary};
+use crate::ports::free_port;
 use crate::postgres::{Cluster, program};
 use crate::process::Process;
 use crate::tools::run;

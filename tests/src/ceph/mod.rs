@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::dev::free_port;
+use crate::ports::free_port;
 use crate::tools::{Ran, ended_within, run, tool};
 use crate::wait::until;
 

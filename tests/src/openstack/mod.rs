@@ -13,7 +13,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::clients::Clients;
-use crate::dev::free_port;
+use crate::ports::free_port;
 use crate::process::Process;
 use crate::tools::{Ran, run};
 use services::Service;
