@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use firebrick_log::{Applied, Change, ImageOrigin, Reign, Taken};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
+    BLOCK_SIZE, Bytes, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
 };
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -305,19 +305,22 @@ impl Store {
         if begun.is_some() {
             changes.push(Change::Remove { image: staged(id) });
         }
+        let parent = parent.map(|it| origin_here(&state, it)).transpose()?;
+        // A clone begins as large as its parent: it may be smaller by now, and one of its snapshots not.
+        let begins = parent.map_or(image.size, |(_, size)| size);
         if known.is_none() {
             changes.push(Change::Create {
                 image: id,
                 name: name_of(id, "")?,
-                size: image.size,
-                origin: parent.map(|it| origin_here(&state, it)).transpose()?,
+                size: begins,
+                origin: parent.map(|(origin, _)| origin),
                 mirrored: true,
                 role: Role::Secondary,
                 epoch: image.epoch,
                 sync: SyncState::NOTHING_COPIED,
             });
         }
-        let size = known.map_or(image.size, |meta| meta.size);
+        let size = known.map_or(begins, |meta| meta.size);
         changes.push(Change::Create {
             image: staged(id),
             name: name_of(id, NEXT)?,
@@ -504,21 +507,22 @@ fn shared_snapshots(image: &ImageState) -> Vec<SnapshotKey> {
     shared.map(key).collect()
 }
 
-/// From where a clone starts here as it did there; what was staged for its parent counts.
-fn origin_here(state: &State, origin: ImageOrigin) -> Result<ImageOrigin, Error> {
-    let has = |image: &ImageId| {
-        let cell = state.cell(*image).map(|cell| cell.read());
-        let snapshot = cell.zip(origin.snapshot);
-        snapshot.is_some_and(|(image, snapshot)| image.snapshot(snapshot).is_some())
+/// From where a clone starts here as it did there, and how large that is; what was staged for its parent
+/// counts.
+fn origin_here(state: &State, origin: ImageOrigin) -> Result<(ImageOrigin, Bytes), Error> {
+    let size_in = |image: ImageId| {
+        let cell = state.cell(image)?.read();
+        Some(cell.snapshot(origin.snapshot?)?.meta.size)
     };
     // What is staged comes first: another snapshot of that id may have been here.
     let mut places = [staged(origin.image), origin.image].into_iter();
-    let Some(image) = places.find(has) else {
+    let found = places.find_map(|image| Some((image, size_in(image)?)));
+    let Some((image, size)) = found else {
         let why = format!(
             "what a clone of image {} starts from is not here",
             origin.image
         );
         return Err(Error::new(ErrorKind::Invalid, DOING, why));
     };
-    Ok(ImageOrigin { image, ..origin })
+    Ok((ImageOrigin { image, ..origin }, size))
 }

@@ -204,6 +204,41 @@ async fn images_come_and_go_and_clones_share_while_a_peer_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clones_of_another_size_than_their_snapshots_come_whole() {
+    let (a, b) = pair().await;
+    a.mirror.limit_log(None, Bytes(2 * MIB));
+    let stays = mirrored(&a.store, "stays", true);
+    for block in 0..600 {
+        write(&a.store, stays, block, fill(block, 1));
+    }
+    b.holds(&a).await;
+    let b = b.cut_off().await;
+    churn(&a, stays, 0..50, 10);
+    is_let_go(&a).await;
+    let whole = a.store.image(stays).unwrap().size();
+    let golden = snapshot(&a.store, stays, "golden");
+    let [smaller, regrown] =
+        ["smaller", "regrown"].map(|name| common::clone_of(&a.store, stays, &golden, name));
+    let _ = snapshot(&a.store, smaller, "whole");
+    let few = Bytes(16 * BLOCK as u64);
+    a.store.resize_image(smaller, few).unwrap();
+    a.store.resize_image(regrown, few).unwrap();
+    a.store.resize_image(regrown, whole).unwrap();
+    let _ = snapshot(&a.store, regrown, "with holes");
+    a.store.resize_image(regrown, few).unwrap();
+
+    let b = b.reconnect(&a).await;
+    caught_up(&a, &b).await;
+    for image in [stays, smaller, regrown] {
+        assert!(all_same(&a, &b, image), "{image}");
+    }
+    let copied = b.received();
+    assert!(copied < 100 * BLOCK as u64, "{copied}: the clones share");
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rolled_back_images_are_compared_as_a_whole() {
     let (a, b) = pair().await;
     a.mirror.limit_log(None, Bytes(2 * MIB));
