@@ -37,33 +37,30 @@ impl Core {
 
     /// The images that share a block which `image` wrote: those that show it, and then those that may do so elsewhere,
     /// where what overwrote it has not arrived. A site that got one of them by itself, as a copy, has it as that
-    /// one's alone. What is not mirrored is nowhere else.
+    /// one's alone. What is not mirrored comes last: it is elsewhere only where it was promoted before its end here
+    /// was heard of.
     fn sharers(&self, image: ImageId, block: &WalkedBlock) -> Result<Vec<ImageId>, Error> {
-        let mirrored: Vec<ImageId> = {
+        let sharing: Vec<(ImageId, bool)> = {
             let state = self.glance();
             let asked = [image, staged(image)];
             let others = state.images.range(..).filter(|(id, _)| !asked.contains(id));
-            let others = others.filter(|(_, cell)| {
-                let mirrored = cell.read().meta.mirrored;
-                mirrored && shares(&state, cell, image)
-            });
-            others.map(|(id, _)| *id).collect()
+            let others = others.filter(|(_, cell)| shares(&state, cell, image));
+            others
+                .map(|(id, cell)| (*id, cell.read().meta.mirrored))
+                .collect()
         };
-        let (mut showing, mut others) = (Vec::new(), Vec::new());
-        for id in mirrored {
+        let mut ranked = Vec::with_capacity(sharing.len());
+        for (id, mirrored) in sharing {
             let views = {
                 let state = self.glance();
                 views(&state, state.cell(id).into_iter())
             };
-            if self.shows(&views, block)? {
-                showing.push(id);
-            } else {
-                others.push(id);
-            }
+            let shows = self.shows(&views, block)?;
+            ranked.push((!mirrored, !shows, id));
         }
-        showing.append(&mut others);
-        showing.truncate(SHARERS_MAX);
-        Ok(showing)
+        ranked.sort_unstable();
+        ranked.truncate(SHARERS_MAX);
+        Ok(ranked.into_iter().map(|(_, _, id)| id).collect())
     }
 
     fn shows(&self, views: &[View], block: &WalkedBlock) -> Result<bool, Error> {

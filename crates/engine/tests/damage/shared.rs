@@ -104,6 +104,25 @@ fn what_a_clone_has_overwritten_is_asked_for_as_its_own_too() {
     assert!(rot.iter().all(|rot| rot.repaired), "{rot:?}");
 }
 
+/// The clone was promoted there before that heard that it is mirrored no more.
+#[test]
+fn what_is_mirrored_no_more_here_may_be_elsewhere_nevertheless() {
+    let (here, there) = (SimulatedDisk::new(), SimulatedDisk::new());
+    let (store, other) = (open(&here), open(&there));
+    let origin = store.create_image(of(1, None, false)).unwrap();
+    fill(&origin, 0, 1);
+    let clone = store.create_image(of(2, Some(&origin), true)).unwrap();
+    let copy = other.create_image(of(2, None, true)).unwrap();
+    fill(&copy, 0, 1);
+    store.set_mirroring(clone.id(), false).unwrap();
+    store.flush().unwrap();
+    let rotten = entries(&origin.map(), origin.id()).into_iter().collect();
+    flip_all(&here, &rotten);
+    let rot = scrub(&store, &Lender(other), &mut StdRng::seed_from_u64(1));
+    assert_eq!(places(&rot), places_of(&rotten));
+    assert!(rot.iter().all(|rot| rot.repaired), "{rot:?}");
+}
+
 /// Once an origin is gone, and nothing but its clone looked at what it was, that is the clone's: no branch says any more
 /// that the origin wrote it.
 #[test]
