@@ -391,13 +391,19 @@ impl<'s, 'a> Admission<'s, 'a> {
         let by_way_of = described.by_way_of(self.peer).filter(|_| epoch.is_none());
         let leader = by_way_of.as_ref().and(described.leader);
         let epoch = epoch.unwrap_or(described.epoch);
+        let leader = leader.unwrap_or(self.peer);
+        let reign = Reign { epoch, leader };
+        if self.state.has_ended_behind(self.own, image, reign) {
+            self.passed.insert(image);
+            return;
+        }
         let blocks = Some(described.size.0.div_ceil(BLOCK_SIZE));
         let fresh = Known {
             exists: true,
             follows: true,
             copying: true,
             epoch,
-            leader: leader.or(Some(self.peer)),
+            leader: Some(leader),
             blocks,
             ..Known::NOTHING
         };

@@ -40,6 +40,14 @@ impl End {
         (meta.mirrored || meta.window.is_some()).then_some(Self { at, epoch, leader })
     }
 
+    /// Whose it was then, as the store `own` says it.
+    fn reign(self, own: StoreId) -> Reign {
+        Reign {
+            epoch: self.epoch,
+            leader: self.leader.unwrap_or(own),
+        }
+    }
+
     /// Of an image that is here, and not mirrored any more.
     fn of_mirroring(meta: &ImageMeta) -> Option<Self> {
         let at = meta.window.filter(|_| !meta.mirrored)?.until?;
@@ -58,12 +66,16 @@ impl State {
         let unheard = gone.chain(here).filter(|(_, end)| end.at > has);
         let ended = unheard.map(|(image, end)| EndedImage {
             image,
-            reign: Reign {
-                epoch: end.epoch,
-                leader: end.leader.unwrap_or(own),
-            },
+            reign: end.reign(own),
         });
         ended.collect()
+    }
+
+    /// Whether an image has ended here in a later reign: whoever has it in that one has what was taken over, and
+    /// will hear so. In the same one it may be mirrored again.
+    pub(crate) fn has_ended_behind(&self, own: StoreId, image: ImageId, reign: Reign) -> bool {
+        let end = self.ended.get(&image);
+        end.is_some_and(|end| end.reign(own) > reign)
     }
 
     /// Forgets ends: those that every peer has heard of, which has everything up to record `heard`, but for the

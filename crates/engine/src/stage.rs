@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 
 use firebrick_log::{Applied, Change, ImageOrigin, Reign, Taken};
 use firebrick_vocabulary::{
-    BLOCK_SIZE, Bytes, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId, SyncState,
+    BLOCK_SIZE, Bytes, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName, StoreId,
+    SyncState,
 };
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -193,15 +194,18 @@ impl Store {
         self.held_where(peer, |_| true)
     }
 
-    /// Those of the images that `peer` tells of which are here and do not follow it: they are primary here, or were
-    /// promoted elsewhere in a later epoch.
+    /// Those of the images that `peer` tells of which do not follow it here: they are primary here, were promoted
+    /// elsewhere in a later epoch, or have ended in one.
     pub fn held_elsewhere(&self, peer: StoreId, targets: &[Target]) -> Vec<HeldImage> {
         let state = self.core.lock();
-        let ids = targets.iter().map(|target| target.image.image);
-        let elsewhere = ids.filter(|id| {
-            let cell = state.cell(*id).map(|cell| cell.read());
-            cell.is_some_and(|it| it.meta.role != Role::Secondary || it.meta.upstream != Some(peer))
+        let elsewhere = targets.iter().filter(|target| {
+            let cell = state.cell(target.image.image).map(|cell| cell.read());
+            match cell {
+                Some(it) => it.meta.role != Role::Secondary || it.meta.upstream != Some(peer),
+                None => self.has_ended(&state, peer, target),
+            }
         });
+        let elsewhere = elsewhere.map(|target| target.image.image);
         let held = |image| HeldImage {
             image,
             consistent: true,
@@ -210,6 +214,12 @@ impl Store {
             elsewhere: true,
         };
         elsewhere.map(held).collect()
+    }
+
+    /// Whether what a peer tells of was taken over, and has ended here.
+    fn has_ended(&self, state: &State, peer: StoreId, target: &Target) -> bool {
+        let (image, reign) = (target.image.image, target.image.reign(peer));
+        state.cell(image).is_none() && state.has_ended_behind(self.id(), image, reign)
     }
 
     fn held_where(
@@ -383,7 +393,9 @@ impl Store {
             }
         }
         for target in targets {
-            adoption.add(&state, peer, target)?;
+            if !self.has_ended(&state, peer, target) {
+                adoption.add(&state, peer, target)?;
+            }
         }
         changes.extend(adoption.changes());
         let applied = Applied {

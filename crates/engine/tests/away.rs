@@ -355,3 +355,52 @@ fn what_one_peer_stages_is_none_of_another_ones() {
         .unwrap();
     assert_eq!(content(&site, image), content(&peer, image));
 }
+
+/// Two sites were primary, and the later one removed the image before it heard of the other.
+#[test]
+fn what_ended_in_a_later_reign_does_not_come_back() {
+    let (a, b) = (open(&disk()), open(&disk()));
+    let image = mirrored(&a, "one");
+    fill(&a, image, 0..4, 1);
+    catch_up(&a, &b).unwrap();
+    for site in [&b, &a] {
+        site.promote(&[image], true).unwrap()[0].1.unwrap();
+    }
+    a.remove_image(image).unwrap();
+
+    // By what the log of the other one says,
+    let described = b.describe(image).unwrap();
+    let promotion = Promotion {
+        image,
+        epoch: described.epoch,
+        origin: None,
+        forced: true,
+        after: None,
+    };
+    let images = vec![promotion];
+    let records = [
+        PeerRecord::Describe(described),
+        PeerRecord::Change(Change::Promote { images }),
+    ];
+    let followed = a.apply(b.id(), Sequence(1), &records).unwrap();
+    assert!(a.image(image).is_err());
+    assert!(followed.passed_over.contains(&image));
+    // or by a difference.
+    let difference = b.difference(PEER, a.applied(b.id())).unwrap();
+    let targets: Vec<Target> = difference.images.iter().map(target).collect();
+    let held = a.held_elsewhere(b.id(), &targets);
+    assert!(
+        held.len() == 1 && held[0].elsewhere,
+        "nothing of it is sent"
+    );
+    let ended = (&difference.others[..], &difference.ended[..]);
+    a.adopt(b.id(), difference.position, &targets, ended)
+        .unwrap();
+    assert!(a.image(image).is_err());
+
+    // It is the other one where it ends.
+    let ended = a.ended_behind(b.applied(a.id()));
+    b.adopt(a.id(), a.head().sequence, &[], (&[], &ended))
+        .unwrap();
+    assert!(b.image(image).is_err());
+}

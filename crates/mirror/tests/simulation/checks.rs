@@ -20,7 +20,8 @@ impl World {
         let leads = self.promotions.get(&id).into_iter().flatten();
         let mut leads = leads.filter(|promoted| promoted.epoch == info.epoch);
         let is_known = leads.clone().next().is_some();
-        if is_known && leads.all(|promoted| promoted.site != site) {
+        let others = is_known && leads.all(|promoted| promoted.site != site);
+        if others && !self.may_lead(site, id) {
             return Err(format!(
                 "{id} was changed at {site} in epoch {}, which is not its own",
                 info.epoch

@@ -86,6 +86,7 @@ impl Story {
         };
         let Some(outcomes) = world.blame(site, done)? else {
             world.forget_half(site);
+            world.perhaps_promoted(site, images);
             return Ok(());
         };
         world.halves[site].clear();
@@ -253,6 +254,7 @@ impl Story {
         let done = store.promote_together(&switch.images, false);
         let Some(outcomes) = world.blame(site, done)? else {
             world.forget_half(site);
+            world.perhaps_promoted(site, &switch.images);
             return Ok(());
         };
         world.halves[site].clear();
@@ -407,8 +409,9 @@ impl Story {
                 self.world.note_formers(site, &[id]);
                 let store = self.world.store(site).unwrap();
                 let done = store.promote(&[id], forced);
-                if self.world.blame(site, done)?.is_some() {
-                    self.promoted(site, id, (false, returns))?;
+                match self.world.blame(site, done)? {
+                    Some(_) => self.promoted(site, id, (false, returns))?,
+                    None => self.world.perhaps_promoted(site, &[id]),
                 }
                 break;
             }

@@ -112,6 +112,11 @@ impl World {
                 if info.upstream != Some(store_id(server)) || !info.sync.is_consistent() {
                     continue;
                 }
+                // Where the server has fallen back, what it wrote behind that may have been sent or not.
+                let there = self.info(server, info.id);
+                if there.is_some_and(|there| there.upstream.is_some()) {
+                    continue;
+                }
                 let Some(line) = self.lines.get(&(server, info.id)) else {
                     continue;
                 };

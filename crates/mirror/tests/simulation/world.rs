@@ -69,6 +69,8 @@ pub(crate) struct World {
     pub(crate) interrupted: Vec<bool>,
     pub(crate) lines: BTreeMap<(usize, ImageId), Line>,
     pub(crate) promotions: BTreeMap<ImageId, Vec<Promoted>>,
+    /// By site and image: a promotion met the end of its process, and may have been made.
+    perhaps: BTreeSet<(usize, ImageId)>,
     /// By site: what was being promoted together when its power went.
     pub(crate) halves: Vec<Together>,
     /// By site and image, where it was demoted.
@@ -126,6 +128,7 @@ impl World {
             random,
             lines: BTreeMap::new(),
             promotions: BTreeMap::new(),
+            perhaps: BTreeSet::new(),
             halves: vec![Together::new(); sites],
             demotions: BTreeMap::new(),
             compared: BTreeMap::new(),
@@ -279,6 +282,16 @@ impl World {
             };
             self.formers.insert((site, *id), former);
         }
+    }
+
+    /// A promotion of these failed in the middle.
+    pub(crate) fn perhaps_promoted(&mut self, site: usize, ids: &[ImageId]) {
+        self.perhaps.extend(ids.iter().map(|id| (site, *id)));
+    }
+
+    /// Whether a site may lead an image though no promotion of that was answered.
+    pub(crate) fn may_lead(&self, site: usize, id: ImageId) -> bool {
+        self.perhaps.contains(&(site, id))
     }
 
     /// Whether a site followed an image by way of another one when it was made primary of it.
