@@ -303,14 +303,15 @@ impl Core {
             });
         }
         let first = asked.into_iter().chain(window).min();
-        let sparse = kept.iter().rev().find(|kept| match first {
-            Some(first) => kept.at < first,
-            None => !retains || kept.at < now,
-        });
         let sparse_to = match first {
+            // What was before it is not known any more, even where no point of that time is left.
+            Some(first) => first,
+            None if retains => {
+                let sparse = kept.iter().rev().find(|kept| kept.at < now);
+                sparse.map_or(Sequence::ZERO, |kept| kept.at.next())
+            }
             // Nobody may ask for what was before: what ended is forgotten, and cannot be asked for later.
-            None if !retains => now,
-            Some(_) | None => sparse.map_or(Sequence::ZERO, |kept| kept.at.next()),
+            None => now,
         };
         // What was nothing but a point cannot become more.
         let sparse_to = state.sparse_to.max(sparse_to);

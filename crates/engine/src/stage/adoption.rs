@@ -1,7 +1,7 @@
 //! The changes by which images become what was staged for them.
 
 use firebrick_log::Change;
-use firebrick_vocabulary::{Bytes, ImageId, Role, Sequence, SnapshotId, StoreId};
+use firebrick_vocabulary::{ImageId, Role, Sequence, SnapshotId, StoreId};
 
 use super::{DOING, Target, name_of, staged};
 use crate::copy;
@@ -76,14 +76,14 @@ impl Adoption {
             self.renamed.push(Change::Rename { image: id, name });
         }
         self.metadata(&image, target);
-        let size: Bytes = match staged {
-            Some(staged) => {
-                self.adopted.push(id);
-                staged.read().meta.size
-            }
-            None => image.meta.size,
-        };
-        if size != target.image.size {
+        let mut sizes = vec![image.meta.size];
+        if let Some(staged) = staged {
+            self.adopted.push(id);
+            sizes.push(staged.read().meta.size);
+        }
+        // Also where what was staged has that size: whoever looks back at what the image was learns from the
+        // log what is said of it alone.
+        if sizes.iter().any(|size| *size != target.image.size) {
             let (image, size) = (id, target.image.size);
             self.rest.push(Change::Resize { image, size });
         }

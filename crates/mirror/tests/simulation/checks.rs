@@ -61,6 +61,9 @@ impl World {
     pub(crate) fn check(&mut self, deep: bool) -> Outcome {
         self.hear()?;
         for site in 0..self.sites.len() {
+            self.note_following(site);
+        }
+        for site in 0..self.sites.len() {
             if self.sites[site].running.is_none() {
                 continue;
             }
@@ -107,9 +110,7 @@ impl World {
                 self.check_told(site, &info, leader)?;
                 continue;
             }
-            // Where the server has fallen back, what it wrote behind that may have been sent or not.
-            let there = self.info(server, id);
-            if there.is_some_and(|there| there.upstream.is_some()) {
+            if !self.is_certain(server, id, applied) {
                 continue;
             }
             let expected = self.lines.get(&(server, id)).map(|line| line.at(applied));

@@ -145,15 +145,14 @@ impl Story {
         if origin.is_some() && world.came_by_way(site, id) {
             before = Some(Self::was(world, id, &found, (planned, returns))?);
         } else if let Some((of, at)) = origin {
+            world.note_following(of);
             let line = world.lines.get(&(of, id));
             let expected = line.and_then(|line| line.at(at)).and_then(Option::as_deref);
             let Some(there) = expected else {
                 return Err(format!("{id} was promoted behind nothing"));
             };
             let expected = there.promoted(&found, returns)?;
-            // Where that site has fallen back, what it wrote behind may have been sent or not.
-            let fell_back = world.info(of, id).is_some_and(|it| it.upstream.is_some());
-            if expected != found && !fell_back {
+            if expected != found && world.is_certain(of, id, at) {
                 return Err(format!(
                     "{id} was promoted at {site} and is not what it was at {of} at {at}: {}",
                     found.difference(&expected)
@@ -176,7 +175,11 @@ impl Story {
         };
         world.check_promised(id, &promoted)?;
         world.promotions.entry(id).or_default().push(promoted);
-        world.note(site, id)
+        world.note(site, id)?;
+        if origin.is_some() {
+            world.leads_anew(site, id);
+        }
+        Ok(())
     }
 
     /// What an image was at some primary that is `found` where it was promoted.

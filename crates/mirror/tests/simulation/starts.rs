@@ -6,7 +6,7 @@ use rand::Rng as _;
 
 use crate::site::{Running, store_id};
 use crate::truth::View;
-use crate::world::{Outcome, World};
+use crate::world::{Outcome, Promoted, World};
 
 impl World {
     /// Starts a site, and looks at what it finds.
@@ -52,7 +52,42 @@ impl World {
         }
         self.compared
             .retain(|(one, other), _| *one != site && *other != site);
-        self.check_started(site, interrupted)
+        self.check_started(site, interrupted)?;
+        self.learn_promotions(site);
+        Ok(())
+    }
+
+    /// Promotions that were not answered, and were made.
+    fn learn_promotions(&mut self, site: usize) {
+        let tried = self.perhaps.iter().filter(|((of, _), _)| *of == site);
+        let tried: Vec<_> = tried.map(|((_, id), at)| (*id, *at)).collect();
+        for (id, at) in tried {
+            self.perhaps.remove(&(site, id));
+            let Some(info) = self.info(site, id).filter(|_| self.is_primary(site, id)) else {
+                continue;
+            };
+            let mut known = self.promotions.get(&id).into_iter().flatten();
+            if known.any(|it| it.site == site && it.epoch == info.epoch) {
+                continue;
+            }
+            self.say(format!("{id} is primary at {site} in epoch {}", info.epoch));
+            let origin = info.origin.and_then(|origin| {
+                let of = (0..self.sites.len()).find(|of| store_id(*of) == origin.peer)?;
+                Some((of, origin.sequence))
+            });
+            let promoted = Promoted {
+                site,
+                epoch: info.epoch,
+                former: self.formers.get(&(site, id)).copied(),
+                origin,
+                at,
+                found: None,
+            };
+            self.promotions.entry(id).or_default().push(promoted);
+            if origin.is_some() {
+                self.leads_anew(site, id);
+            }
+        }
     }
 
     /// What a site is primary of after a start is what it was before.
@@ -112,9 +147,7 @@ impl World {
                 if info.upstream != Some(store_id(server)) || !info.sync.is_consistent() {
                     continue;
                 }
-                // Where the server has fallen back, what it wrote behind that may have been sent or not.
-                let there = self.info(server, info.id);
-                if there.is_some_and(|there| there.upstream.is_some()) {
+                if !self.is_certain(server, info.id, applied) {
                     continue;
                 }
                 let Some(line) = self.lines.get(&(server, info.id)) else {

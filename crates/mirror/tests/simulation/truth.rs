@@ -193,6 +193,9 @@ pub(crate) struct Line {
     states: Vec<(Sequence, Option<Arc<View>>)>,
     /// It is primary there now.
     pub(crate) open: bool,
+    /// The first record behind the promotion that followed on its falling back: of what was written before, peers
+    /// may have got anything.
+    pub(crate) certain_from: Sequence,
 }
 
 impl Line {

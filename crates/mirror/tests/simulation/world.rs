@@ -69,8 +69,10 @@ pub(crate) struct World {
     pub(crate) interrupted: Vec<bool>,
     pub(crate) lines: BTreeMap<(usize, ImageId), Line>,
     pub(crate) promotions: BTreeMap<ImageId, Vec<Promoted>>,
-    /// By site and image: a promotion met the end of its process, and may have been made.
-    perhaps: BTreeSet<(usize, ImageId)>,
+    /// By site and image: a promotion met the end of its process at that time, and may have been made.
+    pub(crate) perhaps: BTreeMap<(usize, ImageId), Duration>,
+    /// By site and image: it followed another one when it was seen last.
+    follows: BTreeSet<(usize, ImageId)>,
     /// By site: what was being promoted together when its power went.
     pub(crate) halves: Vec<Together>,
     /// By site and image, where it was demoted.
@@ -128,7 +130,8 @@ impl World {
             random,
             lines: BTreeMap::new(),
             promotions: BTreeMap::new(),
-            perhaps: BTreeSet::new(),
+            perhaps: BTreeMap::new(),
+            follows: BTreeSet::new(),
             halves: vec![Together::new(); sites],
             demotions: BTreeMap::new(),
             compared: BTreeMap::new(),
@@ -286,12 +289,44 @@ impl World {
 
     /// A promotion of these failed in the middle.
     pub(crate) fn perhaps_promoted(&mut self, site: usize, ids: &[ImageId]) {
-        self.perhaps.extend(ids.iter().map(|id| (site, *id)));
+        let now = self.scheduler.elapsed();
+        self.perhaps.extend(ids.iter().map(|id| ((site, *id), now)));
     }
 
     /// Whether a site may lead an image though no promotion of that was answered.
     pub(crate) fn may_lead(&self, site: usize, id: ImageId) -> bool {
-        self.perhaps.contains(&(site, id))
+        self.perhaps.contains_key(&(site, id))
+    }
+
+    /// A site that followed another one was made primary of an image: what peers have of it is certain from here on.
+    pub(crate) fn leads_anew(&mut self, site: usize, id: ImageId) {
+        let head = self.store(site).map(|store| store.head().sequence);
+        if let Some(line) = self.lines.get_mut(&(site, id)) {
+            line.certain_from = head.unwrap_or_default();
+        }
+    }
+
+    /// Notes which images follow others at a site that runs.
+    pub(crate) fn note_following(&mut self, site: usize) {
+        let Some(store) = self.store(site) else {
+            return;
+        };
+        for image in store.images() {
+            let info = image.info();
+            if info.upstream.is_some() {
+                self.follows.insert((site, info.id));
+            } else {
+                self.follows.remove(&(site, info.id));
+            }
+        }
+    }
+
+    /// Whether it is known what a peer has that has everything of a site up to a record: where that has fallen back
+    /// since, what it wrote before may have been sent or not.
+    pub(crate) fn is_certain(&self, site: usize, id: ImageId, at: Sequence) -> bool {
+        let line = self.lines.get(&(site, id));
+        let certain = line.is_none_or(|line| at >= line.certain_from);
+        certain && !self.follows.contains(&(site, id))
     }
 
     /// Whether a site followed an image by way of another one when it was made primary of it.
@@ -302,6 +337,7 @@ impl World {
 
     /// The power of a site is cut.
     pub(crate) fn crash(&mut self, site: usize, seed: u64) {
+        self.note_following(site);
         let store = self.store(site);
         let durable = store.map(|store| store.durable().sequence);
         self.say(format!(
@@ -312,6 +348,7 @@ impl World {
     }
 
     pub(crate) fn kill(&mut self, site: usize) {
+        self.note_following(site);
         self.say(format!("the process of {site} is killed"));
         let scheduler = self.scheduler.clone();
         self.sites[site].kill(&scheduler);
