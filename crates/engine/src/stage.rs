@@ -329,6 +329,8 @@ impl Store {
                 epoch: image.epoch,
                 sync: SyncState::NOTHING_COPIED,
             });
+            // The peer must hear that it goes on by way of it, should this not be completed now.
+            changes.extend(image.by_way_of(peer));
         }
         let size = known.map_or(begins, |meta| meta.size);
         changes.push(Change::Create {

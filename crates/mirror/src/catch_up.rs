@@ -120,6 +120,10 @@ impl Line {
             }
             self.shared.runtime.pause(LOOK).await;
         }
+        // Who has left catches up no more, whatever it has.
+        if self.peer.known_confirmed() < to {
+            return Err(Ended::Gone);
+        }
         difference.complete();
         info!(peer = %self.peer.name, %to, "a peer has caught up by the difference");
         Ok(to)

@@ -215,7 +215,8 @@ impl World {
                     kept.extend(self.blame(site, blocks)?);
                 }
             }
-            if !kept.contains(&*newest.blocks) {
+            // With the end of an image at its new primary goes what was kept beside the copies of that.
+            if !kept.contains(&*newest.blocks) && !self.ended.contains(&id) {
                 return Err(format!(
                     "{id} fell back at {site}, and what was there is kept nowhere"
                 ));

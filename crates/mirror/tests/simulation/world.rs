@@ -322,11 +322,11 @@ impl World {
     }
 
     /// Whether it is known what a peer has that has everything of a site up to a record: where that has fallen back
-    /// since, what it wrote before may have been sent or not.
+    /// since, or perhaps leads anew, what it wrote before may have been sent or not.
     pub(crate) fn is_certain(&self, site: usize, id: ImageId, at: Sequence) -> bool {
         let line = self.lines.get(&(site, id));
         let certain = line.is_none_or(|line| at >= line.certain_from);
-        certain && !self.follows.contains(&(site, id))
+        certain && !self.follows.contains(&(site, id)) && !self.may_lead(site, id)
     }
 
     /// Whether a site followed an image by way of another one when it was made primary of it.
