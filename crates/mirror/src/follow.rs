@@ -394,8 +394,9 @@ impl Applier {
         match message {
             ToReader::CopyBegin { image, resumed } => {
                 let mut waits = self.shared.store.copying(self.store).contains(&image.image);
-                // Asked for twice, and the first is complete: the log does not bring its records any more.
-                if !waits && !resumed {
+                // Asked for twice, and the first is complete: the log does not bring its records any more, but
+                // this one does, also where it goes on with what that had come to.
+                if !waits {
                     waits = self.shared.store.copy_again(self.store, image.image)?;
                 }
                 if waits && !resumed {

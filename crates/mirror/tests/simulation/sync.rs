@@ -214,6 +214,10 @@ impl Story {
         let begun = self.world.scheduler.elapsed();
         loop {
             wanted.retain(|(site, id)| {
+                // It may end where it is read of late that it was taken over, and has ended.
+                if !self.world.is_primary(*site, *id) {
+                    return false;
+                }
                 let running = self.world.sites[*site].running.as_ref().unwrap();
                 let seen = running.mirror.synchrony(*id);
                 seen.is_none_or(|seen| {
