@@ -56,6 +56,11 @@ impl Copies {
         self.pending.iter().any(comparing) || self.abandoned.iter().any(|(of, _)| *of == image)
     }
 
+    /// Whether a comparison goes on that nobody wants any more: the reader takes one copy at a time.
+    pub(crate) const fn is_busy(&self) -> bool {
+        !self.abandoned.is_empty()
+    }
+
     /// The line of a comparison that has ended in vain.
     pub(crate) fn regained(&mut self) -> Option<Line> {
         let mut line = None;

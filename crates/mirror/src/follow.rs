@@ -230,6 +230,7 @@ impl Connection {
             answers,
             requested: BTreeMap::new(),
             copied: None,
+            stages: false,
             catching: Catching::new(store),
             streams: false,
             synced: Vec::new(),
@@ -294,6 +295,8 @@ struct Applier {
     requested: BTreeMap<ImageId, Epoch>,
     /// The image that is being copied.
     copied: Option<ImageId>,
+    /// Whether what differs of an image is being staged.
+    stages: bool,
     /// A difference that comes instead of the log.
     catching: Catching,
     /// Whether the log comes.
@@ -393,6 +396,10 @@ impl Applier {
     async fn message(&mut self, message: ToReader) -> Result<bool, Error> {
         match message {
             ToReader::CopyBegin { image, resumed } => {
+                if self.stages {
+                    // What is passed over of the one would be missing in the other.
+                    return Err(Error::protocol(DOING, "a copy begins within a comparison"));
+                }
                 let mut waits = self.shared.store.copying(self.store).contains(&image.image);
                 // Asked for twice, and the first is complete: the log does not bring its records any more, but
                 // this one does, also where it goes on with what that had come to.
@@ -474,12 +481,14 @@ impl Applier {
             }
             ToReader::AdoptOne { target, at } => {
                 self.shared.store.adopt_one(self.store, &target, at)?;
+                self.stages = false;
                 self.copied = Some(target.image.image);
                 Ok(true)
             }
             ToReader::Stage { image, parent } => {
                 let staged = self.catching.stage(&self.shared.store, &image, parent)?;
                 self.copied = Some(staged);
+                self.stages = true;
                 Ok(false)
             }
             ToReader::Compare {
@@ -509,6 +518,7 @@ impl Applier {
                 self.peer.set_gets_difference(false);
                 self.catching = Catching::new(self.store);
                 self.copied = None;
+                self.stages = false;
                 self.requested.clear();
                 Ok(true)
             }

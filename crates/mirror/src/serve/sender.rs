@@ -170,6 +170,9 @@ impl Sender {
     /// One step of the first copy; whether there was something to do.
     async fn copy(&mut self, stream: &mut Stream) -> Result<bool, Error> {
         self.line = self.line.take().or_else(|| self.copies.regained());
+        if self.copies.is_busy() {
+            return Ok(false);
+        }
         let at = stream.cursor();
         let ready = |pending: &Pending| self.is_ready(pending, at);
         let Some(next) = self.copies.pending.iter().position(ready) else {

@@ -106,7 +106,10 @@ impl World {
             let known = self.heard.strict.get(&(site, id));
             let known = known.filter(|(epoch, _)| *epoch == ack.epoch);
             let known = known.filter(|_| !self.heard.anew.contains(&id));
-            if let Some((_, before)) = known.filter(|(_, before)| !before.is_subset(&peers)) {
+            // Nobody waits for those who are no peers any more.
+            let stays =
+                |peer: &usize| peers.contains(peer) || self.sites[site].without.contains(peer);
+            if let Some((_, before)) = known.filter(|(_, before)| !before.iter().all(stays)) {
                 return Err(format!(
                     "{ack:?} was acknowledged, and waited for {before:?} before"
                 ));
