@@ -158,7 +158,8 @@ pub(crate) fn is_catching_up(who: &str) -> bool {
 fn known_base(state: &State, keep: &Keep, has: Sequence) -> Option<Sequence> {
     let base = keep.base(state.kept.iter().map(|kept| kept.at))?;
     // What has reached him behind it was noted; otherwise nobody knows what he has of that.
-    let covered = keep.let_go.as_ref().is_some_and(|it| it.base == Some(base));
+    let let_go = keep.let_go.as_ref();
+    let covered = let_go.is_some_and(|it| it.base == Some(base) && has <= it.reached);
     (base == has || (covered && base < has)).then_some(base)
 }
 

@@ -34,7 +34,11 @@ pub(crate) struct Keep {
 pub(crate) struct LetGo {
     /// The checkpoint that is kept for him; none where there was none before what he has.
     pub(crate) base: Option<Sequence>,
-    /// What was written behind that and may have reached him. All else that differs from what he has
+    /// The last record that may have reached him. Who has more has read on where nobody remembers it: a crash of
+    /// this store took that back.
+    #[serde(default)]
+    pub(crate) reached: Sequence,
+    /// What was written behind that checkpoint and may have reached him. All else that differs from what he has
     /// differs from what was there at the checkpoint, too.
     pub(crate) loose: Spans,
 }
@@ -166,7 +170,11 @@ impl Store {
             if keep.from != from || keep.let_go.is_some() {
                 return Ok(());
             }
-            keep.let_go = Some(LetGo { base, loose });
+            keep.let_go = Some(LetGo {
+                base,
+                reached,
+                loose,
+            });
         }
         warn!(peer = who, %from, "the log is not kept for a peer any more, which gets the difference");
         core.progress.ask();

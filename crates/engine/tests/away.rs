@@ -249,6 +249,29 @@ fn what_reached_a_reader_and_was_not_confirmed_is_named() {
     assert!(a.is_let_go(PEER), "what was before is gone");
 }
 
+/// The primary remembers what it knew at its last checkpoint alone, and its reader has more since.
+#[test]
+fn a_reader_that_has_more_than_is_remembered_is_compared_as_a_whole() {
+    let disk = disk();
+    let a = open(&disk);
+    let image = mirrored(&a, "one");
+    fill(&a, image, 0..4, 1);
+    let has = a.flush().unwrap().sequence;
+    a.keep_from(PEER, has);
+    a.checkpoint().unwrap();
+    a.let_go(PEER, has).unwrap();
+    a.checkpoint().unwrap();
+    fill(&a, image, 4..8, 2);
+    let more = a.flush().unwrap().sequence;
+    drop(a);
+    let a = open(&disk.crash(1));
+    for (has, known) in [(has, true), (more, false)] {
+        let difference = a.difference(PEER, has).unwrap();
+        let base = difference.base(&difference.images[0], None);
+        assert_eq!(base.is_some(), known);
+    }
+}
+
 #[test]
 fn who_was_let_go_of_is_not_sent_a_log_of_which_it_is_forgotten_what_ended() {
     let disk = disk();
