@@ -6,8 +6,18 @@ use tokio::sync::oneshot;
 use crate::catch_up::{Ended, Line};
 use crate::copy::Copy;
 
-/// An image, how far its copy has come, and whether there is something to compare.
-pub(crate) type Request = (ImageId, Option<SyncState>, bool);
+/// A copy that the reader wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    pub(crate) image: ImageId,
+    /// How far an earlier one has come.
+    pub(crate) reached: Option<SyncState>,
+    /// Whether there is something to compare.
+    pub(crate) compare: bool,
+    /// By what the reader knows the answer.
+    pub(crate) ticket: u64,
+}
+
 /// What a comparison leads to, and the line that it needed.
 pub(crate) type Compared = oneshot::Receiver<(Line, Result<Option<Copy>, Ended>)>;
 
@@ -15,14 +25,14 @@ pub(crate) type Compared = oneshot::Receiver<(Line, Result<Option<Copy>, Ended>)
 pub(crate) enum Pending {
     Waiting(Request),
     /// What differs is on its way.
-    Comparing(ImageId, Compared),
+    Comparing(Request, Compared),
     Running(Box<Copy>),
 }
 
 impl Pending {
     pub(crate) fn image(&self) -> ImageId {
         match self {
-            Self::Waiting((image, ..)) | Self::Comparing(image, _) => *image,
+            Self::Waiting(request) | Self::Comparing(request, _) => request.image,
             Self::Running(copy) => copy.image(),
         }
     }
@@ -41,8 +51,8 @@ impl Copies {
     pub(crate) fn forget(&mut self, image: ImageId) {
         for copy in std::mem::take(&mut self.pending) {
             match copy {
-                Pending::Comparing(of, compared) if of == image => {
-                    self.abandoned.push((of, compared));
+                Pending::Comparing(of, compared) if of.image == image => {
+                    self.abandoned.push((image, compared));
                 }
                 copy if copy.image() == image => {}
                 copy => self.pending.push(copy),
@@ -52,7 +62,8 @@ impl Copies {
 
     /// Whether the reader may still be told to become what a comparison of the image leads to.
     pub(crate) fn is_compared(&self, image: ImageId) -> bool {
-        let comparing = |copy: &Pending| matches!(copy, Pending::Comparing(of, _) if *of == image);
+        let comparing =
+            |copy: &Pending| matches!(copy, Pending::Comparing(of, _) if of.image == image);
         self.pending.iter().any(comparing) || self.abandoned.iter().any(|(of, _)| *of == image)
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct Copy {
     /// Behind this record everything must be sent again.
     catch_from: Sequence,
     phase: Phase,
+    /// The request that it answers.
+    ticket: u64,
     /// Keeps the log behind that record.
     _kept: Option<Difference>,
 }
@@ -108,6 +110,7 @@ impl Copy {
                 next_block: resumed.map_or(0, |(next_block, _)| next_block),
             },
             source,
+            ticket: 0,
             _kept: None,
         }))
     }
@@ -141,8 +144,14 @@ impl Copy {
                 log: Box::new(log),
                 at,
             },
+            ticket: 0,
             _kept: Some(difference),
         }))
+    }
+
+    /// The same, as the answer to that request.
+    pub(crate) fn answering(self, ticket: u64) -> Self {
+        Self { ticket, ..self }
     }
 
     pub(crate) const fn image(&self) -> ImageId {
@@ -297,6 +306,7 @@ impl Copy {
             image: self.image,
             epoch: self.reign.epoch,
             leader: Some(self.reign.leader).filter(|leader| *leader != self.store.id()),
+            ticket: Some(self.ticket),
         };
         Ok(Step::Done(wire::message(&end)))
     }

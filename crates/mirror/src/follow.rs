@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firebrick_engine::{PeerRecord, Reign, Store};
-use firebrick_vocabulary::{Epoch, ImageId, Position, Role, Sequence, StoreId};
+use firebrick_vocabulary::{ImageId, Position, Role, Sequence, StoreId};
 use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
@@ -25,6 +25,7 @@ use crate::runtime::within;
 use crate::session;
 use crate::succession;
 use crate::wire::{self, Kind};
+use request::Requested;
 
 const DOING: &str = "follow a peer";
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -229,6 +230,7 @@ impl Connection {
             head: head.sequence,
             answers,
             requested: BTreeMap::new(),
+            tickets: 0,
             copied: None,
             stages: false,
             catching: Catching::new(store),
@@ -290,9 +292,9 @@ struct Applier {
     /// Where the peer's log ended when it welcomed this site.
     head: Sequence,
     answers: mpsc::Sender<Vec<u8>>,
-    /// Images whose copy has been asked for on this connection, and their epochs then: one that turned to another site
-    /// meanwhile, and to this one again, has a later one, and what was asked for before came to nothing.
-    requested: BTreeMap<ImageId, Epoch>,
+    requested: BTreeMap<ImageId, Requested>,
+    /// That of the last request.
+    tickets: u64,
     /// The image that is being copied.
     copied: Option<ImageId>,
     /// Whether what differs of an image is being staged.
@@ -416,8 +418,12 @@ impl Applier {
                 image,
                 epoch,
                 leader,
+                ticket,
             } => {
                 if self.copied.take() != Some(image) || self.shared.store.image(image).is_err() {
+                    return Ok(false);
+                }
+                if !self.is_last(image, ticket) {
                     return Ok(false);
                 }
                 let leader = leader.unwrap_or(self.store);

@@ -53,6 +53,9 @@ pub(crate) enum ToServer {
         /// There is something of it, and only what differs is wanted.
         #[serde(default)]
         compare: bool,
+        /// The end of the copy names it; greater than those of earlier requests.
+        #[serde(default)]
+        ticket: u64,
     },
     /// A copy is complete and durable.
     Synced { image: ImageId },
@@ -110,6 +113,9 @@ pub(crate) enum ToReader {
         /// The primary of that epoch, where it is another one.
         #[serde(default)]
         leader: Option<StoreId>,
+        /// The request that it answers; none where the peer does not say.
+        #[serde(default)]
+        ticket: Option<u64>,
     },
     /// The reader lacks records that the log does not have any more, and gets the difference: all that it
     /// is to have, and images that are here and not to be touched.

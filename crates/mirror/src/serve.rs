@@ -337,9 +337,15 @@ async fn listen_to(
                 image,
                 reached,
                 compare,
+                ticket,
             } => {
                 peer.set_consistent(image, false);
-                requests.lock().push((image, reached, compare));
+                requests.lock().push(Request {
+                    image,
+                    reached,
+                    compare,
+                    ticket,
+                });
             }
             ToServer::Held { images, last } => tell_sender(&answer, Answer::Held(images, last))?,
             ToServer::Lacks { runs } => tell_sender(&answer, Answer::Lacks(runs))?,

@@ -1,11 +1,28 @@
 //! What the reading side asks its peer for: copies of images.
 
-use firebrick_vocabulary::{ImageId, SyncState};
+use firebrick_vocabulary::{Epoch, ImageId, SyncState};
 
 use super::Applier;
 use crate::message::ToServer;
 
+/// A copy that has been asked for on this connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Requested {
+    /// That of the image then: one that turned to another site meanwhile, and to this one again, has a later one, and
+    /// what was asked for before came to nothing.
+    epoch: Epoch,
+    /// The last request.
+    ticket: u64,
+}
+
 impl Applier {
+    /// Whether a copy that answers a request is the last one that comes: the log does not bring what another one
+    /// will, which was asked for before this one had ended.
+    pub(super) fn is_last(&self, image: ImageId, answers: Option<u64>) -> bool {
+        let asked = self.requested.get(&image);
+        answers.is_none_or(|ticket| asked.is_none_or(|asked| ticket >= asked.ticket))
+    }
+
     /// Asks for the copies that are needed and not asked for yet.
     pub(super) async fn request(&mut self, images: &[ImageId]) {
         for image in images {
@@ -13,15 +30,21 @@ impl Applier {
                 continue;
             };
             let epoch = known.info().epoch;
-            let before = self.requested.insert(*image, epoch);
+            let before = self.requested.get(image).map(|it| it.epoch);
             if before != Some(epoch) && (before.is_none() || self.copied != Some(*image)) {
+                self.tickets += 1;
+                let ticket = self.tickets;
                 let reached = self.reached(*image);
                 let request = ToServer::CopyRequest {
                     image: *image,
                     reached,
                     compare: self.is_comparable(*image),
+                    ticket,
                 };
+                self.requested.insert(*image, Requested { epoch, ticket });
                 self.answer(&request).await;
+            } else if let Some(known) = self.requested.get_mut(image) {
+                known.epoch = epoch;
             }
         }
     }

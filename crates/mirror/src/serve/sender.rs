@@ -105,7 +105,7 @@ impl Sender {
     }
 
     fn take(&mut self, request: Request, stream: &mut Stream) {
-        let (image, ..) = request;
+        let image = request.image;
         // From here on the copy brings the image's records.
         stream.deferred.insert(image);
         self.copies.forget(image);
@@ -141,7 +141,7 @@ impl Sender {
 
     /// Whether a copy can begin: what this site follows itself must be complete, and the log have come to where it is.
     fn is_ready(&self, pending: &Pending, at: Sequence) -> bool {
-        let Pending::Waiting((image, ..)) = pending else {
+        let Pending::Waiting(Request { image, .. }) = pending else {
             return true;
         };
         let store = &self.shared.store;
@@ -184,14 +184,14 @@ impl Sender {
         };
         let copy = match first {
             Pending::Running(copy) => copy,
-            Pending::Comparing(image, outcome) => {
-                let image = *image;
+            Pending::Comparing(request, outcome) => {
+                let Request { image, ticket, .. } = *request;
                 let Ok((line, compared)) = outcome.try_recv() else {
                     return Ok(false);
                 };
                 self.line = Some(line);
                 match compared {
-                    Ok(Some(copy)) => *first = Pending::Running(Box::new(copy)),
+                    Ok(Some(copy)) => *first = Pending::Running(Box::new(copy.answering(ticket))),
                     Ok(None) => {
                         self.copies.pending.remove(0);
                         stream.deferred.remove(&image);
@@ -202,15 +202,16 @@ impl Sender {
                 }
                 return Ok(true);
             }
-            Pending::Waiting((image, reached, compare)) => {
-                let (image, reached, compare) = (*image, *reached, *compare);
+            Pending::Waiting(request) => {
+                let request = *request;
+                let Request { image, reached, .. } = request;
                 let Shared { store, runtime, .. } = &*self.shared;
                 let Some(copy) = Copy::new(store, runtime, &self.relay, (image, reached))? else {
                     self.copies.pending.remove(0);
                     stream.deferred.remove(&image);
                     return Ok(true);
                 };
-                if compare && !copy.is_resumed() {
+                if request.compare && !copy.is_resumed() {
                     // Nothing but a comparison leaves there what is kept aside: it waits for the line.
                     let Some(mut line) = self.line.take() else {
                         return Ok(false);
@@ -219,9 +220,9 @@ impl Sender {
                         let compared = line.compare(image).await;
                         (line, compared)
                     };
-                    *first = Pending::Comparing(image, self.shared.work(comparing));
+                    *first = Pending::Comparing(request, self.shared.work(comparing));
                 } else {
-                    *first = Pending::Running(Box::new(copy));
+                    *first = Pending::Running(Box::new(copy.answering(request.ticket)));
                 }
                 return Ok(true);
             }
