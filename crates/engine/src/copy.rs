@@ -44,6 +44,8 @@ pub struct CopySource {
     pub position: Sequence,
     /// The image.
     pub image: CopyImage,
+    /// Whether its primary was demoted.
+    pub demoted: bool,
     /// Its snapshots, oldest first.
     pub snapshots: Vec<SnapshotSource>,
     /// Its newest state.
@@ -162,6 +164,7 @@ impl Store {
             CopySource {
                 position,
                 image: CopyImage::of(&image.meta, self.id()),
+                demoted: image.meta.role == Role::Secondary && image.meta.primary_demoted,
                 snapshots,
                 head: MapView::hold(&self.core, &mut state, place, image.blocks()),
             }
@@ -226,8 +229,14 @@ impl Store {
             .map(drop)
     }
 
-    /// Ends a copy: the image is what the peer's log says up to the cursor, and follows from there.
-    pub fn copy_end(&self, peer: StoreId, image: ImageId, reign: Reign) -> Result<(), Error> {
+    /// Ends a copy: the image is what the peer's log says up to the cursor, and follows from there. `demoted` says
+    /// whether its primary is, where the peer says that.
+    pub fn copy_end(
+        &self,
+        peer: StoreId,
+        image: ImageId,
+        (reign, demoted): (Reign, Option<bool>),
+    ) -> Result<(), Error> {
         let mut state = self.core.lock();
         let meta = found(&state, DOING, image)?.read().meta.clone();
         refuse_foreign(&meta, peer)?;
@@ -235,8 +244,14 @@ impl Store {
             image,
             state: SyncState::Consistent,
         }];
-        if reign > meta.reign(self.id()) {
+        let is_newer = reign > meta.reign(self.id());
+        // What the log said of a demotion was passed over, or was of an earlier reign.
+        if is_newer || (demoted == Some(false) && meta.primary_demoted) {
             changes.insert(0, follow(image, peer, reign));
+        }
+        if demoted == Some(true) && (is_newer || !meta.primary_demoted) {
+            let images = vec![image];
+            changes.push(Change::Demote { images });
         }
         let applied = Applied {
             peer,

@@ -81,7 +81,7 @@ fn an_image_that_begins_late_follows_who_is_primary_of_it_by_then() {
         epoch: described.epoch,
         leader: a.id(),
     };
-    b.copy_end(a.id(), image, reign).unwrap();
+    b.copy_end(a.id(), image, (reign, None)).unwrap();
     promote(&b, image, true);
     pull(&b, &a, ALL);
     assert_eq!(a.image(image).unwrap().info().upstream, Some(b.id()));

@@ -151,7 +151,7 @@ impl Line {
             .run()
             .await?;
         let target = Box::new(target(served));
-        let at = difference.position;
+        let (at, demoted) = (difference.position, served.demoted);
         let reign = Reign {
             epoch: served.image.epoch,
             leader: served.image.leader.unwrap_or(self.shared.store.id()),
@@ -163,7 +163,7 @@ impl Line {
             store,
             runtime,
             relay,
-            (image, reign),
+            (image, reign, demoted),
             difference,
         )?)
     }

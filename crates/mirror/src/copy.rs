@@ -35,6 +35,10 @@ pub(crate) struct Copy {
     image: ImageId,
     /// Whose the image is where the copy has come to.
     reign: Reign,
+    /// Whether that one is demoted there.
+    demoted: bool,
+    /// Blocks were sent as they are there: before, the image is in no state.
+    settled: Sequence,
     source: CopySource,
     /// Whether it goes on where an earlier attempt ended.
     resumed: bool,
@@ -104,6 +108,8 @@ impl Copy {
                 epoch: source.image.epoch,
                 leader: source.image.leader.unwrap_or(store.id()),
             },
+            demoted: source.demoted,
+            settled: source.position,
             catch_from: resumed.map_or(source.position, |(_, at)| at),
             resumed: resumed.is_some(),
             phase: Phase::Begin {
@@ -121,7 +127,7 @@ impl Copy {
         store: &Arc<Store>,
         runtime: &Arc<dyn Runtime>,
         relay: &Arc<Relay>,
-        (image, reign): (ImageId, Reign),
+        (image, reign, demoted): (ImageId, Reign, bool),
         difference: Difference,
     ) -> Result<Option<Self>, Error> {
         let source = match store.copy_source(image) {
@@ -137,6 +143,8 @@ impl Copy {
             relay: Arc::clone(relay),
             image,
             reign,
+            demoted,
+            settled: at,
             source,
             resumed: true,
             catch_from: at,
@@ -291,14 +299,17 @@ impl Copy {
             if of.is_some_and(|of| !relay.tells(of, image)) {
                 continue;
             }
-            let reign = put_frame(&self.store, &relay, (image, &frame), &mut part)?;
-            self.reign = reign.unwrap_or(self.reign);
+            let turned = put_frame(&self.store, &relay, (image, &frame), &mut part)?;
+            self.reign = turned.reign.unwrap_or(self.reign);
+            if *at > self.settled {
+                self.demoted = turned.demoted.unwrap_or(self.demoted);
+            }
         }
         if part.len() > empty {
             return Ok(Step::Frame(wire::seal(part)));
         }
         // Both are at ends of frames, so they meet exactly.
-        if *at != main {
+        if *at != main || *at < self.settled {
             return Ok(Step::Wait);
         }
         self.phase = Phase::End;
@@ -306,6 +317,7 @@ impl Copy {
             image: self.image,
             epoch: self.reign.epoch,
             leader: Some(self.reign.leader).filter(|leader| *leader != self.store.id()),
+            demoted: Some(self.demoted),
             ticket: Some(self.ticket),
         };
         Ok(Step::Done(wire::message(&end)))
@@ -342,14 +354,22 @@ impl Copy {
     }
 }
 
-/// What a frame of the log has of an image for who copies that; whose it is behind that, where it says so.
+/// What a frame says of whose an image is behind it.
+#[derive(Default)]
+struct Turned {
+    reign: Option<Reign>,
+    /// Whether that one is demoted.
+    demoted: Option<bool>,
+}
+
+/// What a frame of the log has of an image for who copies that, but for whose it is: that the end of the copy says.
 fn put_frame(
     store: &Store,
     relay: &Relay,
     (image, frame): (ImageId, &Frame),
     part: &mut Vec<u8>,
-) -> Result<Option<Reign>, Error> {
-    let mut reign = None;
+) -> Result<Turned, Error> {
+    let mut turned = Turned::default();
     for (i, record) in frame.records.iter().enumerate() {
         let sequence = frame.first.plus(i as u64);
         let told = |of| relay.is_on() && store.told(of).has(sequence);
@@ -374,7 +394,15 @@ fn put_frame(
                     epoch: promotion.epoch,
                     leader: store.id(),
                 });
-                reign = own.or(reign);
+                if own.is_some() {
+                    turned.reign = own;
+                    turned.demoted = Some(false);
+                }
+            }
+            FrameRecord::Change(Change::Demote { images })
+                if images.contains(&image) && sends(image) =>
+            {
+                turned.demoted = Some(true);
             }
             FrameRecord::Change(Change::Follow {
                 image: of,
@@ -383,10 +411,11 @@ fn put_frame(
                 leader,
                 ..
             }) if *of == image => {
-                reign = Some(Reign {
+                turned.reign = Some(Reign {
                     epoch: *epoch,
                     leader: leader.unwrap_or(*peer),
                 });
+                turned.demoted = Some(false);
             }
             FrameRecord::Change(change) => {
                 if let Some(change) = own_change(change, sends) {
@@ -395,7 +424,7 @@ fn put_frame(
             }
         }
     }
-    Ok(reign)
+    Ok(turned)
 }
 
 /// Blocks as data and discards, neighbours together.

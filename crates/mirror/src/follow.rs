@@ -418,6 +418,7 @@ impl Applier {
                 image,
                 epoch,
                 leader,
+                demoted,
                 ticket,
             } => {
                 if self.copied.take() != Some(image) || self.shared.store.image(image).is_err() {
@@ -428,7 +429,8 @@ impl Applier {
                 }
                 let leader = leader.unwrap_or(self.store);
                 let reign = Reign { epoch, leader };
-                self.shared.store.copy_end(self.store, image, reign)?;
+                let end = (reign, demoted);
+                self.shared.store.copy_end(self.store, image, end)?;
                 self.requested.remove(&image);
                 self.synced.push(image);
                 Ok(true)

@@ -113,6 +113,9 @@ pub(crate) enum ToReader {
         /// The primary of that epoch, where it is another one.
         #[serde(default)]
         leader: Option<StoreId>,
+        /// Whether that is demoted; none where the peer does not say.
+        #[serde(default)]
+        demoted: Option<bool>,
         /// The request that it answers; none where the peer does not say.
         #[serde(default)]
         ticket: Option<u64>,
