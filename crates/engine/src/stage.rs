@@ -415,27 +415,40 @@ impl Store {
     }
 
     /// Makes one image that follows `peer` and is not complete what was staged for it, which is what the
-    /// primary was at record `at`. What its log says of it behind that is still to come.
-    pub fn adopt_one(&self, peer: StoreId, target: &Target, at: Sequence) -> Result<(), Error> {
+    /// primary was at record `at`. What its log says of it behind that is still to come. Whether it does follow that:
+    /// it may have turned to another one meanwhile. It turns back where the peer is primary in a later epoch, and waits
+    /// for a copy.
+    pub fn adopt_one(&self, peer: StoreId, target: &Target, at: Sequence) -> Result<bool, Error> {
         let mut state = self.core.lock();
+        let image = target.image.image;
+        let follows = {
+            let meta = &found(&state, DOING, image)?.read().meta;
+            meta.role == Role::Secondary && meta.upstream == Some(peer)
+        };
+        let targets = std::slice::from_ref(target);
+        let mut changes = self.giving_way(&state, peer, (targets, &[]));
         let mut adoption = Adoption::default();
         adoption.add(&state, peer, target)?;
-        let mut changes = adoption.changes();
-        let image = target.image.image;
-        changes.push(Change::Sync {
-            image,
-            state: SyncState::Copying {
-                next_block: target.image.size.0.div_ceil(BLOCK_SIZE),
-                at,
-            },
-        });
+        changes.extend(adoption.changes());
+        if follows {
+            changes.push(Change::Sync {
+                image,
+                state: SyncState::Copying {
+                    next_block: target.image.size.0.div_ceil(BLOCK_SIZE),
+                    at,
+                },
+            });
+        }
+        if changes.is_empty() {
+            return Ok(follows);
+        }
         let applied = Applied {
             peer,
             sequence: state.applied(peer),
         };
         self.core
             .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
-            .map(drop)
+            .map(|_| follows)
     }
 
     /// What `peer` has to know of one image; `None` where that does not follow it.

@@ -15,7 +15,9 @@ use firebrick_engine::{
 };
 use firebrick_log::{Change, Promotion};
 use firebrick_simulate::SimulatedDisk;
-use firebrick_vocabulary::{Bytes, Epoch, ImageId, ImageName, MIB, Role, Sequence, StoreId};
+use firebrick_vocabulary::{
+    Bytes, Epoch, ImageId, ImageName, MIB, Role, Sequence, StoreId, SyncState,
+};
 
 const BLOCK: usize = 4096;
 const BLOCKS: u64 = 64;
@@ -374,8 +376,8 @@ fn what_one_peer_stages_is_none_of_another_ones() {
         .unwrap();
     site.adopt(former.id(), former.head().sequence, &late, (&[], &[]))
         .unwrap();
-    site.adopt_one(peer.id(), &target, difference.position)
-        .unwrap();
+    let adopted = site.adopt_one(peer.id(), &target, difference.position);
+    assert!(adopted.unwrap());
     assert_eq!(content(&site, image), content(&peer, image));
 }
 
@@ -426,4 +428,36 @@ fn what_ended_in_a_later_reign_does_not_come_back() {
     b.adopt(a.id(), a.head().sequence, &[], (&[], &ended))
         .unwrap();
     assert!(b.image(image).is_err());
+}
+
+/// An image that turned to an older primary, of which it heard late, while the newer one sent what differs.
+#[test]
+fn what_is_staged_of_a_newer_primary_is_wanted_again_by_who_turned_away() {
+    let (primary, former, site) = (open(&disk()), open(&disk()), open(&disk()));
+    let image = mirrored(&primary, "disk");
+    fill(&primary, image, 0..BLOCKS, 1);
+    for follower in [&former, &site] {
+        catch_up(&primary, follower).unwrap();
+    }
+    for site in [&former, &primary] {
+        site.promote(&[image], true).unwrap()[0].1.unwrap();
+    }
+    assert!(site.copy_again(primary.id(), image).unwrap());
+    let difference = primary.difference(PEER, Sequence::ZERO).unwrap();
+    let served = &difference.images[0];
+    site.stage(primary.id(), &served.image, None).unwrap();
+
+    let heard = former.difference("site", Sequence::ZERO).unwrap();
+    site.give_way(former.id(), &[target(&heard.images[0])], &[])
+        .unwrap();
+    let follows = || site.image(image).unwrap().info().upstream;
+    assert_eq!(follows(), Some(former.id()));
+    let at = difference.position;
+    let adopted = site.adopt_one(primary.id(), &target(served), at).unwrap();
+    assert!(!adopted, "it was no copy of what follows that one");
+    assert_eq!(follows(), Some(primary.id()));
+    assert_eq!(site.copying(primary.id()), [image]);
+    let sync = site.image(image).unwrap().info().sync;
+    assert_eq!(sync, SyncState::NOTHING_COPIED);
+    assert!(site.staged_map(image).is_err(), "nothing is left of it");
 }

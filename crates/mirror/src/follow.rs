@@ -488,9 +488,15 @@ impl Applier {
                 Ok(false)
             }
             ToReader::AdoptOne { target, at } => {
-                self.shared.store.adopt_one(self.store, &target, at)?;
+                let image = target.image.image;
+                let adopted = self.shared.store.adopt_one(self.store, &target, at)?;
                 self.stages = false;
-                self.copied = Some(target.image.image);
+                self.copied = adopted.then_some(image);
+                if !adopted {
+                    // What comes behind it is of no use.
+                    self.requested.remove(&image);
+                    self.request(&self.shared.store.copying(self.store)).await;
+                }
                 Ok(true)
             }
             ToReader::Stage { image, parent } => {
