@@ -6,7 +6,7 @@ mod handover;
 use std::collections::{BTreeMap, BTreeSet};
 
 use firebrick_log::{
-    Applied, BatchData, Change, Checksum, Entry, FallBack, ImageOrigin, Promotion, Reign,
+    Applied, BatchData, Change, Checksum, Entry, FallBack, ImageOrigin, Promotion, Reign, Taken,
 };
 use firebrick_vocabulary::{
     BLOCK_SIZE, Epoch, ImageId, Role, Sequence, SnapshotId, StoreId, SyncState,
@@ -35,7 +35,7 @@ struct Known {
     /// `None` where the batch made it uncertain.
     blocks: Option<u64>,
     last_own: Sequence,
-    snapshots: Vec<SnapshotId>,
+    snapshots: Vec<(SnapshotId, Option<Taken>)>,
 }
 
 /// A record that will be part of the own log.
@@ -371,7 +371,12 @@ impl<'s, 'a> Admission<'s, 'a> {
         match origin.snapshot {
             // A position of the peer's log says nothing here.
             _ if origin.at.is_some() => false,
-            Some(snapshot) => usable && known.snapshots.contains(&snapshot),
+            Some(snapshot) => {
+                let mut all = known.snapshots.iter();
+                let here = all.find(|(id, _)| *id == snapshot);
+                // Another one may have that id here, unless all of the image is the peer's.
+                usable && here.is_some_and(|(_, taken)| known.follows || *taken == origin.taken)
+            }
             None => usable && known.follows,
         }
     }
@@ -522,7 +527,7 @@ impl Known {
             snapshots: image
                 .snapshots
                 .iter()
-                .map(|snapshot| snapshot.meta.id)
+                .map(|snapshot| (snapshot.meta.id, snapshot.meta.taken))
                 .collect(),
         }
     }
@@ -542,8 +547,12 @@ impl Known {
         match change {
             Change::Resize { size, .. } => self.blocks = Some(size.0.div_ceil(BLOCK_SIZE)),
             Change::Rollback { .. } => self.blocks = None,
-            Change::SnapshotCreate { snapshot, .. } => self.snapshots.push(*snapshot),
-            Change::SnapshotRemove { snapshot, .. } => self.snapshots.retain(|id| id != snapshot),
+            Change::SnapshotCreate {
+                snapshot, taken, ..
+            } => self.snapshots.push((*snapshot, *taken)),
+            Change::SnapshotRemove { snapshot, .. } => {
+                self.snapshots.retain(|(id, _)| id != snapshot);
+            }
             Change::Create { .. }
             | Change::Remove { .. }
             | Change::Rename { .. }

@@ -148,6 +148,7 @@ impl Alteration<'_> {
         let origin = firebrick_log::ImageOrigin {
             image: of,
             snapshot,
+            taken: None,
             at: None,
         };
         self.changes.push(Change::Create {

@@ -228,6 +228,7 @@ fn resolve(state: &State, origin: &NewOrigin) -> Result<ImageOrigin, Error> {
     Ok(ImageOrigin {
         image: origin.image,
         snapshot: snapshot.map(|snapshot| snapshot.meta.id),
+        taken: snapshot.and_then(|snapshot| snapshot.meta.taken),
         at: origin.at,
     })
 }

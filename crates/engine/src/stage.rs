@@ -340,6 +340,7 @@ impl Store {
             origin: Some(ImageOrigin {
                 image: id,
                 snapshot: None,
+                taken: None,
                 at: None,
             }),
             mirrored: false,

@@ -195,6 +195,7 @@ fn resync_changes(meta: &ImageMeta, kept: ImageId) -> Result<[Change; 3], Error>
     let origin = ImageOrigin {
         image: meta.id,
         snapshot: None,
+        taken: None,
         at: None,
     };
     Ok([

@@ -57,6 +57,7 @@ pub(crate) fn tombstone<'a>(
     let origin = ImageOrigin {
         image: info.id,
         snapshot: None,
+        taken: None,
         at: None,
     };
     let mut changes = vec![Change::Create {

@@ -6,7 +6,9 @@ mod two;
 
 use std::sync::Arc;
 
-use firebrick_engine::{Checksum, NewImage, PeerRecord, SnapshotKey, Store, Target, Write, staged};
+use firebrick_engine::{
+    Checksum, NewImage, NewOrigin, PeerRecord, SnapshotKey, Store, Target, Write, staged,
+};
 use firebrick_log::Change;
 use firebrick_vocabulary::{Bytes, ImageId, ImageName, MIB, SnapshotName};
 use two::{ALL, BLOCK, mirrored, open, pull, write};
@@ -78,6 +80,49 @@ fn two_primaries_that_gave_out_one_id_do_not_have_one_snapshot() {
     let theirs = found.iter().find(|it| it.name.as_str() == "there").unwrap();
     assert!(theirs.divergent && theirs.id.is_apart(), "{theirs:?}");
     assert_eq!(first_of(&b, image, "there"), 3);
+}
+
+/// A clone of what the other one took under an id that was given out here too.
+#[test]
+fn a_clone_begins_where_the_same_snapshot_is_and_nowhere_else() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (open(&one), open(&other));
+    lengthen(&a, 100);
+    let image = mirrored(&a);
+    write(&a, image, 0, 1).unwrap();
+    let _ = snapshot(&a, image, "shared");
+    pull(&a, &b, ALL);
+    force(&b, image);
+    write(&a, image, 0, 2).unwrap();
+    write(&b, image, 0, 3).unwrap();
+    let (behind, before) = (a.head().sequence.0, b.head().sequence.0);
+    lengthen(&b, behind.saturating_sub(before + 1) as usize);
+    let (here, there) = (snapshot(&a, image, "here"), snapshot(&b, image, "there"));
+    assert_eq!(here.id, there.id);
+    let clone = |of: &str| {
+        let id = ImageId::random();
+        let origin = Some(NewOrigin {
+            image,
+            snapshot: Some(SnapshotName::new(of).unwrap()),
+            at: None,
+        });
+        let new = NewImage {
+            id,
+            name: ImageName::new(format!("of-{of}")).unwrap(),
+            size: Bytes(MIB),
+            origin,
+            mirrored: true,
+        };
+        a.create_image(new).unwrap();
+        id
+    };
+    let (of_shared, of_here) = (clone("shared"), clone("here"));
+    pull(&a, &b, ALL);
+    assert_eq!(b.copying(a.id()), [of_here], "it has no such snapshot");
+    let image = b.image(of_shared).unwrap();
+    let mut block = [0; BLOCK];
+    image.read(0, &mut block).unwrap();
+    assert_eq!(block[0], 1);
 }
 
 /// The id of the newest snapshot is given out again once that one is gone. Whoever was away for that

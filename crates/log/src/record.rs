@@ -79,6 +79,9 @@ pub struct ImageOrigin {
     pub image: ImageId,
     /// The snapshot of it; `None` for its newest state at the record's own position.
     pub snapshot: Option<SnapshotId>,
+    /// The record that took that; none in what an older release wrote, or where that did not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Taken>,
     /// Its state at this earlier record of the same log instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Sequence>,
