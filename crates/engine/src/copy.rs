@@ -97,7 +97,7 @@ impl CopyImage {
     }
 
     /// Whose it is, in the words of `peer`.
-    pub(crate) fn reign(&self, peer: StoreId) -> Reign {
+    pub fn reign(&self, peer: StoreId) -> Reign {
         Reign {
             epoch: self.epoch,
             leader: self.leader.unwrap_or(peer),

@@ -116,6 +116,38 @@ impl Store {
         Ok(())
     }
 
+    /// The same of one image, which `peer` leads in that reign, as it says late: with what it sends of it, and not in
+    /// its log. Whether the image turns by that: then it waits for a copy.
+    pub fn turn(&self, peer: StoreId, image: ImageId, reign: Reign) -> Result<bool, Error> {
+        let mut state = self.core.lock();
+        let Some(cell) = state.cell(image).cloned() else {
+            return Ok(false);
+        };
+        let change = {
+            let image = cell.read();
+            let meta = &image.meta;
+            let follows = meta.role == Role::Secondary && meta.upstream == Some(peer);
+            if follows || !meta.mirrored || reign <= meta.reign(self.id()) {
+                return Ok(false);
+            }
+            warn!(image = %meta.name, "another site took over: what is here is kept under a snapshot");
+            let at = self.core.log.next_sequence();
+            give_way(
+                &image,
+                at,
+                common_of(&state, &image, None, at),
+                (reign, peer),
+            )
+        };
+        let applied = Applied {
+            peer,
+            sequence: state.applied(peer),
+        };
+        self.core
+            .commit_as(&mut state, &[change], Some(applied), &mut NoPast)
+            .map(|_| true)
+    }
+
     /// The changes by which images do that, as the first ones of the next frame.
     fn giving_way(
         &self,

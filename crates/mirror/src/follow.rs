@@ -1,5 +1,7 @@
 //! The reading side: one connection to each peer, whose log is applied here.
 
+mod copied;
+mod difference;
 mod request;
 mod turned;
 
@@ -13,7 +15,7 @@ use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::catch_up::{self, Catching};
+use crate::catch_up::Catching;
 use crate::error::{Error, ErrorKind};
 use crate::message::{self, ToReader, ToServer, VERSION};
 use crate::mirror::Shared;
@@ -377,43 +379,9 @@ impl Applier {
         Ok(true)
     }
 
-    fn copy_part(&mut self, payload: &[u8]) -> Result<bool, Error> {
-        let Some(part) = message::copy_part(payload) else {
-            return Err(Error::protocol(
-                DOING,
-                "a part of a copy that makes no sense",
-            ));
-        };
-        self.verify(&part.records)?;
-        // Without an active copy the image is gone, and so is the use of the part.
-        if self.copied != Some(part.image) || self.shared.store.image(part.image).is_err() {
-            return Ok(false);
-        }
-        self.shared
-            .store
-            .copy_apply(self.store, part.image, &part.records, part.progress)?;
-        Ok(true)
-    }
-
     async fn message(&mut self, message: ToReader) -> Result<bool, Error> {
         match message {
-            ToReader::CopyBegin { image, resumed } => {
-                if self.stages {
-                    // What is passed over of the one would be missing in the other.
-                    return Err(Error::protocol(DOING, "a copy begins within a comparison"));
-                }
-                let mut waits = self.shared.store.copying(self.store).contains(&image.image);
-                // Asked for twice, and the first is complete: the log does not bring its records any more, but
-                // this one does, also where it goes on with what that had come to.
-                if !waits {
-                    waits = self.shared.store.copy_again(self.store, image.image)?;
-                }
-                if waits && !resumed {
-                    self.shared.store.copy_begin(self.store, &image)?;
-                }
-                self.copied = waits.then_some(image.image);
-                Ok(waits)
-            }
+            ToReader::CopyBegin { image, resumed } => self.copy_begin(&image, resumed).await,
             ToReader::CopyEnd {
                 image,
                 epoch,
@@ -421,19 +389,9 @@ impl Applier {
                 demoted,
                 ticket,
             } => {
-                if self.copied.take() != Some(image) || self.shared.store.image(image).is_err() {
-                    return Ok(false);
-                }
-                if !self.is_last(image, ticket) {
-                    return Ok(false);
-                }
                 let leader = leader.unwrap_or(self.store);
                 let reign = Reign { epoch, leader };
-                let end = (reign, demoted);
-                self.shared.store.copy_end(self.store, image, end)?;
-                self.requested.remove(&image);
-                self.synced.push(image);
-                Ok(true)
+                self.copy_end(image, (reign, demoted), ticket).await
             }
             ToReader::Alive { .. } => Ok(false),
             ToReader::Digests { ticket, digests } => {
@@ -462,84 +420,6 @@ impl Applier {
             | ToReader::Compare { .. }
             | ToReader::CompareLeaves { .. }
             | ToReader::Adopt { .. } => self.difference(message).await,
-        }
-    }
-
-    /// Takes what is said of a difference.
-    async fn difference(&mut self, message: ToReader) -> Result<bool, Error> {
-        match message {
-            ToReader::CatchUp {
-                targets,
-                others,
-                ended,
-                last,
-            } => {
-                self.peer.set_gets_difference(true);
-                let (store, said) = (&self.shared.store, (targets, others, ended));
-                for answer in self.catching.learn(store, said, last)? {
-                    self.answer(&answer).await;
-                }
-                Ok(false)
-            }
-            ToReader::Inquire { image } => {
-                let held = self.shared.store.held_of(self.store, image)?;
-                let images = held.into_iter().collect();
-                self.answer(&ToServer::Held { images, last: true }).await;
-                Ok(false)
-            }
-            ToReader::AdoptOne { target, at } => {
-                let image = target.image.image;
-                let adopted = self.shared.store.adopt_one(self.store, &target, at)?;
-                self.stages = false;
-                self.copied = adopted.then_some(image);
-                if !adopted {
-                    // What comes behind it is of no use.
-                    self.requested.remove(&image);
-                    self.request(&self.shared.store.copying(self.store)).await;
-                }
-                Ok(true)
-            }
-            ToReader::Stage { image, parent } => {
-                let staged = self.catching.stage(&self.shared.store, &image, parent)?;
-                self.copied = Some(staged);
-                self.stages = true;
-                Ok(false)
-            }
-            ToReader::Compare {
-                image,
-                runs,
-                digests,
-            } => {
-                let answer = catch_up::lacks(&self.shared.store, image, &runs, &digests)?;
-                self.answer(&answer).await;
-                Ok(false)
-            }
-            ToReader::CompareLeaves {
-                image,
-                leaves,
-                digests,
-            } => {
-                let answer = catch_up::leaves(&self.shared.store, image, &leaves, &digests)?;
-                self.answer(&answer).await;
-                Ok(false)
-            }
-            ToReader::Adopt { to } => {
-                self.catching.adopt(&self.shared.store, to)?;
-                // Those that have become primary here keep what they have.
-                let lacking = self.catching.images().filter(|image| !self.has(*image));
-                let lacking: Vec<ImageId> = lacking.collect();
-                self.passed_over.extend(lacking);
-                self.peer.set_gets_difference(false);
-                self.catching = Catching::new(self.store);
-                self.copied = None;
-                self.stages = false;
-                self.requested.clear();
-                Ok(true)
-            }
-            other => Err(Error::protocol(
-                DOING,
-                format!("{other:?} is no difference"),
-            )),
         }
     }
 

@@ -20,7 +20,8 @@ pub(crate) fn begin(store: &Store, from: Sequence) -> Option<Sequence> {
 ///
 /// What changes while this looks comes again in the stream: a peer that knows an image does not begin it
 /// twice, and what is written to it meanwhile is part of its copy.
-/// So it is told of all that has ended, as it may have that from a former primary, too.
+/// So it is told of all that has ended, as it may have that from a former primary, too; and so is who begins with the
+/// first record, where it is not said any more whose the images were that end.
 /// Of what follows another store, those images are part of it that the peer gets from here; `own` says whether this
 /// site's own are. `None` where there is nothing to tell.
 pub(crate) fn inventory(
@@ -73,7 +74,8 @@ pub(crate) fn inventory(
         let images = vec![promotion];
         message::put_change(&mut batch, &Change::Promote { images });
     }
-    if own && relay.is_on() {
+    let begins = from == Sequence::ZERO.next();
+    if (own || begins) && relay.is_on() {
         for ended in store.ended_behind(Sequence::ZERO) {
             message::put_ended(&mut batch, &ended);
         }
