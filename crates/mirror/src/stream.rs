@@ -282,9 +282,13 @@ impl Stream {
             }
             Change::Promote { images } => {
                 let mut images = images.clone();
-                images.retain(|promotion| self.sends(promotion.image, sequence));
+                // Also of those that are being copied: until that ends, the peer may turn to an earlier primary of
+                // which it hears late.
+                images.retain(|promotion| self.has(promotion.image, sequence));
                 for promotion in &images {
-                    said.created.push((promotion.image, sequence));
+                    if !self.deferred.contains(&promotion.image) {
+                        said.created.push((promotion.image, sequence));
+                    }
                     self.describe(batch, promotion.image);
                 }
                 if !images.is_empty() {

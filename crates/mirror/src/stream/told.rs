@@ -190,7 +190,7 @@ impl Stream {
                 leader,
                 after,
                 planned,
-            } if self.is_told(*image, place) => {
+            } if gets(*image) && self.store.told(*image).has(place.sequence) => {
                 if after.is_none() {
                     said.jumped.push(*image);
                 }
