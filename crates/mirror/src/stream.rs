@@ -316,16 +316,23 @@ impl Stream {
         }
     }
 
-    /// The beginning of an image as peers get it: where what it was cloned from is another site's to tell, they
-    /// may have that as it was at another time. A place in this log, which says nothing there, tells them so.
+    /// The beginning of an image as peers get it: where what it was cloned from is another site's to tell, or is told
+    /// no more, they may have that as it was at another time. A place in this log, which says nothing there, tells
+    /// them so.
     fn created(&self, change: &Change, sequence: Sequence) -> Change {
         let mut created = change.clone();
+        let gets = |image| {
+            if self.by_way.contains(&image) {
+                self.has(image, sequence)
+            } else {
+                self.store.sends(image, sequence)
+            }
+        };
         if let Change::Create {
             origin: Some(origin),
             ..
         } = &mut created
-            && !self.store.sends(origin.image, sequence)
-            && !(self.by_way.contains(&origin.image) && self.has(origin.image, sequence))
+            && !gets(origin.image)
         {
             origin.at.get_or_insert(sequence);
         }

@@ -332,7 +332,10 @@ impl Story {
                 world.ended.insert(id);
                 ("unmirror", store.set_mirroring(id, false))
             }
-            (10, None) if world.random.random_bool(0.3) => ("remove", store.remove_image(id)),
+            (10, None) if world.random.random_bool(0.3) => {
+                world.removed.insert(id);
+                ("remove", store.remove_image(id))
+            }
             (11, _) => return self.snapshot_group(site),
             (12..16, _) => {
                 let done = store.take_mirror_snapshots(&[id]);

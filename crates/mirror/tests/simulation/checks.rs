@@ -216,7 +216,8 @@ impl World {
                 }
             }
             // With the end of an image at its new primary goes what was kept beside the copies of that.
-            if !kept.contains(&*newest.blocks) && !self.ended.contains(&id) {
+            let ended = self.ended.contains(&id) || self.removed.contains(&id);
+            if !kept.contains(&*newest.blocks) && !ended {
                 return Err(format!(
                     "{id} fell back at {site}, and what was there is kept nowhere"
                 ));

@@ -86,6 +86,8 @@ pub(crate) struct World {
     pub(crate) formers: BTreeMap<(usize, ImageId), Former>,
     /// Images whose mirroring was ended somewhere.
     pub(crate) ended: BTreeSet<ImageId>,
+    /// Images that were removed somewhere.
+    pub(crate) removed: BTreeSet<ImageId>,
     /// The next number to write.
     pub(crate) number: u64,
 }
@@ -139,6 +141,7 @@ impl World {
             heard: Heard::default(),
             formers: BTreeMap::new(),
             ended: BTreeSet::new(),
+            removed: BTreeSet::new(),
             number: 0,
             scheduler,
         };
