@@ -106,6 +106,8 @@ pub(crate) struct Peer {
 struct Facts {
     store: Option<StoreId>,
     readers: u32,
+    /// Ends the connection on which it reads.
+    reading: CancellationToken,
     following: bool,
     confirmed: Sequence,
     received: u64,
@@ -222,26 +224,35 @@ impl Peer {
         facts.sent_plain += plain as u64;
     }
 
+    /// It reads from here on; until when it does so on this connection. That ends when it comes with another one:
+    /// what is known of it is what it says there. One of a process that is gone may be heard of late, and then the
+    /// living one comes again.
     pub(crate) fn reader_came(
         &self,
         from: Sequence,
         images: Vec<(ImageId, bool)>,
         relay: &Arc<Relay>,
-    ) {
+    ) -> CancellationToken {
         let mut facts = self.facts.lock();
         facts.readers += 1;
+        let reading = self.ending.child_token();
+        std::mem::replace(&mut facts.reading, reading.clone()).cancel();
         facts.relay = Some(Arc::clone(relay));
         facts.confirmed = Sequence(from.0.saturating_sub(1));
         facts.consistent = images.into_iter().collect();
         facts.created.clear();
+        facts.catching_up = None;
         facts.difference = None;
+        reading
     }
 
     pub(crate) fn reader_went(&self, head: Sequence) {
         let mut facts = self.facts.lock();
         facts.readers = facts.readers.saturating_sub(1);
-        facts.catching_up = None;
         facts.reached = head;
+        if facts.readers == 0 {
+            facts.catching_up = None;
+        }
     }
 
     /// Up to where the log may have reached it: `head`, where it reads.

@@ -12,6 +12,7 @@ use firebrick_vocabulary::{ImageId, Sequence, StoreId};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::catch_up::{self, Answer, Line};
@@ -128,6 +129,8 @@ struct Reading {
     as_own: BTreeSet<ImageId>,
     /// Whether it has to be told what there is.
     newcomer: bool,
+    /// Until when it reads on this connection.
+    reading: CancellationToken,
     /// Whether it understands what is packed.
     packs: bool,
     input: ReadHalf<Wire>,
@@ -187,7 +190,7 @@ impl Reading {
         peer.saw_store(store);
         let relay = Arc::new(Relay::new(&shared.known, store, sources));
         let as_own = relay.as_own(&images);
-        peer.reader_came(from, images, &relay);
+        let reading = peer.reader_came(from, images, &relay);
         let held = Sequence(from.0.saturating_sub(1));
         shared.store.keep_from(&peer.name, held);
         if !shared.store.log_serves(from) {
@@ -205,6 +208,7 @@ impl Reading {
             relay,
             as_own,
             newcomer,
+            reading,
             packs: accepts.iter().any(|form| form == packed::LZ4),
             input,
             output,
@@ -219,6 +223,7 @@ impl Reading {
             relay,
             as_own,
             newcomer,
+            reading,
             packs,
             input,
             output,
@@ -255,7 +260,7 @@ impl Reading {
         let writing = session::write_all(&peer, output, queue, beat, alive);
         let result = tokio::select! {
             biased;
-            () = peer.ending.cancelled() => Ok(()),
+            () = reading.cancelled() => Ok(()),
             read = listen_to(&shared, &peer, input, &requests, (ask, answer)) => read,
             () = lending => Ok(()),
             () = telling => Ok(()),
