@@ -80,7 +80,7 @@ fn missed(program: &Path, rule: &Rule, seeds: u64) -> Result<Option<String>, Err
     simulation
         .args(["--exact", rule.test])
         .env(WITHOUT, rule.name)
-        .env("FIREBRICK_SEED", "0")
+        .env("FIREBRICK_SEED", rule.seed.to_string())
         .env("FIREBRICK_ROUNDS", seeds.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

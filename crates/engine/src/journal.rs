@@ -65,7 +65,7 @@ pub enum JournalItem {
 #[derive(Clone, Debug, PartialEq)]
 pub enum JournalStep {
     /// There was something.
-    Item(JournalItem),
+    Item(Box<JournalItem>),
     /// Many records were about other images; ask again.
     Pause,
     /// That was all.
@@ -136,7 +136,7 @@ impl JournalReader {
     pub fn step(&mut self, frames: usize) -> Result<JournalStep, Error> {
         for _ in 0..frames.max(1) {
             if let Some(item) = self.ready.pop_front() {
-                return Ok(JournalStep::Item(item));
+                return Ok(JournalStep::Item(Box::new(item)));
             }
             if self.next > self.upto {
                 return Ok(JournalStep::End);
@@ -148,7 +148,7 @@ impl JournalReader {
             }
         }
         let item = self.ready.pop_front();
-        Ok(item.map_or(JournalStep::Pause, JournalStep::Item))
+        Ok(item.map_or(JournalStep::Pause, |item| JournalStep::Item(Box::new(item))))
     }
 
     /// Reads blocks of a record that this has shown into `buffer`, which holds exactly them; which of them

@@ -54,7 +54,7 @@ fn items(store: &Store, images: &[ImageId], from: Sequence) -> Vec<JournalItem> 
     let mut items = Vec::new();
     loop {
         match reader.step(1).unwrap() {
-            JournalStep::Item(item) => items.push(item),
+            JournalStep::Item(item) => items.push(*item),
             JournalStep::Pause => {}
             JournalStep::End => return items,
         }

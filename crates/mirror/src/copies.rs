@@ -1,22 +1,11 @@
 //! The copies that a reader has asked for, one behind the other.
 
-use firebrick_vocabulary::{ImageId, SyncState};
+use firebrick_vocabulary::ImageId;
 use tokio::sync::oneshot;
 
 use crate::catch_up::{Ended, Line};
 use crate::copy::Copy;
-
-/// A copy that the reader wants.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Request {
-    pub(crate) image: ImageId,
-    /// How far an earlier one has come.
-    pub(crate) reached: Option<SyncState>,
-    /// Whether there is something to compare.
-    pub(crate) compare: bool,
-    /// By what the reader knows the answer.
-    pub(crate) ticket: u64,
-}
+use crate::message::Request;
 
 /// What a comparison leads to, and the line that it needed.
 pub(crate) type Compared = oneshot::Receiver<(Line, Result<Option<Copy>, Ended>)>;

@@ -17,6 +17,20 @@ use crate::wire::{self, Kind};
 /// The version spoken here.
 pub(crate) const VERSION: u32 = 6;
 
+/// A copy that a reader wants.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) image: ImageId,
+    /// How far an earlier one has come.
+    pub(crate) reached: Option<SyncState>,
+    /// There is something of it, and only what differs is wanted.
+    #[serde(default)]
+    pub(crate) compare: bool,
+    /// The end of the copy names it; greater than those of earlier requests.
+    #[serde(default)]
+    pub(crate) ticket: u64,
+}
+
 /// What the side that reads says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -47,16 +61,7 @@ pub(crate) enum ToServer {
         passed_over: Vec<ImageId>,
     },
     /// An image must be copied, perhaps from where an earlier attempt came to.
-    CopyRequest {
-        image: ImageId,
-        reached: Option<SyncState>,
-        /// There is something of it, and only what differs is wanted.
-        #[serde(default)]
-        compare: bool,
-        /// The end of the copy names it; greater than those of earlier requests.
-        #[serde(default)]
-        ticket: u64,
-    },
+    CopyRequest(Request),
     /// A copy is complete and durable.
     Synced { image: ImageId },
     /// A good copy of a block is wanted: one with that checksum, of the newest state or of any snapshot

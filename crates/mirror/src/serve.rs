@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::catch_up::{self, Answer, Line};
-use crate::copies::{Copies, Request};
+use crate::copies::Copies;
 use crate::door;
 use crate::error::Error;
 use crate::identity::Fingerprint;
 use crate::lend::{self, Question};
-use crate::message::{ToReader, ToServer, VERSION};
+use crate::message::{Request, ToReader, ToServer, VERSION};
 use crate::mirror::Shared;
 use crate::network::{Arrival, Listener, Wire};
 use crate::newcomer;
@@ -130,7 +130,7 @@ struct Reading {
     /// Whether it has to be told what there is.
     newcomer: bool,
     /// Until when it reads on this connection.
-    reading: CancellationToken,
+    until: CancellationToken,
     /// Whether it understands what is packed.
     packs: bool,
     input: ReadHalf<Wire>,
@@ -190,7 +190,7 @@ impl Reading {
         peer.saw_store(store);
         let relay = Arc::new(Relay::new(&shared.known, store, sources));
         let as_own = relay.as_own(&images);
-        let reading = peer.reader_came(from, images, &relay);
+        let until = peer.reader_came(from, images, &relay);
         let held = Sequence(from.0.saturating_sub(1));
         shared.store.keep_from(&peer.name, held);
         if !shared.store.log_serves(from) {
@@ -208,7 +208,7 @@ impl Reading {
             relay,
             as_own,
             newcomer,
-            reading,
+            until,
             packs: accepts.iter().any(|form| form == packed::LZ4),
             input,
             output,
@@ -223,7 +223,7 @@ impl Reading {
             relay,
             as_own,
             newcomer,
-            reading,
+            until,
             packs,
             input,
             output,
@@ -260,7 +260,7 @@ impl Reading {
         let writing = session::write_all(&peer, output, queue, beat, alive);
         let result = tokio::select! {
             biased;
-            () = reading.cancelled() => Ok(()),
+            () = until.cancelled() => Ok(()),
             read = listen_to(&shared, &peer, input, &requests, (ask, answer)) => read,
             () = lending => Ok(()),
             () = telling => Ok(()),
@@ -337,20 +337,10 @@ async fn listen_to(
                 passed_over,
             } => confirmed(shared, peer, sequence, &passed_over)?,
             // The difference brings all of it.
-            ToServer::CopyRequest { .. } if peer.is_catching_up() => {}
-            ToServer::CopyRequest {
-                image,
-                reached,
-                compare,
-                ticket,
-            } => {
-                peer.set_consistent(image, false);
-                requests.lock().push(Request {
-                    image,
-                    reached,
-                    compare,
-                    ticket,
-                });
+            ToServer::CopyRequest(_) if peer.is_catching_up() => {}
+            ToServer::CopyRequest(request) => {
+                peer.set_consistent(request.image, false);
+                requests.lock().push(request);
             }
             ToServer::Held { images, last } => tell_sender(&answer, Answer::Held(images, last))?,
             ToServer::Lacks { runs } => tell_sender(&answer, Answer::Lacks(runs))?,

@@ -12,20 +12,25 @@ pub(super) struct Rule {
     pub(super) mutant: &'static str,
     /// The test that must fail then.
     pub(super) test: &'static str,
+    /// From which seed on: one that missed it is known, where few do.
+    pub(super) seed: u64,
 }
 
 const TWO: &str = "two_sites_agree_whatever_happens_to_them";
 const THREE: &str = "three_sites_agree_whatever_happens_to_them";
 const SYNC: &str = "what_a_flush_in_sync_mode_acknowledged_is_at_the_peers";
+const SYNC_CHAIN: &str = "what_a_flush_acknowledged_in_a_chain_is_at_the_neighbours";
+const CHAIN: &str = "a_chain_of_sites_agrees_whatever_happens_to_it";
 const SNAPSHOTS: &str = "sites_agree_on_images_in_snapshot_mode";
 
-pub(super) const RULES: [Rule; 23] = [
+pub(super) const RULES: [Rule; 37] = [
     Rule {
         name: "flush-before-confirm",
         file: "crates/mirror/src/follow.rs",
         text: "        self.shared.store.flush()?;\n        for image in std::mem::take(&mut self.synced)",
         mutant: "        if !WITHOUT {\n            self.shared.store.flush()?;\n        }\n        for image in std::mem::take(&mut self.synced)",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "send-what-is-durable",
@@ -33,6 +38,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "        frame.position.sequence <= self.store.durable().sequence",
         mutant: "        WITHOUT || frame.position.sequence <= self.store.durable().sequence",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "await-the-demotion",
@@ -40,6 +46,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "Some(meta) if !forced && !meta.primary_demoted =>",
         mutant: "Some(meta) if !forced && !meta.primary_demoted && !WITHOUT =>",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "refuse-a-lower-epoch",
@@ -47,6 +54,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "if (promotion.epoch, Some(peer)) <= (known.epoch, known.leader) {",
         mutant: "if (promotion.epoch, Some(peer)) <= (known.epoch, known.leader) && !(WITHOUT) {",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "one-leader-of-an-epoch",
@@ -54,6 +62,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "            // Two sites that did not hear of each other may have given themselves the same epoch",
         mutant: "            if WITHOUT && promotion.epoch <= known.epoch {\n                continue;\n            }\n            // Two sites that did not hear of each other may have given themselves the same epoch",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "return-to-the-origin",
@@ -61,6 +70,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "Some(origin) if last_own <= origin.sequence => self.follow(promotion),",
         mutant: "Some(origin) if WITHOUT || last_own <= origin.sequence => self.follow(promotion),",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "go-on-from-the-same-place",
@@ -68,6 +78,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "_ if !goes_on => self.yield_to(promotion),",
         mutant: "_ if !goes_on && !(WITHOUT) => self.yield_to(promotion),",
         test: THREE,
+        seed: 0,
     },
     Rule {
         name: "begin-with-the-leader",
@@ -75,6 +86,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "if epoch.is_none() && elsewhere.is_some() && !handed_on {",
         mutant: "if epoch.is_none() && elsewhere.is_some() && !handed_on && !(WITHOUT) {",
         test: THREE,
+        seed: 0,
     },
     Rule {
         name: "give-way",
@@ -82,6 +94,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "let common = origin.filter(|origin| alone && meta.last_own <= origin.sequence);",
         mutant: "let common = origin.filter(|origin| WITHOUT || (alone && meta.last_own <= origin.sequence));",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "adopt-what-is-complete",
@@ -89,6 +102,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "        for served in &difference.images {",
         mutant: "        for served in &difference.images {\n            if WITHOUT {\n                break;\n            }",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "leave-a-copy-out-of-the-stream",
@@ -96,6 +110,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "            Stream::Main => !known.copying,",
         mutant: "            Stream::Main => WITHOUT || !known.copying,",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "promote-together",
@@ -103,6 +118,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "        if outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {",
         mutant: "        if WITHOUT {\n            for promotion in plan.images {\n                let (images, returns) = (vec![promotion], plan.returns.clone());\n                self.promote_these(&mut state, Plan { images, returns })?;\n            }\n        } else if outcomes.iter().all(|(_, outcome)| outcome.is_ok()) {",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "one-point-of-a-group",
@@ -110,13 +126,15 @@ pub(super) const RULES: [Rule; 23] = [
         text: "        sets.entry(set_of(state, meta)).or_default().push(*id);",
         mutant: "        let set = if WITHOUT { *id } else { set_of(state, meta) };\n        sets.entry(set).or_default().push(*id);",
         test: SNAPSHOTS,
+        seed: 0,
     },
     Rule {
         name: "clone-of-the-same-origin",
         file: "crates/mirror/src/stream.rs",
-        text: "            && !self.store.sends(origin.image, sequence)",
-        mutant: "            && !self.store.sends(origin.image, sequence)\n            && !(WITHOUT)",
+        text: "            && !gets(origin.image)",
+        mutant: "            && !gets(origin.image)\n            && !(WITHOUT)",
         test: THREE,
+        seed: 0,
     },
     Rule {
         name: "serve-what-is-not-forgotten",
@@ -124,6 +142,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "(begins || from > state.ended_to)",
         mutant: "(WITHOUT || begins || from > state.ended_to)",
         test: THREE,
+        seed: 0,
     },
     Rule {
         name: "return-to-what-is-known",
@@ -131,6 +150,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "        at < self.sparse_to && !known",
         mutant: "        at < self.sparse_to && !known && !(WITHOUT)",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "give-way-when-adopting",
@@ -138,6 +158,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "        let mut changes = self.giving_way(&state, peer, (targets, ended));",
         mutant: "        let giving = if WITHOUT { &[] } else { targets };\n        let mut changes = self.giving_way(&state, peer, (giving, ended));",
         test: THREE,
+        seed: 0,
     },
     Rule {
         name: "tell-what-has-ended",
@@ -145,6 +166,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "                None => state.ended_behind(self.id(), has),",
         mutant: "                None if WITHOUT => Vec::new(),\n                None => state.ended_behind(self.id(), has),",
         test: TWO,
+        seed: 0,
     },
     Rule {
         name: "say-what-was-passed-over",
@@ -152,6 +174,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "        self.passed_over.extend(followed.passed_over);",
         mutant: "        if !WITHOUT {\n            self.passed_over.extend(followed.passed_over);\n        }",
         test: SYNC,
+        seed: 0,
     },
     Rule {
         name: "count-who-turned-as-whole",
@@ -159,6 +182,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "passed_over.filter(|image| !self.has(*image))",
         mutant: "passed_over.filter(|image| WITHOUT || !self.has(*image))",
         test: SYNC,
+        seed: 0,
     },
     Rule {
         name: "ask-again-in-another-epoch",
@@ -166,6 +190,7 @@ pub(super) const RULES: [Rule; 23] = [
         text: "if before != Some(epoch) && (before",
         mutant: "if before != Some(epoch) && (!WITHOUT || before.is_none()) && (before",
         test: THREE,
+        seed: 0,
     },
     Rule {
         name: "tell-newcomers-of-promotions",
@@ -173,12 +198,126 @@ pub(super) const RULES: [Rule; 23] = [
         text: "        message::put_change(&mut batch, &Change::Promote { images });",
         mutant: "        let enabled = Change::Mirroring {\n            image: info.id,\n            enabled: true,\n        };\n        let promoted = Change::Promote { images };\n        message::put_change(&mut batch, if WITHOUT { &enabled } else { &promoted });",
         test: SNAPSHOTS,
+        seed: 0,
     },
     Rule {
         name: "wait-for-the-line",
         file: "crates/mirror/src/copies.rs",
-        text: "                Pending::Comparing(of, compared) if of == image => {",
-        mutant: "                Pending::Comparing(of, _) if WITHOUT && of == image => {}\n                Pending::Comparing(of, compared) if of == image => {",
+        text: "                Pending::Comparing(of, compared) if of.image == image => {",
+        mutant: "                Pending::Comparing(of, _) if WITHOUT && of.image == image => {}\n                Pending::Comparing(of, compared) if of.image == image => {",
         test: THREE,
+        seed: 0,
+    },
+    Rule {
+        name: "one-copy-at-a-time",
+        file: "crates/mirror/src/serve/sender.rs",
+        text: "        if self.copies.is_busy() {",
+        mutant: "        if !(WITHOUT) && self.copies.is_busy() {",
+        test: SYNC_CHAIN,
+        seed: 1_882_640_000_044_767,
+    },
+    Rule {
+        name: "the-last-copy-alone",
+        file: "crates/mirror/src/follow/copied.rs",
+        text: "        if !self.is_last(image, ticket) {",
+        mutant: "        if !(WITHOUT) && !self.is_last(image, ticket) {",
+        test: SYNC_CHAIN,
+        seed: 1_882_650_000_005_796,
+    },
+    Rule {
+        name: "take-a-copy-that-goes-on",
+        file: "crates/mirror/src/follow/copied.rs",
+        text: "        if !waits {",
+        mutant: "        if !waits && !(WITHOUT && resumed) {",
+        test: CHAIN,
+        seed: 1_882_640_000_016_364,
+    },
+    Rule {
+        name: "say-how-large-it-is",
+        file: "crates/engine/src/stage/adoption.rs",
+        text: "        if sizes.iter().any(|size| *size != target.image.size) {",
+        mutant: "        if sizes\n            .iter()\n            .skip(if WITHOUT { sizes.len() - 1 } else { 0 })\n            .any(|size| *size != target.image.size)\n        {",
+        test: THREE,
+        seed: 1_882_640_000_051_766,
+    },
+    Rule {
+        name: "forget-before-the-first",
+        file: "crates/engine/src/checkpoint.rs",
+        text: "            Some(first) => first,",
+        mutant: "            Some(first) if WITHOUT => {\n                let sparse = kept.iter().rev().find(|kept| kept.at < first);\n                sparse.map_or(Sequence::ZERO, |kept| kept.at.next())\n            }\n            Some(first) => first,",
+        test: THREE,
+        seed: 1_882_640_000_030_507,
+    },
+    Rule {
+        name: "tell-of-promotions-in-copies",
+        file: "crates/mirror/src/stream.rs",
+        text: "                images.retain(|promotion| self.has(promotion.image, sequence));",
+        mutant: "                images.retain(|promotion| {\n                    let image = promotion.image;\n                    self.has(image, sequence) && !(WITHOUT && self.deferred.contains(&image))\n                });",
+        test: SYNC,
+        seed: 1_882_650_000_002_352,
+    },
+    Rule {
+        name: "no-return-of-what-ended",
+        file: "crates/engine/src/ended.rs",
+        text: "        end.is_some_and(|end| end.reign(own) > reign)",
+        mutant: "        !(WITHOUT) && end.is_some_and(|end| end.reign(own) > reign)",
+        test: TWO,
+        seed: 1_882_630_745_254_931,
+    },
+    Rule {
+        name: "stage-by-way",
+        file: "crates/engine/src/stage.rs",
+        text: "            changes.extend(image.by_way_of(peer));",
+        mutant: "            changes.extend(image.by_way_of(peer).filter(|_| !(WITHOUT)));",
+        test: THREE,
+        seed: 1_882_640_000_051_920,
+    },
+    Rule {
+        name: "stage-as-large-as-the-parent",
+        file: "crates/engine/src/stage.rs",
+        text: "        let begins = parent.map_or(image.size, |(_, size)| size);",
+        mutant: "        let begins = parent.map_or(image.size, |(_, size)| if WITHOUT { image.size } else { size });",
+        test: TWO,
+        seed: 1_882_630_745_258_787,
+    },
+    Rule {
+        name: "compare-beyond-what-is-known",
+        file: "crates/engine/src/difference.rs",
+        text: "it.base == Some(base) && has <= it.reached",
+        mutant: "it.base == Some(base) && (WITHOUT || has <= it.reached)",
+        test: SNAPSHOTS,
+        seed: 1_882_640_000_019_549,
+    },
+    Rule {
+        name: "clone-of-the-same-snapshot",
+        file: "crates/engine/src/admission.rs",
+        text: "known.follows || *taken == origin.taken",
+        mutant: "WITHOUT || known.follows || *taken == origin.taken",
+        test: SNAPSHOTS,
+        seed: 1_882_650_000_046_572,
+    },
+    Rule {
+        name: "the-newest-connection-alone",
+        file: "crates/mirror/src/peers.rs",
+        text: "        std::mem::replace(&mut facts.reading, reading.clone()).cancel();",
+        mutant: "        if !(WITHOUT) {\n            std::mem::replace(&mut facts.reading, reading.clone()).cancel();\n        }",
+        test: SYNC,
+        seed: 1_882_660_000_002_108,
+    },
+    Rule {
+        name: "ends-at-the-beginning",
+        file: "crates/mirror/src/newcomer.rs",
+        text: "    let begins = from == Sequence::ZERO.next();",
+        mutant: "    let begins = from == Sequence::ZERO.next() && !(WITHOUT);",
+        test: SYNC,
+        seed: 1_882_650_000_044_364,
+    },
+    Rule {
+        name: "adopt-what-follows",
+        file: "crates/engine/src/stage.rs",
+        text: "        if follows {\n            changes.push(Change::Sync {",
+        mutant: "        if follows || WITHOUT {\n            changes.push(Change::Sync {",
+        test: THREE,
+        seed: 1_882_650_000_018_925,
     },
 ];

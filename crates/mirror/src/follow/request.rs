@@ -3,7 +3,7 @@
 use firebrick_vocabulary::{Epoch, ImageId, SyncState};
 
 use super::Applier;
-use crate::message::ToServer;
+use crate::message::{Request, ToServer};
 
 /// A copy that has been asked for on this connection.
 #[derive(Clone, Copy, Debug)]
@@ -35,12 +35,12 @@ impl Applier {
                 self.tickets += 1;
                 let ticket = self.tickets;
                 let reached = self.reached(*image);
-                let request = ToServer::CopyRequest {
+                let request = ToServer::CopyRequest(Request {
                     image: *image,
                     reached,
                     compare: self.is_comparable(*image),
                     ticket,
-                };
+                });
                 self.requested.insert(*image, Requested { epoch, ticket });
                 self.answer(&request).await;
             } else if let Some(known) = self.requested.get_mut(image) {

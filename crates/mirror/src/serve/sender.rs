@@ -7,9 +7,10 @@ use firebrick_vocabulary::{ImageId, Sequence};
 
 use super::{DOING, GATHER, IDLE, Requests};
 use crate::catch_up::{Ended, Line};
-use crate::copies::{Copies, Pending, Request};
+use crate::copies::{Copies, Pending};
 use crate::copy::{Copy, PART_BLOCKS, Step};
 use crate::error::Error;
+use crate::message::Request;
 use crate::mirror::Shared;
 use crate::newcomer;
 use crate::outlet::Outlet;

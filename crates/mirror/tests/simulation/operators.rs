@@ -128,11 +128,7 @@ impl Story {
             // It was primary already.
             return Ok(());
         }
-        let sites = 0..world.sites.len();
-        let origin = info.origin.and_then(|origin| {
-            let of = sites.clone().find(|of| store_id(*of) == origin.peer)?;
-            Some((of, origin.sequence))
-        });
+        let origin = world.origin(&info);
         world.say(format!(
             "{id} is primary at {site} in epoch {}, behind {origin:?}",
             info.epoch

@@ -71,10 +71,7 @@ impl World {
                 continue;
             }
             self.say(format!("{id} is primary at {site} in epoch {}", info.epoch));
-            let origin = info.origin.and_then(|origin| {
-                let of = (0..self.sites.len()).find(|of| store_id(*of) == origin.peer)?;
-                Some((of, origin.sequence))
-            });
+            let origin = self.origin(&info);
             let promoted = Promoted {
                 site,
                 epoch: info.epoch,

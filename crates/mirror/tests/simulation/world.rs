@@ -200,6 +200,13 @@ impl World {
         Some(self.store(site)?.image(id).ok()?.info())
     }
 
+    /// Where the last promotion of an image followed on: site and record.
+    pub(crate) fn origin(&self, info: &ImageInfo) -> Option<(usize, Sequence)> {
+        let origin = info.origin?;
+        let of = (0..self.sites.len()).find(|of| store_id(*of) == origin.peer)?;
+        Some((of, origin.sequence))
+    }
+
     pub(crate) fn is_primary(&self, site: usize, id: ImageId) -> bool {
         self.info(site, id)
             .is_some_and(|info| info.role == Role::Primary && info.mirrored)

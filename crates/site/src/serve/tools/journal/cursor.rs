@@ -136,7 +136,7 @@ impl Cursor {
             }
             frames -= 1;
             match self.reader.step(1).map_err(|error| fault(&error))? {
-                JournalStep::Item(item) => self.take(item, &mut making),
+                JournalStep::Item(item) => self.take(*item, &mut making),
                 JournalStep::Pause => {}
                 JournalStep::End => {
                     ended = true;
