@@ -295,6 +295,10 @@ impl<'s, 'a> Admission<'s, 'a> {
             Change::Metadata { key, .. } if key.starts_with(LOCAL_KEY) => {}
             // One that the peer alone has.
             Change::SnapshotRemove { snapshot, .. } if snapshot.is_apart() => {}
+            // A copy that goes on says once more what an earlier attempt had come to.
+            Change::SnapshotCreate {
+                image, snapshot, ..
+            } if self.stream == Stream::Copy(*image) && self.known(*image).has(*snapshot) => {}
             Change::Rename { image, .. }
             | Change::Resize { image, .. }
             | Change::SnapshotCreate { image, .. }
@@ -530,6 +534,10 @@ impl Known {
                 .map(|snapshot| (snapshot.meta.id, snapshot.meta.taken))
                 .collect(),
         }
+    }
+
+    fn has(&self, snapshot: SnapshotId) -> bool {
+        self.snapshots.iter().any(|(id, _)| *id == snapshot)
     }
 
     /// Whose it is.
