@@ -223,7 +223,7 @@ impl Store {
         records: &[PeerRecord<'_>],
         progress: Option<SyncState>,
     ) -> Result<(), Error> {
-        let progress = progress.map(|state| Change::Sync { image, state });
+        let progress = progress.map(|state| (image, state));
         self.follow(peer, Sequence::ZERO, records, Stream::Copy(image), progress)
             .map(|(position, _)| position)
             .map(drop)

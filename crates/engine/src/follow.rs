@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use firebrick_log::{Applied, Change, Entry};
-use firebrick_vocabulary::{ImageId, Position, Sequence, StoreId};
+use firebrick_vocabulary::{ImageId, Position, Sequence, StoreId, SyncState};
 use tracing::warn;
 
 use crate::admission::{Admission, Admitted};
@@ -55,7 +55,7 @@ impl Store {
         upto: Sequence,
         records: &[PeerRecord<'_>],
         stream: Stream,
-        extra: Option<Change>,
+        progress: Option<(ImageId, SyncState)>,
     ) -> Result<(Position, BTreeSet<ImageId>), Error> {
         let mut past = KnownPast(Vec::new());
         let mut lost = BTreeSet::new();
@@ -75,7 +75,7 @@ impl Store {
                     peer,
                     sequence: upto,
                 };
-                let position = self.take_over(&mut state, applied, admitted, extra, past)?;
+                let position = self.take_over(&mut state, applied, admitted, progress, past)?;
                 return Ok((position, passed_over));
             }
             // Reading the past takes long; guests of other images must not wait for it.
@@ -90,10 +90,20 @@ impl Store {
         state: &mut State,
         applied: Applied,
         mut admitted: Vec<Admitted<'_>>,
-        extra: Option<Change>,
+        progress: Option<(ImageId, SyncState)>,
         mut past: KnownPast,
     ) -> Result<Position, Error> {
-        admitted.extend(extra.map(Admitted::Change));
+        if let Some((image, sync)) = progress {
+            let cell = state.cell(image).map(|cell| cell.read());
+            let waits = cell.is_some_and(|it| {
+                it.meta.upstream == Some(applied.peer) && !it.meta.sync.is_consistent()
+            });
+            // How far a copy has come says nothing of an image that follows another one by now.
+            if waits {
+                let state = sync;
+                admitted.push(Admitted::Change(Change::Sync { image, state }));
+            }
+        }
         for it in &mut admitted {
             it.describe(&past);
         }

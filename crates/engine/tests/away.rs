@@ -451,13 +451,17 @@ fn what_is_staged_of_a_newer_primary_is_wanted_again_by_who_turned_away() {
     site.give_way(former.id(), &[target(&heard.images[0])], &[])
         .unwrap();
     let follows = || site.image(image).unwrap().info().upstream;
+    let sync = || site.image(image).unwrap().info().sync;
     assert_eq!(follows(), Some(former.id()));
     let at = difference.position;
+    let far = SyncState::Copying { next_block: 9, at };
+    site.copy_apply(primary.id(), image, &[], Some(far))
+        .unwrap();
+    assert_eq!(sync(), SyncState::NOTHING_COPIED, "that is no copy of it");
     let adopted = site.adopt_one(primary.id(), &target(served), at).unwrap();
     assert!(!adopted, "it was no copy of what follows that one");
     assert_eq!(follows(), Some(primary.id()));
     assert_eq!(site.copying(primary.id()), [image]);
-    let sync = site.image(image).unwrap().info().sync;
-    assert_eq!(sync, SyncState::NOTHING_COPIED);
+    assert_eq!(sync(), SyncState::NOTHING_COPIED);
     assert!(site.staged_map(image).is_err(), "nothing is left of it");
 }

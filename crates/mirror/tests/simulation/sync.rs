@@ -106,6 +106,8 @@ impl World {
             let known = self.heard.strict.get(&(site, id));
             let known = known.filter(|(epoch, _)| *epoch == ack.epoch);
             let known = known.filter(|_| !self.heard.anew.contains(&id));
+            // Who ends its mirroring waits for nobody any more.
+            let known = known.filter(|_| !self.ended.contains(&id));
             // Nobody waits for those who are no peers any more.
             let stays =
                 |peer: &usize| peers.contains(peer) || self.sites[site].without.contains(peer);
