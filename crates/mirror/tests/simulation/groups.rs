@@ -42,7 +42,9 @@ impl World {
     pub(crate) fn returning(&self, site: usize, ids: &[ImageId]) -> BTreeMap<ImageId, MirrorPoint> {
         let mut sets: BTreeMap<ImageId, Vec<ImageInfo>> = BTreeMap::new();
         for info in ids.iter().filter_map(|id| self.info(site, *id)) {
-            if info.role == Role::Secondary && by_snapshots(&info) {
+            // What is being copied is not promoted with them.
+            let whole = info.sync.is_consistent();
+            if info.role == Role::Secondary && by_snapshots(&info) && whole {
                 sets.entry(self.set_of(site, &info)).or_default().push(info);
             }
         }
