@@ -18,7 +18,7 @@ struct Simulation {
     rounds: u64,
 }
 
-const SIMULATIONS: [Simulation; 11] = [
+const SIMULATIONS: [Simulation; 12] = [
     Simulation {
         package: "firebrick_log",
         file: "crash",
@@ -71,6 +71,12 @@ const SIMULATIONS: [Simulation; 11] = [
         package: MIRROR,
         file: "simulation",
         test: "what_a_flush_in_sync_mode_acknowledged_is_at_the_peers",
+        rounds: 200,
+    },
+    Simulation {
+        package: MIRROR,
+        file: "simulation",
+        test: "what_a_flush_acknowledged_in_a_chain_is_at_the_neighbours",
         rounds: 200,
     },
     Simulation {

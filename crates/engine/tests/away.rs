@@ -465,3 +465,16 @@ fn what_is_staged_of_a_newer_primary_is_wanted_again_by_who_turned_away() {
     assert_eq!(sync(), SyncState::NOTHING_COPIED);
     assert!(site.staged_map(image).is_err(), "nothing is left of it");
 }
+
+/// Should that not be completed now, the peer must hear that the image goes on by way of it.
+#[test]
+fn what_is_staged_by_way_of_another_site_says_so_at_once() {
+    let (primary, between, end) = (open(&disk()), open(&disk()), open(&disk()));
+    let image = mirrored(&primary, "disk");
+    catch_up(&primary, &between).unwrap();
+    let described = between.describe(image).unwrap();
+    end.stage(between.id(), &described, None).unwrap();
+    let info = end.image(image).unwrap().info();
+    assert_eq!(info.upstream, Some(between.id()));
+    assert_eq!(info.leader, Some(primary.id()));
+}

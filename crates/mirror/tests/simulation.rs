@@ -18,6 +18,8 @@ mod groups;
 mod limits;
 #[path = "simulation/network.rs"]
 mod network;
+#[path = "simulation/once.rs"]
+mod once;
 #[path = "simulation/operators.rs"]
 mod operators;
 #[path = "simulation/peers.rs"]
@@ -117,36 +119,39 @@ fn three_sites_agree_whatever_happens_to_them() {
 /// The first site and the last one know only the one between them, which hands on what it follows.
 #[test]
 fn a_chain_of_sites_agrees_whatever_happens_to_it() {
-    every_seed(STORIES, |seed| {
-        let sites = if seed.is_multiple_of(5) { 4 } else { 3 };
-        in_a_chain(seed, sites)
-    });
+    every_seed(STORIES, |seed| in_a_chain(seed).map(drop));
 }
 
-fn in_a_chain(seed: u64, sites: usize) -> Result<(), String> {
-    let world = || World::shaped(seed, sites, Shape::Chain, Lie::None);
-    story_in(world, mood(seed)).map(drop)
+fn in_a_chain(seed: u64) -> Result<u64, String> {
+    let world = || World::shaped(seed, length(seed), Shape::Chain, Lie::None);
+    story_in(world, mood(seed))
+}
+
+/// How many sites a chain has.
+const fn length(seed: u64) -> usize {
+    if seed.is_multiple_of(5) { 4 } else { 3 }
 }
 
 /// Stories in which an image is removed, or mirrored no more, while a peer is sent what differs of it.
 #[test]
 fn what_ends_while_it_is_compared_does_not_come_back() -> Result<(), String> {
-    story(1_882_630_058_415_149, 3, Lie::None).map(drop)?;
-    in_a_chain(1_882_630_058_415_467, 3)
+    story(1_882_630_058_415_149, 3, Lie::None)?;
+    in_a_chain(1_882_630_058_415_467).map(drop)
 }
 
 /// Images go over to snapshot mode and back, and forced promotions return to mirror snapshots.
 #[test]
 fn sites_agree_on_images_in_snapshot_mode() {
-    let snapshots = true;
-    every_seed(STORIES / 3, |seed| {
-        let mood = Mood {
-            snapshots,
-            ..mood(seed)
-        };
-        let sites = if seed.is_multiple_of(4) { 3 } else { 2 };
-        story_of(seed, sites, Lie::None, mood).map(drop)
-    });
+    every_seed(STORIES / 3, |seed| by_snapshots(seed).map(drop));
+}
+
+fn by_snapshots(seed: u64) -> Result<u64, String> {
+    let mood = Mood {
+        snapshots: true,
+        ..mood(seed)
+    };
+    let sites = if seed.is_multiple_of(4) { 3 } else { 2 };
+    story_of(seed, sites, Lie::None, mood)
 }
 
 fn synchronous(seed: u64, lie: Lie) -> Result<u64, String> {
@@ -166,8 +171,7 @@ fn what_a_flush_in_sync_mode_acknowledged_is_at_the_peers() {
 }
 
 fn synchronous_chain(seed: u64, lie: Lie) -> Result<u64, String> {
-    let sites = if seed.is_multiple_of(5) { 4 } else { 3 };
-    let world = || World::shaped(seed, sites, Shape::Chain, lie);
+    let world = || World::shaped(seed, length(seed), Shape::Chain, lie);
     let mood = Mood {
         sync: true,
         ..mood(seed)
