@@ -166,23 +166,11 @@ fn known_base(state: &State, keep: &Keep, has: Sequence) -> Option<Sequence> {
 impl Core {
     /// Makes a point of all branches at the newest record.
     fn pin(&self, state: &mut State, now: Sequence) {
-        if state.kept.last().is_some_and(|kept| kept.at >= now) {
-            return;
-        }
-        let mut kept = state.kept.clone();
-        kept.push(Kept {
+        state.pin(Kept {
             at: now,
             time: self.clock.now().0,
             bytes: self.progress.bytes_at_open() + self.log.bytes_appended(),
         });
-        let began = state.dense().is_empty();
-        // Which snapshots that are gone nobody asks for, the next checkpoint finds out.
-        state.keep(kept, state.sparse_to, Some(Sequence::ZERO));
-        if began {
-            state.changed.images.extend(state.images.keys().copied());
-        }
-        // Who returns to a state behind it asks what images were called then.
-        state.note_then();
     }
 }
 

@@ -282,6 +282,32 @@ impl State {
         }
     }
 
+    /// Makes a point of all branches at the newest record, until the next checkpoint finds who asks for it.
+    pub(crate) fn pin(&mut self, now: Kept) {
+        if self.kept.last().is_some_and(|kept| kept.at >= now.at) {
+            return;
+        }
+        let mut kept = self.kept.clone();
+        kept.push(now);
+        let began = self.dense().is_empty();
+        // Which snapshots that are gone nobody asks for, the next checkpoint finds out.
+        self.keep(kept, self.sparse_to, Some(Sequence::ZERO));
+        if began {
+            self.changed.images.extend(self.images.keys().copied());
+        }
+        // Who returns to a state behind it asks what images were called then.
+        self.note_then();
+    }
+
+    /// Makes a point at the checkpoint that was loaded, before anything behind it is applied again: something there may
+    /// return to a state that was had by a point which the process had made in between, and no checkpoint tells of.
+    pub(crate) fn pin_loaded(&mut self) {
+        let (at, time, bytes) = (self.sequence, self.time.0, self.bytes);
+        if at > Sequence::ZERO {
+            self.pin(Kept { at, time, bytes });
+        }
+    }
+
     /// The kept checkpoints behind which any state can be had, oldest first.
     pub(crate) fn dense(&self) -> &[Kept] {
         let first = self.kept.partition_point(|kept| kept.at < self.sparse_to);
