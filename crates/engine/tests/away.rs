@@ -13,7 +13,7 @@ use firebrick_edge::{Disk, SystemClock};
 use firebrick_engine::{
     Checksum, Error, NewImage, PeerRecord, Served, Store, StoreOptions, Target, Write, staged,
 };
-use firebrick_log::{Change, Promotion};
+use firebrick_log::{Applied, Change, Promotion};
 use firebrick_simulate::SimulatedDisk;
 use firebrick_vocabulary::{
     Bytes, Epoch, ImageId, ImageName, MIB, Role, Sequence, StoreId, SyncState,
@@ -477,4 +477,46 @@ fn what_is_staged_by_way_of_another_site_says_so_at_once() {
     let info = end.image(image).unwrap().info();
     assert_eq!(info.upstream, Some(between.id()));
     assert_eq!(info.leader, Some(primary.id()));
+}
+
+/// A difference made a point of the newest record. A former primary returned to that, and its power went before any
+/// checkpoint told of it; the log that leads there from the beginning is gone.
+#[test]
+fn a_return_to_a_point_that_no_checkpoint_knows_is_made_again_after_a_crash() {
+    let disk = disk();
+    let a = open(&disk);
+    let image = mirrored(&a, "one");
+    for value in 0..12 {
+        fill(&a, image, 0..BLOCKS, value);
+    }
+    trim(&a);
+    assert!(a.log_begins() > Sequence(100), "its beginning is freed");
+    fill(&a, image, 0..4, 20);
+    let at = a.flush().unwrap().sequence;
+    let then = content(&a, image);
+    let difference = a.difference(PEER, Sequence::ZERO).unwrap();
+    fill(&a, image, 2..8, 30);
+    let described = a.describe(image).unwrap();
+    let promotion = Promotion {
+        image,
+        epoch: Epoch(described.epoch.0 + 2),
+        origin: Some(Applied {
+            peer: a.id(),
+            sequence: at,
+        }),
+        forced: true,
+        after: None,
+    };
+    let images = vec![promotion];
+    let records = [
+        PeerRecord::Describe(described),
+        PeerRecord::Change(Change::Promote { images }),
+    ];
+    a.apply(StoreId::random(), Sequence(1), &records).unwrap();
+    assert_eq!(content(&a, image), then);
+    a.flush().unwrap();
+    drop(difference);
+    drop(a);
+    let a = open(&disk.crash(1));
+    assert_eq!(content(&a, image), then);
 }

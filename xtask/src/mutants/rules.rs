@@ -23,7 +23,7 @@ const SYNC_CHAIN: &str = "what_a_flush_acknowledged_in_a_chain_is_at_the_neighbo
 const CHAIN: &str = "a_chain_of_sites_agrees_whatever_happens_to_it";
 const SNAPSHOTS: &str = "sites_agree_on_images_in_snapshot_mode";
 
-pub(super) const RULES: [Rule; 37] = [
+pub(super) const RULES: [Rule; 36] = [
     Rule {
         name: "flush-before-confirm",
         file: "crates/mirror/src/follow.rs",
@@ -209,28 +209,12 @@ pub(super) const RULES: [Rule; 37] = [
         seed: 0,
     },
     Rule {
-        name: "one-copy-at-a-time",
-        file: "crates/mirror/src/serve/sender.rs",
-        text: "        if self.copies.is_busy() {",
-        mutant: "        if !(WITHOUT) && self.copies.is_busy() {",
-        test: SYNC_CHAIN,
-        seed: 1_882_640_000_044_767,
-    },
-    Rule {
         name: "the-last-copy-alone",
         file: "crates/mirror/src/follow/copied.rs",
         text: "        if !self.is_last(image, ticket) {",
         mutant: "        if !(WITHOUT) && !self.is_last(image, ticket) {",
         test: SYNC_CHAIN,
-        seed: 1_882_650_000_005_796,
-    },
-    Rule {
-        name: "take-a-copy-that-goes-on",
-        file: "crates/mirror/src/follow/copied.rs",
-        text: "        if !waits {",
-        mutant: "        if !waits && !(WITHOUT && resumed) {",
-        test: CHAIN,
-        seed: 1_882_640_000_016_364,
+        seed: 1_882_650_000_011_138,
     },
     Rule {
         name: "say-how-large-it-is",
@@ -270,7 +254,7 @@ pub(super) const RULES: [Rule; 37] = [
         text: "            changes.extend(image.by_way_of(peer));",
         mutant: "            changes.extend(image.by_way_of(peer).filter(|_| !(WITHOUT)));",
         test: THREE,
-        seed: 1_882_640_000_051_920,
+        seed: 1_882_640_000_060_460,
     },
     Rule {
         name: "stage-as-large-as-the-parent",
@@ -310,7 +294,7 @@ pub(super) const RULES: [Rule; 37] = [
         text: "    let begins = from == Sequence::ZERO.next();",
         mutant: "    let begins = from == Sequence::ZERO.next() && !(WITHOUT);",
         test: SYNC,
-        seed: 1_882_650_000_044_364,
+        seed: 1_882_650_000_044_784,
     },
     Rule {
         name: "adopt-what-follows",
@@ -318,6 +302,14 @@ pub(super) const RULES: [Rule; 37] = [
         text: "        if follows {\n            changes.push(Change::Sync {",
         mutant: "        if follows || WITHOUT {\n            changes.push(Change::Sync {",
         test: THREE,
-        seed: 1_882_650_000_018_925,
+        seed: 1_882_650_000_023_430,
+    },
+    Rule {
+        name: "pin-what-was-loaded",
+        file: "crates/engine/src/store.rs",
+        text: "        state.pin_loaded();",
+        mutant: "        if !(WITHOUT) {\n            state.pin_loaded();\n        }",
+        test: TWO,
+        seed: 1_882_680_000_033_369,
     },
 ];

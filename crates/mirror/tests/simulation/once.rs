@@ -3,11 +3,12 @@
 use crate::site::Lie;
 use crate::{by_snapshots, in_a_chain, story, synchronous, synchronous_chain};
 
-const TWO: [u64; 4] = [
+const TWO: [u64; 5] = [
     1_882_630_745_254_931,
     1_882_630_745_258_787,
     1_882_640_000_027_051,
     1_882_640_000_048_196,
+    1_882_680_000_033_369,
 ];
 const THREE: [u64; 17] = [
     1_882_630_058_411_190,
