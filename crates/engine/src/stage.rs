@@ -333,11 +333,12 @@ impl Store {
         let mut state = self.core.lock();
         let id = image.image;
         let begun = state.cell(staged(id)).map(|cell| cell.read().meta.upstream);
-        if begun == Some(Some(peer)) {
+        let known = state.cell(id).map(|cell| cell.read().meta.clone());
+        // Of one that has ended here since, it is of no use.
+        if begun == Some(Some(peer)) && known.is_some() {
             return Ok(());
         }
         let mut changes = Vec::new();
-        let known = state.cell(id).map(|cell| cell.read().meta.clone());
         if let Some(meta) = &known
             && (meta.role != Role::Secondary || meta.upstream != Some(peer))
         {

@@ -3,12 +3,27 @@
 use firebrick_log::Change;
 use firebrick_vocabulary::{ImageId, Role, Sequence, SnapshotId, StoreId};
 
-use super::{DOING, Target, name_of, staged};
+use super::{DOING, Target, name_of, shared_snapshots, staged};
 use crate::copy;
 use crate::error::{Error, ErrorKind};
 use crate::keys::{self, LOCAL_KEY};
-use crate::state::{ImageState, State};
+use crate::state::{Cell, ImageState, State};
 use crate::tombstone::{Bury, tombstone};
+
+/// What was told of the image may not be so any more: it has ended here meanwhile, or turned to another peer and back.
+fn refuse_lacking(image: &ImageState, staged: Option<&Cell>, target: &Target) -> Result<(), Error> {
+    let mut here = shared_snapshots(image);
+    here.extend(staged.map_or_else(Vec::new, |staged| shared_snapshots(&staged.read())));
+    let mut wanted = target.snapshots.iter();
+    match wanted.find(|(key, _)| !here.contains(key)) {
+        Some((_, name)) => {
+            let of = &target.image.name;
+            let why = format!("{of} is to have a snapshot {name}, and nothing of it came");
+            Err(Error::new(ErrorKind::Invalid, DOING, why))
+        }
+        None => Ok(()),
+    }
+}
 
 /// What one frame does. The order matters: names must be free before they are given again.
 #[derive(Default)]
@@ -69,6 +84,7 @@ impl Adoption {
                 .extend(staged.map(|image| Change::Remove { image }));
             return Ok(());
         }
+        refuse_lacking(&image, staged, target)?;
         if image.meta.name != target.image.name {
             let name = name_of(id, ".renamed")?;
             self.moved_away.push(Change::Rename { image: id, name });

@@ -1,7 +1,9 @@
 //! The reading side of a difference.
 
+use std::collections::BTreeMap;
+
 use firebrick_engine::{CopyImage, EndedImage, HeldImage, ImageOrigin, Store, Target, staged};
-use firebrick_vocabulary::{BLOCK_SIZE, ImageId, Sequence, StoreId};
+use firebrick_vocabulary::{BLOCK_SIZE, Epoch, ImageId, Sequence, StoreId};
 
 use super::PART;
 use super::digest::{self, Digest};
@@ -19,6 +21,8 @@ pub(crate) struct Catching {
     targets: Vec<Target>,
     others: Vec<ImageId>,
     ended: Vec<EndedImage>,
+    /// In which epochs images were here when the peer was told what there is of them; none of those that were not.
+    told: BTreeMap<ImageId, Option<Epoch>>,
 }
 
 impl Catching {
@@ -28,7 +32,13 @@ impl Catching {
             targets: Vec::new(),
             others: Vec::new(),
             ended: Vec::new(),
+            told: BTreeMap::new(),
         }
+    }
+
+    /// Notes what is here of an image, as the peer is told of it.
+    pub(crate) fn note(&mut self, store: &Store, image: ImageId) {
+        self.told.insert(image, epoch_of(store, image));
     }
 
     /// Learns what images are to be; once all is said, the answers say what is here.
@@ -45,6 +55,9 @@ impl Catching {
             return Ok(Vec::new());
         }
         store.give_way(self.peer, &self.targets, &self.ended)?;
+        for image in self.targets.iter().map(|target| target.image.image) {
+            self.told.insert(image, epoch_of(store, image));
+        }
         let mut held: Vec<HeldImage> = store.held(self.peer)?;
         held.extend(store.held_elsewhere(self.peer, &self.targets));
         let mut answers = Vec::new();
@@ -60,11 +73,17 @@ impl Catching {
 
     /// Begins to stage an image; under which id.
     pub(crate) fn stage(
-        &self,
+        &mut self,
         store: &Store,
         image: &CopyImage,
         parent: Option<ImageOrigin>,
     ) -> Result<ImageId, Error> {
+        let id = image.image;
+        // It turned to another peer and back, or ended: what is sent was chosen by what it was.
+        if self.told.remove(&id) != Some(epoch_of(store, id)) {
+            let why = "an image is another one than the one that was told of";
+            return Err(Error::protocol(DOING, why));
+        }
         store.stage(self.peer, image, parent)?;
         Ok(staged(image.image))
     }
@@ -79,6 +98,10 @@ impl Catching {
         let ended = (&self.others[..], &self.ended[..]);
         Ok(store.adopt(self.peer, to, &self.targets, ended)?)
     }
+}
+
+fn epoch_of(store: &Store, image: ImageId) -> Option<Epoch> {
+    Some(store.image(image).ok()?.info().epoch)
 }
 
 /// Which of the blocks in `runs` are not what their digests say.

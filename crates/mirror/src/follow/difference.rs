@@ -27,6 +27,7 @@ impl Applier {
             }
             ToReader::Inquire { image } => {
                 let held = self.shared.store.held_of(self.store, image)?;
+                self.catching.note(&self.shared.store, image);
                 let images = held.into_iter().collect();
                 self.answer(&ToServer::Held { images, last: true }).await;
                 Ok(false)
