@@ -16,6 +16,7 @@ use crate::keys::LOCAL_KEY;
 use crate::peer::{PeerRecord, Stream};
 use crate::state::{ImageMeta, Snapshot};
 use crate::store::Store;
+use crate::sync_mode;
 use crate::view::MapView;
 
 const DOING: &str = "copy an image";
@@ -189,6 +190,36 @@ impl Store {
         };
         self.core.commit(&mut state, &[change])?;
         Ok(true)
+    }
+
+    /// Lets images in sync mode of which `peer` is the primary, and which came by way of another site so far, follow it
+    /// itself, where it is one that this store reads: its flushes wait for that, and nobody else says what is here. How
+    /// far they have come of its own log nobody knows, so they wait for what differs.
+    pub fn follow_directly(&self, peer: StoreId) -> Result<(), Error> {
+        let mut state = self.core.lock();
+        let mut changes = Vec::new();
+        for (id, cell) in state.images.range(..) {
+            let meta = &cell.read().meta;
+            let led = meta.mirrored && meta.leader == Some(peer) && meta.upstream != Some(peer);
+            if meta.role == Role::Secondary && led && sync_mode::of(meta).is_some() {
+                let reign = meta.reign(self.id());
+                changes.push(follow(*id, peer, reign));
+                changes.push(Change::Sync {
+                    image: *id,
+                    state: SyncState::NOTHING_COPIED,
+                });
+            }
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let applied = Applied {
+            peer,
+            sequence: state.applied(peer),
+        };
+        self.core
+            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
+            .map(drop)
     }
 
     /// Begins a copy: the image that waits for it becomes empty, with the size and name given.

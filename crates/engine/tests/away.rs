@@ -8,6 +8,7 @@
 )]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firebrick_edge::{Disk, SystemClock};
 use firebrick_engine::{
@@ -16,7 +17,7 @@ use firebrick_engine::{
 use firebrick_log::{Applied, Change, Promotion};
 use firebrick_simulate::SimulatedDisk;
 use firebrick_vocabulary::{
-    Bytes, Epoch, ImageId, ImageName, MIB, Role, Sequence, StoreId, SyncState,
+    Bytes, Epoch, ImageId, ImageName, MIB, Role, Sequence, StoreId, SyncMode, SyncPolicy, SyncState,
 };
 
 const BLOCK: usize = 4096;
@@ -519,4 +520,31 @@ fn a_return_to_a_point_that_no_checkpoint_knows_is_made_again_after_a_crash() {
     drop(a);
     let a = open(&disk.crash(1));
     assert_eq!(content(&a, image), then);
+}
+
+/// Once this site reads the primary itself, flushes there wait for it: nobody between them says what is here.
+#[test]
+fn an_image_in_sync_mode_that_came_by_way_turns_to_a_primary_that_is_read() {
+    let (primary, between, end) = (open(&disk()), open(&disk()), open(&disk()));
+    let images = ["waits", "goes on"].map(|name| mirrored(&primary, name));
+    let mode = SyncMode::new(SyncPolicy::Block, Duration::from_secs(1)).unwrap();
+    primary.set_sync_mode(images[0], Some(mode)).unwrap();
+    catch_up(&primary, &between).unwrap();
+    let difference = between.difference_of(PEER, Sequence::ZERO, None, &|_, _| true);
+    let targets: Vec<Target> = difference.unwrap().images.iter().map(target).collect();
+    for target in &targets {
+        end.stage(between.id(), &target.image, None).unwrap();
+    }
+    end.adopt(between.id(), Sequence(1), &targets, (&[], &[]))
+        .unwrap();
+    let of = |image| end.image(image).unwrap().info();
+    for image in images {
+        assert_eq!(of(image).upstream, Some(between.id()));
+    }
+    end.follow_directly(primary.id()).unwrap();
+    let [waits, goes_on] = images.map(of);
+    assert_eq!((waits.upstream, waits.leader), (Some(primary.id()), None));
+    assert_eq!(end.copying(primary.id()), [images[0]]);
+    assert_eq!(goes_on.upstream, Some(between.id()));
+    assert!(goes_on.sync.is_consistent());
 }

@@ -164,6 +164,7 @@ impl Follower {
     async fn held_durably(&self, store: StoreId) -> Result<Sequence, Error> {
         let own = Arc::clone(&self.shared.store);
         let flushed = self.shared.work(async move {
+            own.follow_directly(store)?;
             // Taken before the flush: what is named is what the flush covers.
             let applied = own.applied(store);
             own.flush().map(|_| applied)
