@@ -20,7 +20,6 @@ const TWO: &str = "two_sites_agree_whatever_happens_to_them";
 const THREE: &str = "three_sites_agree_whatever_happens_to_them";
 const SYNC: &str = "what_a_flush_in_sync_mode_acknowledged_is_at_the_peers";
 const SYNC_CHAIN: &str = "what_a_flush_acknowledged_in_a_chain_is_at_the_neighbours";
-const CHAIN: &str = "a_chain_of_sites_agrees_whatever_happens_to_it";
 const SNAPSHOTS: &str = "sites_agree_on_images_in_snapshot_mode";
 
 pub(super) const RULES: [Rule; 36] = [
