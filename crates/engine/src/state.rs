@@ -300,9 +300,10 @@ impl State {
     }
 
     /// Makes a point at the checkpoint that was loaded, before anything behind it is applied again: something there may
-    /// return to a state that was had by a point which the process had made in between, and no checkpoint tells of.
-    pub(crate) fn pin_loaded(&mut self) {
-        let (at, time, bytes) = (self.sequence, self.time.0, self.bytes);
+    /// return to a state that was had by a point which the process had made in between, and no checkpoint tells of. When
+    /// the checkpoint was taken, nobody noted: it was there at `now`.
+    pub(crate) fn pin_loaded(&mut self, now: Timestamp) {
+        let (at, time, bytes) = (self.sequence, now.0, self.bytes);
         if at > Sequence::ZERO {
             self.pin(Kept { at, time, bytes });
         }

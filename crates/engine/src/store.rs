@@ -118,7 +118,7 @@ impl Store {
     ) -> Result<Arc<Self>, Error> {
         let (recovery, index) = open(&disk, &clock, &options)?;
         let mut state = rows::load(&index)?;
-        state.pin_loaded();
+        state.pin_loaded(clock.now());
         let from = state.sequence.next();
         let mut past = LogPast {
             index: &index,

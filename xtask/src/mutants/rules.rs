@@ -306,8 +306,8 @@ pub(super) const RULES: [Rule; 36] = [
     Rule {
         name: "pin-what-was-loaded",
         file: "crates/engine/src/store.rs",
-        text: "        state.pin_loaded();",
-        mutant: "        if !(WITHOUT) {\n            state.pin_loaded();\n        }",
+        text: "        state.pin_loaded(clock.now());",
+        mutant: "        if !(WITHOUT) {\n            state.pin_loaded(clock.now());\n        }",
         test: TWO,
         seed: 1_882_680_000_033_369,
     },
