@@ -71,6 +71,14 @@ impl State {
         ended.collect()
     }
 
+    /// How an image ended that is gone, or not mirrored any more, as far as that is remembered.
+    fn end_of(&self, own: StoreId, image: ImageId) -> Option<EndedImage> {
+        let here = || End::of_mirroring(&self.cell(image)?.read().meta);
+        let end = self.ended.get(&image).copied().or_else(here)?;
+        let reign = end.reign(own);
+        Some(EndedImage { image, reign })
+    }
+
     /// Whether an image has ended here in a later reign: whoever has it in that one has what was taken over, and
     /// will hear so. In the same one it may be mirrored again.
     pub(crate) fn has_ended_behind(&self, own: StoreId, image: ImageId, reign: Reign) -> bool {
@@ -93,6 +101,11 @@ impl State {
 }
 
 impl Store {
+    /// How an image ended that is gone, or not mirrored any more, as far as that is remembered.
+    pub fn end_of(&self, image: ImageId) -> Option<EndedImage> {
+        self.core.glance().end_of(self.id(), image)
+    }
+
     /// The images that ended behind record `has` of this log, as far as that is remembered.
     pub fn ended_behind(&self, has: Sequence) -> Vec<EndedImage> {
         self.core.glance().ended_behind(self.id(), has)

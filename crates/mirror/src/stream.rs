@@ -206,7 +206,16 @@ impl Stream {
     fn put_ends(&self, batch: &mut Vec<u8>, frame: &Frame, said: &mut Said) {
         for image in ended(&self.store, frame) {
             said.ended.push(image);
+            self.put_end(batch, image);
             message::put_change(batch, &Change::Remove { image });
+        }
+    }
+
+    /// Whose an image was that has ended: what led to that is told no more, and the peer may have it in an earlier
+    /// reign.
+    fn put_end(&self, batch: &mut Vec<u8>, image: ImageId) {
+        if let Some(ended) = self.store.end_of(image).filter(|_| self.relay.is_on()) {
+            message::put_ended(batch, &ended);
         }
     }
 
@@ -268,6 +277,7 @@ impl Stream {
                 // One that began anew since does not say any more what was told of it before.
                 if self.has(*image, sequence) || self.relay.is_on() {
                     said.ended.push(*image);
+                    self.put_end(batch, *image);
                     message::put_change(batch, change);
                 }
             }

@@ -20,9 +20,10 @@ const TWO: &str = "two_sites_agree_whatever_happens_to_them";
 const THREE: &str = "three_sites_agree_whatever_happens_to_them";
 const SYNC: &str = "what_a_flush_in_sync_mode_acknowledged_is_at_the_peers";
 const SYNC_CHAIN: &str = "what_a_flush_acknowledged_in_a_chain_is_at_the_neighbours";
+const CHAIN: &str = "a_chain_of_sites_agrees_whatever_happens_to_it";
 const SNAPSHOTS: &str = "sites_agree_on_images_in_snapshot_mode";
 
-pub(super) const RULES: [Rule; 36] = [
+pub(super) const RULES: [Rule; 39] = [
     Rule {
         name: "flush-before-confirm",
         file: "crates/mirror/src/follow.rs",
@@ -310,5 +311,29 @@ pub(super) const RULES: [Rule; 36] = [
         mutant: "        if !(WITHOUT) {\n            state.pin_loaded(clock.now());\n        }",
         test: TWO,
         seed: 1_882_680_000_033_369,
+    },
+    Rule {
+        name: "say-whose-it-was",
+        file: "crates/mirror/src/stream.rs",
+        text: "self.store.end_of(image).filter(|_| self.relay.is_on())",
+        mutant: "self.store.end_of(image).filter(|_| self.relay.is_on() && !(WITHOUT))",
+        test: CHAIN,
+        seed: 1_882_700_000_019_336,
+    },
+    Rule {
+        name: "lack-no-snapshot",
+        file: "crates/engine/src/stage/adoption.rs",
+        text: "        refuse_lacking(&image, staged, target)?;",
+        mutant: "        if !(WITHOUT) {\n            refuse_lacking(&image, staged, target)?;\n        }",
+        test: SNAPSHOTS,
+        seed: 1_882_690_000_010_984,
+    },
+    Rule {
+        name: "follow-directly",
+        file: "crates/mirror/src/follow.rs",
+        text: "            own.follow_directly(store)?;",
+        mutant: "            if !(WITHOUT) {\n                own.follow_directly(store)?;\n            }",
+        test: SYNC,
+        seed: 1_882_690_000_023_039,
     },
 ];

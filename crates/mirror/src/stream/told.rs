@@ -139,6 +139,7 @@ impl Stream {
                 let told = self.relay.tells(place.of, *image) && !begins_anew(place, *image);
                 if told || gone {
                     said.ended.push(*image);
+                    self.put_end(batch, *image);
                     message::put_change(batch, change);
                 }
             }
