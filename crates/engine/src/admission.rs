@@ -402,7 +402,9 @@ impl<'s, 'a> Admission<'s, 'a> {
         let epoch = epoch.unwrap_or(described.epoch);
         let leader = leader.unwrap_or(self.peer);
         let reign = Reign { epoch, leader };
-        if self.state.has_ended_behind(self.own, image, reign) {
+        let between = (self.own, self.peer);
+        if self.state.has_ended_behind(between, image, reign) {
+            warn!(%image, "the peer has an image that another site took over, and that ended here");
             self.passed.insert(image);
             return;
         }

@@ -2,6 +2,7 @@
 //! of, as it is at one position, and which of its blocks may differ from what he has.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use firebrick_index::BranchId;
 use firebrick_log::{Applied, ImageOrigin, Taken};
@@ -19,6 +20,8 @@ use crate::store::Store;
 use crate::view::MapView;
 use crate::window::Kept;
 
+/// The number of the next difference.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
 const CATCHING_UP: &str = ", catching up";
 
 /// All that this store is primary of, at one position. As long as this lives, the log behind that
@@ -41,6 +44,8 @@ pub struct Difference {
     /// reached him; none where what he has is not known here.
     base: Option<Sequence>,
     keep: Keep,
+    /// Which of all it is.
+    number: u64,
 }
 
 /// An image at the position of a difference.
@@ -104,9 +109,11 @@ impl Store {
         let base = known_base(&state, &keep, has);
         core.pin(&mut state, position);
         // From here on, so that no checkpoint in between lets go of it.
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let own = Keep {
             from: position,
             let_go: None,
+            difference: number,
         };
         core.keep.lock().insert(name.clone(), own);
         let mut difference = Difference {
@@ -122,6 +129,7 @@ impl Store {
             },
             base,
             keep,
+            number,
         };
         let parent = only.and_then(|only| Some(state.cell(only)?.read().meta.parent?.image));
         let wanted = |id: ImageId| only.is_none_or(|only| only == id) || parent == Some(id);
@@ -279,6 +287,7 @@ impl Difference {
         let of = Keep {
             from: self.position,
             let_go: own.let_go,
+            difference: 0,
         };
         if let Some(known) = keep.get_mut(&self.of) {
             *known = of;
@@ -292,6 +301,10 @@ impl Difference {
 
 impl Drop for Difference {
     fn drop(&mut self) {
-        self.core.keep.lock().remove(&self.who);
+        let mut keep = self.core.keep.lock();
+        let own = keep.get(&self.who);
+        if own.is_some_and(|own| own.difference == self.number) {
+            keep.remove(&self.who);
+        }
     }
 }

@@ -79,11 +79,16 @@ impl State {
         Some(EndedImage { image, reign })
     }
 
-    /// Whether an image has ended here in a later reign: whoever has it in that one has what was taken over, and
-    /// will hear so. In the same one it may be mirrored again.
-    pub(crate) fn has_ended_behind(&self, own: StoreId, image: ImageId, reign: Reign) -> bool {
+    /// Whether an image that `peer` leads in that reign has ended here in a later one: it has what was taken over, and
+    /// will hear so, if it hears anything. In the same reign it may be mirrored again.
+    pub(crate) fn has_ended_behind(
+        &self,
+        (own, peer): (StoreId, StoreId),
+        image: ImageId,
+        reign: Reign,
+    ) -> bool {
         let end = self.ended.get(&image);
-        end.is_some_and(|end| end.reign(own) > reign)
+        !self.deaf.contains(&peer) && end.is_some_and(|end| end.reign(own) > reign)
     }
 
     /// Forgets ends: those that every peer has heard of, which has everything up to record `heard`, but for the
@@ -101,6 +106,17 @@ impl State {
 }
 
 impl Store {
+    /// Notes whether a peer reads this log: one that does not goes on with images that were taken over and ended here,
+    /// and may bring them again.
+    pub fn set_hearing(&self, peer: StoreId, hears: bool) {
+        let deaf = &mut self.core.lock().deaf;
+        if hears {
+            deaf.remove(&peer);
+        } else {
+            deaf.insert(peer);
+        }
+    }
+
     /// How an image ended that is gone, or not mirrored any more, as far as that is remembered.
     pub fn end_of(&self, image: ImageId) -> Option<EndedImage> {
         self.core.glance().end_of(self.id(), image)

@@ -27,6 +27,9 @@ pub(crate) struct Keep {
     /// Where the log behind that is not kept for him any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) let_go: Option<LetGo>,
+    /// The difference for which it is kept, by number: another one may have begun before the former has ended.
+    #[serde(skip)]
+    pub(crate) difference: u64,
 }
 
 /// What is known of the place where the log was let go.
@@ -135,7 +138,9 @@ impl Store {
     /// What the log holds that is kept for `who`, in whole segments; nothing where it was let go.
     pub fn held_for(&self, who: &str) -> Bytes {
         let from = match self.core.keep.lock().get(who) {
-            Some(Keep { from, let_go: None }) => *from,
+            Some(Keep {
+                from, let_go: None, ..
+            }) => *from,
             Some(_) | None => return Bytes::ZERO,
         };
         let segments = self.core.log.segments();

@@ -251,7 +251,7 @@ impl Store {
     /// Whether what a peer tells of was taken over, and has ended here.
     fn has_ended(&self, state: &State, peer: StoreId, target: &Target) -> bool {
         let (image, reign) = (target.image.image, target.image.reign(peer));
-        state.cell(image).is_none() && state.has_ended_behind(self.id(), image, reign)
+        state.cell(image).is_none() && state.has_ended_behind((self.id(), peer), image, reign)
     }
 
     fn held_where(

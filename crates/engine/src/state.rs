@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) ended_to: Sequence,
     /// How images ended.
     pub(crate) ended: BTreeMap<ImageId, End>,
+    /// Peers that do not read this log, and so never hear how.
+    pub(crate) deaf: BTreeSet<StoreId>,
     /// Of removed images: the records that those still have to get who read here what this site follows.
     pub(crate) removed_told: BTreeMap<ImageId, Window>,
     /// The checkpoints that somebody needs, oldest first.

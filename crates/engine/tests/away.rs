@@ -548,3 +548,28 @@ fn an_image_in_sync_mode_that_came_by_way_turns_to_a_primary_that_is_read() {
     assert_eq!(goes_on.upstream, Some(between.id()));
     assert!(goes_on.sync.is_consistent());
 }
+
+/// A peer that does not read this log never hears that: what it mirrors anew comes again.
+#[test]
+fn what_ended_here_comes_again_from_a_peer_that_hears_nothing() {
+    let (a, b) = (open(&disk()), open(&disk()));
+    let image = mirrored(&a, "one");
+    catch_up(&a, &b).unwrap();
+    b.promote(&[image], true).unwrap()[0].1.unwrap();
+    b.remove_image(image).unwrap();
+    let records = [
+        PeerRecord::Describe(a.describe(image).unwrap()),
+        PeerRecord::Change(Change::Mirroring {
+            image,
+            enabled: true,
+        }),
+    ];
+    let at = b.applied(a.id());
+    let mirrors = |hears, at| {
+        b.set_hearing(a.id(), hears);
+        b.apply(a.id(), at, &records).unwrap();
+        b.image(image).is_ok()
+    };
+    assert!(!mirrors(true, at.next()));
+    assert!(mirrors(false, at.next().next()));
+}

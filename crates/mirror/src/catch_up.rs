@@ -19,6 +19,7 @@ use firebrick_engine::{
 };
 use firebrick_vocabulary::{ImageId, Sequence};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::copy::Copy;
@@ -91,6 +92,8 @@ pub(crate) struct Line {
     pub(crate) relay: Arc<Relay>,
     pub(crate) outlet: Outlet,
     pub(crate) answers: mpsc::Receiver<Answer>,
+    /// Until when the reader reads on it.
+    pub(crate) until: CancellationToken,
 }
 
 impl Line {
@@ -102,7 +105,7 @@ impl Line {
         let tells = relay.as_of_now(store);
         let difference = store.difference_of(name, has, None, &tells)?;
         let to = difference.position;
-        self.peer.catches_up_to(to);
+        self.peer.catches_up_to(to, &self.until);
         info!(peer = %self.peer.name, %has, %to, "a peer gets the difference");
         let held = self.introduce(&difference).await?;
         for served in &difference.images {
@@ -112,7 +115,7 @@ impl Line {
         }
         // Before it can be confirmed: what that says it passed over must not be forgotten.
         let images = difference.images.iter().map(|it| it.image.image);
-        self.peer.catches_up_with(images.collect());
+        self.peer.catches_up_with(images.collect(), &self.until);
         self.say(&ToReader::Adopt { to }).await?;
         while self.peer.is_catching_up() {
             if self.outlet.is_closed() {

@@ -163,7 +163,9 @@ impl Follower {
     /// connection that broke, must not count.
     async fn held_durably(&self, store: StoreId) -> Result<Sequence, Error> {
         let own = Arc::clone(&self.shared.store);
+        let hears = self.peer.options.direction.sends();
         let flushed = self.shared.work(async move {
+            own.set_hearing(store, hears);
             own.follow_directly(store)?;
             // Taken before the flush: what is named is what the flush covers.
             let applied = own.applied(store);

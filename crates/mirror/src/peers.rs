@@ -270,9 +270,12 @@ impl Peer {
         self.facts.lock().reached = head;
     }
 
-    /// It gets the difference up to that record.
-    pub(crate) fn catches_up_to(&self, to: Sequence) {
-        self.facts.lock().catching_up = Some(to);
+    /// It gets the difference up to that record, if it still reads on that connection.
+    pub(crate) fn catches_up_to(&self, to: Sequence, on: &CancellationToken) {
+        let mut facts = self.facts.lock();
+        if !on.is_cancelled() {
+            facts.catching_up = Some(to);
+        }
     }
 
     /// Whether it has not confirmed the difference yet that it gets.
@@ -281,8 +284,11 @@ impl Peer {
     }
 
     /// The difference is of these images: it has all of each as soon as it confirms it.
-    pub(crate) fn catches_up_with(&self, images: Vec<ImageId>) {
-        self.facts.lock().difference = Some(images);
+    pub(crate) fn catches_up_with(&self, images: Vec<ImageId>, on: &CancellationToken) {
+        let mut facts = self.facts.lock();
+        if !on.is_cancelled() {
+            facts.difference = Some(images);
+        }
     }
 
     /// It has everything up to `sequence`, but for what it passed over of some images.

@@ -195,7 +195,7 @@ impl Reading {
         shared.store.keep_from(&peer.name, held);
         if !shared.store.log_serves(from) {
             // To be known before it says anything.
-            peer.catches_up_to(shared.store.head().sequence);
+            peer.catches_up_to(shared.store.head().sequence, &until);
         }
         // What it lacks of a log that is gone was counted, or cannot be.
         if shared.store.log_serves(from) {
@@ -239,6 +239,7 @@ impl Reading {
             relay: Arc::clone(&relay),
             outlet: outlet.clone(),
             answers,
+            until: until.clone(),
         };
         let sender = Sender {
             shared: Arc::clone(&shared),

@@ -295,8 +295,13 @@ impl Stream {
                 // Also of those that are being copied: until that ends, the peer may turn to an earlier primary of
                 // which it hears late.
                 images.retain(|promotion| self.has(promotion.image, sequence));
-                for promotion in &images {
-                    if !self.deferred.contains(&promotion.image) {
+                for promotion in &mut images {
+                    if self.deferred.contains(&promotion.image) {
+                        // Whatever the peer has of it from elsewhere, it does not go on with that: the records
+                        // behind are left out.
+                        promotion.origin = None;
+                        promotion.forced = true;
+                    } else {
                         said.created.push((promotion.image, sequence));
                     }
                     self.describe(batch, promotion.image);

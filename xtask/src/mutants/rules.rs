@@ -243,8 +243,8 @@ pub(super) const RULES: [Rule; 39] = [
     Rule {
         name: "no-return-of-what-ended",
         file: "crates/engine/src/ended.rs",
-        text: "        end.is_some_and(|end| end.reign(own) > reign)",
-        mutant: "        !(WITHOUT) && end.is_some_and(|end| end.reign(own) > reign)",
+        text: "        !self.deaf.contains(&peer) && end.is_some_and(|end| end.reign(own) > reign)",
+        mutant: "        !(WITHOUT)\n            && !self.deaf.contains(&peer)\n            && end.is_some_and(|end| end.reign(own) > reign)",
         test: TWO,
         seed: 1_882_630_745_254_931,
     },

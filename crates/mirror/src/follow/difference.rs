@@ -52,7 +52,7 @@ impl Applier {
                 self.answer(&answer).await;
                 Ok(false)
             }
-            ToReader::Adopt { to } => self.adopt(to),
+            ToReader::Adopt { to } => self.adopt(to).await,
             other => Err(Error::protocol(
                 DOING,
                 format!("{other:?} is no difference"),
@@ -85,7 +85,7 @@ impl Applier {
     }
 
     /// The difference is complete.
-    fn adopt(&mut self, to: Sequence) -> Result<bool, Error> {
+    async fn adopt(&mut self, to: Sequence) -> Result<bool, Error> {
         self.catching.adopt(&self.shared.store, to)?;
         // Those that have become primary here keep what they have.
         let lacking = self.catching.images().filter(|image| !self.has(*image));
@@ -96,6 +96,8 @@ impl Applier {
         self.copied = None;
         self.stages = false;
         self.requested.clear();
-        Ok(true)
+        // Before it asks for anything: until then the peer takes all for asked that the difference brings.
+        self.confirm().await?;
+        Ok(false)
     }
 }

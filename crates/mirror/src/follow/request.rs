@@ -31,10 +31,17 @@ impl Applier {
             };
             let epoch = known.info().epoch;
             let before = self.requested.get(image).map(|it| it.epoch);
+            let reached = self.reached(*image);
+            if before.is_some_and(|before| before != epoch)
+                && self.copied == Some(*image)
+                && reached == Some(SyncState::NOTHING_COPIED)
+            {
+                // It turned away and back in between, and what came of it meanwhile was passed over.
+                self.copied = None;
+            }
             if before != Some(epoch) && (before.is_none() || self.copied != Some(*image)) {
                 self.tickets += 1;
                 let ticket = self.tickets;
-                let reached = self.reached(*image);
                 let request = ToServer::CopyRequest(Request {
                     image: *image,
                     reached,

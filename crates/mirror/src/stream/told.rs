@@ -199,7 +199,9 @@ impl Stream {
                     epoch: *epoch,
                     leader: leader.unwrap_or(*peer),
                 };
-                let turn = if *planned { Turn::Planned } else { Turn::Taken };
+                // What is being copied does not go on with what the peer has of it from elsewhere.
+                let goes_on = *planned && !self.deferred.contains(image);
+                let turn = if goes_on { Turn::Planned } else { Turn::Taken };
                 self.hand_over(batch, *image, (reign, *after, turn));
             }
             Change::Yield {
