@@ -74,6 +74,7 @@ impl Dev {
     /// Starts the supervisor again in the same folder.
     pub fn launch(&mut self) {
         assert!(self.supervisor.is_none(), "dev runs already");
+        let began = ["site-a", "site-b"].map(|name| (name, self.starts(name)));
         let log = File::options()
             .create(true)
             .append(true)
@@ -102,6 +103,19 @@ impl Dev {
         until("both sites run and the backend is up", 60, || {
             self.sites().len() == 2 && self.api().volume_service()["state"] == "up"
         });
+        // A site that is stopped before its start is over never had what the start makes.
+        until("the start of both sites is over", 60, || {
+            began
+                .iter()
+                .all(|(name, before)| self.starts(name) > *before)
+        });
+    }
+
+    /// How often that site's start was over.
+    fn starts(&self, name: &str) -> usize {
+        let log = self.dir().join("logs").join(format!("{name}.log"));
+        let log = std::fs::read_to_string(log).unwrap_or_default();
+        log.matches("the site is up").count()
     }
 
     /// The folder of the `dev`.
