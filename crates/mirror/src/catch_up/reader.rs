@@ -21,8 +21,10 @@ pub(crate) struct Catching {
     targets: Vec<Target>,
     others: Vec<ImageId>,
     ended: Vec<EndedImage>,
-    /// In which epochs images were here when the peer was told what there is of them; none of those that were not.
+    /// In which epochs those were here when the peer was told what there is of them; none of those that were not.
     told: BTreeMap<ImageId, Option<Epoch>>,
+    /// The same of the one image that the peer asked for last.
+    asked: Option<(ImageId, Option<Epoch>)>,
 }
 
 impl Catching {
@@ -33,12 +35,13 @@ impl Catching {
             others: Vec::new(),
             ended: Vec::new(),
             told: BTreeMap::new(),
+            asked: None,
         }
     }
 
-    /// Notes what is here of an image, as the peer is told of it.
+    /// Notes what is here of the one image that the peer asks for, as that is told of it. It asks for one at a time.
     pub(crate) fn note(&mut self, store: &Store, image: ImageId) {
-        self.told.insert(image, epoch_of(store, image));
+        self.asked = Some((image, epoch_of(store, image)));
     }
 
     /// Learns what images are to be; once all is said, the answers say what is here.
@@ -80,7 +83,9 @@ impl Catching {
     ) -> Result<ImageId, Error> {
         let id = image.image;
         // It turned to another peer and back, or ended: what is sent was chosen by what it was.
-        if self.told.remove(&id) != Some(epoch_of(store, id)) {
+        let asked = self.asked.take_if(|(image, _)| *image == id);
+        let told = self.told.remove(&id);
+        if asked.map(|(_, epoch)| epoch).or(told) != Some(epoch_of(store, id)) {
             let why = "an image is another one than the one that was told of";
             return Err(Error::protocol(DOING, why));
         }
