@@ -11,7 +11,7 @@ use firebrick_edge::{Clock, Disk};
 use firebrick_edge::{Condvar, Mutex, MutexGuard};
 use firebrick_index::{BranchId, Index};
 use firebrick_log::{Appended, Applied, Change, Entry, Location, Log};
-use firebrick_vocabulary::{Position, Role, Sequence};
+use firebrick_vocabulary::{Position, Role, Sequence, StoreId};
 
 use crate::apply::{self, NoPast, Past, Stamp, Target};
 use crate::checkpoint::Progress;
@@ -65,6 +65,20 @@ impl Core {
     /// Appends own changes as one frame and applies them.
     pub(crate) fn commit(&self, state: &mut State, changes: &[Change]) -> Result<Position, Error> {
         self.commit_as(state, changes, None, &mut NoPast)
+    }
+
+    /// Appends changes in a peer's name as one frame, with how much of its log is here as it was, and applies them.
+    pub(crate) fn commit_of(
+        &self,
+        state: &mut State,
+        peer: StoreId,
+        changes: &[Change],
+    ) -> Result<Position, Error> {
+        let applied = Applied {
+            peer,
+            sequence: state.applied(peer),
+        };
+        self.commit_as(state, changes, Some(applied), &mut NoPast)
     }
 
     /// Appends changes as one frame, perhaps in a peer's name, and applies them.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firebrick_log::{Applied, Change, Reign, Taken};
+use firebrick_log::{Change, Reign, Taken};
 use firebrick_vocabulary::{
     BLOCK_SIZE, Bytes, Epoch, ImageId, ImageName, Role, Sequence, SnapshotId, SnapshotName,
     StoreId, SyncState,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::apply::{NoPast, found};
+use crate::apply::found;
 use crate::error::{Error, ErrorKind};
 use crate::keys::LOCAL_KEY;
 use crate::peer::{PeerRecord, Stream};
@@ -213,13 +213,7 @@ impl Store {
         if changes.is_empty() {
             return Ok(());
         }
-        let applied = Applied {
-            peer,
-            sequence: state.applied(peer),
-        };
-        self.core
-            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
-            .map(drop)
+        self.core.commit_of(&mut state, peer, &changes).map(drop)
     }
 
     /// Begins a copy: the image that waits for it becomes empty, with the size and name given.
@@ -237,13 +231,7 @@ impl Store {
             key: key.clone(),
             value: Some(value.clone()),
         }));
-        let applied = Applied {
-            peer,
-            sequence: state.applied(peer),
-        };
-        self.core
-            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
-            .map(drop)
+        self.core.commit_of(&mut state, peer, &changes).map(drop)
     }
 
     /// Takes over a part of a copy, and how far it has come with it, as one frame.
@@ -284,13 +272,7 @@ impl Store {
             let images = vec![image];
             changes.push(Change::Demote { images });
         }
-        let applied = Applied {
-            peer,
-            sequence: state.applied(peer),
-        };
-        self.core
-            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
-            .map(drop)
+        self.core.commit_of(&mut state, peer, &changes).map(drop)
     }
 }
 

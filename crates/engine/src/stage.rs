@@ -106,12 +106,7 @@ impl Store {
         let mut state = self.core.lock();
         let changes = self.giving_way(&state, peer, (targets, ended));
         if !changes.is_empty() {
-            let applied = Applied {
-                peer,
-                sequence: state.applied(peer),
-            };
-            self.core
-                .commit_as(&mut state, &changes, Some(applied), &mut NoPast)?;
+            self.core.commit_of(&mut state, peer, &changes)?;
         }
         Ok(())
     }
@@ -139,12 +134,8 @@ impl Store {
                 (reign, peer),
             )
         };
-        let applied = Applied {
-            peer,
-            sequence: state.applied(peer),
-        };
         self.core
-            .commit_as(&mut state, &[change], Some(applied), &mut NoPast)
+            .commit_of(&mut state, peer, &[change])
             .map(|_| true)
     }
 
@@ -381,13 +372,7 @@ impl Store {
             epoch: image.epoch,
             sync: SyncState::NOTHING_COPIED,
         });
-        let applied = Applied {
-            peer,
-            sequence: state.applied(peer),
-        };
-        self.core
-            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
-            .map(drop)
+        self.core.commit_of(&mut state, peer, &changes).map(drop)
     }
 
     /// The blocks of what is staged for an image, as they are now.
@@ -476,12 +461,8 @@ impl Store {
         if changes.is_empty() {
             return Ok(follows);
         }
-        let applied = Applied {
-            peer,
-            sequence: state.applied(peer),
-        };
         self.core
-            .commit_as(&mut state, &changes, Some(applied), &mut NoPast)
+            .commit_of(&mut state, peer, &changes)
             .map(|_| follows)
     }
 
