@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use firebrick_edge::{Disk, SystemClock};
 use firebrick_engine::{
-    Checksum, Error, NewImage, PeerRecord, Served, Store, StoreOptions, Target, Write, staged,
+    Checksum, CopyImage, Error, NewImage, PeerRecord, Served, Store, StoreOptions, Target, Write,
+    staged,
 };
 use firebrick_log::{Applied, Change, Promotion};
 use firebrick_simulate::SimulatedDisk;
@@ -51,6 +52,26 @@ fn mirrored(store: &Store, name: &str) -> ImageId {
     };
     store.create_image(new).unwrap();
     id
+}
+
+/// What the log of a site says that was made primary by force.
+fn promoted(
+    described: CopyImage,
+    epoch: Epoch,
+    origin: Option<Applied>,
+) -> [PeerRecord<'static>; 2] {
+    let promotion = Promotion {
+        image: described.image,
+        epoch,
+        origin,
+        forced: true,
+        after: None,
+    };
+    let images = vec![promotion];
+    [
+        PeerRecord::Describe(described),
+        PeerRecord::Change(Change::Promote { images }),
+    ]
 }
 
 fn fill(store: &Store, image: ImageId, blocks: std::ops::Range<u64>, value: u8) {
@@ -307,18 +328,7 @@ fn what_turned_to_another_site_while_a_difference_came_gives_way_where_that_is_n
     let third = StoreId::random();
     let described = a.describe(image).unwrap();
     let follow = |peer, epoch: u64| {
-        let promotion = Promotion {
-            image,
-            epoch: Epoch(epoch),
-            origin: None,
-            forced: true,
-            after: None,
-        };
-        let images = vec![promotion];
-        let records = [
-            PeerRecord::Describe(described.clone()),
-            PeerRecord::Change(Change::Promote { images }),
-        ];
+        let records = promoted(described.clone(), Epoch(epoch), None);
         b.apply(peer, Sequence(epoch), &records).unwrap();
     };
     follow(third, 5);
@@ -396,18 +406,8 @@ fn what_ended_in_a_later_reign_does_not_come_back() {
 
     // By what the log of the other one says,
     let described = b.describe(image).unwrap();
-    let promotion = Promotion {
-        image,
-        epoch: described.epoch,
-        origin: None,
-        forced: true,
-        after: None,
-    };
-    let images = vec![promotion];
-    let records = [
-        PeerRecord::Describe(described),
-        PeerRecord::Change(Change::Promote { images }),
-    ];
+    let epoch = described.epoch;
+    let records = promoted(described, epoch, None);
     let followed = a.apply(b.id(), Sequence(1), &records).unwrap();
     assert!(a.image(image).is_err());
     assert!(followed.passed_over.contains(&image));
@@ -498,21 +498,12 @@ fn a_return_to_a_point_that_no_checkpoint_knows_is_made_again_after_a_crash() {
     let difference = a.difference(PEER, Sequence::ZERO).unwrap();
     fill(&a, image, 2..8, 30);
     let described = a.describe(image).unwrap();
-    let promotion = Promotion {
-        image,
-        epoch: Epoch(described.epoch.0 + 2),
-        origin: Some(Applied {
-            peer: a.id(),
-            sequence: at,
-        }),
-        forced: true,
-        after: None,
+    let origin = Applied {
+        peer: a.id(),
+        sequence: at,
     };
-    let images = vec![promotion];
-    let records = [
-        PeerRecord::Describe(described),
-        PeerRecord::Change(Change::Promote { images }),
-    ];
+    let epoch = described.epoch.next().next();
+    let records = promoted(described, epoch, Some(origin));
     a.apply(StoreId::random(), Sequence(1), &records).unwrap();
     assert_eq!(content(&a, image), then);
     a.flush().unwrap();

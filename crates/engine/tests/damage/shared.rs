@@ -56,6 +56,18 @@ fn flip_all(disk: &SimulatedDisk, seen: &BTreeSet<Seen>) {
     }
 }
 
+/// Flips a bit in all that an image wrote: the other site has all of it.
+fn is_repaired((store, disk): (&Store, &SimulatedDisk), image: &Image, other: Arc<Store>) {
+    let rotten: BTreeSet<Seen> = entries(&image.map(), image.id()).into_iter().collect();
+    assert!(!rotten.is_empty());
+    flip_all(disk, &rotten);
+    let random = &mut StdRng::seed_from_u64(1);
+    let rot = scrub(store, &Lender(other), random);
+    assert_eq!(places(&rot), places_of(&rotten));
+    assert!(rot.iter().all(|rot| rot.repaired), "{rot:?}");
+    assert_eq!(scrub(store, &NoSource, random), Vec::new());
+}
+
 /// The origin is no image of the other site, which has got the clone as a copy: one half of what it had in the beginning
 /// is in a snapshot alone by now.
 #[test]
@@ -74,15 +86,7 @@ fn what_clones_share_is_asked_for_as_theirs() {
     fill(&clone, 10, 3);
     fill(&copy, 10, 3);
     store.flush().unwrap();
-    flip_all(
-        &here,
-        &entries(&origin.map(), origin.id()).into_iter().collect(),
-    );
-    let random = &mut StdRng::seed_from_u64(1);
-    let rot = scrub(&store, &Lender(other), random);
-    assert_eq!(rot.len(), 20);
-    assert!(rot.iter().all(|rot| rot.repaired), "{rot:?}");
-    assert_eq!(scrub(&store, &NoSource, random), Vec::new());
+    is_repaired((&store, &here), &origin, other);
 }
 
 /// What overwrote it has not arrived there: the clone shows it there, and here its origin alone does.
@@ -97,11 +101,7 @@ fn what_a_clone_has_overwritten_is_asked_for_as_its_own_too() {
     fill(&copy, 0, 1);
     fill(&clone, 0, 3);
     store.flush().unwrap();
-    let rotten = entries(&origin.map(), origin.id()).into_iter().collect();
-    flip_all(&here, &rotten);
-    let rot = scrub(&store, &Lender(other), &mut StdRng::seed_from_u64(1));
-    assert_eq!(places(&rot), places_of(&rotten));
-    assert!(rot.iter().all(|rot| rot.repaired), "{rot:?}");
+    is_repaired((&store, &here), &origin, other);
 }
 
 /// The clone was promoted there before that heard that it is mirrored no more.
@@ -116,11 +116,7 @@ fn what_is_mirrored_no_more_here_may_be_elsewhere_nevertheless() {
     fill(&copy, 0, 1);
     store.set_mirroring(clone.id(), false).unwrap();
     store.flush().unwrap();
-    let rotten = entries(&origin.map(), origin.id()).into_iter().collect();
-    flip_all(&here, &rotten);
-    let rot = scrub(&store, &Lender(other), &mut StdRng::seed_from_u64(1));
-    assert_eq!(places(&rot), places_of(&rotten));
-    assert!(rot.iter().all(|rot| rot.repaired), "{rot:?}");
+    is_repaired((&store, &here), &origin, other);
 }
 
 /// Once an origin is gone, and nothing but its clone looked at what it was, that is the clone's: no branch says any more
