@@ -61,7 +61,7 @@ impl StoreOptions {
         capacity: None,
         around_bytes: 256 << 10,
         lazy_percent: 50,
-        room_patience: Duration::from_secs(2),
+        room_patience: Duration::from_secs(5),
         mirror_snapshots: 5,
     };
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use firebrick_edge::Disk;
@@ -258,6 +258,16 @@ fn fill(store: &Store, image: &Image, from: u64) -> u64 {
 
 #[test]
 fn a_write_waits_for_what_a_peer_has_yet_to_get() {
+    waits_for_a_peer_behind_by(Duration::ZERO);
+}
+
+#[test]
+fn a_write_waits_for_a_peer_that_takes_its_time() {
+    waits_for_a_peer_behind_by(Duration::from_millis(500));
+}
+
+/// A peer confirms now and then what was there a time ago.
+fn waits_for_a_peer_behind_by(behind: Duration) {
     let options = StoreOptions {
         room_patience: Duration::from_secs(600),
         ..OPTIONS
@@ -269,14 +279,13 @@ fn a_write_waits_for_what_a_peer_has_yet_to_get() {
         write(&store, &other, block, 0);
     }
     let guest = image(&store, "guest", 2 * CAPACITY);
-    let confirm = |store: &Store| store.keep_from("peer", store.head().sequence);
-    // Confirms whatever there is as soon as somebody waits for it, as a peer that is a moment behind.
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(20));
-                confirm(&store);
+                let had = store.head().sequence;
+                std::thread::sleep(behind + Duration::from_millis(20));
+                store.keep_from("peer", had);
             }
         });
         let full = fill(&store, &guest, 0);
@@ -286,6 +295,50 @@ fn a_write_waits_for_what_a_peer_has_yet_to_get() {
         assert!((more - full) * BLOCK_SIZE >= 6 * MIB, "{full} {more}");
         done.store(true, Ordering::Relaxed);
     });
+}
+
+/// A write finds the room of what was removed, at whichever step of looking for it the peer begins to confirm.
+#[test]
+fn a_peer_may_confirm_at_any_moment() {
+    let options = StoreOptions {
+        capacity: Some(24 * MIB),
+        room_patience: Duration::ZERO,
+        ..OPTIONS
+    };
+    for moment in 0.. {
+        let disk = SimulatedDisk::new();
+        let store = make_with(&disk, options);
+        store.keep_from("peer", Sequence::ZERO);
+        let other = image(&store, "other", CAPACITY);
+        for block in 0..4 * MIB / BLOCK_SIZE {
+            write(&store, &other, block, 0);
+        }
+        let guest = image(&store, "guest", CAPACITY);
+        let full = fill(&store, &guest, 0);
+        // What the peer has is kept for it until it has got what came behind.
+        store.keep_from("peer", store.head().sequence);
+        store.checkpoint().unwrap();
+        store.remove_image(other.id()).unwrap();
+        let removed = store.head().sequence;
+        let (syncs, peer) = (AtomicU64::new(0), Arc::downgrade(&store));
+        disk.ignore_sync(move |_| {
+            if syncs.fetch_add(1, Ordering::Relaxed) >= moment
+                && let Some(store) = peer.upgrade()
+            {
+                store.keep_from("peer", store.head().sequence);
+            }
+            false
+        });
+        let more = fill(&store, &guest, full);
+        if store.kept_for("peer") < removed {
+            assert!(moment > 0, "nothing was tried");
+            return;
+        }
+        assert!(
+            (more - full) * BLOCK_SIZE >= 2 * MIB,
+            "at {moment}: {full} {more}"
+        );
+    }
 }
 
 #[test]

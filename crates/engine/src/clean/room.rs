@@ -51,10 +51,15 @@ impl Core {
             return Made::Nothing;
         }
         let asked = self.log.head().sequence;
+        let confirmed = self.stand().kept;
         self.clean_behind_checkpoints(won);
-        // What a peer has yet to get is not dead for it: as a rule it is a moment behind.
-        if !won() && self.wait_for_peers(asked, self.options.room_patience) {
-            self.clean_behind_checkpoints(won);
+        // What a peer has yet to get is not dead for it: as a rule it is a moment behind. What it got
+        // meanwhile may have come too late for the checkpoints that were taken.
+        if !won() && confirmed.is_some_and(|confirmed| confirmed < asked) {
+            self.wait_for_peers(self.options.room_patience);
+            if self.stand().kept != confirmed {
+                self.clean_behind_checkpoints(won);
+            }
         }
         if won() {
             return Made::Some;
@@ -83,17 +88,15 @@ impl Core {
         }
     }
 
-    /// Waits until the peers that lacked records up to `asked` have confirmed them; whether they have.
-    fn wait_for_peers(&self, asked: Sequence, patience: Duration) -> bool {
-        let mut keep = self.keep.lock();
+    /// Waits until the peers have confirmed all that is there, and with it what the checkpoints that were taken
+    /// keep for them.
+    fn wait_for_peers(&self, patience: Duration) {
+        let asked = self.log.head().sequence;
+        let keep = self.keep.lock();
         let lacks = |keep: &mut BTreeMap<String, Keep>| {
             let mut confirmed = readers(keep);
             confirmed.any(|confirmed| confirmed < asked)
         };
-        if !lacks(&mut keep) {
-            return false;
-        }
-        let (_keep, late) = self.confirmed.wait_while_for(keep, lacks, patience);
-        !late
+        drop(self.confirmed.wait_while_for(keep, lacks, patience));
     }
 }
